@@ -1,0 +1,103 @@
+"""What an adapter is: the contract between the harness and an implementation of the losses.
+
+An adapter is a class without base class, constructed without arguments inside a worker process, with two methods:
+
+    class MyLosses:
+        def describe(self) -> Description: ...
+        def evaluate(self, call: Call) -> Answer: ...
+
+`describe` says once what the adapter connects and what it can do; `evaluate` runs one loss on one input. It raises
+`Unsupported(reason)` for what the implementation does not offer; every other exception is what the implementation
+itself did with the input, and becomes the outcome `raises`.
+
+An adapter imports NumPy, its framework and this module, nothing else of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from harness.arrays import Array
+
+__all__ = ["ALL_DTYPES", "Adapter", "Answer", "Array", "Call", "Description", "Unsupported"]
+
+ALL_DTYPES = ("float64", "float32", "float16", "bfloat16")
+
+
+class Unsupported(Exception):  # noqa: N818 - a statement about the implementation, not an error
+    """The implementation offers no such loss, option, dtype or mode. The reason is shown in the report."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an adapter connects. Everything here goes into the header of the run."""
+
+    version: str
+    """Version of the implementation under test."""
+    losses: tuple[str, ...]
+    """Names of the losses it computes; a call for any other is `unsupported` without being sent."""
+    modes: tuple[str, ...] = ("eager",)
+    """Ways it can run: eager, graph, xla, jit, compile. The first is the default."""
+    dtypes: tuple[str, ...] = ALL_DTYPES
+    gradients: bool = True
+    """False where the implementation computes values only."""
+    flush_to_zero: bool = False
+    """True where subnormal numbers become zero: the floor of the agreement is then the smallest normal number."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of what it rests on, by package name."""
+    device: str = "cpu"
+    threads: int = 1
+    flags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One loss, on one input, in one mode. Names of losses, inputs and options are those of the reference."""
+
+    loss: str
+    inputs: Mapping[str, Array]
+    """By name, e.g. logits and targets. Floating inputs already have the dtype of the call."""
+    options: Mapping[str, Any]
+    """By name; arrays such as class_weights are `Array`. Options left at their default are absent, except `reduction`,
+    which is always present for a loss that has one, and `denominator`, present whenever `reduction` is mean."""
+    dtype: str
+    mode: str = "eager"
+    differentiate: tuple[str, ...] = ()
+    """Names of the inputs to differentiate with respect to."""
+    cotangent: Array | None = None
+    """What the value is multiplied with (elementwise, then summed) before differentiating; None: all ones."""
+
+    def refuse_options_except(self, *understood: str) -> None:
+        """Raise `Unsupported` naming the first option that is not among `understood`."""
+        for name in self.options:
+            if name not in understood:
+                raise Unsupported(f"no option {name}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the implementation returned."""
+
+    value: Array
+    function: str
+    """The public function or class that was called, as a user would write it: torch.nn.functional.cross_entropy."""
+    gradients: Mapping[str, Array] = field(default_factory=dict)
+    """By name of the input. One that was asked for and is absent counts as unsupported."""
+    gradient_error: BaseException | None = None
+    """What was raised while differentiating, where the value itself could be computed."""
+    convention: Mapping[str, Any] | None = None
+    """The documented convention under which this implementation computes this very call, where it is not the plain
+    mathematics: {"clip": 1e-7}, {"log_clamp": -100.0, "gradient_clamp": 1e-12}, {"denominator": "count"}. The names
+    and their meaning are in `reference.conventions`; they apply in the order given."""
+    computed_with: Mapping[str, str] = field(default_factory=dict)
+    """Anything else worth attesting: the dtype the framework really computed in, a reduction's name."""
+
+
+class Adapter(Protocol):
+    """The two methods. Nothing needs to inherit from this."""
+
+    def describe(self) -> Description: ...
+
+    def evaluate(self, call: Call) -> Answer: ...

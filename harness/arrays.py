@@ -1,0 +1,86 @@
+"""`Array`: a NumPy array together with the name of the type it stands for, and its form on the wire.
+
+Standard library and NumPy only: this module also runs inside workers.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.floats import FORMATS, decode, encode
+
+
+@dataclass(frozen=True, eq=False)
+class Array:
+    """Numbers of the type named `dtype`.
+
+    `storage` is the NumPy array that holds them. Only bfloat16 differs from what NumPy calls its type: its sixteen
+    bits are stored as uint16 (reinterpret them with `view`, never convert them).
+    """
+
+    dtype: str
+    storage: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        wanted = FORMATS[self.dtype].storage if self.dtype in FORMATS else self.dtype
+        if self.storage.dtype.name != wanted:
+            raise TypeError(f"an Array of {self.dtype} is stored as {wanted}, got {self.storage.dtype.name}")
+
+    @classmethod
+    def of(cls, values: Any, dtype: str | None = None) -> Array:
+        """`values` rounded once to `dtype` (default: the type NumPy gives them)."""
+        raw = np.asarray(values)
+        name = raw.dtype.name if dtype is None else dtype
+        if name in FORMATS:
+            return cls(name, encode(raw, FORMATS[name]))
+        return cls(name, raw.astype(name))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.storage.shape
+
+    @property
+    def is_float(self) -> bool:
+        return self.dtype in FORMATS
+
+    def to_float64(self) -> NDArray[np.float64]:
+        """The exact values as float64 (integers beyond 2^53 are rounded)."""
+        if self.dtype in FORMATS:
+            return decode(self.storage, FORMATS[self.dtype])
+        return self.storage.astype(np.float64)
+
+    def same_bits(self, other: Array) -> bool:
+        return (
+            self.dtype == other.dtype
+            and self.shape == other.shape
+            and np.ascontiguousarray(self.storage).tobytes() == np.ascontiguousarray(other.storage).tobytes()
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        """`{"dtype", "shape", "data"}`, the data little-endian, in row-major order, base64."""
+        flat = np.ascontiguousarray(self.storage)
+        if sys.byteorder == "big":  # pragma: no cover - no such machine among those we test on
+            flat = flat.byteswap()
+        return {
+            "dtype": self.dtype,
+            "shape": list(self.shape),
+            "data": base64.b64encode(flat.tobytes()).decode("ascii"),
+        }
+
+    @classmethod
+    def from_wire(cls, message: dict[str, Any]) -> Array:
+        """The inverse of `to_wire`; a message whose parts contradict each other raises ValueError."""
+        try:
+            name, shape, data = str(message["dtype"]), tuple(int(n) for n in message["shape"]), message["data"]
+            storage_type = np.dtype(FORMATS[name].storage if name in FORMATS else name).newbyteorder("<")
+            raw = base64.b64decode(data, validate=True)
+            storage = np.frombuffer(raw, dtype=storage_type).astype(storage_type.newbyteorder("=")).reshape(shape)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"not an array on the wire: {error}") from error
+        return cls(name, storage)

@@ -1,0 +1,115 @@
+"""A case as a value: what the YAML files become, and what everything downstream reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where in the suite something was written."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """An array as written in a case: literal `values`, or a `generator` with its parameters.
+
+    `harness.suite.generators.realize` turns it into numbers; nothing large is ever stored in a case.
+    """
+
+    values: Any = None
+    """Nested tuples of numbers, or one number."""
+    generator: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str | None = None
+    """None: the dtype of the cell for floating arrays, int64 for integers."""
+    layout: str = "contiguous"
+    """contiguous, strided (every second element of a larger buffer), transposed (Fortran order), reversed."""
+
+
+@dataclass(frozen=True)
+class ExpectTruth:
+    """The value and gradients mathematics gives."""
+
+
+@dataclass(frozen=True)
+class ExpectRaises:
+    """An error of this kind: out_of_range_label, shape_mismatch, bad_dtype, invalid_probability, invalid_option."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class ExpectImplementationDefined:
+    """No right answer: the choices are listed, each implementation's choice is recorded, any change is gated."""
+
+    choices: tuple[str, ...]
+
+
+Expectation = ExpectTruth | ExpectRaises | ExpectImplementationDefined
+
+
+@dataclass(frozen=True)
+class Source:
+    """The document a case comes from."""
+
+    document: str
+    section: str | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something a document says about this case, to be judged by computing it.
+
+    Exactly one of `value`, `check` and `missing` is set.
+    """
+
+    says: str
+    """The claim in a sentence."""
+    holds: str
+    """The verdict we expect: yes | to the digits printed | only under CONVENTION | no | cannot be checked."""
+    value: Any = None
+    """The number (or nested tuples of numbers) the document prints."""
+    printed_digits: int | None = None
+    """Decimals printed after the point."""
+    convention: Mapping[str, Any] | None = None
+    """The convention under which the number is right, where it is not the plain one."""
+    output: str = "value"
+    """Which result the claim speaks of: value, or the name of another loss evaluated on the same inputs."""
+    check: str | None = None
+    """Name of a computed check, for claims that are not a number."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    missing: str | None = None
+    """What would be needed to check it."""
+    because: str | None = None
+    """Why it does not hold, for a reader."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One loss, one input, its options, what is expected and where it comes from."""
+
+    id: str
+    title: str
+    why: str
+    loss: str
+    inputs: Mapping[str, ArraySpec]
+    location: Location
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Scalars, strings, or ArraySpec. `reduction` is always present for a loss that has one."""
+    dtypes: tuple[str, ...] = ("float64", "float32", "float16", "bfloat16")
+    expect: Expectation = ExpectTruth()
+    differentiate: tuple[str, ...] = ()
+    """Inputs whose gradient is asked for."""
+    cotangent: ArraySpec | None = None
+    source: Source | None = None
+    claims: tuple[Claim, ...] = ()
+    tags: tuple[str, ...] = ()
