@@ -1,0 +1,121 @@
+"""When a result agrees with the truth: the ratio R, its budget, and the grade.
+
+For a result `got` in a format with unit `eps`, a truth held as hi + lo, and the gauge A of the mathematics,
+
+    R = max(0, |got − truth| − floor) / (eps · A),
+
+and `got` agrees when R ≤ k at every element and the pattern of nans and infinities is the same. `floor` is the
+smallest subnormal number (the smallest normal one for implementations that flush subnormals to zero): below it a
+format cannot tell numbers apart. −0 equals 0.
+
+Why k = 4 for float64 and float32: the straightforward stable formula rounds four times on its way (the shift, the sum
+of exponentials, the logarithm, the final difference), each time by at most half a unit of the gauge, and the library's
+exp and log add up to one unit each. Why k = 2 for the half formats: frameworks compute those in float32 and round once
+at the end (half a unit), a second rounding of an intermediate result being the most that is defensible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.floats import FloatFormat, quantum, rounded
+
+Floats = NDArray[np.float64]
+
+BUDGET: Mapping[str, float] = MappingProxyType({"float64": 4.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0})
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What is right, with the unavoidable error beside it. All arrays have the shape of the result."""
+
+    hi: Floats
+    lo: Floats
+    gauge: Floats
+    magnitude: float = 0.0
+    """Largest finite |input|: what a merely normwise stable computation may lose besides (grade C)."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a result is from the truth, at its worst element."""
+
+    agrees: bool
+    ratio: float
+    budget: float
+    grade: str
+    ulps: float
+    worst: tuple[int, ...]
+    """Index of the worst element; () for scalars and empty results."""
+    pattern: str | None = None
+    """Where nans or infinities differ: a sentence."""
+
+
+def compare(got: Floats, target: Target, fmt: FloatFormat, *, flush_to_zero: bool = False) -> Agreement:
+    """`got` (of the target's shape) against the truth. Raises ValueError for another shape."""
+    if got.shape != target.hi.shape:
+        raise ValueError(f"got has shape {got.shape}, the truth {target.hi.shape}")
+    budget = BUDGET[fmt.name]
+    if got.size == 0:
+        return Agreement(True, 0.0, budget, "A", 0.0, ())
+    floor = fmt.smallest_normal if flush_to_zero else fmt.smallest_subnormal
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        error = np.abs((got - target.hi) - target.lo)
+        nearest = rounded(target.hi, fmt)
+        # A truth beyond the largest number of the format is right as infinity, and also as a number within the budget.
+        same = (got == nearest) | (np.isnan(got) & np.isnan(target.hi))
+        comparable = np.isfinite(got) & np.isfinite(target.hi)
+        excess = np.where(same, 0.0, np.maximum(error - floor, 0.0))
+        ratio = _quotient(excess, fmt.eps * target.gauge)
+        relative = _quotient(excess, fmt.eps * np.abs(target.hi))
+        normwise = _quotient(excess, fmt.eps * (target.gauge + target.magnitude * (target.gauge > 0)))
+        ulps = np.where(same, np.where(np.isfinite(got), error, 0.0), error) / quantum(target.hi, fmt)
+    broken = ~same & ~comparable
+    ratio = np.where(broken, np.inf, ratio)
+    worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    if not broken.any() and not ratio.any():
+        worst = np.unravel_index(int(np.argmax(np.nan_to_num(ulps, nan=0.0, posinf=0.0))), ulps.shape)
+    index = tuple(int(i) for i in worst)
+    pattern = _pattern_sentence(got, target.hi, broken) if broken.any() else None
+    agrees = pattern is None and bool((ratio <= budget).all())
+    return Agreement(
+        agrees=agrees,
+        ratio=float(ratio[worst]),
+        budget=budget,
+        grade=_grade(broken, relative, ratio, normwise, budget),
+        ulps=float(np.nan_to_num(ulps[worst], nan=np.inf if broken[worst] else 0.0, posinf=np.inf)),
+        worst=index,
+        pattern=pattern,
+    )
+
+
+def _quotient(error: Floats, unit: Floats) -> Floats:
+    """error / unit where an error of zero is zero whatever the unit, and any error without a unit is infinite."""
+    return np.where(error == 0.0, 0.0, error / unit)
+
+
+def _grade(broken: NDArray[np.bool_], relative: Floats, ratio: Floats, normwise: Floats, budget: float) -> str:
+    if broken.any():
+        return "F"
+    for grade, figure in (("A", relative), ("B", ratio), ("C", normwise)):
+        if bool((np.nan_to_num(figure, nan=0.0, posinf=np.inf) <= budget).all()):
+            return grade
+    return "F"
+
+
+def _pattern_sentence(got: Floats, truth: Floats, broken: NDArray[np.bool_]) -> str:
+    index = tuple(int(i) for i in np.argwhere(broken)[0]) if got.ndim else ()
+    place = f" at {list(index)}" if index else ""
+    count = int(broken.sum())
+    more = f" and {count - 1} more of {got.size}" if count > 1 else ""
+    return f"{_word(got[index])} where the truth is {_word(truth[index])}{place}{more}"
+
+
+def _word(value: Any) -> str:
+    return repr(float(value))

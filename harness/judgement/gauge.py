@@ -1,0 +1,466 @@
+"""The gauge of each loss: the size of error the mathematics itself makes unavoidable, per element of the result.
+
+A backward stable computation in a format with unit eps cannot promise less than a few eps times these quantities,
+because rounding the shifted logit x_j − M alone moves the result by them. Written with L_j = −ln p_j:
+
+    log_softmax                      1 + L_j + ln C
+    cross-entropy from logits        Σ_j |w_j q_j| (1 + L_j + ln C)       (an integer label: q is one-hot)
+    softmax                          p_j (1 + L_j + ln C)
+    gradient of these                |g_j| + p_j (1 + L_j + ln C) · Σ|q|
+    from probabilities               Σ_j |w_j q_j| (1 + |ln p_j|), gradient 2 |w_j q_j / p_j|
+    binary from logits               t (1 + softplus(−z)) w + (1 − t)(1 + softplus(z)), + t (1−t) |z| for soft t
+    entropy, KL                      Σ p (1 + |ln p| + |ln q|)
+    a reduction                      the same reduction of the absolute gauges
+
+The logits, weights and probabilities are the exact bits the implementation received. Everything here is float64: a
+gauge is a yardstick, its own last digits do not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Inputs = Mapping[str, NDArray[Any]]
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Gauges:
+    """The gauge of the value and of each gradient, in the shapes of the results."""
+
+    value: Floats
+    gradients: Mapping[str, Floats]
+
+
+def gauges(
+    loss: str,
+    inputs: Inputs,
+    options: Options,
+    gradients: Mapping[str, Floats],
+    cotangent: Floats | None,
+    *,
+    coupled: bool = False,
+) -> Gauges:
+    """The gauges of one loss on one input.
+
+    `gradients` are the true gradients (their sizes enter the gauges of the gradients). `coupled` is set where a
+    convention renormalises probabilities, so that every entry of a row influences every other.
+    """
+    with np.errstate(all="ignore"):
+        return _FAMILIES[loss](_Problem(loss, inputs, options, gradients, cotangent, coupled))
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    loss: str
+    inputs: Inputs
+    options: Options
+    gradients: Mapping[str, Floats]
+    cotangent: Floats | None
+    coupled: bool
+
+    @property
+    def axis(self) -> int:
+        return int(self.options.get("axis", -1))
+
+    def option(self, name: str) -> Floats | None:
+        value = self.options.get(name)
+        return None if value is None else np.asarray(value, dtype=np.float64)
+
+    @property
+    def log_base(self) -> float:
+        base = self.options.get("base")
+        return 1.0 if base is None else float(np.log(float(base)))
+
+    def classes_last(self, name: str) -> Floats:
+        return np.moveaxis(np.asarray(self.inputs[name], dtype=np.float64), self.axis, -1)
+
+    def scale(self, rows: tuple[int, ...], weights: Floats) -> Floats:
+        """What each element of the unreduced loss is multiplied with in the result: |cotangent| over denominator."""
+        reduction = self.options.get("reduction", "mean")
+        factor = np.ones(rows)
+        if self.cotangent is not None:
+            factor = factor * np.abs(self.cotangent)
+        if reduction in ("mean", "batchmean"):
+            factor = factor / _denominator(self, rows, weights)
+        return np.nan_to_num(factor, nan=0.0, posinf=0.0)
+
+    def reduced(self, terms: Floats, weights: Floats) -> Floats:
+        """The gauge of the result, from that of each unreduced element."""
+        reduction = self.options.get("reduction", "mean")
+        if reduction == "none":
+            return _tidy(terms)
+        total = np.asarray(_tidy(terms).sum())
+        if reduction in ("mean", "batchmean"):
+            total = total / _denominator(self, terms.shape, weights)
+        return _tidy(np.asarray(total))
+
+
+def _tidy(gauge: Floats) -> Floats:
+    """Gauges that are undefined belong to results that are nan or infinite, which are compared by pattern alone."""
+    return np.nan_to_num(np.asarray(gauge, dtype=np.float64), nan=0.0, posinf=np.finfo(np.float64).max)
+
+
+def _denominator(problem: _Problem, rows: tuple[int, ...], weights: Floats) -> float:
+    count = float(np.prod(rows)) if rows else 1.0
+    kind = problem.options.get("denominator")
+    if problem.options.get("reduction") == "batchmean":
+        return float(rows[0]) if rows else 1.0
+    if kind is None:
+        if problem.options.get("class_weights") is not None:
+            kind = "weights"
+        elif problem.options.get("ignore_index") is not None:
+            kind = "valid"
+        else:
+            kind = "count"
+    if kind == "weights":
+        return abs(float(weights.sum()))
+    if kind == "valid":
+        return float(_valid(problem, rows).sum())
+    if kind == "nonzero_weights":
+        return float((weights != 0).sum())
+    if kind == "one":
+        return 1.0
+    if kind == "elements":
+        return float(np.asarray(next(iter(problem.inputs.values()))).size)
+    return count
+
+
+def _valid(problem: _Problem, rows: tuple[int, ...]) -> NDArray[np.bool_]:
+    ignored = problem.options.get("ignore_index")
+    targets = np.asarray(problem.inputs["targets"])
+    if ignored is None or targets.dtype.kind not in "iu":
+        return np.ones(rows, dtype=bool)
+    return np.asarray(targets != ignored).reshape(rows)
+
+
+def _distribution(problem: _Problem, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """|weights × smoothed targets| with the classes last, and the weight of each row that enters a denominator."""
+    rows, classes = shape[:-1], shape[-1]
+    targets = np.asarray(problem.inputs["targets"])
+    class_weights = problem.option("class_weights")
+    row_weights = np.ones(rows)
+    if targets.dtype.kind in "iu" and targets.ndim == len(rows):
+        labels = targets.reshape(rows)
+        valid = _valid(problem, rows)
+        inside = np.clip(np.where(valid, labels, 0), 0, max(classes - 1, 0)).astype(np.int64)
+        q = np.zeros(shape)
+        if classes:
+            np.put_along_axis(q, inside[..., None], 1.0, axis=-1)
+        q = q * valid[..., None]
+        if class_weights is not None:
+            row_weights = class_weights[inside]
+        row_weights = row_weights * valid
+    else:
+        q = np.abs(np.moveaxis(targets.astype(np.float64), problem.axis, -1))
+        valid = np.ones(rows, dtype=bool)
+    smoothing = float(problem.options.get("label_smoothing") or 0.0)
+    if smoothing:
+        q = (abs(1.0 - smoothing) * q + abs(smoothing) / max(classes, 1)) * valid[..., None]
+    if class_weights is not None:
+        q = q * np.abs(class_weights)
+    sample_weights = problem.option("sample_weights")
+    if sample_weights is not None:
+        q = q * np.abs(sample_weights)[..., None]
+        row_weights = row_weights * np.abs(sample_weights)
+    return q, row_weights
+
+
+def _log_probabilities(logits: Floats) -> Floats:
+    """L_j = −ln p_j ≥ 0, rows of logits last; rows that are not finite give what they give."""
+    if logits.shape[-1] == 0:
+        return np.zeros_like(logits)
+    top = logits.max(axis=-1, keepdims=True)
+    shifted = logits - top
+    return np.log(np.exp(shifted).sum(axis=-1, keepdims=True)) - shifted
+
+
+def _term(factor: Floats, size: Floats) -> Floats:
+    """factor × size with 0 × inf = 0: a class that does not count has no error, whatever its logit."""
+    return np.where(factor == 0.0, 0.0, factor * size)
+
+
+def _spread(negative_logs: Floats) -> Floats:
+    """p_j (1 + L_j + ln C): what rounding the logits moves p_j by."""
+    classes = max(negative_logs.shape[-1], 1)
+    p = np.exp(-negative_logs)
+    return _term(p, 1.0 + negative_logs + np.log(classes))
+
+
+def _softmax_cross_entropy(problem: _Problem) -> Gauges:
+    logits = problem.classes_last("logits")
+    L = _log_probabilities(logits)
+    q, weights = _distribution(problem, L.shape)
+    value, grad = _cross_entropy_gauges(problem, L, q, weights)
+    gradients: dict[str, Floats] = {}
+    if "logits" in problem.gradients:
+        gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + np.moveaxis(grad, -1, problem.axis))
+    if "targets" in problem.gradients:
+        gradients["targets"] = _target_gauge(problem, 1.0 + L + np.log(max(L.shape[-1], 1)), weights)
+    return Gauges(value, gradients)
+
+
+def _cross_entropy_gauges(problem: _Problem, L: Floats, q: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Gauge of the reduced loss, and of its gradient wrt the logits without the |g_j| term (classes last)."""
+    terms = _term(q, 1.0 + L + np.log(max(L.shape[-1], 1))).sum(axis=-1)
+    scale = problem.scale(terms.shape, weights)
+    grad = _spread(L) * (q.sum(axis=-1) * scale)[..., None]
+    return problem.reduced(terms, weights), grad
+
+
+def _target_gauge(problem: _Problem, size: Floats, weights: Floats) -> Floats:
+    """Gauge of the gradient wrt distributions: each entry is a (smoothed, weighted) −ln p_j."""
+    scale = problem.scale(size.shape[:-1], weights)
+    for name in ("sample_weights",):
+        option = problem.option(name)
+        if option is not None:
+            scale = scale * np.abs(option)
+    class_weights = problem.option("class_weights")
+    sized = size if class_weights is None else size * np.abs(class_weights)
+    return _tidy(np.moveaxis(sized * scale[..., None], -1, problem.axis))
+
+
+def _log_softmax(problem: _Problem) -> Gauges:
+    L = _log_probabilities(problem.classes_last("logits"))
+    value = 1.0 + L + np.log(max(L.shape[-1], 1))
+    gradients: dict[str, Floats] = {}
+    if "logits" in problem.gradients:
+        u = _cotangent_like(problem, L)
+        grad = _spread(L) * np.abs(u).sum(axis=-1, keepdims=True)
+        gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + np.moveaxis(grad, -1, problem.axis))
+    return Gauges(_tidy(np.moveaxis(value, -1, problem.axis)), gradients)
+
+
+def _softmax(problem: _Problem) -> Gauges:
+    L = _log_probabilities(problem.classes_last("logits"))
+    spread = _spread(L)
+    gradients: dict[str, Floats] = {}
+    if "logits" in problem.gradients:
+        u = np.abs(_cotangent_like(problem, L))
+        grad = spread * (u + (u * spread).sum(axis=-1, keepdims=True))
+        gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + np.moveaxis(grad, -1, problem.axis))
+    return Gauges(_tidy(np.moveaxis(spread, -1, problem.axis)), gradients)
+
+
+def _cotangent_like(problem: _Problem, classes_last: Floats) -> Floats:
+    if problem.cotangent is None:
+        return np.ones_like(classes_last)
+    return np.moveaxis(problem.cotangent, problem.axis, -1)
+
+
+def _from_probabilities(problem: _Problem) -> Gauges:
+    p = problem.classes_last("probabilities")
+    logs = np.abs(np.log(p))
+    q, weights = _distribution(problem, p.shape)
+    terms = _term(q, 1.0 + logs).sum(axis=-1) / problem.log_base
+    gradients: dict[str, Floats] = {}
+    scale = problem.scale(terms.shape, weights)
+    if "probabilities" in problem.gradients:
+        size = 2.0 * np.moveaxis(np.abs(problem.gradients["probabilities"]), problem.axis, -1)
+        if problem.coupled:
+            pull = (q.sum(axis=-1) * scale / p.sum(axis=-1))[..., None] / problem.log_base
+            size = size + pull + _term(q * scale[..., None], 1.0 / p)
+        gradients["probabilities"] = _tidy(np.moveaxis(size, -1, problem.axis))
+    if "targets" in problem.gradients:
+        gradients["targets"] = _target_gauge(problem, (1.0 + logs) / problem.log_base, weights)
+    return Gauges(problem.reduced(terms, weights), gradients)
+
+
+def _entropy(problem: _Problem) -> Gauges:
+    p = problem.classes_last("probabilities")
+    logs = np.abs(np.log(p))
+    terms = _term(p, 1.0 + logs).sum(axis=-1) / problem.log_base
+    ones = np.ones(terms.shape)
+    gradients: dict[str, Floats] = {}
+    if "probabilities" in problem.gradients:
+        size = (1.0 + logs) / problem.log_base * problem.scale(terms.shape, ones)[..., None]
+        gradients["probabilities"] = _tidy(np.moveaxis(size, -1, problem.axis))
+    return Gauges(problem.reduced(terms, ones), gradients)
+
+
+def _nll(problem: _Problem) -> Gauges:
+    logs = np.abs(problem.classes_last("log_probabilities"))
+    q, weights = _distribution(problem, logs.shape)
+    terms = _term(q, logs).sum(axis=-1)
+    gradients = {name: _tidy(np.abs(g)) for name, g in problem.gradients.items()}
+    return Gauges(problem.reduced(terms, weights), gradients)
+
+
+def _kl(problem: _Problem) -> Gauges:
+    log_q = np.asarray(problem.inputs["log_probabilities"], dtype=np.float64)
+    t = np.asarray(problem.inputs["targets"], dtype=np.float64)
+    log_p, p = (t, np.exp(t)) if problem.options.get("log_target") else (np.log(t), t)
+    terms = _term(p, 1.0 + np.abs(log_p) + np.abs(log_q))
+    ones = np.ones(terms.shape)
+    scale = problem.scale(terms.shape, ones)
+    gradients: dict[str, Floats] = {}
+    if "log_probabilities" in problem.gradients:
+        gradients["log_probabilities"] = _tidy(_term(p, 1.0 + np.abs(np.where(p == 0, 0.0, log_p))) * scale)
+    if "targets" in problem.gradients:
+        size = 1.0 + np.abs(log_p) + np.abs(log_q)
+        gradients["targets"] = _tidy((_term(p, size) if problem.options.get("log_target") else size) * scale)
+    return Gauges(problem.reduced(terms, ones), gradients)
+
+
+def _binary_weights(problem: _Problem, shape: tuple[int, ...]) -> Floats:
+    weights = problem.option("sample_weights")
+    return np.ones(shape) if weights is None else np.broadcast_to(np.abs(weights), shape).astype(np.float64)
+
+
+def _binary_targets(problem: _Problem) -> Floats:
+    t = np.asarray(problem.inputs["targets"], dtype=np.float64)
+    smoothing = float(problem.options.get("label_smoothing") or 0.0)
+    return (1.0 - smoothing) * t + 0.5 * smoothing if smoothing else t
+
+
+def _binary(problem: _Problem) -> Gauges:
+    p = np.asarray(problem.inputs["probabilities"], dtype=np.float64)
+    t = _binary_targets(problem)
+    weights = _binary_weights(problem, p.shape)
+    positive, negative = 1.0 + np.abs(np.log(p)), 1.0 + np.abs(np.log1p(-p))
+    terms = (_term(np.abs(t), positive) + _term(np.abs(1.0 - t), negative)) * weights / problem.log_base
+    scale = problem.scale(p.shape, weights) * weights / problem.log_base
+    gradients: dict[str, Floats] = {}
+    if "probabilities" in problem.gradients:
+        size = 2.0 * (_term(np.abs(t), 1.0 / p) + _term(np.abs(1.0 - t), 1.0 / (1.0 - p))) * scale
+        gradients["probabilities"] = _tidy(size)
+    if "targets" in problem.gradients:
+        gradients["targets"] = _tidy((positive + negative) * scale)
+    return Gauges(problem.reduced(terms, weights), gradients)
+
+
+def _softplus(z: Floats) -> Floats:
+    return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
+
+
+def _binary_with_logits(problem: _Problem) -> Gauges:
+    z = np.asarray(problem.inputs["logits"], dtype=np.float64)
+    t = _binary_targets(problem)
+    weights = _binary_weights(problem, z.shape)
+    pos = problem.option("pos_weight")
+    w = np.asarray(1.0 if pos is None else np.abs(pos))
+    a, b = np.abs(t) * w, np.abs(1.0 - t)
+    soft = _term(np.minimum(a, b), np.abs(z))
+    positive, negative = 1.0 + _softplus(-z), 1.0 + _softplus(z)
+    terms = (_term(a, positive) + _term(b, negative) + soft) * weights
+    scale = problem.scale(z.shape, weights) * weights
+    gradients: dict[str, Floats] = {}
+    if "logits" in problem.gradients:
+        # σ(z) − t rounds σ itself: p (1 − ln p) of both sides, as for softmax with two classes.
+        p, m = np.exp(-_softplus(-z)), np.exp(-_softplus(z))
+        spread = _term(p, 1.0 + _softplus(-z)) + _term(m, 1.0 + _softplus(z))
+        size = np.abs(problem.gradients["logits"]) + np.maximum(a, b) * np.minimum(spread, 2.0) * scale
+        gradients["logits"] = _tidy(size)
+    if "targets" in problem.gradients:
+        gradients["targets"] = _tidy((w * positive + negative + np.abs(z)) * scale)
+    return Gauges(problem.reduced(terms, weights), gradients)
+
+
+def _focal_terms(problem: _Problem, L: Floats) -> tuple[Floats, Floats]:
+    """Gauges of (1 − p)^γ L and of its derivative wrt the logits, for the probability p = e^−L of the true class.
+
+    Rounding 1 − p moves the factor by γ (1 − p)^(γ−1); for γ < 1 that is unbounded at p = 1, and capped at 1 because
+    an implementation can form 1 − p without cancellation.
+    """
+    gamma = float(problem.options.get("gamma", 2.0))
+    rest = -np.expm1(-L)
+    factor = rest**gamma
+    moved = gamma * np.where(rest > 0, rest, 1.0) ** max(gamma - 1.0, 0.0)
+    value = _term(factor, 1.0 + L) + _term(moved, np.minimum(L, 1.0) + _term(np.exp(-L), L))
+    slope = factor * (1.0 + gamma * np.minimum(L, 1.0)) + moved * (1.0 + _term(np.exp(-L), L))
+    return value, slope
+
+
+def _binary_focal(problem: _Problem) -> Gauges:
+    z = np.asarray(problem.inputs["logits"], dtype=np.float64)
+    t = np.asarray(problem.inputs["targets"], dtype=np.float64)
+    alpha = problem.options.get("alpha")
+    a, b = (1.0, 1.0) if alpha is None else (abs(float(alpha)), abs(1.0 - float(alpha)))
+    value_pos, slope_pos = _focal_terms(problem, _softplus(-z))
+    value_neg, slope_neg = _focal_terms(problem, _softplus(z))
+    positive, negative = np.abs(t) * a, np.abs(1.0 - t) * b
+    terms = _term(positive, value_pos) + _term(negative, value_neg)
+    ones = np.ones(z.shape)
+    scale = problem.scale(z.shape, ones)
+    gradients: dict[str, Floats] = {}
+    if "logits" in problem.gradients:
+        size = (_term(positive, slope_pos) + _term(negative, slope_neg)) * scale
+        gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + size)
+    if "targets" in problem.gradients:
+        gradients["targets"] = _tidy((a * value_pos + b * value_neg) * scale)
+    return Gauges(problem.reduced(terms, ones), gradients)
+
+
+def _categorical_focal(problem: _Problem) -> Gauges:
+    L = _log_probabilities(problem.classes_last("logits"))
+    q, weights = _distribution(problem, L.shape)
+    alpha = problem.option("alpha")
+    if alpha is not None:
+        q = q * np.abs(alpha)
+    lift = 1.0 + np.log(max(L.shape[-1], 1))
+    value, slope = _focal_terms(problem, L)
+    terms = _term(q, value * lift).sum(axis=-1)
+    scale = problem.scale(terms.shape, weights)
+    gradients: dict[str, Floats] = {}
+    if "logits" in problem.gradients:
+        pull = _term(q, slope * lift)
+        size = (pull + _spread(L) * pull.sum(axis=-1, keepdims=True)) * scale[..., None]
+        gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + np.moveaxis(size, -1, problem.axis))
+    if "targets" in problem.gradients:
+        sized = value * lift if alpha is None else value * lift * np.abs(alpha)
+        gradients["targets"] = _tidy(np.moveaxis(sized * scale[..., None], -1, problem.axis))
+    return Gauges(problem.reduced(terms, weights), gradients)
+
+
+def _linear(problem: _Problem) -> Gauges:
+    hidden = np.asarray(problem.inputs["hidden"], dtype=np.float64)
+    weight = np.asarray(problem.inputs["weight"], dtype=np.float64)
+    bias = problem.inputs.get("bias")
+    offset = 0.0 if bias is None else np.asarray(bias, dtype=np.float64)
+    logits = hidden @ weight + offset
+    # Each logit is a dot product: a pairwise or blocked summation loses about log2(n) + 1 units of Σ|h||w|.
+    steps = 1.0 + np.log2(max(hidden.shape[-1], 1))
+    blur = (np.abs(hidden) @ np.abs(weight) + np.abs(offset)) * steps
+    L = _log_probabilities(logits)
+    p = np.exp(-L)
+    q, weights = _distribution(problem, L.shape)
+    lost = (_term(p, blur)).sum(axis=-1, keepdims=True)
+    terms = (_term(q, 1.0 + L + np.log(max(L.shape[-1], 1)) + blur + lost)).sum(axis=-1)
+    scale = problem.scale(terms.shape, weights)
+    size = (_spread(L) + _term(p, blur + lost)) * q.sum(axis=-1)[..., None]
+    size = (size + q + p * q.sum(axis=-1)[..., None]) * scale[..., None]
+    rows = size.reshape(-1, size.shape[-1])
+    flat = np.abs(hidden).reshape(-1, hidden.shape[-1])
+    gradients: dict[str, Floats] = {}
+    if "hidden" in problem.gradients:
+        gradients["hidden"] = _tidy((rows @ np.abs(weight).T).reshape(hidden.shape))
+    if "weight" in problem.gradients:
+        gradients["weight"] = _tidy(flat.T @ rows)
+    if "bias" in problem.gradients:
+        gradients["bias"] = _tidy(rows.sum(axis=0))
+    if "targets" in problem.gradients:
+        gradients["targets"] = _target_gauge(problem, 1.0 + L + blur + lost, weights)
+    return Gauges(problem.reduced(terms, weights), gradients)
+
+
+_FAMILIES: Mapping[str, Callable[[_Problem], Gauges]] = {
+    "entropy": _entropy,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "cross_entropy": _from_probabilities,
+    "kl_divergence": _kl,
+    "nll_loss": _nll,
+    "categorical_cross_entropy": _from_probabilities,
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "binary_cross_entropy": _binary,
+    "binary_cross_entropy_with_logits": _binary_with_logits,
+    "binary_focal": _binary_focal,
+    "categorical_focal": _categorical_focal,
+    "linear_cross_entropy": _linear,
+}

@@ -1,0 +1,195 @@
+"""The ledger: known divergences as data, strict both ways.
+
+An entry explains a cell only where the cell shows exactly the outcome that is pinned; another failure than the pinned
+one still disagrees. An entry whose selected cells all ran and none shows the pinned outcome is `fixed`; one that
+selects nothing in a complete run is `unmatched`; one past its date is `expired`. All three fail the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from harness.judgement.agreement import Floats
+
+
+@dataclass(frozen=True)
+class Pin:
+    """The outcome an entry is about. Every field that is set has to be met."""
+
+    kind: str
+    """nan, inf, finite (a wrong finite number), raises, returns (a value where an error is right), dtype, shape."""
+    error: str | None = None
+    """Glob for the exception's type, where kind is raises."""
+    ratio: tuple[float, float] | None = None
+    """Closed interval R lies in."""
+    got: tuple[float, ...] | None = None
+    """The numbers that come back, flattened, each right to its last printed digit (relative 1e-5)."""
+    diagnosis: str | None = None
+    """Glob for the diagnosis sentence."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One known divergence."""
+
+    id: str
+    cases: tuple[str, ...]
+    implementations: tuple[str, ...]
+    pin: Pin
+    reason: str
+    upstream: str
+    """Address of the thread or of the documentation that states it, or `none found`."""
+    versions: SpecifierSet = field(default_factory=SpecifierSet)
+    modes: tuple[str, ...] = ("*",)
+    dtypes: tuple[str, ...] = ("*",)
+    aspects: tuple[str, ...] = ("*",)
+    expires: str | None = None
+    """ISO date after which the entry has to be looked at again."""
+    location: str = ""
+
+    def selects(self, cell: Selector) -> bool:
+        return (
+            any(fnmatchcase(cell.case, pattern) for pattern in self.cases)
+            and any(fnmatchcase(cell.implementation, pattern) for pattern in self.implementations)
+            and any(fnmatchcase(cell.mode, pattern) for pattern in self.modes)
+            and any(fnmatchcase(cell.dtype, pattern) for pattern in self.dtypes)
+            and any(fnmatchcase(cell.aspect, pattern) for pattern in self.aspects)
+            and _in_versions(cell.version, self.versions)
+        )
+
+
+@dataclass(frozen=True)
+class Selector:
+    """What a ledger entry selects by."""
+
+    case: str
+    implementation: str
+    mode: str
+    dtype: str
+    aspect: str
+    version: str
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What a disagreeing cell shows, in the terms of a pin."""
+
+    kind: str
+    error: str | None = None
+    ratio: float | None = None
+    got: Floats | None = None
+    diagnosis: str | None = None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All entries, with the way from a disagreeing cell to the one that explains it."""
+
+    entries: tuple[Entry, ...] = ()
+
+    def explanation(self, cell: Selector, observed: Observed) -> Entry | None:
+        """The first entry that selects the cell and pins exactly what it shows."""
+        for entry in self.entries:
+            if entry.selects(cell) and meets(entry.pin, observed):
+                return entry
+        return None
+
+    def selecting(self, cell: Selector) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.selects(cell))
+
+
+def meets(pin: Pin, observed: Observed) -> bool:
+    """Whether what was observed is what is pinned."""
+    if pin.kind != observed.kind:
+        return False
+    if pin.error is not None and not fnmatchcase(observed.error or "", pin.error):
+        return False
+    if pin.diagnosis is not None and not fnmatchcase(observed.diagnosis or "", pin.diagnosis):
+        return False
+    if pin.ratio is not None and not (observed.ratio is not None and pin.ratio[0] <= observed.ratio <= pin.ratio[1]):
+        return False
+    if pin.got is None:
+        return True
+    # Numbers in a ledger are written by people with six or so digits; 1e-5 relative tells any two of them apart.
+    flat = None if observed.got is None else observed.got.ravel()
+    return (
+        flat is not None
+        and flat.size == len(pin.got)
+        and bool(np.allclose(flat, np.asarray(pin.got), rtol=1e-5, atol=0.0, equal_nan=True))
+    )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An entry that no longer says something true."""
+
+    kind: str
+    """fixed, unmatched, expired."""
+    entry: str
+    sentence: str
+    remedy: str
+
+
+def audit(
+    ledger: Ledger, selected: Mapping[str, int], explained: Mapping[str, int], *, complete: bool, today: str
+) -> tuple[Problem, ...]:
+    """The stale entries of a run.
+
+    `selected` and `explained` count, by entry, the judged cells it selects and those it explains; `complete` says
+    whether every case and registered implementation was run (only then can an entry be unmatched); `today` is an
+    ISO date.
+    """
+    problems: list[Problem] = []
+    for entry in ledger.entries:
+        where = f" ({entry.location})" if entry.location else ""
+        if entry.expires is not None and entry.expires < today:
+            problems.append(
+                Problem(
+                    "expired",
+                    entry.id,
+                    f"ledger entry {entry.id}{where} expired on {entry.expires}",
+                    "look at it again: remove it, or give it a later date",
+                )
+            )
+        if selected.get(entry.id, 0) and not explained.get(entry.id, 0):
+            problems.append(
+                Problem(
+                    "fixed",
+                    entry.id,
+                    f"ledger entry {entry.id}{where} selects {selected[entry.id]} cells and none shows its outcome",
+                    "the divergence is fixed or changed: remove the entry or pin what happens now",
+                )
+            )
+        elif complete and not selected.get(entry.id, 0):
+            problems.append(
+                Problem(
+                    "unmatched",
+                    entry.id,
+                    f"ledger entry {entry.id}{where} matches no cell of a complete run",
+                    "correct its selector or remove it",
+                )
+            )
+    return tuple(problems)
+
+
+def _in_versions(version: str, allowed: SpecifierSet) -> bool:
+    if not str(allowed):
+        return True
+    try:
+        return allowed.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def flatten(numbers: Any) -> tuple[float, ...]:
+    """Nested lists of numbers as one tuple."""
+    if isinstance(numbers, Iterable) and not isinstance(numbers, str | bytes):
+        return tuple(x for item in numbers for x in flatten(item))
+    return (float(numbers),)

@@ -1,0 +1,150 @@
+"""The truth of one case in one dtype, under any convention, computed once each.
+
+Inputs are rounded to the dtype first; the truth is computed from the rounded bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import reference
+from harness.arrays import Array
+from harness.floats import FORMATS, rounded
+from harness.judgement.agreement import Floats, Target
+from harness.judgement.gauge import gauges
+
+Convention = Mapping[str, Any]
+_DECLARATIONS = frozenset({"result_dtype"})
+"""Conventions about the answer's form, not its mathematics: judged by the harness, unknown to the reference."""
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is right for every aspect, or why the reference refuses the input."""
+
+    targets: Mapping[str, Target]
+    """By aspect: value, gradient, gradient/NAME."""
+    refusal: str | None = None
+
+
+def aspects(differentiate: tuple[str, ...]) -> dict[str, str | None]:
+    """The aspects of a case, each with the input it differentiates with respect to (None: the value)."""
+    named: dict[str, str | None] = {"value": None}
+    for position, name in enumerate(differentiate):
+        named["gradient" if position == 0 else f"gradient/{name}"] = name
+    return named
+
+
+class TruthTable:
+    """Truths of one case in one dtype, by convention and options; each is evaluated when first asked for."""
+
+    def __init__(
+        self,
+        loss: str,
+        inputs: Mapping[str, Array],
+        options: Mapping[str, Any],
+        dtype: str,
+        differentiate: tuple[str, ...],
+        cotangent: Array | None,
+    ) -> None:
+        self.loss = loss
+        self.dtype = dtype
+        self.inputs = {n: a.to_float64() if a.is_float else a.storage for n, a in inputs.items()}
+        self.options = {n: _plain(v) for n, v in options.items()}
+        self.differentiate = differentiate
+        self.cotangent = None if cotangent is None else cotangent.to_float64()
+        self._known: dict[str, Truth] = {}
+
+    def under(
+        self,
+        convention: Convention | None = None,
+        options: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, NDArray[Any]] | None = None,
+    ) -> Truth:
+        """The truth under `convention`, with some options (None deletes one) or inputs replaced."""
+        mathematical = {k: v for k, v in (convention or {}).items() if k not in _DECLARATIONS}
+        key = repr((mathematical, options)) if inputs is None else None
+        if key is not None and key in self._known:
+            return self._known[key]
+        truth = self._evaluate(mathematical or None, options or {}, inputs or {})
+        if key is not None:
+            self._known[key] = truth
+        return truth
+
+    def _evaluate(
+        self, convention: Convention | None, options: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]]
+    ) -> Truth:
+        chosen = {n: v for n, v in {**self.options, **options}.items() if v is not None}
+        given = {**self.inputs, **inputs}
+        resolved = in_dtype(convention, self.dtype)
+        try:
+            evaluation = reference.evaluate(
+                self.loss, given, chosen, resolved, cotangent=self.cotangent, differentiate=self.differentiate
+            )
+        except ValueError as error:
+            return Truth({}, refusal=str(error))
+        value_hi, value_lo = np.asarray(evaluation.value.hi), np.asarray(evaluation.value.lo)
+        slopes = {n: (np.asarray(g.hi), np.asarray(g.lo)) for n, g in evaluation.gradients.items()}
+        yardstick = {**chosen}
+        if resolved and "denominator" in resolved:
+            yardstick["denominator"] = resolved["denominator"]
+        if resolved and "base" in resolved:
+            yardstick["base"] = resolved["base"]
+        size = gauges(
+            self.loss,
+            given,
+            yardstick,
+            {n: hi for n, (hi, _) in slopes.items()},
+            self.cotangent,
+            coupled=bool(resolved and "renormalize" in resolved),
+        )
+        magnitude = _magnitude(given)
+        targets = {"value": Target(value_hi, value_lo, _fit(size.value, value_hi), magnitude)}
+        for aspect, name in aspects(self.differentiate).items():
+            if name is not None and name in slopes:
+                hi, lo = slopes[name]
+                targets[aspect] = Target(hi, lo, _fit(size.gradients[name], hi), magnitude)
+        return Truth(targets)
+
+
+def in_dtype(convention: Convention | None, dtype: str) -> Convention | None:
+    """The convention with its constants as the dtype holds them: in float32, 1 − 1e-7 is 1 − 1.19e-7."""
+    if not convention:
+        return None
+    fmt = FORMATS[dtype]
+
+    def bits(value: float) -> float:
+        return float(rounded(np.asarray(value), fmt))
+
+    resolved: dict[str, Any] = {}
+    for name, parameter in convention.items():
+        if name == "clip" and isinstance(parameter, int | float):
+            resolved[name] = [bits(parameter), bits(1.0 - parameter)]
+        elif name == "clip":
+            resolved[name] = [bits(float(p)) for p in parameter]
+        elif name in ("add_inside_log", "log_clamp", "gradient_clamp"):
+            resolved[name] = bits(float(parameter))
+        else:
+            resolved[name] = parameter
+    return resolved
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Array):
+        return value.to_float64() if value.is_float else value.storage
+    return value
+
+
+def _magnitude(inputs: Mapping[str, NDArray[Any]]) -> float:
+    sizes = [float(np.abs(a[np.isfinite(a)]).max(initial=0.0)) for a in inputs.values() if a.dtype.kind == "f"]
+    return max(sizes, default=0.0)
+
+
+def _fit(gauge: Floats, like: Floats) -> Floats:
+    """The gauge in the shape of its result; a scalar gauge serves every element."""
+    return np.broadcast_to(gauge, like.shape)

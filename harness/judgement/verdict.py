@@ -1,0 +1,416 @@
+"""From an outcome to verdicts: the judgement of every aspect of one call.
+
+Pure: everything it needs is handed in, and the same outcome gets the same verdict wherever and whenever it is judged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.arrays import Array
+from harness.floats import FORMATS
+from harness.judgement.agreement import Agreement, Floats, Target, compare
+from harness.judgement.diagnosis import diagnose
+from harness.judgement.errors import kinds_of
+from harness.judgement.ledger import Ledger, Observed, Selector
+from harness.judgement.truth import Convention, TruthTable, aspects
+from harness.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
+from harness.records import Cell, number
+from harness.suite.case import Expectation, ExpectImplementationDefined, ExpectRaises
+
+SHOWN = 64
+"""Largest number of elements a cell shows in full; of larger arrays it shows the worst one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is judged: one call, and what its judgement depends on."""
+
+    case: str
+    implementation: str
+    version: str
+    mode: str
+    dtype: str
+    expect: Expectation
+    differentiate: tuple[str, ...]
+    flush_to_zero: bool
+    table: TruthTable
+
+    def selector(self, aspect: str) -> Selector:
+        return Selector(self.case, self.implementation, self.mode, self.dtype, aspect, self.version)
+
+    def cell(self, aspect: str, verdict: str, outcome: Mapping[str, Any], **more: Any) -> Cell:
+        return Cell(self.case, self.implementation, self.mode, self.dtype, aspect, verdict, outcome, **more)
+
+
+def judge(subject: Subject, outcome: Outcome, ledger: Ledger) -> tuple[Cell, ...]:
+    """One cell per aspect."""
+    return tuple(_judge_aspects(subject, outcome, ledger))
+
+
+def _judge_aspects(subject: Subject, outcome: Outcome, ledger: Ledger) -> Iterator[Cell]:
+    match outcome:
+        case Returned():
+            yield from _returned(subject, outcome, ledger)
+        case Raised():
+            for aspect in aspects(subject.differentiate):
+                yield _raised(subject, aspect, outcome, ledger)
+        case Refused(reason):
+            for aspect in aspects(subject.differentiate):
+                yield _unsupported(subject, aspect, reason)
+        case TimedOut(seconds):
+            yield from _infrastructure(
+                subject, "timed_out", {"kind": "timed_out", "seconds": seconds}, f"no answer within {seconds:g} s"
+            )
+        case Crashed(how):
+            yield from _infrastructure(
+                subject, "crashed", {"kind": "crashed", "signal": how}, f"the worker died on this call: {how}"
+            )
+        case Missing(reason):
+            yield from _infrastructure(subject, "missing", {"kind": "missing", "reason": reason}, reason)
+
+
+def _infrastructure(subject: Subject, verdict: str, outcome: Mapping[str, Any], sentence: str) -> Iterator[Cell]:
+    for aspect in aspects(subject.differentiate):
+        yield subject.cell(aspect, verdict, outcome, explanation=sentence)
+
+
+def _unsupported(subject: Subject, aspect: str, reason: str) -> Cell:
+    return subject.cell(
+        aspect, "unsupported", {"kind": "unsupported", "reason": reason}, severity="unsupported", explanation=reason
+    )
+
+
+def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, function: str | None = None) -> Cell:
+    kinds = kinds_of(raised.type, raised.message)
+    outcome = {
+        "kind": "raises",
+        "error": list(kinds),
+        "type": raised.type,
+        "message": raised.message[:2000],
+    }
+    observed = Observed("raises", error=raised.type)
+    headline = raised.message.strip().splitlines()[0][:200] if raised.message.strip() else "no message"
+    match subject.expect:
+        case ExpectRaises(kind):
+            cell = subject.cell(aspect, "agrees", outcome, truth={"raises": kind}, function=function)
+            if not kinds or kind in kinds:
+                return cell
+            sentence = f"raises {raised.type} for another reason than {kind}: {headline}"
+            wrong = replace(cell, verdict="disagrees", severity="wrong_error", explanation=sentence)
+            return _explained(subject, aspect, wrong, observed, ledger)
+        case ExpectImplementationDefined(choices):
+            cell = subject.cell(aspect, "by_convention", outcome, function=function)
+            return _chosen(subject, aspect, cell, "raises", f"raises {raised.type}", choices, observed, ledger)
+        case _:
+            sentence = f"raises {raised.type} where there is a right answer: {headline}"
+            cell = subject.cell(
+                aspect,
+                "disagrees",
+                outcome,
+                severity="unexpected_error",
+                explanation=sentence,
+                function=function,
+                truth=_shown(subject, aspect),
+            )
+            return _explained(subject, aspect, cell, observed, ledger)
+
+
+def _returned(subject: Subject, returned: Returned, ledger: Ledger) -> Iterator[Cell]:
+    for aspect, name in aspects(subject.differentiate).items():
+        cell: Cell
+        if name is None:
+            cell = _judge_array(subject, aspect, returned.value, returned, ledger)
+        elif name in returned.gradients:
+            cell = _judge_array(subject, aspect, returned.gradients[name], returned, ledger)
+        elif returned.gradient_error is not None:
+            cell = _raised(subject, aspect, returned.gradient_error, ledger, returned.function)
+        else:
+            cell = _unsupported(subject, aspect, f"no gradient with respect to {name}")
+        yield replace(cell, function=returned.function, warnings=returned.warnings, seconds=round(returned.seconds, 9))
+
+
+def _judge_array(subject: Subject, aspect: str, array: Array, returned: Returned, ledger: Ledger) -> Cell:
+    outcome = {
+        "kind": "value",
+        "dtype": array.dtype,
+        "shape": list(array.shape),
+        "digest": digest(array),
+    }
+    got = array.to_float64()
+    kind = _kind(got)
+    match subject.expect:
+        case ExpectRaises(expected):
+            sentence = f"returns {_brief(got)} where an error is right ({expected})"
+            cell = subject.cell(
+                aspect,
+                "disagrees",
+                outcome,
+                truth={"raises": expected},
+                got=_numbers(got),
+                severity="silently_wrong" if kind == "finite" else "silent_nonfinite",
+                explanation=sentence,
+            )
+            return _explained(subject, aspect, cell, Observed("returns", got=got), ledger)
+        case ExpectImplementationDefined(choices):
+            cell = subject.cell(aspect, "by_convention", outcome, got=_numbers(got))
+            return _chosen(
+                subject, aspect, cell, kind, f"returns {_brief(got)}", choices, Observed(kind, got=got), ledger
+            )
+    return _against_truth(subject, aspect, array, got, outcome, returned.convention, ledger)
+
+
+def _against_truth(
+    subject: Subject,
+    aspect: str,
+    array: Array,
+    got: Floats,
+    outcome: Mapping[str, Any],
+    convention: Convention | None,
+    ledger: Ledger,
+) -> Cell:
+    plain = subject.table.under()
+    target = plain.targets.get(aspect)
+    if target is None:
+        reason = plain.refusal or f"the reference has no {aspect} for this loss"
+        return subject.cell(aspect, "missing", {"kind": "missing", "reason": reason}, explanation=reason)
+    base = subject.cell(aspect, "agrees", outcome)
+    if got.shape != target.hi.shape:
+        sentence = f"has shape {list(got.shape)}, the truth has shape {list(target.hi.shape)}"
+        wrong = replace(
+            base,
+            verdict="disagrees",
+            severity="silently_wrong",
+            explanation=sentence,
+            got=_numbers(got),
+            truth=_numbers(target.hi),
+        )
+        return _explained(subject, aspect, wrong, Observed("shape", got=got), ledger)
+    fmt = FORMATS[subject.dtype]
+    verdict = compare(got, target, fmt, flush_to_zero=subject.flush_to_zero)
+    cell = _measured(base, got, target, verdict)
+    declared = dict(convention or {})
+    if array.dtype != subject.dtype and declared.get("result_dtype") != array.dtype:
+        sentence = f"answers in {array.dtype} where the inputs are {subject.dtype}"
+        wrong = replace(cell, verdict="disagrees", severity="silently_wrong", explanation=sentence)
+        return _explained(
+            subject, aspect, wrong, Observed("dtype", got=got, ratio=verdict.ratio, diagnosis=sentence), ledger
+        )
+    if verdict.agrees:
+        if array.dtype != subject.dtype:
+            return replace(
+                cell,
+                verdict="by_convention",
+                convention=f"result_dtype({array.dtype})",
+                explanation=f"right, and answered in {array.dtype}",
+            )
+        return cell
+    if declared:
+        under = subject.table.under(declared).targets.get(aspect)
+        if under is not None and under.hi.shape == got.shape:
+            again = compare(got, under, fmt, flush_to_zero=subject.flush_to_zero)
+            if again.agrees:
+                name = describe(declared)
+                return replace(
+                    _measured(base, got, under, again),
+                    verdict="by_convention",
+                    convention=name,
+                    truth=_numbers(target.hi, verdict.worst),
+                    explanation=f"equals the truth under {name}, its declared convention",
+                )
+    kind = "finite" if verdict.pattern is None else _kind(got)
+    severity = "silently_wrong" if kind == "finite" else "silent_nonfinite"
+    difference = _difference(got, target, verdict)
+    wrong = replace(cell, verdict="disagrees", severity=severity, explanation=difference)
+    observed = Observed(kind, ratio=verdict.ratio, got=got)
+    known = _explained(subject, aspect, wrong, observed, ledger)
+    if known.verdict == "known":
+        return known
+    # The search for a cause costs many evaluations of the reference: only what nothing explains yet is worth it.
+    cause = diagnose(got, aspect, target, subject.table, flush_to_zero=subject.flush_to_zero)
+    wrong = replace(wrong, explanation=f"{difference}; {cause}")
+    return _explained(subject, aspect, wrong, replace(observed, diagnosis=cause), ledger)
+
+
+def _difference(got: Floats, target: Target, verdict: Agreement) -> str:
+    if verdict.pattern is not None:
+        return verdict.pattern
+    place = f" at {list(verdict.worst)}" if verdict.worst else ""
+    return (
+        f"{got[verdict.worst]:.9g} where the truth is {target.hi[verdict.worst]:.9g}{place}: "
+        f"{verdict.ratio:.3g} of the {verdict.budget:g} allowed"
+    )
+
+
+def _measured(cell: Cell, got: Floats, target: Target, verdict: Agreement) -> Cell:
+    return replace(
+        cell,
+        ratio=number(float(f"{verdict.ratio:.6g}")),
+        budget=verdict.budget,
+        grade=verdict.grade,
+        ulps=number(float(f"{verdict.ulps:.6g}")),
+        truth=_numbers(target.hi, verdict.worst),
+        got=_numbers(got, verdict.worst),
+    )
+
+
+def _chosen(
+    subject: Subject,
+    aspect: str,
+    cell: Cell,
+    kind: str,
+    sentence: str,
+    choices: tuple[str, ...],
+    observed: Observed,
+    ledger: Ledger,
+) -> Cell:
+    """A cell without a right answer: the choice made is recorded, and has to be among those listed."""
+    general = {"raises", "nan", "inf"}
+    allowed = kind in choices or (kind == "finite" and any(choice not in general for choice in choices))
+    if allowed:
+        return replace(cell, convention=f"implementation_defined({kind})", explanation=f"no right answer: {sentence}")
+    severity = {"raises": "unexpected_error", "finite": "silently_wrong"}.get(kind, "silent_nonfinite")
+    wrong = replace(
+        cell, verdict="disagrees", severity=severity, explanation=f"{sentence}, which is none of: {', '.join(choices)}"
+    )
+    return _explained(subject, aspect, wrong, observed, ledger)
+
+
+def _explained(subject: Subject, aspect: str, cell: Cell, observed: Observed, ledger: Ledger) -> Cell:
+    entry = ledger.explanation(subject.selector(aspect), observed)
+    return cell if entry is None else replace(cell, verdict="known", ledger=entry.id)
+
+
+def _shown(subject: Subject, aspect: str) -> Any:
+    target = subject.table.under().targets.get(aspect)
+    return None if target is None else _numbers(target.hi)
+
+
+def _kind(got: Floats) -> str:
+    """finite, nan or inf: nan wins, since it is what spreads."""
+    if bool(np.isnan(got).any()):
+        return "nan"
+    return "inf" if bool(np.isinf(got).any()) else "finite"
+
+
+def _numbers(values: Floats, worst: tuple[int, ...] | None = None) -> Any:
+    """Numbers as a run file holds them: all of a small array, the worst element of a large one."""
+    if values.size <= SHOWN:
+        return _nested(values.tolist())
+    index = worst if worst else tuple(0 for _ in values.shape)
+    return {"shape": list(values.shape), "worst_index": list(index), "worst": number(float(values[index]))}
+
+
+def _nested(values: Any) -> Any:
+    return [_nested(v) for v in values] if isinstance(values, list) else number(float(values))
+
+
+def _brief(values: Floats) -> str:
+    if values.size == 1:
+        return f"{float(values.ravel()[0]):.9g}"
+    first = ", ".join(f"{v:.6g}" for v in values.ravel()[:4])
+    return f"[{first}{', …' if values.size > 4 else ''}]"
+
+
+def digest(array: Array) -> str:
+    """sha256 over dtype, shape and bits: equal digests are identical answers."""
+    h = hashlib.sha256(f"{array.dtype}{list(array.shape)}".encode())
+    h.update(np.ascontiguousarray(array.storage).tobytes())
+    return h.hexdigest()[:32]
+
+
+def describe(convention: Convention) -> str:
+    """A convention as a person reads it: renormalize, clip(1e-07)."""
+    parts = []
+    for name, parameter in convention.items():
+        if parameter is True:
+            parts.append(name)
+        elif isinstance(parameter, list | tuple):
+            parts.append(f"{name}({', '.join(f'{p:g}' for p in parameter)})")
+        else:
+            parts.append(f"{name}({parameter:g})" if isinstance(parameter, float | int) else f"{name}({parameter})")
+    return ", ".join(parts)
+
+
+def judge_modes(subject: Subject, first: str, one: Outcome, other: Outcome, ledger: Ledger) -> Cell | None:
+    """Whether two modes of one implementation agree with each other; None where either did not run.
+
+    `first` is the mode `one` ran in, `subject.mode` the mode of `other`. Both may be as far from the truth as the
+    budget allows, so they may be twice that far from each other.
+    """
+    aspect = "mode_agreement"
+    cell = subject.cell(aspect, "agrees", {"kind": "value"})
+    match one, other:
+        case Returned(), Returned():
+            return _same_numbers(subject, first, one, other, cell, ledger)
+        case Raised(), Raised():
+            return replace(cell, outcome={"kind": "raises", "type": other.type, "message": other.message[:200]})
+        case (Raised(), Returned()) | (Returned(), Raised()):
+            refusing, raised = (first, one) if isinstance(one, Raised) else (subject.mode, other)
+            assert isinstance(raised, Raised)
+            sentence = f"{refusing} raises {raised.type}, the other mode of {first} and {subject.mode} answers"
+            wrong = replace(
+                cell,
+                verdict="disagrees",
+                severity="silently_wrong" if refusing == first else "unexpected_error",
+                outcome={"kind": "raises", "type": raised.type, "message": raised.message[:200]},
+                explanation=sentence,
+            )
+            return _explained(subject, aspect, wrong, Observed("raises", error=raised.type, diagnosis=sentence), ledger)
+    return None
+
+
+def _same_numbers(subject: Subject, first: str, one: Returned, other: Returned, cell: Cell, ledger: Ledger) -> Cell:
+    truths = subject.table.under().targets
+    cell = replace(cell, outcome={"kind": "value", "dtype": other.value.dtype, "shape": list(other.value.shape)})
+    pairs = [("value", one.value, other.value)]
+    for aspect, name in aspects(subject.differentiate).items():
+        if name is not None and name in one.gradients and name in other.gradients:
+            pairs.append((aspect, one.gradients[name], other.gradients[name]))
+    fmt = FORMATS[subject.dtype]
+    for aspect, left, right in pairs:
+        if left.same_bits(right):
+            continue
+        sentence = None
+        a, b = left.to_float64(), right.to_float64()
+        kind, ratio = "finite", None
+        if left.dtype != right.dtype or left.shape != right.shape:
+            kind = "dtype" if left.dtype != right.dtype else "shape"
+            sentence = (
+                f"{aspect}: {first} answers {left.dtype}{list(left.shape)}, "
+                f"{subject.mode} {right.dtype}{list(right.shape)}"
+            )
+        else:
+            truth = truths.get(aspect)
+            gauge = np.abs(a) + 1.0 if truth is None or truth.gauge.shape != a.shape else truth.gauge
+            # Under a convention the result can be larger than the truth whose gauge this is.
+            with np.errstate(invalid="ignore"):
+                gauge = np.maximum(gauge, np.where(np.isfinite(a), np.abs(a), 0.0))
+            distance = compare(b, Target(a, np.zeros_like(a), 2.0 * gauge), fmt, flush_to_zero=subject.flush_to_zero)
+            ratio = distance.ratio
+            if not distance.agrees:
+                kind = (
+                    "finite"
+                    if distance.pattern is None
+                    else ("nan" if np.isnan(a).any() | np.isnan(b).any() else "inf")
+                )
+                w = distance.worst
+                sentence = f"{aspect}: {first} gives {a[w]:.9g}, {subject.mode} {b[w]:.9g}"
+        if sentence is not None:
+            severity = "silently_wrong" if kind in ("finite", "shape", "dtype") else "silent_nonfinite"
+            wrong = replace(
+                cell,
+                verdict="disagrees",
+                severity=severity,
+                explanation=sentence,
+                ratio=None if ratio is None else number(float(f"{ratio:.6g}")),
+            )
+            return _explained(
+                subject, "mode_agreement", wrong, Observed(kind, ratio=ratio, got=b, diagnosis=sentence), ledger
+            )
+    return cell

@@ -1,0 +1,69 @@
+"""What can happen when an implementation is asked for a loss: the outcomes, as values.
+
+They come out of execution and go into judgement, which knows nothing else of how they came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.arrays import Array
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The implementation refused with an exception."""
+
+    type: str
+    """Qualified name of the exception's class."""
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Returned:
+    """The implementation answered with numbers."""
+
+    value: Array
+    function: str
+    gradients: Mapping[str, Array] = field(default_factory=dict)
+    gradient_error: Raised | None = None
+    """Raised while differentiating, where the value could be computed."""
+    convention: Mapping[str, Any] | None = None
+    computed_with: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    """What the implementation's own call took."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The adapter says that the implementation offers no such thing."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """No answer within the time allowed; the worker was killed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """The worker died, twice, on this call."""
+
+    how: str
+    """Name of the signal, or exit status."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """There was nothing to ask: the worker could not start, or broke the protocol."""
+
+    reason: str
+
+
+Outcome = Returned | Raised | Refused | TimedOut | Crashed | Missing
