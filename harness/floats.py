@@ -73,7 +73,8 @@ def rounded(values: NDArray[Any], fmt: FloatFormat) -> NDArray[np.float64]:
     safe = np.where(finite, exact, 0.0)
     unit = quantum(safe, fmt)
     # Dividing by a power of two is exact here: the narrowest quantum is 2^-149 and float64 reaches 2^1023.
-    nearest = np.rint(safe / unit) * unit
+    with np.errstate(over="ignore"):  # what overflows float64 here is an infinity in the narrower format anyway
+        nearest = np.rint(safe / unit) * unit
     nearest = np.where(np.abs(nearest) > fmt.largest, np.copysign(np.inf, safe), nearest)
     nearest = np.copysign(nearest, safe)
     return np.where(finite, nearest, exact)

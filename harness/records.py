@@ -172,7 +172,10 @@ class Run:
 
 
 def to_json(record: Record) -> str:
-    """The record as one line; fields that are None or empty by default are left out."""
+    """The record as one line; fields that are None or empty by default are left out.
+
+    ASCII throughout, since a message may hold anything: line separators, halves of surrogate pairs.
+    """
     kind = next(name for name, type_ in _KINDS.items() if isinstance(record, type_))
     entries: dict[str, Any] = {"kind": kind}
     for f in fields(record):
@@ -180,7 +183,7 @@ def to_json(record: Record) -> str:
         if value is None or (value == () and f.name in {"warnings", "problems", "command"}):
             continue
         entries[f.name] = number(value) if isinstance(value, float) else value
-    return json.dumps(entries, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return json.dumps(entries, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 def from_json(line: str) -> Record:
@@ -268,7 +271,7 @@ def read_run(path: Path) -> Run:
 
 
 def _parse(path: Path, text: str) -> Iterator[Record]:
-    for position, line in enumerate(text.splitlines(), start=1):
+    for position, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
