@@ -178,7 +178,8 @@ def _log_probabilities(logits: Floats) -> Floats:
         return np.zeros_like(logits)
     top = logits.max(axis=-1, keepdims=True)
     shifted = logits - top
-    return np.log(np.exp(shifted).sum(axis=-1, keepdims=True)) - shifted
+    negative_logs: Floats = np.log(np.exp(shifted).sum(axis=-1, keepdims=True)) - shifted
+    return negative_logs
 
 
 def _term(factor: Floats, size: Floats) -> Floats:

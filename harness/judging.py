@@ -1,0 +1,94 @@
+"""From outcomes to cells, case by case: keeps each truth only while somebody may still ask for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from harness.adapters.base import Description
+from harness.arrays import Array
+from harness.judgement.ledger import Ledger
+from harness.judgement.truth import TruthTable
+from harness.judgement.verdict import Subject, judge, judge_modes
+from harness.outcomes import Outcome
+from harness.planning import Question
+from harness.records import INFRASTRUCTURE, Cell
+from harness.suite.case import ArraySpec, Case
+
+Realize = Callable[[ArraySpec, str], Array]
+
+
+def truth_table(case: Case, dtype: str, realize: Realize) -> TruthTable:
+    """The truths of a case in a dtype, its inputs rounded to the dtype first."""
+    return TruthTable(
+        loss=case.loss,
+        inputs={name: realize(spec, dtype) for name, spec in case.inputs.items()},
+        options={n: realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
+        dtype=dtype,
+        differentiate=case.differentiate,
+        cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
+    )
+
+
+@dataclass
+class Bench:
+    """Where outcomes are judged as they arrive, in any order across implementations."""
+
+    ledger: Ledger
+    realize: Realize
+    descriptions: Mapping[str, Description]
+    open_questions: Counter[tuple[str, str]]
+    """By case and dtype: how many outcomes are still to come. The truth is dropped after the last."""
+    selected: Counter[str] = field(default_factory=Counter)
+    """By ledger entry: judged cells it selects."""
+    explained: Counter[str] = field(default_factory=Counter)
+    """By ledger entry: cells it explains."""
+    _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
+    _first_modes: dict[tuple[str, str, str], tuple[str, Outcome]] = field(default_factory=dict)
+
+    def judge(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
+        """The cells of one outcome, mode agreement included."""
+        case, key = question.case, (question.case.id, question.dtype)
+        if key not in self._tables:
+            self._tables[key] = truth_table(case, question.dtype, self.realize)
+        description = self.descriptions[question.implementation]
+        subject = Subject(
+            case=case.id,
+            implementation=question.implementation,
+            version=description.version,
+            mode=question.mode,
+            dtype=question.dtype,
+            expect=case.expect,
+            differentiate=case.differentiate,
+            flush_to_zero=description.flush_to_zero,
+            table=self._tables[key],
+        )
+        cells = list(judge(subject, outcome, self.ledger))
+        spot = (question.implementation, *key)
+        if spot in self._first_modes:
+            mode, first = self._first_modes[spot]
+            agreement = judge_modes(subject, mode, first, outcome, self.ledger)
+            cells += [] if agreement is None else [agreement]
+        else:
+            self._first_modes[spot] = (question.mode, outcome)
+        for cell in cells:
+            self._count(subject, cell)
+            yield cell
+        self.open_questions[key] -= 1
+        if not self.open_questions[key]:
+            self._drop(key)
+
+    def _count(self, subject: Subject, cell: Cell) -> None:
+        """Only a cell that was judged can tell that an entry no longer happens."""
+        if cell.verdict in INFRASTRUCTURE or cell.verdict == "unsupported":
+            return
+        for entry in self.ledger.selecting(subject.selector(cell.aspect)):
+            self.selected[entry.id] += 1
+        if cell.ledger is not None:
+            self.explained[cell.ledger] += 1
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        del self._tables[key]
+        for name in self.descriptions:
+            self._first_modes.pop((name, *key), None)

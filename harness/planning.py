@@ -1,0 +1,87 @@
+"""What is asked of whom: cases × implementations × modes × dtypes, as a list of questions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.adapters.base import Description
+from harness.judgement.truth import aspects
+from harness.records import Cell
+from harness.suite.case import Case
+
+
+@dataclass(frozen=True)
+class Question:
+    """One call to one implementation."""
+
+    implementation: str
+    case: Case
+    dtype: str
+    mode: str
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much of the matrix is run."""
+
+    dtypes: tuple[str, ...] | None = None
+    """None: every dtype a case names."""
+    modes: tuple[str, ...] | None = None
+    """None: the first mode of each implementation; ("all",): every mode."""
+    shard: tuple[int, int] = (1, 1)
+    """Part i of n, by case, so that the parts of a case stay together."""
+
+
+def sharded(cases: Sequence[Case], scope: Scope) -> tuple[Case, ...]:
+    """Every n-th case, beginning with the i-th."""
+    part, parts = scope.shard
+    return tuple(case for position, case in enumerate(cases) if position % parts == part - 1)
+
+
+def questions(
+    cases: Sequence[Case], implementation: str, description: Description, scope: Scope
+) -> Iterator[Question | Cell]:
+    """Questions in the order they are asked, and the cells that need no asking since the adapter offers no such thing.
+
+    All modes of one case and dtype follow each other, so that they can be compared without keeping a run in memory.
+    """
+    modes = _modes(description, scope)
+    for case in cases:
+        dtypes = [d for d in case.dtypes if scope.dtypes is None or d in scope.dtypes]
+        if case.loss not in description.losses:
+            # The loss as a whole is missing: one cell says so, not one per dtype and mode.
+            for dtype in dtypes[:1]:
+                yield unsupported(case, implementation, modes[0], dtype, "value", f"offers no {case.loss}")
+            continue
+        for dtype in dtypes:
+            if dtype not in description.dtypes:
+                for aspect in aspects(case.differentiate):
+                    yield unsupported(case, implementation, modes[0], dtype, aspect, f"takes no {dtype}")
+                continue
+            for mode in modes:
+                yield Question(implementation, case, dtype, mode)
+
+
+def _modes(description: Description, scope: Scope) -> tuple[str, ...]:
+    if scope.modes is None:
+        return description.modes[:1]
+    if scope.modes == ("all",):
+        return description.modes
+    chosen = tuple(mode for mode in description.modes if mode in scope.modes)
+    return chosen or description.modes[:1]
+
+
+def unsupported(case: Case, implementation: str, mode: str, dtype: str, aspect: str, reason: str) -> Cell:
+    """The cell of something an implementation does not offer."""
+    return Cell(
+        case.id,
+        implementation,
+        mode,
+        dtype,
+        aspect,
+        "unsupported",
+        {"kind": "unsupported", "reason": reason},
+        severity="unsupported",
+        explanation=reason,
+    )

@@ -1,0 +1,165 @@
+"""Reading the ledger: cases/ledger/*.yaml become `harness.judgement.ledger.Ledger`.
+
+- id: torch-binary-cross-entropy-clamp
+  cases: [edges/binary-*]                 # globs over case ids
+  implementations: [torch, keras-torch]   # globs
+  versions: ">=2.0,<3"                    # optional, PEP 440
+  modes: [eager]                          # optional
+  dtypes: [float32]                       # optional
+  aspects: [gradient]                     # optional
+  outcome: {kind: finite, ratio: [5, 9]}  # pinned: another failure than this one still disagrees
+  reason: Why it happens, not what happens.
+  upstream: the address of the thread or the documentation, or `none found`
+  expires: 2027-12-31                     # optional
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from harness.judgement.ledger import Entry, Ledger, Pin, flatten
+from harness.suite.problems import Problem, SuiteError
+from harness.suite.reading import ListNode, line_at, plain, read
+
+Globs = Annotated[list[str], Field(min_length=1)]
+
+UNWRITTEN = "TODO"
+"""What `xent accept` and `xent fuzz --save` leave as a reason; lint refuses it until a person has written one."""
+
+_SHORTEST_REASON = 40
+"""Characters. A cause takes a sentence; "differs from torch" restates the symptom."""
+
+
+class _PinModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["nan", "inf", "finite", "raises", "returns", "dtype", "shape"]
+    error: str | None = None
+    ratio: tuple[float, float] | None = None
+    got: Any = None
+    diagnosis: str | None = None
+
+
+class _EntryModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    cases: Globs
+    implementations: Globs
+    versions: str = ""
+    modes: Globs = ["*"]
+    dtypes: Globs = ["*"]
+    aspects: Globs = ["*"]
+    outcome: _PinModel
+    reason: str
+    upstream: str
+    expires: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
+
+    @field_validator("versions")
+    @classmethod
+    def _specifier(cls, value: str) -> str:
+        try:
+            SpecifierSet(value)
+        except InvalidSpecifier as error:
+            raise ValueError(f'expected a version specifier such as ">=2.0,<2.15", got {value!r}') from error
+        return value
+
+    @field_validator("reason")
+    @classmethod
+    def _explains(cls, value: str) -> str:
+        if UNWRITTEN in value or len(value.strip()) < _SHORTEST_REASON:
+            raise ValueError("expected the cause of the divergence in a sentence, written by a person")
+        return value
+
+    @field_validator("upstream")
+    @classmethod
+    def _linked(cls, value: str) -> str:
+        if value != "none found" and not re.fullmatch(r"https?://\S+", value):
+            raise ValueError("expected the address of a thread or a documentation page, or: none found")
+        return value
+
+
+def load_ledger(folder: Path) -> Ledger:
+    """All entries of all files of a folder; SuiteError with every problem found. No folder: an empty ledger."""
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    seen: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        found, wrong = parse_ledger(path.read_text(encoding="utf-8"), str(path))
+        problems.extend(wrong)
+        for entry in found:
+            if entry.id in seen:
+                remedy = f"Ids are unique and permanent: the first is at {seen[entry.id]}"
+                line = int(entry.location.rsplit(":", 1)[-1])
+                problems.append(Problem(str(path), line, "id", f"the id {entry.id} a second time", remedy))
+            seen.setdefault(entry.id, entry.location)
+            entries.append(entry)
+    if problems:
+        raise SuiteError(problems)
+    return Ledger(tuple(entries))
+
+
+def parse_ledger(text: str, file: str) -> tuple[list[Entry], list[Problem]]:
+    """The entries of one ledger file, and what is wrong with it."""
+    node, problems = read(text, file)
+    if node is None:
+        return [], problems
+    if not isinstance(node, ListNode):
+        return [], [Problem(file, node.line, "", "expected a list of entries", "Begin every entry with - id:")]
+    entries: list[Entry] = []
+    for position, item in enumerate(node.entries):
+        raw = plain(item)
+        try:
+            model = _EntryModel.model_validate(raw)
+        except ValidationError as error:
+            for one in error.errors():
+                path = tuple(one["loc"])
+                field = ".".join(str(step) for step in (f"[{position}]", *path))
+                remedy = f"See CONTRIBUTING.md, accepting a divergence; got {_short(one.get('input'))}"
+                problems.append(Problem(file, line_at(item, path), field, one["msg"], remedy))
+            continue
+        entries.append(_entry(model, f"{file}:{item.line}"))
+    return entries, problems
+
+
+def _entry(model: _EntryModel, location: str) -> Entry:
+    pin = model.outcome
+    return Entry(
+        id=model.id,
+        cases=tuple(model.cases),
+        implementations=tuple(model.implementations),
+        pin=Pin(pin.kind, pin.error, pin.ratio, None if pin.got is None else flatten(pin.got), pin.diagnosis),
+        reason=model.reason,
+        upstream=model.upstream,
+        versions=SpecifierSet(model.versions),
+        modes=tuple(model.modes),
+        dtypes=tuple(model.dtypes),
+        aspects=tuple(model.aspects),
+        expires=model.expires,
+        location=location,
+    )
+
+
+def described(ledger: Ledger) -> Mapping[str, Mapping[str, str]]:
+    """The entries as a report shows them."""
+    return {
+        entry.id: {
+            "reason": entry.reason,
+            "upstream": entry.upstream,
+            "pinned": entry.pin.kind,
+            "versions": str(entry.versions),
+            "location": entry.location,
+        }
+        for entry in ledger.entries
+    }
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

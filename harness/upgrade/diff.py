@@ -1,0 +1,204 @@
+"""What differs between two runs. Pure: two `Run` values in, a list of changes out.
+
+Cells are matched by case, implementation, mode, dtype and aspect. `rename` maps names of implementations of the new
+side to those of the old one, for runs that compare two implementations rather than two versions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.records import INFRASTRUCTURE, SEVERITIES, Cell, Run
+
+
+class NotComparable(ValueError):  # noqa: N818 - says what is the case, as the other refusals do
+    """Two runs that must not be compared, with the reason and the remedy."""
+
+
+KINDS = ("verdict", "error", "outcome", "dtype", "value", "drift", "removed", "added", "warnings")
+"""Kinds of change, gravest first; each cell has one, its gravest."""
+
+_DRIFT_FROM = 0.5
+"""R below half an eps-gauge is rounding noise: a doubling there means nothing."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell that is not what it was."""
+
+    kind: str
+    sentence: str
+    old: Cell | None
+    new: Cell | None
+
+    @property
+    def cell(self) -> Cell:
+        chosen = self.new if self.new is not None else self.old
+        assert chosen is not None
+        return chosen
+
+    @property
+    def gravity(self) -> tuple[int, int]:
+        """Sorts gravest first: severity of what is there now, then kind of change."""
+        severity = self.cell.severity
+        rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+        return (rank, KINDS.index(self.kind))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Changes with one cause, as far as it can be told: same kind, implementation, loss and sentence pattern."""
+
+    kind: str
+    implementation: str
+    loss: str
+    sentence: str
+    changes: tuple[Change, ...]
+
+    @property
+    def repro(self) -> str:
+        """The command that reproduces the first of them."""
+        return f"xent repro '{self.changes[0].cell.name}'"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Everything that differs between two runs."""
+
+    changes: tuple[Change, ...]
+    compared: int
+    identical: int | None
+    """Cells whose bits are the same; None where the machines differ, since bits then mean nothing."""
+    versions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Versions that differ, by implementation and package."""
+
+    def groups(self, losses: Mapping[str, str]) -> tuple[Group, ...]:
+        """Changes grouped by cause, gravest first. `losses` maps case ids to losses."""
+        found: dict[tuple[str, str, str, str], list[Change]] = defaultdict(list)
+        for change in self.changes:
+            cell = change.cell
+            loss = losses.get(cell.case, "")
+            found[(change.kind, cell.implementation, loss, _pattern(change))].append(change)
+        groups = [
+            Group(kind, name, loss, changes[0].sentence, tuple(changes))
+            for (kind, name, loss, _), changes in found.items()
+        ]
+        return tuple(sorted(groups, key=lambda g: (g.changes[0].gravity, -len(g.changes), g.implementation, g.loss)))
+
+
+def _pattern(change: Change) -> str:
+    """What changes have in common when they have one cause: the verdicts and outcome kinds on both sides."""
+
+    def shape(cell: Cell | None) -> str:
+        return "-" if cell is None else f"{cell.verdict}/{cell.outcome.get('kind')}/{cell.outcome.get('type')}"
+
+    return f"{shape(change.old)}>{shape(change.new)}"
+
+
+def compare_runs(old: Run, new: Run, rename: Mapping[str, str] | None = None) -> Difference:
+    """The changes from `old` to `new`, gravest first; NotComparable where the two must not be compared."""
+    _refuse_what_cannot_be_compared(old, new)
+    names = rename or {}
+    before = {cell.key: cell for cell in old.cells}
+    after = {(c.case, names.get(c.implementation, c.implementation), c.mode, c.dtype, c.aspect): c for c in new.cells}
+    bits_mean_something = _same_machine(old.header.machine, new.header.machine)
+    changes: list[Change] = []
+    identical = 0
+    for key in sorted(before.keys() | after.keys()):
+        change = _change(before.get(key), after.get(key), bits_mean_something)
+        if change is not None:
+            changes.append(change)
+        elif bits_mean_something and _digest(before[key]) == _digest(after[key]):
+            identical += 1
+    return Difference(
+        changes=tuple(sorted(changes, key=lambda c: (c.gravity, c.cell.key))),
+        compared=len(before.keys() & after.keys()),
+        identical=identical if bits_mean_something else None,
+        versions=dict(_version_changes(old, new, names)),
+    )
+
+
+def _refuse_what_cannot_be_compared(old: Run, new: Run) -> None:
+    mine, theirs = new.header.suite.get("version"), old.header.suite.get("version")
+    if mine != theirs:
+        raise NotComparable(
+            f"the baseline was made with suite version {theirs}, this run with {mine}: "
+            "make the baseline anew with `xent run -o` and accept it with `xent accept`"
+        )
+    for side, run in (("baseline", old), ("current run", new)):
+        dead = sorted({c.implementation for c in run.cells if c.verdict in INFRASTRUCTURE})
+        if dead:
+            raise NotComparable(
+                f"the {side} has cells that never were judged (crashed, timed out or missing) for "
+                f"{', '.join(dead)}: run it again; infrastructure is never a difference"
+            )
+
+
+def _same_machine(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether bits are comparable: same processor, same instruction set."""
+    return all(old.get(k) == new.get(k) and old.get(k) is not None for k in ("cpu", "instruction_set"))
+
+
+def _digest(cell: Cell) -> Any:
+    return cell.outcome.get("digest", (cell.outcome.get("kind"), cell.outcome.get("type")))
+
+
+def _change(old: Cell | None, new: Cell | None, bits_mean_something: bool) -> Change | None:
+    if old is None or new is None:
+        present = new if old is None else old
+        assert present is not None
+        verb = "new" if old is None else "gone"
+        return Change("added" if old is None else "removed", f"{verb}: {present.verdict}", old, new)
+    return next(_differences(old, new, bits_mean_something), None)
+
+
+def _differences(old: Cell, new: Cell, bits_mean_something: bool) -> Iterator[Change]:
+    """The ways two cells differ, gravest first."""
+    was, now = old.outcome, new.outcome
+    if old.verdict != new.verdict:
+        detail = f": {new.explanation}" if new.explanation else ""
+        yield Change("verdict", f"was {_words(old)}, is {_words(new)}{detail}", old, new)
+    if was.get("kind") != now.get("kind"):
+        yield Change("outcome", f"was {was.get('kind')}, is {now.get('kind')}", old, new)
+    if now.get("kind") == "raises" and was.get("type") != now.get("type"):
+        yield Change("error", f"raised {was.get('type')}, raises {now.get('type')}", old, new)
+    if was.get("dtype") != now.get("dtype"):
+        yield Change("dtype", f"answered in {was.get('dtype')}, answers in {now.get('dtype')}", old, new)
+    if was.get("shape") != now.get("shape"):
+        yield Change("outcome", f"had shape {was.get('shape')}, has {now.get('shape')}", old, new)
+    if old.convention != new.convention:
+        yield Change("verdict", f"was right under {old.convention}, is under {new.convention}", old, new)
+    if bits_mean_something and new.verdict in ("known", "disagrees") and _digest(old) != _digest(new):
+        yield Change("value", f"gave {_short(old.got)}, gives {_short(new.got)}", old, new)
+    ratios = (_number(old.ratio), _number(new.ratio))
+    if ratios[0] is not None and ratios[1] is not None and ratios[1] > max(2.0 * ratios[0], _DRIFT_FROM):
+        yield Change("drift", f"R was {ratios[0]:.3g}, is {ratios[1]:.3g}: more than doubled", old, new)
+    fresh = [w for w in new.warnings if w not in old.warnings]
+    if fresh:
+        yield Change("warnings", f"warns: {fresh[0][:160]}", old, new)
+
+
+def _words(cell: Cell) -> str:
+    return cell.verdict.replace("_", " ") + (f" ({cell.severity.replace('_', ' ')})" if cell.severity else "")
+
+
+def _short(numbers: Any) -> str:
+    text = str(numbers)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _number(ratio: float | str | None) -> float | None:
+    return None if ratio is None else float(ratio)
+
+
+def _version_changes(old: Run, new: Run, names: Mapping[str, str]) -> Iterable[tuple[str, tuple[str, str]]]:
+    for name, description in new.header.implementations.items():
+        former = old.header.implementations.get(names.get(name, name), {})
+        before = {"": former.get("version", "?"), **former.get("versions", {})}
+        after = {"": description.get("version", "?"), **description.get("versions", {})}
+        for package in sorted(before.keys() & after.keys()):
+            if before[package] != after[package]:
+                yield (f"{name} {package}".strip(), (str(before[package]), str(after[package])))

@@ -1,0 +1,48 @@
+"""The gate: which exit code two runs deserve. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.exit_codes import ExitCode, gravest
+from harness.records import INFRASTRUCTURE, Run
+from harness.upgrade.diff import Difference, NotComparable, compare_runs
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What the gate found."""
+
+    code: ExitCode
+    difference: Difference | None
+    reasons: tuple[str, ...]
+
+
+def run_codes(run: Run) -> set[ExitCode]:
+    """The codes one run earns by itself, compared with nothing."""
+    codes: set[ExitCode] = set()
+    if not run.cells and not run.claims:
+        codes.add(ExitCode.NOTHING_RAN)
+    if any(cell.verdict in INFRASTRUCTURE for cell in run.cells):
+        codes.add(ExitCode.INFRASTRUCTURE)
+    if any("missing" in description for description in run.header.implementations.values()):
+        codes.add(ExitCode.INFRASTRUCTURE)
+    if any(cell.verdict == "disagrees" for cell in run.cells) or any(not claim.expected for claim in run.claims):
+        codes.add(ExitCode.DISAGREES)
+    if any(problem.get("kind") in ("fixed", "unmatched", "expired") for problem in run.footer.problems):
+        codes.add(ExitCode.STALE_LEDGER)
+    return codes
+
+
+def gate(baseline: Run, current: Run) -> GateResult:
+    """Whether the current run may pass: red exactly when something nobody has accepted has changed."""
+    reasons: list[str] = []
+    codes = run_codes(current) & {ExitCode.INFRASTRUCTURE, ExitCode.STALE_LEDGER, ExitCode.NOTHING_RAN}
+    reasons += [str(p.get("what")) for p in current.footer.problems]
+    try:
+        difference = compare_runs(baseline, current)
+    except NotComparable as refusal:
+        return GateResult(ExitCode.INFRASTRUCTURE, None, (str(refusal), *reasons))
+    if difference.changes:
+        codes.add(ExitCode.CHANGED)
+    return GateResult(gravest(codes), difference, tuple(reasons))
