@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 
@@ -65,6 +66,20 @@ class Source:
     section: str | None = None
 
 
+EXPECTED_VERDICTS: Mapping[str, str] = MappingProxyType(
+    {
+        "yes": "holds",
+        "to the digits printed": "holds_to_printed_digits",
+        "no": "wrong",
+        "cannot be checked": "cannot_be_checked",
+    }
+)
+"""What `holds` says of a claim, and the verdict it stands for."""
+
+ONLY_UNDER = "only under "
+"""Beginning of a `holds` that names a convention, e.g. only under base 2."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """Something a document says about this case, to be judged by computing it.
@@ -84,6 +99,12 @@ class Claim:
     """The convention under which the number is right, where it is not the plain one."""
     output: str = "value"
     """Which result the claim speaks of: value, or the name of another loss evaluated on the same inputs."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options that differ from those of the case, e.g. {"reduction": "none"} for a claim about single samples."""
+    element: int | None = None
+    """The element (row-major) the claim speaks of, where the result is an array."""
+    from_rounded: float | None = None
+    """A rounded probability the document may have computed its number from."""
     check: str | None = None
     """Name of a computed check, for claims that are not a number."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -91,6 +112,17 @@ class Claim:
     """What would be needed to check it."""
     because: str | None = None
     """Why it does not hold, for a reader."""
+
+    @property
+    def expected_verdict(self) -> str:
+        """The verdict of the run file that `holds` stands for; ValueError where it stands for none."""
+        if self.holds.startswith(ONLY_UNDER) and self.holds != ONLY_UNDER:
+            return "holds_under_convention"
+        try:
+            return EXPECTED_VERDICTS[self.holds]
+        except KeyError:
+            known = ", ".join(repr(name) for name in EXPECTED_VERDICTS)
+            raise ValueError(f"holds is {known} or {ONLY_UNDER + 'CONVENTION'!r}, not {self.holds!r}") from None
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,10 @@ def _labels(p: Parameters) -> Numbers:
     return drawn.reshape(p["shape"])
 
 
+def _bits(p: Parameters) -> Numbers:
+    return _below(p["seed"], _size(p["shape"]), 2).astype(np.float64).reshape(p["shape"])
+
+
 def _one_hot(p: Parameters) -> Numbers:
     if p["labels"] is not None:
         labels = np.asarray(p["labels"], dtype=np.int64)
@@ -224,6 +228,7 @@ GENERATORS: Mapping[str, Generator] = MappingProxyType(
             _labels,
             integers=True,
         ),
+        "bits": Generator("Zeros and ones, floating: binary targets.", {"shape": _SHAPE, "seed": _SEED}, _bits),
         "one_hot": Generator(
             "Rows of a one and zeros along the last axis. Give labels and classes, or seed and shape (of the result).",
             {

@@ -1,0 +1,433 @@
+"""A validated entry becomes a `Case`: what its fields mean for its loss is checked here, defaults are filled in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from harness.suite.case import (
+    ArraySpec,
+    Case,
+    Claim,
+    Expectation,
+    ExpectImplementationDefined,
+    ExpectRaises,
+    ExpectTruth,
+    Location,
+    Source,
+)
+from harness.suite.checks import CHECKS
+from harness.suite.generators import (
+    GENERATORS,
+    holds_integers,
+    literal_shape,
+    parameter_problems,
+    realize,
+    shape_of,
+)
+from harness.suite.model import (
+    CaseEntry,
+    ClaimEntry,
+    ExpectEntry,
+    GeneratorEntry,
+    OptionsEntry,
+    SourceEntry,
+    ValuesEntry,
+)
+from harness.suite.problems import Problem, suggestion
+from harness.suite.reading import MapNode, line_at, plain
+from harness.suite.signatures import DENOMINATORS, SIGNATURES, Signature
+
+Path = tuple[int | str, ...]
+ARRAY_OPTIONS = frozenset({"class_weights", "sample_weights", "pos_weight"})
+SCHEMA_FILE = "cases/schema/case.schema.json"
+
+
+def build(node: MapNode, file: str, place: str, folder: str) -> tuple[Case | None, list[Problem]]:
+    """The case of an expanded entry, or everything that is wrong with it.
+
+    `place` is the entry's place in its file, e.g. [3]; `folder` the first part its id must have.
+    """
+    try:
+        entry = CaseEntry.model_validate(plain(node))
+    except ValidationError as error:
+        return None, [_from_pydantic(e, node, file, place) for e in cast(list[Any], error.errors())]
+    build_ = _Build(entry, node, file, place)
+    case = build_.case(folder)
+    return (None if build_.problems else case), build_.problems
+
+
+@dataclass
+class _Build:
+    """One entry on its way to a case, and what was found wrong so far."""
+
+    entry: CaseEntry
+    node: MapNode
+    file: str
+    place: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def wrong(self, path: Path, message: str, remedy: str) -> None:
+        where = self.place + "".join(_step(step) for step in path)
+        self.problems.append(Problem(self.file, line_at(self.node, path), where, message, remedy))
+
+    def case(self, folder: str) -> Case:
+        entry, signature = self.entry, SIGNATURES[self.entry.loss]
+        if not entry.id.startswith(f"{folder}/") or entry.id == f"{folder}/":
+            self.wrong(("id",), f"the id {entry.id!r} does not begin with its folder", f"Write {folder}/NAME")
+        if entry.id.endswith("/") or "//" in entry.id:
+            self.wrong(("id",), f"an empty part in the id {entry.id!r}", "Remove the superfluous slash")
+        expect = _expectation(entry.expect)
+        options = self.options(signature, isinstance(expect, ExpectRaises))
+        inputs = self.inputs(signature)
+        dtypes = tuple(entry.dtypes) if entry.dtypes is not None else Case.dtypes
+        for path, names in ((("dtypes",), dtypes), (("tags",), tuple(entry.tags))):
+            for name in sorted({n for n in names if names.count(n) > 1}):
+                self.wrong(path, f"{name} is listed twice", "Remove one")
+        return Case(
+            id=entry.id,
+            title=" ".join(entry.title.split()),
+            why=" ".join(entry.why.split()),
+            loss=entry.loss,
+            inputs=inputs,
+            location=Location(self.file, self.node.line),
+            options=options,
+            dtypes=dtypes,
+            expect=expect,
+            differentiate=self.differentiate(signature, inputs, expect),
+            cotangent=self.cotangent(signature, options),
+            source=_source(entry.source),
+            claims=tuple(self.claim(claim, n) for n, claim in enumerate(entry.claims)),
+            tags=tuple(entry.tags),
+        )
+
+    # --- arrays ---
+
+    def array(self, entry: Any, path: Path) -> ArraySpec:
+        """The spec of an array as written; problems where it describes none."""
+        match entry:
+            case GeneratorEntry():
+                parameters = {name: _frozen(value) for name, value in (entry.model_extra or {}).items()}
+                spec = ArraySpec(None, entry.generator, parameters, entry.dtype, entry.layout)
+                for name, what in parameter_problems(entry.generator, parameters):
+                    known = ", ".join(GENERATORS[entry.generator].parameters)
+                    self.wrong((*path, name), what, f"{entry.generator} takes {known}")
+                return spec
+            case ValuesEntry():
+                spec = ArraySpec(_frozen(entry.values), dtype=entry.dtype, layout=entry.layout)
+            case _:
+                spec = ArraySpec(_frozen(entry))
+        try:
+            realize(spec, "float64")
+        except ValueError as error:
+            self.wrong(path, str(error), "Write rows of equal length and numbers the dtype can hold")
+        return spec
+
+    def inputs(self, signature: Signature) -> dict[str, ArraySpec]:
+        for name in self.entry.inputs:
+            if name not in signature.inputs:
+                self.wrong(
+                    ("inputs", name), f"{self.entry.loss} has no input {name!r}", suggestion(name, signature.inputs)
+                )
+        for name in signature.inputs:
+            if name not in self.entry.inputs and name not in signature.optional:
+                self.wrong(("inputs",), f"{self.entry.loss} needs the input {name}", f"Add {name}: to inputs")
+        found = len(self.problems)
+        specs = {name: self.array(entry, ("inputs", name)) for name, entry in self.entry.inputs.items()}
+        if len(self.problems) > found:
+            return specs
+        return {
+            name: self.typed(name, spec, signature.inputs[name], specs) if name in signature.inputs else spec
+            for name, spec in specs.items()
+        }
+
+    def typed(self, name: str, spec: ArraySpec, kind: str, specs: Mapping[str, ArraySpec]) -> ArraySpec:
+        """The spec with the numbers its input holds: `[1, 0]` are floating logits, but integer labels."""
+        if spec.dtype is not None:
+            return spec
+        labels = kind == "labels" or (kind == "targets" and not _is_distribution(spec, specs))
+        if holds_integers(spec) and labels:
+            return spec
+        if spec.generator is None:
+            return replace(spec, values=_floating(spec.values))
+        if holds_integers(spec):
+            remedy = "Use ramp, cycle, bits or one_hot; or give it a dtype to make it integers all the same"
+            self.wrong(("inputs", name), f"{spec.generator} makes integers, {name} is floating", remedy)
+        return spec
+
+    # --- options ---
+
+    def options(self, signature: Signature, raises: bool) -> dict[str, Any]:
+        options = self.given_options(self.entry.options, signature, ("options",), raises)
+        if signature.reductions:
+            options.setdefault("reduction", "mean")
+        return options
+
+    def given_options(self, entry: OptionsEntry, signature: Signature, path: Path, raises: bool) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        reduced = ("reduction", "denominator") if signature.reductions else ()
+        for name in sorted(entry.model_fields_set, key=list(OptionsEntry.model_fields).index):
+            value = getattr(entry, name)
+            if name not in (*reduced, *signature.options):
+                known = (*reduced, *signature.options)
+                self.wrong((*path, name), f"{self.entry.loss} has no option {name!r}", suggestion(name, known))
+            elif value is None:
+                self.wrong((*path, name), "expected a value, got nothing", f"Write {name}: VALUE, or leave it out")
+            elif name in ARRAY_OPTIONS or (name == "alpha" and not isinstance(value, int | float)):
+                spec = self.array(value, (*path, name))
+                literal = spec.generator is None and spec.dtype is None
+                options[name] = replace(spec, values=_floating(spec.values)) if literal else spec
+            else:
+                options[name] = value
+        if not raises:
+            self.check_domains(options, signature, path)
+        return options
+
+    def check_domains(self, options: Mapping[str, Any], signature: Signature, path: Path) -> None:
+        """An option outside its domain has no truth: such a case must expect an error."""
+        remedy = "Mend it, or expect: {raises: invalid_option}"
+        reduction = options.get("reduction", "mean")
+        if signature.reductions and reduction not in signature.reductions:
+            known = ", ".join(signature.reductions)
+            self.wrong((*path, "reduction"), f"expected one of {known}, got {reduction!r}", remedy)
+        if "denominator" in options:
+            if options["denominator"] not in DENOMINATORS:
+                known = ", ".join(DENOMINATORS)
+                self.wrong((*path, "denominator"), f"expected one of {known}, got {options['denominator']!r}", remedy)
+            elif reduction != "mean":
+                self.wrong((*path, "denominator"), f"reduction {reduction} has no denominator", "Leave it out")
+        if not 0 <= options.get("label_smoothing", 0) <= 1:
+            self.wrong((*path, "label_smoothing"), f"expected 0 to 1, got {options['label_smoothing']!r}", remedy)
+        base = options.get("base", 2)
+        if not (math.isfinite(base) and base > 0 and base != 1):
+            self.wrong((*path, "base"), f"expected a positive base other than 1, got {base!r}", remedy)
+        if not 0 <= options.get("gamma", 0) < math.inf:
+            self.wrong((*path, "gamma"), f"expected at least 0, got {options['gamma']!r}", remedy)
+
+    # --- what is differentiated ---
+
+    def differentiate(
+        self, signature: Signature, inputs: Mapping[str, ArraySpec], expect: Expectation
+    ) -> tuple[str, ...]:
+        asked = self.entry.differentiate
+        if isinstance(expect, ExpectRaises):
+            if asked:
+                self.wrong(("differentiate",), "an error has no gradient", "Leave differentiate out")
+            return ()
+        if asked is None:
+            if not signature.reductions and self.entry.cotangent is None:
+                return ()
+            return tuple(name for name in signature.differentiate if name in inputs)
+        for n, name in enumerate(asked):
+            if name not in inputs:
+                self.wrong(("differentiate", n), f"no input {name!r} in this case", suggestion(name, inputs))
+            elif signature.inputs.get(name) == "labels" or holds_integers(inputs[name]):
+                self.wrong(("differentiate", n), f"{name} are integers", "Name a floating input")
+        return tuple(asked)
+
+    def cotangent(self, signature: Signature, options: Mapping[str, Any]) -> ArraySpec | None:
+        if self.entry.cotangent is None:
+            return None
+        spec = self.array(self.entry.cotangent, ("cotangent",))
+        if holds_integers(spec):
+            if spec.generator is not None or spec.dtype is not None:
+                self.wrong(("cotangent",), "a cotangent is floating", "Use ramp or uniform, without a dtype")
+            else:
+                spec = replace(spec, values=_floating(spec.values))
+        scalar = signature.reductions and options.get("reduction") != "none"
+        if scalar and _shape(spec) not in ((), None):
+            remedy = "Write one number, or options: {reduction: none}"
+            self.wrong(("cotangent",), "a reduced loss is one number, its cotangent too", remedy)
+        return spec
+
+    # --- claims ---
+
+    def claim(self, entry: ClaimEntry, n: int) -> Claim:
+        path: Path = ("claims", n)
+        self.claim_output(entry, path)
+        parameters = {name: _frozen(value) for name, value in entry.parameters.items()}
+        says = entry.says
+        if entry.check is not None:
+            self.claim_check(entry.check, parameters, path)
+            says = says or (CHECKS[entry.check].says if entry.check in CHECKS else "")
+        elif parameters:
+            self.wrong((*path, "parameters"), "parameters without check", "Name a check, or remove them")
+        if entry.value is not None:
+            try:
+                literal_shape(entry.value)
+            except ValueError as error:
+                self.wrong((*path, "value"), str(error), "Write rows of equal length")
+            of = "the loss" if entry.output == "value" else entry.output
+            says = says or f"{of[0].upper()}{of[1:]} is {plain_numbers(entry.value)}."
+        if entry.missing is not None and says is None:
+            self.wrong(path, "a claim that cannot be checked needs words", "Add says: what the document claims")
+        claim = Claim(
+            says=" ".join((says or "").split()),
+            holds=entry.holds,
+            value=_frozen(entry.value),
+            printed_digits=entry.printed_digits,
+            convention=_frozen(entry.convention),
+            output=entry.output,
+            options=self.given_options(
+                entry.options, SIGNATURES.get(entry.output, SIGNATURES[self.entry.loss]), (*path, "options"), False
+            ),
+            element=entry.element,
+            from_rounded=None if entry.from_rounded is None else float(entry.from_rounded),
+            check=entry.check,
+            parameters=parameters,
+            missing=entry.missing,
+            because=None if entry.because is None else " ".join(entry.because.split()),
+        )
+        try:
+            expected = claim.expected_verdict
+        except ValueError as error:
+            self.wrong((*path, "holds"), str(error), "Write one of these")
+        else:
+            if (expected == "cannot_be_checked") != (entry.missing is not None):
+                remedy = "Write both holds: cannot be checked and missing: WHAT, or neither"
+                self.wrong((*path, "holds"), f"{entry.holds!r} contradicts the rest of the claim", remedy)
+        return claim
+
+    def claim_output(self, entry: ClaimEntry, path: Path) -> None:
+        if entry.output == "value" or entry.output == self.entry.loss:
+            return
+        if entry.output not in SIGNATURES:
+            self.wrong((*path, "output"), f"no loss {entry.output!r}", suggestion(entry.output, SIGNATURES))
+            return
+        needed = SIGNATURES[entry.output]
+        absent = [n for n in needed.inputs if n not in self.entry.inputs and n not in needed.optional]
+        if absent:
+            what = f"{entry.output} needs {', '.join(absent)}, which this case does not have"
+            self.wrong((*path, "output"), what, "Name a loss of the same inputs")
+
+    def claim_check(self, name: str, parameters: Mapping[str, Any], path: Path) -> None:
+        if name not in CHECKS:
+            self.wrong((*path, "check"), f"no check {name!r}", suggestion(name, CHECKS))
+            return
+        check = CHECKS[name]
+        for parameter in parameters:
+            if parameter not in check.parameters:
+                what = f"{name} has no parameter {parameter!r}"
+                self.wrong((*path, "parameters", parameter), what, suggestion(parameter, check.parameters))
+        for parameter, meaning in check.parameters.items():
+            if parameter not in parameters and parameter not in check.optional:
+                self.wrong((*path, "check"), f"{name} needs the parameter {parameter}", f"It is {meaning}")
+
+
+def plain_numbers(value: Any) -> str:
+    """Numbers as a reader writes them."""
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(plain_numbers(entry) for entry in value) + "]"
+    return repr(value)
+
+
+def _expectation(entry: ExpectEntry | None) -> Expectation:
+    if entry is None:
+        return ExpectTruth()
+    if entry.raises is not None:
+        return ExpectRaises(entry.raises)
+    choices = entry.implementation_defined or []
+    return ExpectImplementationDefined(tuple(c if isinstance(c, str) else repr(c) for c in choices))
+
+
+def _source(entry: SourceEntry | None) -> Source | None:
+    return None if entry is None else Source(entry.document, entry.section)
+
+
+def _is_distribution(spec: ArraySpec, specs: Mapping[str, ArraySpec]) -> bool:
+    """Whether integer targets are ones and zeros of the predictions' shape rather than class labels."""
+    if "hidden" in specs:
+        leading, sizes = _shape(specs["hidden"]), _shape(specs.get("weight", ArraySpec(0.0)))
+        shape = _shape(spec)
+        return bool(leading and shape and shape[:-1] == leading[:-1] and shape[-1] in (sizes or ()))
+    predictions = specs.get("logits") or specs.get("probabilities") or specs.get("log_probabilities")
+    return predictions is not None and _shape(spec) == _shape(predictions)
+
+
+def _shape(spec: ArraySpec) -> tuple[int, ...] | None:
+    try:
+        return shape_of(spec)
+    except ValueError:
+        return None
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, so that a case cannot change."""
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(entry) for entry in value)
+    if isinstance(value, dict):
+        return {name: _frozen(entry) for name, entry in value.items()}
+    return value
+
+
+def _floating(values: Any) -> Any:
+    if isinstance(values, tuple):
+        return tuple(_floating(entry) for entry in values)
+    try:
+        return float(values)
+    except OverflowError:
+        return values
+
+
+# --- what pydantic found ---------------------------------------------------------------------------------------------
+
+_ADVICE: Mapping[str, str] = {
+    "string_type": "expected text (quote it if it reads as a number)",
+    "string_too_short": "expected text, got nothing",
+    "int_type": "expected an integer",
+    "list_type": "expected a list",
+    "dict_type": "expected a map",
+    "model_type": "expected a map",
+    "bool_type": "expected true or false",
+    "too_short": "expected at least one entry",
+}
+
+
+def _from_pydantic(error: Mapping[str, Any], node: MapNode, file: str, field: str) -> Problem:
+    path: Path = tuple(s for s in error["loc"] if not (isinstance(s, str) and s.startswith("(")))
+    place = field + "".join(_step(step) for step in path)
+    model = _model_at(path[:-1])
+    name = str(path[-1]) if path else ""
+    described = model.model_fields[name].description if model is not None and name in model.model_fields else None
+    remedy = f"{name} is {described}" if described else f"See {SCHEMA_FILE}"
+    if error["type"] == "missing":
+        return Problem(file, line_at(node, path[:-1]), place, f"{name} is missing", f"Add it: {remedy}")
+    if error["type"] == "extra_forbidden" and model is not None:
+        known = [*model.model_fields, *(("for_each", "except") if model is CaseEntry else ())]
+        return Problem(file, line_at(node, path), place, f"no field {name!r} here", suggestion(name, known))
+    message = _ADVICE.get(error["type"], str(error["msg"]))
+    if error["type"] == "literal_error":
+        allowed = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        message, remedy = f"expected one of {', '.join(allowed)}", suggestion(str(error["input"]), allowed)
+    elif error["type"] == "string_pattern_mismatch":
+        message = f"expected text that matches {error['ctx']['pattern']}"
+    if not isinstance(error.get("input"), dict):
+        got = repr(error.get("input"))
+        message += f", got {got if len(got) <= 60 else got[:57] + '...'}"
+    return Problem(file, line_at(node, path), place, message, remedy)
+
+
+def _model_at(path: Path) -> type[BaseModel] | None:
+    match path:
+        case ():
+            return CaseEntry
+        case ("options",) | ("claims", int(), "options"):
+            return OptionsEntry
+        case ("source",):
+            return SourceEntry
+        case ("expect",):
+            return ExpectEntry
+        case ("claims", int()):
+            return ClaimEntry
+        case ("inputs", str()) | ("cotangent",) | ("options", str()) | ("claims", int(), "options", str()):
+            return ValuesEntry
+        case _:
+            return None
+
+
+def _step(step: int | str) -> str:
+    return f"[{step}]" if isinstance(step, int) else f".{step}"

@@ -1,0 +1,209 @@
+"""The shape of a case entry: the model that validates it and from which the JSON schema is emitted.
+
+The model knows fields and types; what a field means for its loss is checked in `harness.suite.building`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
+
+from harness.suite.generators import DTYPES, GENERATORS, LAYOUTS
+from harness.suite.signatures import SIGNATURES
+
+ERROR_KINDS = ("out_of_range_label", "shape_mismatch", "bad_dtype", "invalid_probability", "invalid_option")
+
+NUMBER_SCHEMA: dict[str, Any] = {
+    "title": "Number",
+    "description": "A number; also nan, inf, -inf, and hexadecimal floats such as 0x1.8p+1.",
+    "anyOf": [
+        {"type": "number"},
+        {"type": "string", "pattern": r"^[-+]?\.?(inf|Inf|INF)$|^\.?(nan|NaN|NAN)$"},
+        {"type": "string", "pattern": r"^[-+]?0[xX][0-9a-fA-F]*\.?[0-9a-fA-F]*[pP][-+]?[0-9]+$"},
+    ],
+}
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError(
+            "number", "expected a number (unquoted, within float64; nan, inf, -inf and 0x1.8p+1 are numbers)"
+        )
+    return value
+
+
+def _literal(*names: str) -> Any:
+    """The type of a string among `names`."""
+    return Literal[names]
+
+
+Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema(NUMBER_SCHEMA)]
+if TYPE_CHECKING:
+    Row = list[Any]
+else:
+    Row = TypeAliasType(
+        "Row",
+        list[
+            Annotated[
+                Annotated["Row", Tag("(row)")] | Annotated[Number, Tag("(number)")],
+                Discriminator(lambda value: "(row)" if isinstance(value, list) else "(number)"),
+            ]
+        ],
+    )
+Values = Annotated[
+    Annotated[Row, Tag("(row)")] | Annotated[Number, Tag("(number)")],
+    Discriminator(lambda value: "(row)" if isinstance(value, list | tuple) else "(number)"),
+]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ValuesEntry(_Entry):
+    """Literal numbers with a dtype or a layout of their own."""
+
+    values: Values = Field(description="a number or nested lists of numbers")
+    dtype: _literal(*DTYPES) | None = Field(
+        default=None, description="type of the array; default: that of the cell, or int64"
+    )  # type: ignore[valid-type]
+    layout: _literal(*LAYOUTS) = Field(
+        default="contiguous", description="strides: the same values in another memory layout"
+    )  # type: ignore[valid-type]
+
+
+class GeneratorEntry(BaseModel):
+    """A generated array: the name of a generator with its parameters."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    generator: _literal(*GENERATORS) = Field(description="name of the generator")  # type: ignore[valid-type]
+    dtype: _literal(*DTYPES) | None = Field(
+        default=None, description="type of the array; default: that of the cell, or int64"
+    )  # type: ignore[valid-type]
+    layout: _literal(*LAYOUTS) = Field(
+        default="contiguous", description="strides: the same values in another memory layout"
+    )  # type: ignore[valid-type]
+
+
+def _array_tag(value: Any) -> str:
+    if isinstance(value, dict):
+        return "(generator)" if "generator" in value else "(values)"
+    return "(row)" if isinstance(value, list) else "(number)"
+
+
+ArrayEntry = Annotated[
+    Annotated[Row, Tag("(row)")]
+    | Annotated[Number, Tag("(number)")]
+    | Annotated[GeneratorEntry, Tag("(generator)")]
+    | Annotated[ValuesEntry, Tag("(values)")],
+    Discriminator(_array_tag),
+]
+
+
+class OptionsEntry(_Entry):
+    """Options of the losses; which loss takes which is in the table of DESIGN."""
+
+    reduction: str | None = Field(default=None, description="none, sum or mean (default); batchmean for kl_divergence")
+    denominator: str | None = Field(default=None, description="what mean divides by: count, weights or valid")
+    axis: int | None = Field(default=None, description="axis of the classes, an integer; default -1")
+    base: Number | None = Field(default=None, description="base of the logarithm, a number; default e")
+    class_weights: ArrayEntry | None = Field(default=None, description="one weight per class")
+    sample_weights: ArrayEntry | None = Field(default=None, description="one weight per sample")
+    pos_weight: ArrayEntry | None = Field(default=None, description="weight of the positive term")
+    label_smoothing: Number | None = Field(default=None, description="a number from 0 to 1")
+    ignore_index: int | None = Field(default=None, description="the label that is ignored, an integer")
+    log_target: bool | None = Field(default=None, description="true where targets are logarithms")
+    alpha: ArrayEntry | None = Field(default=None, description="balance of the focal loss: a number, or one per class")
+    gamma: Number | None = Field(default=None, description="exponent of the focal loss, a number")
+
+
+class SourceEntry(_Entry):
+    """The document a case comes from."""
+
+    document: Text = Field(description="name of the document")
+    section: Text | None = Field(default=None, description="where in the document")
+
+
+class ExpectEntry(_Entry):
+    """What is expected instead of the truth: exactly one of the two."""
+
+    raises: _literal(*ERROR_KINDS) | None = Field(default=None, description="kind of the error that is right")  # type: ignore[valid-type]
+    implementation_defined: Annotated[list[Text | Number], Field(min_length=1)] | None = Field(
+        default=None, description="the choices implementations make, where none is right"
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> ExpectEntry:
+        if (self.raises is None) == (self.implementation_defined is None):
+            raise PydanticCustomError(
+                "expect", "expected either raises or implementation_defined (leave expect out for the truth)"
+            )
+        return self
+
+
+class ClaimEntry(_Entry):
+    """Something a document says about the case: a value, a check, or something that cannot be checked."""
+
+    holds: Text = Field(
+        description="yes | to the digits printed | only under CONVENTION | no | cannot be checked: the expected verdict"
+    )
+    says: Text | None = Field(default=None, description="the claim in a sentence")
+    value: Values | None = Field(default=None, description="the number or nested lists of numbers the document prints")
+    printed_digits: Annotated[int, Field(ge=0, le=17)] | None = Field(
+        default=None, description="decimals printed after the point"
+    )
+    convention: dict[str, Any] | None = Field(
+        default=None, description="the convention under which the number is right"
+    )
+    output: Text = Field(default="value", description="value, or another loss evaluated on the same inputs")
+    options: OptionsEntry = Field(
+        default_factory=OptionsEntry, description="options that differ from those of the case"
+    )
+    element: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="the element the claim speaks of, row-major"
+    )
+    from_rounded: Number | None = Field(
+        default=None, description="a rounded probability the number may have been computed from"
+    )
+    check: str | None = Field(default=None, description="name of a computed check")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="parameters of the check")
+    missing: Text | None = Field(default=None, description="what would be needed to check the claim")
+    because: Text | None = Field(default=None, description="why it does not hold, for a reader")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> ClaimEntry:
+        given = [name for name in ("value", "check", "missing") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise PydanticCustomError("claim", "expected exactly one of value, check and missing")
+        return self
+
+
+class CaseEntry(_Entry):
+    """One case, after its family has been expanded."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9/._-]*$")] = Field(
+        description="permanent id: the folder, a slash, then a-z, 0-9, dot, underscore and hyphen"
+    )
+    title: Text = Field(description="what is shown in lists")
+    why: Text = Field(description="what the case would catch, a sentence")
+    source: SourceEntry | None = Field(default=None, description="the document the case comes from")
+    loss: _literal(*SIGNATURES) = Field(description="name of the loss")  # type: ignore[valid-type]
+    inputs: dict[str, ArrayEntry] = Field(description="the arrays of the loss, by name")
+    options: OptionsEntry = Field(default_factory=OptionsEntry, description="options of the loss, by name")
+    dtypes: Annotated[list[Literal["float64", "float32", "float16", "bfloat16"]], Field(min_length=1)] | None = Field(
+        default=None, description="types the case is run in; default: float64, float32, float16, bfloat16"
+    )
+    expect: ExpectEntry | None = Field(default=None, description="leave out for the truth")
+    differentiate: list[str] | None = Field(default=None, description="inputs whose gradient is asked for")
+    cotangent: ArrayEntry | None = Field(
+        default=None, description="what the value is multiplied with before differentiating"
+    )
+    claims: list[ClaimEntry] = Field(default_factory=list, description="what the document says about the case")
+    tags: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]] = Field(
+        default_factory=list, description="words to select by: a-z, 0-9, dot, underscore and hyphen"
+    )

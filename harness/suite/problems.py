@@ -1,0 +1,45 @@
+"""What is wrong with a case file: every problem with its place and its remedy, and the error that carries them all."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that keeps a case file from being used."""
+
+    file: str
+    line: int
+    field: str
+    """Path inside the file, e.g. [3].inputs.logits; empty for the file as a whole."""
+    message: str
+    """What is wrong and what was expected."""
+    remedy: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" + (f": {self.field}" if self.field else "")
+        return f"{where}: {self.message}. {self.remedy}"
+
+
+class SuiteError(ValueError):
+    """Case files that cannot be used, with all their problems: nothing partial is ever run."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = f"{len(self.problems)} problem" + ("" if len(self.problems) == 1 else "s")
+        super().__init__(f"{count} in the case files\n" + "\n".join(f"  {problem}" for problem in self.problems))
+
+
+def close_matches(name: str, names: Iterable[str], count: int = 3) -> tuple[str, ...]:
+    """The names that look like `name`, nearest first."""
+    return tuple(difflib.get_close_matches(name, list(names), n=count, cutoff=0.6))
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """A remedy for an unknown name: the nearest one, or all of them."""
+    known = list(names)
+    near = close_matches(name, known, 1)
+    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known) or 'none'}"

@@ -1,0 +1,72 @@
+"""What a user names on the command line becomes cases: files, folders, ids, and patterns of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from harness.suite.case import Case
+from harness.suite.loading import Suite, digest, display_name, find_cases_directory, load
+from harness.suite.problems import close_matches
+
+
+class SelectionError(ValueError):
+    """Patterns that select no case, each with what comes near."""
+
+
+def select(cases: Iterable[Case], patterns: Sequence[str]) -> tuple[Case, ...]:
+    """The cases that any pattern names, in their order; all of them where there is no pattern.
+
+    A pattern is the path of a case file or of a folder, an id, or a pattern of ids with `*`, `?` and `[…]`
+    (documents/*, *focal*); `*` also matches slashes. SelectionError names every pattern that matches nothing.
+    """
+    everything = tuple(cases)
+    if not patterns:
+        return everything
+    chosen: set[str] = set()
+    unmatched: list[str] = []
+    home = find_cases_directory()
+    for pattern in patterns:
+        matched = {case.id for case in everything if _matches(case, pattern, home)}
+        chosen |= matched
+        if not matched:
+            unmatched.append(pattern)
+    if unmatched:
+        raise SelectionError("\n".join(_explanation(pattern, everything) for pattern in unmatched))
+    return tuple(case for case in everything if case.id in chosen)
+
+
+def load_selection(patterns: Sequence[str]) -> Suite:
+    """The suite a command line names: the package's own cases, and files of the user's own, narrowed to `patterns`.
+
+    Raises SuiteError where files cannot be used and SelectionError where a pattern matches nothing.
+    """
+    home = find_cases_directory()
+    foreign = [path for path in map(Path, patterns) if path.exists() and not path.resolve().is_relative_to(home)]
+    own_wanted = not patterns or len(foreign) < len(patterns)
+    suites = ([load()] if own_wanted else []) + ([load(foreign)] if foreign else [])
+    cases = tuple(case for suite in suites for case in suite.cases)
+    chosen = select(cases, patterns)
+    return Suite(chosen, digest(chosen), tuple(sorted({case.location.file for case in chosen})))
+
+
+def _matches(case: Case, pattern: str, home: Path) -> bool:
+    if case.id == pattern or fnmatchcase(case.id, pattern):
+        return True
+    path = Path(pattern)
+    if not path.exists():
+        return False
+    name = display_name(path, home)
+    written = case.location.file
+    return written == name or written.startswith("" if name == "." else f"{name.rstrip('/')}/")
+
+
+def _explanation(pattern: str, cases: Sequence[Case]) -> str:
+    if Path(pattern).exists():
+        return f"{pattern}: no case of the suite is written there. Name a case file, or a folder with case files"
+    ids = [case.id for case in cases]
+    inside = [i for i in ids if pattern.strip("*") and pattern.strip("*") in i][:3]
+    near = inside or close_matches(pattern, ids) or close_matches(pattern, {i.rpartition("/")[2] for i in ids})
+    hint = f"Did you mean {', '.join(near)}?" if near else "List the ids with `xent cases list`"
+    return f"{pattern}: no case has this id, and no file has this name. {hint}"
