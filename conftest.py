@@ -1,0 +1,10 @@
+"""The thin pytest front: every case of a YAML file becomes a test item per implementation. No logic of its own.
+
+pytest cases/documents -k d4 --implementation torch --implementation scratch-d4
+"""
+
+from __future__ import annotations
+
+from harness.pytest_front import pytest_addoption, pytest_collect_file, pytest_runtestloop
+
+__all__ = ["pytest_addoption", "pytest_collect_file", "pytest_runtestloop"]

@@ -1,0 +1,195 @@
+"""The command line: reads arguments, calls the engine, prints, and exits with one code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from harness.exit_codes import ExitCode
+
+
+class UsageError(ValueError):
+    """Something the user wrote cannot be done; the message names what and the remedy."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    parser = _parser()
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as stop:
+        return int(ExitCode.USAGE) if stop.code not in (0, None) else int(ExitCode.FINE)
+    command: Callable[[argparse.Namespace], ExitCode] = options.command
+    # Only commands import what they need: `xent --help` and errors in arguments answer at once.
+    from harness.records import RunFileError
+    from harness.suite.problems import SuiteError
+    from harness.suite.selection import SelectionError
+
+    try:
+        return int(command(options))
+    except (UsageError, SuiteError, SelectionError) as error:
+        print(f"xent: {error}", file=sys.stderr)
+        return int(ExitCode.USAGE)
+    except RunFileError as error:
+        print(f"xent: {error}", file=sys.stderr)
+        return int(ExitCode.INFRASTRUCTURE)
+    except KeyboardInterrupt:
+        print("xent: interrupted; what was written is not a run", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output left (`xent … | head`); nothing is wrong, and nothing can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.FINE)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        print("xent: internal error: please report it with the lines above", file=sys.stderr)
+        return int(ExitCode.INTERNAL)
+
+
+def _version() -> str:
+    try:
+        return version("xent")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="xent",
+        description="Judge cross-entropy losses: value and gradient, against an exact truth.",
+        epilog="exit codes: 0 fine, 1 something disagrees, 2 interrupted, 3 internal, 4 usage, 5 nothing ran, "
+        "6 stale ledger, 7 behaviour changed, 8 slower only, 9 infrastructure",
+    )
+    parser.add_argument("--version", action="version", version=f"xent {_version()}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run cases on implementations and judge them")
+    _selection(run)
+    run.add_argument("-o", "--output", type=Path, metavar="RUN.jsonl", help="write the run file here")
+    run.add_argument("--report", type=Path, metavar="REPORT.html", help="write the HTML report here")
+    run.set_defaults(command=_run)
+
+    report = commands.add_parser("report", help="write the report of a run file")
+    report.add_argument("run", type=Path, metavar="RUN.jsonl")
+    report.add_argument("-o", "--output", type=Path, metavar="REPORT.html", default=Path("reports/output/report.html"))
+    for name in ("markdown", "junit", "csv"):
+        report.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write it as {name}")
+    report.set_defaults(command=_report)
+
+    gate = commands.add_parser("gate", help="compare a run with a baseline; red on what nobody accepted")
+    gate.add_argument("baseline", type=Path, metavar="BASELINE")
+    gate.add_argument("current", type=Path, metavar="CURRENT")
+    gate.set_defaults(command=_gate)
+
+    explain = commands.add_parser("explain", help="everything about one case: formula, truth, every answer")
+    _selection(explain)
+    explain.set_defaults(command=_explain)
+
+    cases = commands.add_parser("cases", help="lint, list, show the cases, or emit their schema")
+    verbs = cases.add_subparsers(required=True, metavar="VERB")
+    for verb, helps, function in (
+        ("lint", "check every case file and the ledger", _cases_lint),
+        ("list", "one line per case", _cases_list),
+        ("show", "cases as they are after expansion", _cases_show),
+        ("schema", "the JSON schema of case files, for editors", _cases_schema),
+    ):
+        sub = verbs.add_parser(verb, help=helps)
+        sub.add_argument("cases", nargs="*", metavar="CASES")
+        sub.set_defaults(command=function)
+
+    implementations = commands.add_parser("implementations", help="what can be run here")
+    implementations.set_defaults(command=_implementations)
+
+    certify = commands.add_parser("certify", help="certify the reference with mpmath")
+    certify.add_argument("-o", "--output", type=Path, metavar="CERTIFICATE.json")
+    certify.add_argument("--points", type=int, default=200_000, help="points of the random grid")
+    certify.add_argument("--seed", type=int, default=0)
+    certify.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    certify.set_defaults(command=_certify)
+    return parser
+
+
+def _selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("cases", nargs="*", metavar="CASES", help="files, folders, ids or globs of ids; default: all")
+    parser.add_argument(
+        "-i",
+        "--implementation",
+        action="append",
+        metavar="NAME",
+        help="a registered name, module:Class, command:PROGRAM, mutant:NAME; default: all that are installed",
+    )
+    parser.add_argument("--family", metavar="NAME", help="all implementations of one family, e.g. torch")
+    parser.add_argument("--modes", metavar="M,…", help="modes to run; `all` for every one; default: each one's first")
+    parser.add_argument("--dtypes", metavar="D,…", help="dtypes to run; default: all that a case names")
+    parser.add_argument("--shard", metavar="i/n", help="only part i of n of the cases")
+    parser.add_argument("--ledger", type=Path, metavar="FOLDER", help="another ledger; default: cases/ledger")
+    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="per call")
+    parser.add_argument("--parallel", type=int, default=2, metavar="N", help="workers side by side")
+    parser.add_argument("--python", metavar="PATH", help="interpreter of another environment to run the workers in")
+
+
+def _run(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.running import run
+
+    return run(options)
+
+
+def _explain(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.running import explain
+
+    return explain(options)
+
+
+def _report(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.reporting import report
+
+    return report(options)
+
+
+def _gate(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.gating import gate
+
+    return gate(options)
+
+
+def _cases_lint(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.suite import lint
+
+    return lint(options)
+
+
+def _cases_list(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.suite import list_cases
+
+    return list_cases(options)
+
+
+def _cases_show(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.suite import show
+
+    return show(options)
+
+
+def _cases_schema(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.suite import schema
+
+    return schema(options)
+
+
+def _implementations(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.suite import implementations
+
+    return implementations(options)
+
+
+def _certify(options: argparse.Namespace) -> ExitCode:
+    from harness.certification import main as certify
+
+    certificate = certify(options.output, options.points, options.seed, options.workers)
+    return ExitCode.FINE if certificate.holds else ExitCode.DISAGREES

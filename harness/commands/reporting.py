@@ -1,0 +1,32 @@
+"""`xent report`: writers read a run file and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import reports.junit
+import reports.markdown
+import reports.table
+
+import reports.html
+from harness.exit_codes import ExitCode
+from harness.records import Run, read_run
+
+
+def report(options: argparse.Namespace) -> ExitCode:
+    """Write the report, print where it is."""
+    run = read_run(options.run)
+    print(f"report:   {reports.html.write(run, options.output).resolve()}")
+    writers: tuple[tuple[Path | None, Callable[[Run], str]], ...] = (
+        (options.markdown, reports.markdown.render),
+        (options.junit, reports.junit.render),
+        (options.csv, reports.table.render),
+    )
+    for path, render in writers:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(render(run), encoding="utf-8")
+            print(f"written:  {path}")
+    return ExitCode.FINE

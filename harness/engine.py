@@ -1,0 +1,259 @@
+"""The engine: a suite, a ledger and implementations in; the records of a run out.
+
+`conftest.py` and `cli.py` both call `execute` and so cannot disagree. Everything that is slow or can die happens in
+`harness.execution`; everything that decides happens in `harness.judgement`; this module only joins the two.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import reference
+from harness.adapters.base import Description
+from harness.adapters.registry import Implementation
+from harness.arrays import Array
+from harness.execution.asking import Fleet
+from harness.judgement.claims import judge_claim
+from harness.judgement.ledger import Ledger, audit
+from harness.judgement.truth import aspects
+from harness.judging import Bench, truth_table
+from harness.machine import describe_machine
+from harness.outcomes import Outcome
+from harness.planning import Question, Scope, questions
+from harness.records import Cell, ClaimRecord, Header
+from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
+from harness.suite.divergences import described
+from harness.suite.generators import realize
+
+Progress = Callable[[str, int, int], None]
+"""Called with an implementation's name, questions answered, questions in all."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be run."""
+
+    cases: tuple[Case, ...]
+    digest: str
+    ledger: Ledger
+    implementations: tuple[Implementation, ...]
+    scope: Scope = field(default_factory=Scope)
+    complete: bool = False
+    """Every case and every registered implementation: only then can a ledger entry be unmatched."""
+    timeout: float = 60.0
+    """Seconds one call may take. The slowest honest call is a first torch.compile of some 20 s; thrice that."""
+    parallel: int = 2
+    command: tuple[str, ...] = ()
+    python: str | None = None
+    """Interpreter of another environment to run the workers in."""
+
+
+@dataclass
+class Clock:
+    """Where the time goes, by part."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, part: str, since: float) -> None:
+        self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - since
+
+
+@dataclass(frozen=True)
+class Result:
+    """What closes a run: where the time went and what is wrong with the ledger or the workers."""
+
+    seconds: Mapping[str, float]
+    problems: tuple[Mapping[str, Any], ...]
+
+
+def execute(order: Order, progress: Progress | None = None) -> Iterator[Header | Cell | ClaimRecord | Result]:
+    """The header, then cells and claims as they are judged, last the result. Closing the iterator stops the workers."""
+    start = time.perf_counter()
+    clock = Clock()
+    with Fleet(order.implementations, timeout=order.timeout, parallel=order.parallel, python=order.python) as fleet:
+        since = time.perf_counter()
+        descriptions, absent = fleet.start()
+        clock.add("starting the workers and importing the frameworks", since)
+        yield _header(order, descriptions, absent, fleet)
+        for case in order.cases:
+            yield from _claims(case)
+        since = time.perf_counter()
+        yield from _absent_cells(order, absent)
+        plans: dict[str, list[Question]] = {}
+        for name, description in descriptions.items():
+            plans[name] = []
+            for item in questions(order.cases, name, description, order.scope):
+                if isinstance(item, Cell):
+                    yield item
+                else:
+                    plans[name].append(item)
+        pending = Counter((q.case.id, q.dtype) for plan in plans.values() for q in plan)
+        bench = Bench(order.ledger, realize, descriptions, pending)
+        totals = {name: len(plan) for name, plan in plans.items()}
+        answered: Counter[str] = Counter()
+        clock.add("planning", since)
+        asked = time.perf_counter()
+        judging = 0.0
+        for question, outcome in fleet.ask(plans):
+            since = time.perf_counter()
+            yield from bench.judge(question, outcome)
+            judging += time.perf_counter() - since
+            clock.seconds["inside the frameworks' own calls"] = clock.seconds.get(
+                "inside the frameworks' own calls", 0.0
+            ) + _own_seconds(outcome)
+            answered[question.implementation] += 1
+            if progress is not None:
+                progress(question.implementation, answered[question.implementation], totals[question.implementation])
+        clock.seconds["judging"] = judging
+        clock.seconds["asking (wall, all workers)"] = time.perf_counter() - asked
+        stale = audit(
+            order.ledger,
+            bench.selected,
+            bench.explained,
+            complete=order.complete and not absent,
+            today=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        )
+        incidents = fleet.incidents()
+    clock.seconds["total"] = time.perf_counter() - start
+    problems = [{"kind": p.kind, "what": p.sentence, "remedy": p.remedy} for p in stale]
+    problems += [{"kind": "incident", "what": text, "remedy": "see the worker's stderr"} for text in incidents]
+    yield Result({part: round(s, 3) for part, s in clock.seconds.items()}, tuple(problems))
+
+
+def _own_seconds(outcome: Outcome) -> float:
+    return float(getattr(outcome, "seconds", 0.0))
+
+
+def _absent_cells(order: Order, absent: Mapping[str, str]) -> Iterator[Cell]:
+    """One missing cell per case of an implementation whose worker could not start: never a pass, never a skip."""
+    for name, reason in absent.items():
+        outcome = {"kind": "missing", "reason": reason}
+        for case in order.cases:
+            yield Cell(case.id, name, "-", case.dtypes[0], "value", "missing", outcome, explanation=reason)
+
+
+def _claims(case: Case) -> Iterator[ClaimRecord]:
+    if not case.claims:
+        return
+    inputs = {n: _mathematical(realize(spec, "float64")) for n, spec in case.inputs.items()}
+    for claim in case.claims:
+        yield judge_claim(case, claim, reference.evaluate, inputs)
+
+
+def _mathematical(array: Array) -> Any:
+    return array.to_float64() if array.is_float else array.storage
+
+
+def _header(order: Order, descriptions: Mapping[str, Description], absent: Mapping[str, str], fleet: Fleet) -> Header:
+    implementations: dict[str, dict[str, Any]] = {}
+    for name, d in descriptions.items():
+        implementations[name] = {
+            "version": d.version,
+            "versions": dict(d.versions),
+            "modes": list(d.modes),
+            "dtypes": list(d.dtypes),
+            "losses": list(d.losses),
+            "gradients": d.gradients,
+            "flush_to_zero": d.flush_to_zero,
+            "device": d.device,
+            "threads": d.threads,
+            "flags": dict(d.flags),
+            "startup_seconds": round(fleet.startup_seconds(name), 3),
+        }
+    for name, reason in absent.items():
+        implementations[name] = {"version": "?", "missing": reason, "stderr": fleet.stderr(name)[-2000:]}
+    return Header(
+        suite={
+            "version": SUITE_VERSION,
+            "digest": order.digest,
+            "cases": {case.id: _described(case) for case in order.cases},
+            "ledger": described(order.ledger),
+        },
+        implementations=dict(sorted(implementations.items())),
+        machine=describe_machine(),
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=order.command,
+    )
+
+
+SUITE_VERSION = "1"
+"""Raised when the meaning of cells changes (their names, the gauges, the budgets): runs across it are not compared."""
+
+
+def _described(case: Case) -> dict[str, Any]:
+    """A case as the report shows it; the report needs nothing but the run file."""
+    expect: str = "truth"
+    if isinstance(case.expect, ExpectRaises):
+        expect = f"raises {case.expect.kind}"
+    elif isinstance(case.expect, ExpectImplementationDefined):
+        expect = f"implementation_defined: {', '.join(case.expect.choices)}"
+    return {
+        "title": case.title,
+        "why": case.why,
+        "loss": case.loss,
+        "tags": list(case.tags),
+        "inputs": {name: describe_array(spec) for name, spec in case.inputs.items()},
+        "options": {n: describe_array(v) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
+        "source": None if case.source is None else {"document": case.source.document, "section": case.source.section},
+        "file": case.location.file,
+        "line": case.location.line,
+        "expect": expect,
+        "truth": exact_truth(case) if expect == "truth" else None,
+    }
+
+
+def describe_array(spec: ArraySpec) -> str:
+    """An array as a person reads it."""
+    if spec.generator is not None:
+        parameters = ", ".join(f"{k}={v}" for k, v in spec.parameters.items())
+        text = f"{spec.generator}({parameters})"
+    else:
+        text = _listed(spec.values)
+    extras = [e for e in (spec.dtype, None if spec.layout == "contiguous" else spec.layout) if e]
+    return text + (f" ({', '.join(extras)})" if extras else "")
+
+
+def _listed(values: Any) -> str:
+    if isinstance(values, tuple | list):
+        return "[" + ", ".join(_listed(v) for v in values) + "]"
+    return repr(values)
+
+
+LARGEST_SHOWN = 16
+"""Elements of a truth shown with 20 digits; of larger ones the case page shows the first."""
+
+
+def exact_truth(case: Case) -> dict[str, Any] | None:
+    """The truth in the widest dtype of the case, to 20 digits, by aspect."""
+    dtype = next((d for d in ("float64", "float32", "float16", "bfloat16") if d in case.dtypes), None)
+    if dtype is None:
+        return None
+    truth = truth_table(case, dtype, realize).under()
+    shown: dict[str, Any] = {"dtype": dtype}
+    for aspect in aspects(case.differentiate):
+        target = truth.targets.get(aspect)
+        if target is not None:
+            digits = [twenty_digits(h, low) for h, low in zip(target.hi.ravel(), target.lo.ravel(), strict=True)]
+            more = len(digits) - LARGEST_SHOWN
+            shown[aspect] = {
+                "shape": list(target.hi.shape),
+                "digits": digits[:LARGEST_SHOWN] + ([f"… and {more} more"] if more > 0 else []),
+            }
+    return shown
+
+
+def twenty_digits(hi: float, lo: float) -> str:
+    """hi + lo in decimal, rounded to 20 significant digits."""
+    import mpmath
+
+    if not np.isfinite(hi):
+        return repr(float(hi))
+    with mpmath.workdps(60):
+        return str(mpmath.nstr(mpmath.mpf(float(hi)) + mpmath.mpf(float(lo)), 20, strip_zeros=False))
