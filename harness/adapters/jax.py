@@ -1,0 +1,82 @@
+"""JAX: jax.nn.softmax and log_softmax, and the elementwise functions of jax.scipy.special a user sums over classes.
+
+jax.nn has no cross-entropy; optax, which JAX users take it from, is an implementation of its own.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.special
+import jaxlib
+
+from harness.adapters.base import Answer, Call, Description, Unsupported
+from harness.adapters.jax_calls import Named, Recipe, Runner, flags, reduced, remember_compilations
+
+_SUMMED = {"sum over classes": "jax.numpy.sum"}
+
+
+def _softmax(call: Call) -> Recipe:
+    call.refuse_options_except("axis")
+    axis = call.options.get("axis", -1)
+    return Recipe("jax.nn.softmax", lambda named: jax.nn.softmax(named["logits"], axis=axis))
+
+
+def _log_softmax(call: Call) -> Recipe:
+    call.refuse_options_except("axis")
+    axis = call.options.get("axis", -1)
+    return Recipe("jax.nn.log_softmax", lambda named: jax.nn.log_softmax(named["logits"], axis=axis))
+
+
+def _entropy(call: Call) -> Recipe:
+    call.refuse_options_except("reduction", "denominator", "axis")
+    axis = call.options.get("axis", -1)
+
+    def compute(named: Named) -> object:
+        return reduced(call, jnp.sum(jax.scipy.special.entr(named["probabilities"]), axis=axis))
+
+    return Recipe("jax.scipy.special.entr", compute, _SUMMED)
+
+
+def _cross_entropy(call: Call) -> Recipe:
+    call.refuse_options_except("reduction", "denominator", "axis")
+    axis = call.options.get("axis", -1)
+
+    def compute(named: Named) -> object:
+        return reduced(call, -jnp.sum(jax.scipy.special.xlogy(named["targets"], named["probabilities"]), axis=axis))
+
+    return Recipe("jax.scipy.special.xlogy", compute, _SUMMED)
+
+
+_RECIPES = {
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "entropy": _entropy,
+    "cross_entropy": _cross_entropy,
+}
+
+
+class Jax:
+    """JAX on the CPU; whether it computes in float64 is decided by JAX_ENABLE_X64 before the process starts."""
+
+    def __init__(self) -> None:
+        remember_compilations()
+        self._runner = Runner()
+
+    def describe(self) -> Description:
+        return Description(
+            version=jax.__version__,
+            losses=tuple(_RECIPES),
+            modes=("eager", "jit"),
+            # Measured on the CPU: half the smallest normal float32 or float64 plus zero is zero. float16 is computed
+            # in float32 and keeps its subnormals.
+            flush_to_zero=True,
+            versions={"jax": jax.__version__, "jaxlib": jaxlib.__version__},
+            device=jax.default_backend(),
+            flags=flags(),
+        )
+
+    def evaluate(self, call: Call) -> Answer:
+        if call.loss not in _RECIPES:
+            raise Unsupported(f"JAX has no function for {call.loss}")
+        return self._runner.run(call, _RECIPES[call.loss](call))

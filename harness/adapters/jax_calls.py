@@ -1,0 +1,132 @@
+"""How a JAX function is called with our arrays, eagerly or compiled, and differentiated: shared by what rests on JAX.
+
+Imports NumPy, JAX and the adapter contract only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from harness.adapters.base import Answer, Array, Call, Unsupported
+
+Named = Mapping[str, Any]
+Loss = Callable[[Named], Any]
+"""A loss of the inputs (and options that are arrays), by name."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A loss as a user of JAX writes it, for the options of one call."""
+
+    function: str
+    """The public function, as a user would write it."""
+    compute: Loss
+    computed_with: Mapping[str, str] = field(default_factory=dict)
+
+
+def remember_compilations() -> None:
+    """Let the persistent cache keep every program, where JAX_COMPILATION_CACHE_DIR names one.
+
+    JAX keeps by default only what took a second to compile; here nearly all programs are smaller, and all together
+    are what a run waits for.
+    """
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def flags() -> dict[str, str]:
+    """The settings that change numbers."""
+    return {"jax_enable_x64": str(bool(jax.config.jax_enable_x64))}
+
+
+def to_jax(array: Array) -> Any:
+    """The same bits as a JAX array; JAX narrows 64-bit types itself where x64 is off."""
+    return jnp.asarray(array.storage.view(jnp.bfloat16) if array.dtype == "bfloat16" else array.storage)
+
+
+def from_jax(result: Any) -> Array:
+    raw = np.asarray(result)
+    name = raw.dtype.name
+    return Array(name, raw.view(np.uint16) if name == "bfloat16" else raw)
+
+
+def reduced(call: Call, losses: Any, keep: Any = None) -> Any:
+    """The reduction a JAX user writes behind a loss that has none: `jnp.sum` or `jnp.mean`.
+
+    `keep` marks what is not ignored; it enters the mean where the call divides by what is valid.
+    """
+    match call.options["reduction"]:
+        case "none":
+            return losses
+        case "sum":
+            return jnp.sum(losses)
+        case "mean" if keep is not None and call.options["denominator"] != "count":
+            return jnp.mean(losses, where=keep)
+        case "mean":
+            return jnp.mean(losses)
+        case other:
+            raise Unsupported(f"no reduction {other}")
+
+
+class Runner:
+    """Runs recipes and keeps what it has compiled: one program for each signature."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, Any] = {}
+
+    def run(self, call: Call, recipe: Recipe) -> Answer:
+        """The value, and the gradients asked for: `jax.vjp` applied to the cotangent (all ones where there is none)."""
+        given = {n: to_jax(a) for n, a in {**call.inputs, **_arrays(call.options)}.items()}
+        asked = tuple(n for n in call.differentiate if jnp.issubdtype(given[n].dtype, jnp.inexact))
+        cotangent = None if call.cotangent is None else to_jax(call.cotangent)
+        if not asked:
+            value = self._staged(call, asked, lambda named, _: (recipe.compute(named), {}))(given, cotangent)[0]
+            return self._answer(recipe, value, {})
+
+        def differentiated(named: Named, upstream: Any) -> Any:
+            rest = {n: a for n, a in named.items() if n not in asked}
+            value, pull = jax.vjp(lambda wanted: recipe.compute({**rest, **wanted}), {n: named[n] for n in asked})
+            return value, pull(jnp.ones_like(value) if upstream is None else upstream)[0]
+
+        try:
+            value, gradients = self._staged(call, asked, differentiated)(given, cotangent)
+        except Exception as error:  # what the value alone does decides whether this is a failure of the gradient
+            value = self._staged(call, (), lambda named, _: (recipe.compute(named), {}))(given, None)[0]
+            return self._answer(recipe, value, {}, error)
+        return self._answer(recipe, value, gradients)
+
+    def _staged(self, call: Call, asked: tuple[str, ...], function: Callable[[Named, Any], Any]) -> Any:
+        if call.mode != "jit":
+            return function
+        static = {n: v for n, v in call.options.items() if not isinstance(v, Array)}
+        # jax.jit tells shapes and dtypes apart itself, but only for one and the same function.
+        signature = repr((call.loss, sorted(static.items()), sorted(_arrays(call.options)), asked, recipe_key(call)))
+        if signature not in self._compiled:
+            self._compiled[signature] = jax.jit(function)
+        return self._compiled[signature]
+
+    def _answer(
+        self, recipe: Recipe, value: Any, gradients: Named, gradient_error: BaseException | None = None
+    ) -> Answer:
+        return Answer(
+            value=from_jax(value),
+            function=recipe.function,
+            gradients={n: from_jax(g) for n, g in gradients.items()},
+            gradient_error=gradient_error,
+            computed_with=recipe.computed_with,
+        )
+
+
+def recipe_key(call: Call) -> tuple[Any, ...]:
+    """What else a recipe depends on: which inputs are integers, and their ranks."""
+    return tuple(sorted((n, a.is_float, a.storage.ndim) for n, a in call.inputs.items()))
+
+
+def _arrays(options: Mapping[str, Any]) -> dict[str, Array]:
+    return {n: v for n, v in options.items() if isinstance(v, Array)}

@@ -1,0 +1,153 @@
+"""optax.losses: cross-entropies, focal loss and divergences on JAX, and their reductions as a user writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jaxlib
+import optax
+
+from harness.adapters.base import Answer, Call, Description, Unsupported
+from harness.adapters.jax_calls import Named, Recipe, Runner, flags, reduced, remember_compilations
+
+_REDUCTION = ("reduction", "denominator")
+
+
+def _are_labels(call: Call) -> bool:
+    """Whether the targets are class labels; integers in the shape of the logits are a distribution."""
+    targets = call.inputs["targets"]
+    return not targets.is_float and targets.shape != call.inputs["logits"].shape
+
+
+def _softmax_cross_entropy(call: Call) -> Recipe:
+    if _are_labels(call) and not call.options.get("label_smoothing"):
+        return _with_integer_labels(call)
+    call.refuse_options_except(*_REDUCTION, "axis", "label_smoothing")
+    axis = call.options.get("axis", -1)
+    attested = _smoothing_attested(call)
+
+    def compute(named: Named) -> Any:
+        labels = _smoothed(call, named, axis)
+        return reduced(call, optax.losses.softmax_cross_entropy(named["logits"], labels, axis=axis))
+
+    return Recipe("optax.losses.softmax_cross_entropy", compute, attested)
+
+
+def _with_integer_labels(call: Call) -> Recipe:
+    call.refuse_options_except(*_REDUCTION, "axis", "ignore_index", "label_smoothing")
+    axis, ignored = call.options.get("axis", -1), call.options.get("ignore_index")
+
+    def compute(named: Named) -> Any:
+        labels = named["targets"]
+        keep = None if ignored is None else labels != ignored
+        losses = optax.losses.softmax_cross_entropy_with_integer_labels(named["logits"], labels, axis=axis, where=keep)
+        return reduced(call, losses, keep)
+
+    attested = {} if ignored is None else {"ignore_index": "where=labels != ignore_index"}
+    return Recipe("optax.losses.softmax_cross_entropy_with_integer_labels", compute, attested)
+
+
+def _safe_softmax_cross_entropy(call: Call) -> Recipe:
+    call.refuse_options_except(*_REDUCTION, "axis", "label_smoothing")
+    if call.options.get("axis", -1) not in (-1, call.inputs["logits"].storage.ndim - 1):
+        raise Unsupported("safe_softmax_cross_entropy takes the classes on the last axis only")
+    if _are_labels(call) and not call.options.get("label_smoothing"):
+        raise Unsupported("safe_softmax_cross_entropy takes distributions, no integer labels")
+
+    def compute(named: Named) -> Any:
+        return reduced(call, optax.losses.safe_softmax_cross_entropy(named["logits"], _smoothed(call, named, -1)))
+
+    return Recipe("optax.losses.safe_softmax_cross_entropy", compute, _smoothing_attested(call))
+
+
+def _smoothed(call: Call, named: Named, axis: int) -> Any:
+    labels, smoothing = named["targets"], call.options.get("label_smoothing")
+    if not smoothing:
+        return labels
+    if _are_labels(call):
+        logits = named["logits"]
+        labels = jax.nn.one_hot(labels, logits.shape[axis], dtype=logits.dtype, axis=axis)
+    return optax.losses.smooth_labels(labels, smoothing, axis=axis)
+
+
+def _smoothing_attested(call: Call) -> dict[str, str]:
+    if not call.options.get("label_smoothing"):
+        return {}
+    hot = {"integer labels": "jax.nn.one_hot"} if _are_labels(call) else {}
+    return {**hot, "label_smoothing": "optax.losses.smooth_labels"}
+
+
+def _sigmoid_binary_cross_entropy(call: Call) -> Recipe:
+    call.refuse_options_except(*_REDUCTION)
+
+    def compute(named: Named) -> Any:
+        return reduced(call, optax.losses.sigmoid_binary_cross_entropy(named["logits"], named["targets"]))
+
+    return Recipe("optax.losses.sigmoid_binary_cross_entropy", compute)
+
+
+def _sigmoid_focal_loss(call: Call) -> Recipe:
+    call.refuse_options_except(*_REDUCTION, "alpha", "gamma")
+    chosen = {n: call.options[n] for n in ("alpha", "gamma") if n in call.options}
+
+    def compute(named: Named) -> Any:
+        return reduced(call, optax.losses.sigmoid_focal_loss(named["logits"], named["targets"], **chosen))
+
+    return Recipe("optax.losses.sigmoid_focal_loss", compute)
+
+
+def _kl_divergence(call: Call) -> Recipe:
+    call.refuse_options_except(*_REDUCTION, "axis", "log_target")
+    axis, reduction = call.options.get("axis", -1), call.options["reduction"]
+    if reduction not in ("sum", "batchmean") or (reduction == "batchmean" and call.inputs["targets"].storage.ndim != 2):
+        raise Unsupported("optax returns the divergence of each row, summed over the classes: no element to look at")
+    name = "kl_divergence_with_log_targets" if call.options.get("log_target") else "kl_divergence"
+    function = getattr(optax.losses, name)
+    over_rows = jnp.sum if reduction == "sum" else jnp.mean
+    return Recipe(
+        f"optax.losses.{name}",
+        lambda named: over_rows(function(named["log_probabilities"], named["targets"], axis=axis)),
+        {"reduction": f"jax.numpy.{over_rows.__name__} over rows"},
+    )
+
+
+Recipes = Mapping[str, Callable[[Call], Recipe]]
+_RECIPES: Recipes = {
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "binary_cross_entropy_with_logits": _sigmoid_binary_cross_entropy,
+    "binary_focal": _sigmoid_focal_loss,
+    "kl_divergence": _kl_divergence,
+}
+
+
+class Optax:
+    """optax.losses, each loss by the function a user reaches for first."""
+
+    def __init__(self, recipes: Recipes = _RECIPES) -> None:
+        remember_compilations()
+        self._recipes = recipes
+        self._runner = Runner()
+
+    def describe(self) -> Description:
+        return Description(
+            version=optax.__version__,
+            losses=tuple(self._recipes),
+            modes=("eager", "jit"),
+            flush_to_zero=True,  # JAX on the CPU: see harness/adapters/jax.py
+            versions={"optax": optax.__version__, "jax": jax.__version__, "jaxlib": jaxlib.__version__},
+            device=jax.default_backend(),
+            flags=flags(),
+        )
+
+    def evaluate(self, call: Call) -> Answer:
+        if call.loss not in self._recipes:
+            raise Unsupported(f"optax has no function for {call.loss}")
+        return self._runner.run(call, self._recipes[call.loss](call))
+
+
+def safe_optax() -> Optax:
+    """`safe_softmax_cross_entropy`, in which 0 · log 0 = 0, where a user calls it instead of the plain function."""
+    return Optax({"softmax_cross_entropy": _safe_softmax_cross_entropy})

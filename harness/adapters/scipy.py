@@ -1,0 +1,88 @@
+"""SciPy: scipy.special and scipy.stats, values only; NumPy does the sums a user writes behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy
+import scipy.special
+import scipy.stats
+
+from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+
+_FLOAT32_LOOPS = {"float16": "float32"}
+"""The ufuncs of scipy.special have loops for float32 and float64: NumPy promotes float16 to the former."""
+
+
+class SciPy:
+    """The functions of the family that SciPy has."""
+
+    def describe(self) -> Description:
+        return Description(
+            version=scipy.__version__,
+            losses=("softmax", "log_softmax", "entropy", "cross_entropy"),
+            dtypes=("float64", "float32", "float16"),
+            gradients=False,
+            versions={"scipy": scipy.__version__, "numpy": np.__version__},
+        )
+
+    def evaluate(self, call: Call) -> Answer:
+        match call.loss:
+            case "softmax" | "log_softmax":
+                return _shifted(call)
+            case "entropy":
+                return _entropy(call)
+            case "cross_entropy":
+                return _cross_entropy(call)
+            case other:
+                raise Unsupported(f"SciPy has no function for {other}")
+
+
+def _shifted(call: Call) -> Answer:
+    call.refuse_options_except("axis")
+    function = getattr(scipy.special, call.loss)
+    value = function(call.inputs["logits"].storage, axis=call.options.get("axis", -1))
+    return Answer(_array(value), f"scipy.special.{call.loss}")
+
+
+def _entropy(call: Call) -> Answer:
+    """`scipy.stats.entropy` divides the probabilities by their sum first, as its documentation says."""
+    call.refuse_options_except("reduction", "denominator", "axis", "base")
+    options = {"base": call.options["base"]} if call.options.get("base") is not None else {}
+    rows = scipy.stats.entropy(call.inputs["probabilities"].storage, axis=call.options.get("axis", -1), **options)
+    value = _reduced(call, rows)
+    return Answer(value, "scipy.stats.entropy", convention={"renormalize": True, **_result(call)})
+
+
+def _cross_entropy(call: Call) -> Answer:
+    call.refuse_options_except("reduction", "denominator", "axis")
+    products = scipy.special.xlogy(call.inputs["targets"].storage, call.inputs["probabilities"].storage)
+    rows = -np.sum(products, axis=call.options.get("axis", -1))
+    return Answer(
+        _reduced(call, rows),
+        "scipy.special.xlogy",
+        convention=_result(call) or None,
+        computed_with={"sum over classes": "numpy.sum"},
+    )
+
+
+def _reduced(call: Call, rows: Any) -> Array:
+    match call.options["reduction"]:
+        case "none":
+            return _array(rows)
+        case "sum":
+            return _array(np.sum(rows))
+        case "mean":
+            return _array(np.mean(rows))
+        case other:
+            raise Unsupported(f"no reduction {other}")
+
+
+def _result(call: Call) -> dict[str, Any]:
+    return {"result_dtype": _FLOAT32_LOOPS[call.dtype]} if call.dtype in _FLOAT32_LOOPS else {}
+
+
+def _array(result: Any) -> Array:
+    raw = np.asarray(result)
+    return Array(raw.dtype.name, raw)

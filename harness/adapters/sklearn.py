@@ -1,0 +1,74 @@
+"""scikit-learn: sklearn.metrics.log_loss, a metric of probabilities, hence values only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sklearn
+import sklearn.metrics
+
+from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+
+_RENORMALIZED_BEFORE = (1, 5)
+"""Rows were divided by their sums until 1.4; from 1.5 on a row that does not sum to 1 is only warned about."""
+
+
+class ScikitLearn:
+    """`log_loss` on integer labels, on rows of labels in indicator form, and on binary labels."""
+
+    def describe(self) -> Description:
+        return Description(
+            version=sklearn.__version__,
+            losses=("categorical_cross_entropy", "binary_cross_entropy"),
+            dtypes=("float64", "float32", "float16"),
+            gradients=False,
+            versions={"scikit-learn": sklearn.__version__, "numpy": np.__version__},
+        )
+
+    def evaluate(self, call: Call) -> Answer:
+        call.refuse_options_except("reduction", "denominator", "axis", "sample_weights")
+        reduction = call.options["reduction"]
+        if reduction not in ("mean", "sum"):
+            raise Unsupported(f"log_loss returns one number: no reduction {reduction}")
+        probabilities, targets = call.inputs["probabilities"].storage, call.inputs["targets"].storage
+        weights = call.options.get("sample_weights")
+        loss = sklearn.metrics.log_loss(
+            targets,
+            probabilities,
+            normalize=reduction == "mean",
+            sample_weight=None if weights is None else weights.storage,
+            labels=_labels(call),
+        )
+        return Answer(
+            value=Array.of(np.float64(loss)),
+            function="sklearn.metrics.log_loss",
+            convention=_convention(call, weighted=weights is not None),
+        )
+
+
+def _labels(call: Call) -> list[int] | None:
+    """The classes, which a user names so that one missing from a batch does not change the result."""
+    probabilities, targets = call.inputs["probabilities"], call.inputs["targets"]
+    rank = len(probabilities.shape)
+    if call.loss == "binary_cross_entropy":
+        if rank != 1:
+            raise Unsupported("log_loss takes binary probabilities of shape (N,) only")
+        return [0, 1]
+    if rank != 2 or call.options.get("axis", -1) not in (-1, 1):
+        raise Unsupported("log_loss takes probabilities of shape (N, C) only")
+    # Indicator rows tell the classes themselves; log_loss refuses `labels` beside them.
+    return None if len(targets.shape) == 2 else list(range(probabilities.shape[1]))
+
+
+def _convention(call: Call, *, weighted: bool) -> dict[str, Any]:
+    """Clipped to [eps, 1 − eps] of the probabilities' dtype; answered as a Python float, whatever the dtype."""
+    convention: dict[str, Any] = {}
+    if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < _RENORMALIZED_BEFORE:
+        convention["renormalize"] = True
+    convention["clip"] = float(np.finfo(call.inputs["probabilities"].dtype).eps)
+    if weighted and call.options["reduction"] == "mean" and call.options["denominator"] != "weights":
+        convention["denominator"] = "weights"
+    if call.dtype != "float64":
+        convention["result_dtype"] = "float64"
+    return convention
