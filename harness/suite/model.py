@@ -5,7 +5,7 @@ The model knows fields and types; what a field means for its loss is checked in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -35,15 +35,21 @@ def _number(value: Any) -> int | float:
     return value
 
 
-def _literal(*names: str) -> Any:
-    """The type of a string among `names`."""
-    return Literal[names]
-
-
 Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema(NUMBER_SCHEMA)]
 if TYPE_CHECKING:
-    Row = list[Any]
+    # Types that are computed or recursive are checked when they run; to the type checker they are what they hold.
+    Row: TypeAlias = list[Any]
+    Dtype: TypeAlias = str
+    Layout: TypeAlias = str
+    GeneratorName: TypeAlias = str
+    LossName: TypeAlias = str
+    ErrorKind: TypeAlias = str
 else:
+    Dtype = Literal[DTYPES]
+    Layout = Literal[LAYOUTS]
+    GeneratorName = Literal[tuple(GENERATORS)]
+    LossName = Literal[tuple(SIGNATURES)]
+    ErrorKind = Literal[ERROR_KINDS]
     Row = TypeAliasType(
         "Row",
         list[
@@ -68,12 +74,8 @@ class ValuesEntry(_Entry):
     """Literal numbers with a dtype or a layout of their own."""
 
     values: Values = Field(description="a number or nested lists of numbers")
-    dtype: _literal(*DTYPES) | None = Field(
-        default=None, description="type of the array; default: that of the cell, or int64"
-    )  # type: ignore[valid-type]
-    layout: _literal(*LAYOUTS) = Field(
-        default="contiguous", description="strides: the same values in another memory layout"
-    )  # type: ignore[valid-type]
+    dtype: Dtype | None = Field(default=None, description="type of the array; default: that of the cell, or int64")
+    layout: Layout = Field(default="contiguous", description="strides: the same values in another memory layout")
 
 
 class GeneratorEntry(BaseModel):
@@ -81,13 +83,9 @@ class GeneratorEntry(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    generator: _literal(*GENERATORS) = Field(description="name of the generator")  # type: ignore[valid-type]
-    dtype: _literal(*DTYPES) | None = Field(
-        default=None, description="type of the array; default: that of the cell, or int64"
-    )  # type: ignore[valid-type]
-    layout: _literal(*LAYOUTS) = Field(
-        default="contiguous", description="strides: the same values in another memory layout"
-    )  # type: ignore[valid-type]
+    generator: GeneratorName = Field(description="name of the generator")
+    dtype: Dtype | None = Field(default=None, description="type of the array; default: that of the cell, or int64")
+    layout: Layout = Field(default="contiguous", description="strides: the same values in another memory layout")
 
 
 def _array_tag(value: Any) -> str:
@@ -132,7 +130,7 @@ class SourceEntry(_Entry):
 class ExpectEntry(_Entry):
     """What is expected instead of the truth: exactly one of the two."""
 
-    raises: _literal(*ERROR_KINDS) | None = Field(default=None, description="kind of the error that is right")  # type: ignore[valid-type]
+    raises: ErrorKind | None = Field(default=None, description="kind of the error that is right")
     implementation_defined: Annotated[list[Text | Number], Field(min_length=1)] | None = Field(
         default=None, description="the choices implementations make, where none is right"
     )
@@ -192,7 +190,7 @@ class CaseEntry(_Entry):
     title: Text = Field(description="what is shown in lists")
     why: Text = Field(description="what the case would catch, a sentence")
     source: SourceEntry | None = Field(default=None, description="the document the case comes from")
-    loss: _literal(*SIGNATURES) = Field(description="name of the loss")  # type: ignore[valid-type]
+    loss: LossName = Field(description="name of the loss")
     inputs: dict[str, ArrayEntry] = Field(description="the arrays of the loss, by name")
     options: OptionsEntry = Field(default_factory=OptionsEntry, description="options of the loss, by name")
     dtypes: Annotated[list[Literal["float64", "float32", "float16", "bfloat16"]], Field(min_length=1)] | None = Field(

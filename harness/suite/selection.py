@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.suite.case import Case
-from harness.suite.loading import Suite, digest, display_name, find_cases_directory, load
+from harness.suite.loading import Suite, digest, find_cases_directory, load
 from harness.suite.problems import close_matches
 
 
@@ -57,9 +57,9 @@ def _matches(case: Case, pattern: str, home: Path) -> bool:
     path = Path(pattern)
     if not path.exists():
         return False
-    name = display_name(path, home)
     written = case.location.file
-    return written == name or written.startswith("" if name == "." else f"{name.rstrip('/')}/")
+    file = home.parent / written if written.startswith("cases/") else Path(written)
+    return file.resolve().is_relative_to(path.resolve())
 
 
 def _explanation(pattern: str, cases: Sequence[Case]) -> str:
