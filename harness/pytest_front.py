@@ -2,7 +2,7 @@
 
 Stage one, collection: a case file becomes one item per case and implementation, and one per claim.
 Stage two, before the first item runs: the engine executes what was selected, in one run.
-Stage three, each item: fails on the cells of its case and implementation that disagree, skips where all are unsupported.
+Stage three, each item: fails on the disagreeing cells of its case and implementation; skips where all are unsupported.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.adapters.registry import Implementation, installed, registered, resolve
-from harness.engine import Order, execute
-from harness.planning import Scope
 from harness.records import INFRASTRUCTURE, Cell, ClaimRecord
-from harness.suite.case import Case
-from harness.suite.divergences import load_ledger
-from harness.suite.loading import find_cases_directory, load
+
+if TYPE_CHECKING:
+    from harness.adapters.registry import Implementation
+    from harness.engine import Order
+    from harness.suite.case import Case
+
+CASES = Path(__file__).resolve().parents[1] / "cases"
+"""Unit tests are collected through this module too, so the engine is imported only where a case file is collected."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,8 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    cases = find_cases_directory()
-    is_case_file = file_path.suffix == ".yaml" and cases in file_path.parents
+    is_case_file = file_path.suffix == ".yaml" and CASES in file_path.parents
     if is_case_file and file_path.parent.name not in ("ledger", "workloads", "properties"):
         collector: pytest.Collector = CaseFile.from_parent(parent, path=file_path)
         return collector
@@ -47,6 +49,8 @@ class CaseFile(pytest.File):
     """One YAML file of cases."""
 
     def collect(self) -> Iterator[pytest.Item]:
+        from harness.suite.loading import load
+
         for case in load([self.path]).cases:
             for implementation in _implementations(self.config):
                 yield CellsItem.from_parent(
@@ -57,6 +61,8 @@ class CaseFile(pytest.File):
 
 
 def _implementations(config: pytest.Config) -> tuple[Implementation, ...]:
+    from harness.adapters.registry import installed, registered, resolve
+
     names = config.getoption("--implementation")
     if names:
         return tuple(resolve(name) for name in names)
@@ -126,17 +132,22 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if not items and not claims:
         return
     modes = ("all",) if session.config.getoption("--all-modes") else None
-    for order in _orders(items, claims, Scope(modes=modes)):
-        for record in execute(order):
-            if isinstance(record, Cell):
-                results.cells[(record.case, record.implementation)].append(record)
-            elif isinstance(record, ClaimRecord):
-                results.claims[record.case].append(record)
+    from harness.engine import execute
+
+    for record in execute(_order(items, claims, modes)):
+        if isinstance(record, Cell):
+            results.cells[(record.case, record.implementation)].append(record)
+        elif isinstance(record, ClaimRecord):
+            results.claims[record.case].append(record)
 
 
-def _orders(items: Sequence[CellsItem], claims: Sequence[ClaimItem], scope: Scope) -> Iterator[Order]:
+def _order(items: Sequence[CellsItem], claims: Sequence[ClaimItem], modes: tuple[str, ...] | None) -> Order:
     """One order for all: every case any item names, on every implementation any item names."""
+    from harness.engine import Order
+    from harness.planning import Scope
+    from harness.suite.divergences import load_ledger
+
     cases = {item.case.id: item.case for item in (*items, *claims)}
     implementations = {item.implementation.name: item.implementation for item in items}
-    ledger = load_ledger(find_cases_directory() / "ledger")
-    yield Order(tuple(cases.values()), "", ledger, tuple(implementations.values()), scope)
+    ledger = load_ledger(CASES / "ledger")
+    return Order(tuple(cases.values()), "", ledger, tuple(implementations.values()), Scope(modes=modes))

@@ -1,0 +1,134 @@
+"""The difference of two runs and the gate: a planted change of each kind is reported as exactly that kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.exit_codes import ExitCode, gravest
+from harness.records import Cell, Footer, Header, Run
+from harness.upgrade.diff import NotComparable, compare_runs
+from harness.upgrade.gate import gate, run_codes
+
+MACHINE = {"cpu": "a", "instruction_set": "b"}
+RIGHT = Cell(
+    "documents/a",
+    "torch",
+    "eager",
+    "float32",
+    "value",
+    "agrees",
+    {"kind": "value", "dtype": "float32", "shape": [], "digest": "1"},
+    ratio=0.4,
+    grade="A",
+)
+KNOWN = replace(RIGHT, case="documents/b", verdict="known", severity="silently_wrong", ledger="x", got=1.0)
+RAISED = replace(
+    RIGHT,
+    case="documents/c",
+    outcome={"kind": "raises", "type": "builtins.ValueError", "error": []},
+    ratio=None,
+)
+
+
+def run(*cells: Cell, problems: tuple[dict[str, Any], ...] = (), **header: Any) -> Run:
+    head = {"suite": {"version": "1"}, "implementations": {"torch": {"version": "1"}}, "machine": MACHINE, **header}
+    return Run(Header(started="", **head), cells, (), (), Footer(len(cells), {}, problems=problems))
+
+
+BASE = run(RIGHT, KNOWN, RAISED)
+
+
+def test_a_run_against_itself_has_no_change_and_every_bit_the_same() -> None:
+    difference = compare_runs(BASE, BASE)
+    assert difference.changes == ()
+    assert (difference.compared, difference.identical) == (3, 3)
+    assert gate(BASE, BASE).code == ExitCode.FINE
+
+
+CHANGES = {
+    "verdict": (0, replace(RIGHT, verdict="disagrees", severity="silently_wrong", explanation="off by 2")),
+    "error": (2, replace(RAISED, outcome={"kind": "raises", "type": "builtins.TypeError", "error": []})),
+    "outcome": (0, replace(RIGHT, outcome={**RIGHT.outcome, "shape": [1]})),
+    "dtype": (0, replace(RIGHT, outcome={**RIGHT.outcome, "dtype": "float64"})),
+    "value": (1, replace(KNOWN, outcome={**KNOWN.outcome, "digest": "2"}, got=2.0)),
+    "drift": (0, replace(RIGHT, ratio=1.7)),
+    "warnings": (0, replace(RIGHT, warnings=("DeprecationWarning: soon",))),
+}
+
+
+@pytest.mark.parametrize("kind", list(CHANGES))
+def test_a_planted_change_is_reported_as_exactly_its_kind(kind: str) -> None:
+    position, cell = CHANGES[kind]
+    cells = [*BASE.cells]
+    cells[position] = cell
+    difference = compare_runs(BASE, run(*cells))
+    assert [change.kind for change in difference.changes] == [kind]
+    assert gate(BASE, run(*cells)).code == ExitCode.CHANGED
+    groups = difference.groups({})
+    assert [(group.kind, len(group.changes)) for group in groups] == [(kind, 1)]
+    assert cell.name in groups[0].repro
+
+
+def test_added_and_removed_cells_are_changes() -> None:
+    assert [c.kind for c in compare_runs(BASE, run(RIGHT, KNOWN)).changes] == ["removed"]
+    assert [c.kind for c in compare_runs(run(RIGHT, KNOWN), BASE).changes] == ["added"]
+
+
+def test_rounding_noise_is_no_drift() -> None:
+    quiet, louder = replace(RIGHT, ratio=0.1), replace(RIGHT, ratio=0.45)
+    assert compare_runs(run(quiet), run(louder)).changes == ()
+
+
+def test_across_machines_bits_mean_nothing_but_verdicts_do() -> None:
+    other = run(
+        RIGHT, replace(KNOWN, outcome={**KNOWN.outcome, "digest": "2"}), RAISED, machine={**MACHINE, "cpu": "z"}
+    )
+    difference = compare_runs(BASE, other)
+    assert difference.changes == ()
+    assert difference.identical is None
+    worse = run(replace(RIGHT, verdict="disagrees"), KNOWN, RAISED, machine={**MACHINE, "cpu": "z"})
+    assert [c.kind for c in compare_runs(BASE, worse).changes] == ["verdict"]
+
+
+def test_the_gravest_change_comes_first() -> None:
+    cells = [CHANGES["verdict"][1], KNOWN, CHANGES["error"][1]]
+    assert [c.kind for c in compare_runs(BASE, run(*cells)).changes] == ["verdict", "error"]
+
+
+def test_another_suite_version_is_refused() -> None:
+    with pytest.raises(NotComparable, match="suite version"):
+        compare_runs(BASE, run(RIGHT, suite={"version": "2"}))
+
+
+@pytest.mark.parametrize("verdict", ["crashed", "timed_out", "missing"])
+def test_infrastructure_is_never_a_difference(verdict: str) -> None:
+    broken = run(replace(RIGHT, verdict=verdict), KNOWN, RAISED)
+    for old, new in ((BASE, broken), (broken, BASE)):
+        result = gate(old, new)
+        assert result.code == ExitCode.INFRASTRUCTURE
+        assert result.difference is None
+
+
+def test_a_version_change_is_shown_even_where_nothing_else_changes() -> None:
+    newer = run(*BASE.cells, implementations={"torch": {"version": "2"}})
+    assert compare_runs(BASE, newer).versions == {"torch": ("1", "2")}
+
+
+def test_a_stale_ledger_entry_has_its_own_code() -> None:
+    stale = run(*BASE.cells, problems=({"kind": "fixed", "what": "x", "remedy": "y"},))
+    assert gate(BASE, stale).code == ExitCode.STALE_LEDGER
+    assert run_codes(stale) == {ExitCode.STALE_LEDGER}
+
+
+def test_one_code_the_gravest() -> None:
+    assert gravest([]) == ExitCode.FINE
+    assert gravest([ExitCode.SLOWER, ExitCode.STALE_LEDGER, ExitCode.CHANGED]) == ExitCode.CHANGED
+    assert gravest(ExitCode) == ExitCode.INTERNAL
+    assert gravest([ExitCode.DISAGREES, ExitCode.INFRASTRUCTURE]) == ExitCode.INFRASTRUCTURE
+
+
+def test_nothing_ran_is_not_fine() -> None:
+    assert run_codes(run()) == {ExitCode.NOTHING_RAN}
