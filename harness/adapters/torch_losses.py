@@ -16,8 +16,7 @@ import torch
 from torch.nn import functional
 
 from harness.adapters.base import Call, Unsupported
-
-Tensors = Mapping[str, torch.Tensor]
+from harness.adapters.torch_calls import Tensors
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,81 @@
+"""Keras 3 on the backend that KERAS_BACKEND names: the functions of `keras.losses`, and its classes.
+
+Keras has modes of its own: `eager` calls the function, or, for weights and for means that skip ignored rows, the
+class with the dtype of the call; `class` always calls the class as a user constructs it, who then computes in
+`keras.config.floatx()` whatever was passed. `graph`, `xla` and `jit` are what `Model.fit` makes of the function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+
+import keras
+
+from harness.adapters.base import Answer, Call, Description, Unsupported
+from harness.adapters.keras_losses import RECIPES, Recipe
+
+_MODES = {"tensorflow": ("graph", "xla"), "jax": ("jit",), "torch": ()}
+Run = Callable[[Call, Recipe], Answer]
+
+
+class Keras:
+    """One backend of Keras; which one was decided by KERAS_BACKEND before the process started."""
+
+    def __init__(self) -> None:
+        self._backend = keras.backend.backend()
+        if self._backend not in _MODES:
+            known = ", ".join(_MODES)
+            raise ImportError(f"KERAS_BACKEND is {self._backend}; this adapter differentiates with one of {known}")
+        self._run, self._flags = _connect(self._backend)
+
+    def describe(self) -> Description:
+        return Description(
+            version=keras.__version__,
+            losses=tuple(RECIPES),
+            modes=("eager", "class", *_MODES[self._backend]),
+            # TensorFlow and JAX flush subnormal numbers on the CPU, PyTorch keeps them.
+            flush_to_zero=self._backend != "torch",
+            versions={name: version(name) for name in ("keras", self._backend, "numpy")},
+            flags={
+                **self._flags,
+                "KERAS_BACKEND": self._backend,
+                "floatx": keras.config.floatx(),
+                "epsilon": repr(keras.config.epsilon()),
+            },
+        )
+
+    def evaluate(self, call: Call) -> Answer:
+        if call.loss not in RECIPES:
+            raise Unsupported(f"Keras has no {call.loss}")
+        return self._run(call, RECIPES[call.loss](call))
+
+
+def _connect(backend: str) -> tuple[Run, dict[str, str]]:
+    """How to run and differentiate on a backend, and its flags. Imported here: the other backends may be absent."""
+    if backend == "tensorflow":
+        from harness.adapters import tensorflow_calls
+
+        on_tensorflow = tensorflow_calls.Runner()
+        return lambda call, recipe: on_tensorflow.run(
+            call,
+            tensorflow_calls.Recipe(recipe.function, recipe.compute, recipe.convention, recipe.computed_with),
+        ), tensorflow_calls.flags()
+    if backend == "jax":
+        from harness.adapters import jax_calls
+
+        jax_calls.remember_compilations()
+        on_jax = jax_calls.Runner()
+        return lambda call, recipe: replace(
+            on_jax.run(call, jax_calls.Recipe(recipe.function, recipe.compute, recipe.computed_with)),
+            convention=recipe.convention,
+        ), jax_calls.flags()
+    from harness.adapters import torch_calls
+
+    def on_torch(call: Call, recipe: Recipe) -> Answer:
+        tensors = torch_calls.tensors_of(call)
+        value = recipe.compute(tensors)
+        return torch_calls.answer(call, tensors, value, recipe.function, recipe.convention, recipe.computed_with)
+
+    return on_torch, torch_calls.flags()

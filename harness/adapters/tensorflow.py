@@ -1,0 +1,34 @@
+"""TensorFlow without Keras: `tf.nn` and `tf.compat.v1.losses`, eager, as a graph and compiled by XLA."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from harness.adapters.base import Answer, Call, Description, Unsupported
+from harness.adapters.tensorflow_calls import Runner, flags, threads
+from harness.adapters.tensorflow_losses import RECIPES
+
+
+class TensorFlow:
+    """TensorFlow on the CPU; the mode `v1` asks `tf.compat.v1.losses` for everything, with the mean it takes unasked."""
+
+    def __init__(self) -> None:
+        self._runner = Runner()
+
+    def describe(self) -> Description:
+        return Description(
+            version=tf.__version__,
+            losses=tuple(RECIPES),
+            modes=("eager", "graph", "xla", "v1"),
+            # Measured on the CPU: subnormal numbers become zero in float64, float32 and bfloat16, in every mode.
+            flush_to_zero=True,
+            versions={"tensorflow": tf.__version__, "numpy": np.__version__},
+            threads=threads(),
+            flags=flags(),
+        )
+
+    def evaluate(self, call: Call) -> Answer:
+        if call.loss not in RECIPES:
+            raise Unsupported(f"TensorFlow without Keras has no {call.loss}")
+        return self._runner.run(call, RECIPES[call.loss](call))

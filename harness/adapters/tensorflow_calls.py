@@ -1,0 +1,117 @@
+"""Our arrays as TensorFlow tensors and back, eager, as a graph or compiled by XLA, and differentiated with a tape.
+
+Shared by what rests on TensorFlow. Imports NumPy, TensorFlow and the adapter contract only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from harness.adapters.base import Answer, Array, Call
+
+Tensors = Mapping[str, Any]
+Compute = Callable[[Tensors], Any]
+"""A loss of the inputs (and options that are arrays), by name."""
+Step = Callable[[Tensors, Any], tuple[Any, Mapping[str, Any]]]
+_ENVIRONMENT = ("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A public function by name, and the computation that calls it."""
+
+    function: str
+    compute: Compute
+    convention: Mapping[str, Any] | None = None
+    computed_with: Mapping[str, str] = field(default_factory=dict)
+
+
+def flags() -> dict[str, str]:
+    """The environment variables that change numbers or speed."""
+    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+
+
+def threads() -> int:
+    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+
+
+class Runner:
+    """Runs recipes; `graph` and `xla` trace value and gradient together, once per signature, as training does."""
+
+    def __init__(self) -> None:
+        self._traces: dict[tuple[Any, ...], Step] = {}
+
+    def run(self, call: Call, recipe: Recipe) -> Answer:
+        options = {name: option for name, option in call.options.items() if isinstance(option, Array)}
+        tensors = {name: to_tensorflow(array) for name, array in {**call.inputs, **options}.items()}
+        cotangent = None if call.cotangent is None else to_tensorflow(call.cotangent)
+        wanted = tuple(name for name in call.differentiate if tensors[name].dtype.is_floating)
+        error: BaseException | None = None
+        try:
+            value, found = self._step(call, recipe.compute, wanted, tensors, cotangent)
+        except Exception as raised:  # the value's own error comes again below; otherwise it was the gradient's
+            if not wanted:
+                raise
+            value, found = self._step(call, recipe.compute, (), tensors, None)
+            error = raised
+        return Answer(
+            value=from_tensorflow(value),
+            function=recipe.function,
+            gradients={name: from_tensorflow(gradient) for name, gradient in found.items() if gradient is not None},
+            gradient_error=error,
+            convention=recipe.convention,
+            computed_with=recipe.computed_with,
+        )
+
+    def _step(
+        self, call: Call, compute: Compute, wanted: tuple[str, ...], tensors: Tensors, cotangent: Any
+    ) -> tuple[Any, Mapping[str, Any]]:
+        step = _step(compute, wanted)
+        if call.mode not in ("graph", "xla"):
+            return step(tensors, cotangent)
+        key = (call.loss, call.mode, wanted, cotangent is None, _signature(call))
+        if key not in self._traces:
+            # autograph rewrites Python control flow on tensors; there is none here. The concrete function is asked
+            # for because many functions from one line look to TensorFlow like one retraced again and again.
+            function = tf.function(step, jit_compile=call.mode == "xla", autograph=False)
+            self._traces[key] = function.get_concrete_function(tensors, cotangent)
+        return self._traces[key](tensors, cotangent)
+
+
+def _step(compute: Compute, wanted: tuple[str, ...]) -> Step:
+    def step(tensors: Tensors, cotangent: Any) -> tuple[Any, Mapping[str, Any]]:
+        if not wanted:
+            return compute(tensors), {}
+        sources = {name: tensors[name] for name in wanted}
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            value = compute(tensors)
+        weighted = tf.ones_like(value) if cotangent is None else tf.cast(cotangent, value.dtype)
+        return value, tape.gradient(value, sources, output_gradients=weighted)
+
+    return step
+
+
+def _signature(call: Call) -> tuple[Any, ...]:
+    """What a trace depends on: shapes and dtypes of the arrays, values of everything else."""
+    return tuple(
+        (name, given.dtype, given.shape) if isinstance(given, Array) else (name, repr(given))
+        for name, given in [*call.inputs.items(), *sorted(call.options.items())]
+    )
+
+
+def to_tensorflow(array: Array) -> Any:
+    if array.dtype == "bfloat16":
+        return tf.constant(np.ascontiguousarray(array.storage).view(tf.bfloat16.as_numpy_dtype).reshape(array.shape))
+    return tf.constant(array.storage)
+
+
+def from_tensorflow(tensor: Any) -> Array:
+    plain = np.asarray(tensor.numpy())  # a scalar of bfloat16 has no __array__ of its own
+    return Array(tensor.dtype.name, plain.view(np.uint16) if tensor.dtype == tf.bfloat16 else plain)

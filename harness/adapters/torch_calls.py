@@ -1,0 +1,91 @@
+"""Our arrays as PyTorch tensors and back, and differentiation by autograd: shared by what rests on PyTorch.
+
+Imports NumPy, PyTorch and the adapter contract only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.adapters.base import Answer, Array, Call
+
+Tensors = Mapping[str, torch.Tensor]
+_ENVIRONMENT = ("TORCH", "OMP_", "MKL_")
+
+
+def flags() -> dict[str, str]:
+    """The environment variables that change numbers or speed."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_ENVIRONMENT)}
+
+
+def tensors_of(call: Call) -> dict[str, torch.Tensor]:
+    """The inputs and the options that are arrays, by name; what is to be differentiated asks for its gradient."""
+    tensors = {name: to_torch(array) for name, array in _given(call).items()}
+    for name in call.differentiate:
+        if tensors[name].is_floating_point():
+            tensors[name].requires_grad_()
+    return tensors
+
+
+def answer(
+    call: Call,
+    tensors: Tensors,
+    value: torch.Tensor,
+    function: str,
+    convention: Mapping[str, Any] | None,
+    computed_with: Mapping[str, str],
+) -> Answer:
+    """The answer around a value computed from `tensors`, with the gradients the call asks for."""
+    gradients, error = _gradients(call, tensors, value)
+    copied = [name for name, array in _given(call).items() if _runs_backwards(array)]
+    return Answer(
+        value=from_torch(value),
+        function=function,
+        gradients=gradients,
+        gradient_error=error,
+        convention=convention,
+        computed_with={**computed_with, **dict.fromkeys(copied, "copied: torch has no negative strides")},
+    )
+
+
+def to_torch(array: Array) -> torch.Tensor:
+    """The array without a copy, its strides kept, where PyTorch can hold them."""
+    storage = array.storage
+    if _runs_backwards(array) or not storage.flags.writeable:
+        storage = storage.copy()
+    if array.dtype == "bfloat16":
+        return torch.from_numpy(storage.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(storage)
+
+
+def from_torch(tensor: torch.Tensor) -> Array:
+    name = str(tensor.dtype).removeprefix("torch.")
+    plain = tensor.detach()
+    if name == "bfloat16":
+        return Array(name, plain.view(torch.int16).numpy().view(np.uint16))
+    return Array(name, plain.numpy())
+
+
+def _given(call: Call) -> dict[str, Array]:
+    return {**call.inputs, **{name: option for name, option in call.options.items() if isinstance(option, Array)}}
+
+
+def _gradients(call: Call, tensors: Tensors, value: torch.Tensor) -> tuple[dict[str, Array], BaseException | None]:
+    wanted = {name: tensors[name] for name in call.differentiate if tensors[name].requires_grad}
+    if not wanted:
+        return {}, None
+    try:
+        cotangent = torch.ones_like(value) if call.cotangent is None else to_torch(call.cotangent).to(value.dtype)
+        found = torch.autograd.grad(value, list(wanted.values()), grad_outputs=cotangent, allow_unused=True)
+    except Exception as error:  # what autograd raises is the outcome of the gradient, not of the value
+        return {}, error
+    return {name: from_torch(grad) for name, grad in zip(wanted, found, strict=True) if grad is not None}, None
+
+
+def _runs_backwards(array: Array) -> bool:
+    return min(array.storage.strides, default=0) < 0
