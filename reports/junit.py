@@ -1,0 +1,129 @@
+"""A run as JUnit XML, which every CI server shows.
+
+One suite per implementation, one test per cell. What disagrees is a failure; what says nothing about the mathematics
+(crashed, timed out, missing) is an error; what is not offered is skipped; a known divergence and an agreement by
+convention pass and say so in their output.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from xml.etree import ElementTree as Xml
+
+from harness.records import INFRASTRUCTURE, Cell, ClaimRecord, Run
+from reports.numbers import rough, shown
+from reports.tally import order_of, sentence
+from reports.words import MARKS, fate, happened
+
+__all__ = ["render"]
+
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold, not even escaped."""
+
+
+def render(run: Run) -> str:
+    """The document, with the same bytes for the same run: the only time in it is when the run was started."""
+    root = Xml.Element("testsuites", name="xent", time=_seconds(run.footer.seconds.get("total")))
+    by_implementation: dict[str, list[Cell]] = defaultdict(list)
+    for cell in run.cells:
+        by_implementation[cell.implementation].append(cell)
+    tests = failures = errors = skipped = 0
+    for name in order_of(by_implementation):
+        suite = _suite(run, name, by_implementation[name])
+        root.append(suite)
+        tests += int(suite.get("tests", "0"))
+        failures += int(suite.get("failures", "0"))
+        errors += int(suite.get("errors", "0"))
+        skipped += int(suite.get("skipped", "0"))
+    if run.claims:
+        suite = _claims(run)
+        root.append(suite)
+        tests += int(suite.get("tests", "0"))
+        failures += int(suite.get("failures", "0"))
+    for attribute, number in (("tests", tests), ("failures", failures), ("errors", errors), ("skipped", skipped)):
+        root.set(attribute, str(number))
+    Xml.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(run: Run, name: str, cells: list[Cell]) -> Xml.Element:
+    fates = [cell.verdict for cell in cells]
+    suite = Xml.Element(
+        "testsuite",
+        name=_clean(name),
+        tests=str(len(cells)),
+        failures=str(fates.count("disagrees")),
+        errors=str(sum(1 for f in fates if f in INFRASTRUCTURE)),
+        skipped=str(fates.count("unsupported")),
+        time=_seconds(sum(cell.seconds or 0.0 for cell in cells)),
+        timestamp=_clean(run.header.started),
+    )
+    described = run.header.implementations.get(name, {})
+    properties = Xml.SubElement(suite, "properties")
+    for key in ("version", "device", "threads"):
+        if key in described:
+            Xml.SubElement(properties, "property", name=key, value=_clean(described[key]))
+    for cell in cells:
+        suite.append(_test(cell))
+    return suite
+
+
+def _test(cell: Cell) -> Xml.Element:
+    test = Xml.Element(
+        "testcase",
+        classname=_clean(f"{cell.implementation}.{cell.case.rpartition('/')[0].replace('/', '.') or 'cases'}"),
+        name=_clean(cell.name),
+        time=_seconds(cell.seconds),
+    )
+    message = _clean(f"{MARKS[fate(cell)].word}: {sentence(cell)}")
+    if cell.verdict == "disagrees":
+        failure = Xml.SubElement(test, "failure", type=fate(cell), message=message)
+        failure.text = _clean(_detail(cell))
+    elif cell.verdict in INFRASTRUCTURE:
+        Xml.SubElement(test, "error", type=cell.verdict, message=message)
+    elif cell.verdict == "unsupported":
+        Xml.SubElement(test, "skipped", message=_clean(cell.outcome.get("reason", "not offered")))
+    elif cell.verdict != "agrees":
+        note = f"{MARKS[fate(cell)].word}: {cell.ledger or cell.convention or ''} {cell.explanation or ''}"
+        Xml.SubElement(test, "system-out").text = _clean(note.strip())
+    return test
+
+
+def _detail(cell: Cell) -> str:
+    return "\n".join(
+        [
+            f"happened: {happened(cell)}",
+            f"truth:    {shown(cell.truth, 'float64')}",
+            f"got:      {shown(cell.got, cell.dtype)}",
+            f"error:    {rough(cell.ulps)} ulp, {rough(cell.ratio)} of a budget of {rough(cell.budget)}",
+            f"again:    xent repro '{cell.name}'",
+        ]
+    )
+
+
+def _claims(run: Run) -> Xml.Element:
+    """A claim fails where its verdict is not the one its case file expects; that a document is wrong is no failure."""
+    unexpected = sum(1 for claim in run.claims if not claim.expected)
+    suite = Xml.Element(
+        "testsuite", name="claims of the documents", tests=str(len(run.claims)), failures=str(unexpected)
+    )
+    for position, claim in enumerate(run.claims, start=1):
+        test = Xml.SubElement(
+            suite, "testcase", classname=_clean(claim.document or "claims"), name=_clean(_claim_name(claim, position))
+        )
+        if not claim.expected:
+            Xml.SubElement(test, "failure", type=claim.verdict, message=_clean(claim.explanation))
+    return suite
+
+
+def _claim_name(claim: ClaimRecord, position: int) -> str:
+    return f"{claim.case} claim {position}: {claim.says or claim.claimed}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return f"{seconds or 0.0:.6f}"
+
+
+def _clean(value: object) -> str:
+    return _FORBIDDEN.sub("�", str(value))

@@ -1,0 +1,178 @@
+"""Counts and rankings of a run, shared by every writer so that no two of them can disagree."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.records import Cell, ClaimRecord, Run
+from reports.words import FINDINGS, INFRASTRUCTURE_FATES, MARKS, excess, fate, gravity
+
+__all__ = ["Standing", "Totals", "is_scratch", "order_of", "standings", "totals", "unexpected_claims", "worst_things"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one implementation stands."""
+
+    implementation: str
+    version: str
+    missing: str | None
+    """Why it could not be started."""
+    counts: Mapping[str, int]
+    """Cells by fate."""
+
+    @property
+    def judged(self) -> int:
+        """Cells that say something about the mathematics: agreeing, by convention, known or disagreeing."""
+        return sum(self.counts.get(k, 0) for k in ("agrees", "by_convention", "known", *FINDINGS))
+
+    @property
+    def right(self) -> int:
+        return self.counts.get("agrees", 0) + self.counts.get("by_convention", 0)
+
+    @property
+    def disagreeing(self) -> int:
+        return sum(self.counts.get(k, 0) for k in FINDINGS)
+
+    @property
+    def infrastructure(self) -> int:
+        return sum(self.counts.get(k, 0) for k in INFRASTRUCTURE_FATES)
+
+    @property
+    def share(self) -> float | None:
+        """Right cells among the judged ones, in percent; None where nothing was judged."""
+        return 100.0 * self.right / self.judged if self.judged else None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The run in numbers."""
+
+    cells: int
+    cases: int
+    counts: Mapping[str, int]
+    implementations_run: int
+    implementations_missing: int
+    implementations_disagreeing: int
+
+    @property
+    def judged(self) -> int:
+        return sum(self.counts.get(k, 0) for k in ("agrees", "by_convention", "known", *FINDINGS))
+
+    @property
+    def right(self) -> int:
+        return self.counts.get("agrees", 0) + self.counts.get("by_convention", 0)
+
+    @property
+    def disagreeing(self) -> int:
+        return sum(self.counts.get(k, 0) for k in FINDINGS)
+
+    @property
+    def infrastructure(self) -> int:
+        return sum(self.counts.get(k, 0) for k in INFRASTRUCTURE_FATES)
+
+
+def is_scratch(implementation: str) -> bool:
+    """Whether this is the code of a document, which is run to show what it gets wrong."""
+    return implementation.startswith("scratch-")
+
+
+def order_of(names: Iterable[str]) -> list[str]:
+    """Implementations as people look for them: by name, the documents' own code after the libraries."""
+    return sorted(set(names), key=lambda name: (is_scratch(name), name))
+
+
+def standings(run: Run) -> tuple[Standing, ...]:
+    """One per implementation that was run or was to be run."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for cell in run.cells:
+        counts[cell.implementation][fate(cell)] += 1
+    described = run.header.implementations
+    return tuple(
+        Standing(
+            implementation=name,
+            version=text(described.get(name, {}).get("version")),
+            missing=described.get(name, {}).get("missing"),
+            counts=counts[name],
+        )
+        for name in order_of([*described, *counts])
+    )
+
+
+def totals(run: Run) -> Totals:
+    all_standings = standings(run)
+    counts: Counter[str] = Counter()
+    for standing in all_standings:
+        counts.update(standing.counts)
+    return Totals(
+        cells=len(run.cells),
+        cases=len({cell.case for cell in run.cells}),
+        counts=counts,
+        implementations_run=sum(1 for s in all_standings if s.missing is None),
+        implementations_missing=sum(1 for s in all_standings if s.missing is not None),
+        implementations_disagreeing=sum(1 for s in all_standings if s.disagreeing),
+    )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong, told by its gravest cell."""
+
+    cell: Cell
+    alike: int
+    """How many cells of the same implementation are wrong in the same way on the same loss."""
+    loss: str
+
+
+def worst_things(run: Run, most: int = 3) -> tuple[Finding, ...]:
+    """The gravest disagreements, told once per implementation, loss and severity.
+
+    Libraries come before the documents' own code, whose mistakes are known and are the reason it is run; then severity,
+    then how far outside the budget. Among the chosen no implementation is named twice while another waits.
+    """
+    groups: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
+    for cell in run.cells:
+        if cell.verdict == "disagrees":
+            groups[cell.implementation, loss_of(run, cell.case), fate(cell)].append(cell)
+    findings = [
+        Finding(cell=max(cells, key=lambda c: (excess(c), c.key)), alike=len(cells), loss=key[1])
+        for key, cells in sorted(groups.items())
+    ]
+    findings.sort(
+        key=lambda f: (is_scratch(f.cell.implementation), -gravity(f.cell)[0], -gravity(f.cell)[1], f.cell.key)
+    )
+    seen: Counter[str] = Counter()
+    ranked = []
+    for finding in findings:
+        ranked.append((is_scratch(finding.cell.implementation), seen[finding.cell.implementation], finding))
+        seen[finding.cell.implementation] += 1
+    ranked.sort(key=lambda entry: entry[:2])  # stable: severity still orders what is left equal
+    return tuple(finding for _, _, finding in ranked[:most])
+
+
+def loss_of(run: Run, case: str) -> str:
+    return text(cases_of(run).get(case, {}).get("loss"))
+
+
+def cases_of(run: Run) -> Mapping[str, Mapping[str, Any]]:
+    """What the header says of each case."""
+    cases = run.header.suite.get("cases")
+    return cases if isinstance(cases, Mapping) else {}
+
+
+def unexpected_claims(claims: Sequence[ClaimRecord]) -> tuple[ClaimRecord, ...]:
+    """Claims whose verdict is not the one the case file expects."""
+    return tuple(claim for claim in claims if not claim.expected)
+
+
+def text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def sentence(cell: Cell) -> str:
+    """A cell in words, for lists that have no columns."""
+    what = MARKS[fate(cell)].sentence
+    return cell.explanation or what
