@@ -72,7 +72,7 @@ def _findings(run: Run) -> list[str]:
 
 def _finding(f: Finding) -> str:
     mark = MARKS[fate(f.cell)]
-    more = f" ({count(f.alike - 1)} more alike on {f.loss})" if f.alike > 1 else ""
+    more = f"; {count(f.alike - 1)} more alike on {f.loss}" if f.alike > 1 else ""
     error = f", {rough(f.cell.ulps)} ulp" if f.cell.ulps is not None else ""
     return f"| {mark.glyph} {mark.word} | {_inline(f.cell.name)} | {_inline(sentence(f.cell))}{error}{_inline(more)} |"
 

@@ -130,8 +130,8 @@ class Finding:
 def worst_things(run: Run, most: int = 3) -> tuple[Finding, ...]:
     """The gravest disagreements, told once per implementation, loss and severity.
 
-    Libraries come before the documents' own code, whose mistakes are known and are the reason it is run; then severity,
-    then how far outside the budget. Among the chosen no implementation is named twice while another waits.
+    Libraries come before the documents' own code, whose mistakes are known and are the reason it is run; then severity;
+    then every implementation once before any twice; then how far outside the budget.
     """
     groups: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
     for cell in run.cells:
@@ -141,16 +141,15 @@ def worst_things(run: Run, most: int = 3) -> tuple[Finding, ...]:
         Finding(cell=max(cells, key=lambda c: (excess(c), c.key)), alike=len(cells), loss=key[1])
         for key, cells in sorted(groups.items())
     ]
-    findings.sort(
-        key=lambda f: (is_scratch(f.cell.implementation), -gravity(f.cell)[0], -gravity(f.cell)[1], f.cell.key)
-    )
-    seen: Counter[str] = Counter()
+    findings.sort(key=lambda f: (-excess(f.cell), f.cell.key))
+    nth: Counter[tuple[str, str]] = Counter()
     ranked = []
     for finding in findings:
-        ranked.append((is_scratch(finding.cell.implementation), seen[finding.cell.implementation], finding))
-        seen[finding.cell.implementation] += 1
-    ranked.sort(key=lambda entry: entry[:2])  # stable: severity still orders what is left equal
-    return tuple(finding for _, _, finding in ranked[:most])
+        told = (finding.cell.implementation, fate(finding.cell))
+        ranked.append((is_scratch(told[0]), -gravity(finding.cell)[0], nth[told], finding))
+        nth[told] += 1
+    ranked.sort(key=lambda entry: entry[:3])
+    return tuple(finding for *_, finding in ranked[:most])
 
 
 def loss_of(run: Run, case: str) -> str:

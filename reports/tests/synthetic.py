@@ -52,7 +52,7 @@ _FAMILIES = ("documents", "edges/extreme-logits", "edges/probabilities", "option
 def run(cases: int = 40, seed: int = 0, **replaced: Any) -> Run:
     """A run of `cases` cases on every implementation; `replaced` are fields of the Run."""
     chance = random.Random(seed)
-    described = {id_: entry for id_, entry in _cases(cases, chance)}
+    described = dict(_cases(cases, chance))
     cells = tuple(
         cell
         for id_, entry in described.items()
@@ -183,7 +183,7 @@ def _cells(id_: str, entry: Mapping[str, Any], name: str, chance: random.Random)
                 where = (id_, name, mode, dtype, aspect)
                 if (values_only and aspect == "gradient") or (scratch and dtype != "float64" and aspect == "gradient"):
                     reason = "computes values only"
-                    yield Cell(*where, "unsupported", {"kind": "unsupported", "reason": reason}, explanation=reason)
+                    yield _cell(where, "unsupported", {"kind": "unsupported", "reason": reason}, explanation=reason)
                 elif entry["expect"] != "truth":
                     yield _error_expected(where, wrong=troubled and draw < 0.6)
                 elif troubled and draw < 0.75:
@@ -192,11 +192,20 @@ def _cells(id_: str, entry: Mapping[str, Any], name: str, chance: random.Random)
                     yield _right(where, right, chance)
 
 
-def _right(where: tuple[str, str, str, str, str], right: Any, chance: random.Random) -> Cell:
+Where = tuple[str, str, str, str, str]
+"""Case, implementation, mode, dtype, aspect."""
+
+
+def _cell(where: Where, verdict: str, outcome: Mapping[str, Any], **more: Any) -> Cell:
+    case, implementation, mode, dtype, aspect = where
+    return Cell(case, implementation, mode, dtype, aspect, verdict, outcome, **more)
+
+
+def _right(where: Where, right: Any, chance: random.Random) -> Cell:
     dtype = where[3]
     error = abs(chance.gauss(0, 0.4))
-    return Cell(
-        *where,
+    return _cell(
+        where,
         "agrees",
         {"kind": "value", "dtype": dtype, "shape": [], "digest": "sha256:0"},
         truth=right,
@@ -214,7 +223,7 @@ def _moved(right: Any, step: float) -> Any:
     return [_moved(x, step) for x in right] if isinstance(right, list) else right * (1 + step)
 
 
-def _odd(where: tuple[str, str, str, str, str], right: Any, draw: float, chance: random.Random) -> Cell:
+def _odd(where: Where, right: Any, draw: float, chance: random.Random) -> Cell:
     """Every verdict that is not plain agreement, chosen by `draw` in [0, 1)."""
     value = {"kind": "value", "dtype": where[3], "shape": [], "digest": "sha256:1"}
     measured = {"truth": right, "budget": BUDGETS[where[3]], "function": "lib.losses.cross_entropy"}
@@ -224,44 +233,44 @@ def _odd(where: tuple[str, str, str, str, str], right: Any, draw: float, chance:
         size = 0.4427 / EPS[where[3]]
         text = "equals −log2: off by the factor 1/ln 2"
         more: dict[str, Any] = {"ratio": size / 2, "ulps": size, "grade": "F", "severity": "silently_wrong"}
-        return Cell(*where, "disagrees", value, got=off, explanation=text, **more, **measured)
+        return _cell(where, "disagrees", value, got=off, explanation=text, **more, **measured)
     if draw < 0.45:
         nans = number(math.nan) if where[4] == "value" else ["nan", "nan", "nan"]
         more = {"ratio": "inf", "ulps": "nan", "grade": "F", "severity": "silent_nonfinite"}
         text = "nan where the truth is finite: exp overflows without a shift by the maximum"
-        return Cell(*where, "disagrees", value, got=nans, explanation=text, **more, **measured)
+        return _cell(where, "disagrees", value, got=nans, explanation=text, **more, **measured)
     if draw < 0.55:
         raised = {"kind": "raises", "error": "bad_dtype", "type": "RuntimeError", "message": "not implemented for Half"}
         text = "raises RuntimeError where a number is right"
-        return Cell(*where, "disagrees", raised, severity="unexpected_error", explanation=text, **nothing)
+        return _cell(where, "disagrees", raised, severity="unexpected_error", explanation=text, **nothing)
     if draw < 0.75:
         text = "equals the truth under clip(1e-07)"
         more = {"ratio": 0.4, "ulps": 0.7, "grade": "A", "convention": "clip(1e-07)"}
-        return Cell(*where, "by_convention", value, got=right, explanation=text, **more, **measured)
+        return _cell(where, "by_convention", value, got=right, explanation=text, **more, **measured)
     if draw < 0.92:
         text = "explained by keras-bce-clip: the value at p = 0 is 16.118095"
         more = {"ratio": 3e7, "ulps": 5e7, "grade": "F", "ledger": "keras-bce-clip"}
-        return Cell(*where, "known", value, got=_moved(right, 0.5), explanation=text, **more, **measured)
+        return _cell(where, "known", value, got=_moved(right, 0.5), explanation=text, **more, **measured)
     if draw < 0.96:
         text = "the worker died on this call: SIGSEGV"
-        return Cell(*where, "crashed", {"kind": "crashed", "signal": "SIGSEGV"}, explanation=text)
+        return _cell(where, "crashed", {"kind": "crashed", "signal": "SIGSEGV"}, explanation=text)
     text = f"no answer within {chance.choice((30, 60))} s"
-    return Cell(*where, "timed_out", {"kind": "timed_out", "seconds": 60}, explanation=text)
+    return _cell(where, "timed_out", {"kind": "timed_out", "seconds": 60}, explanation=text)
 
 
-def _error_expected(where: tuple[str, str, str, str, str], *, wrong: bool) -> Cell:
+def _error_expected(where: Where, *, wrong: bool) -> Cell:
     truth = {"raises": "out_of_range_label"}
     if wrong:
         text = "returns a number for a label out of range"
         value = {"kind": "value", "dtype": where[3], "shape": [], "digest": "sha256:2"}
-        return Cell(*where, "disagrees", value, truth=truth, got=0.25, severity="silently_wrong", explanation=text)
+        return _cell(where, "disagrees", value, truth=truth, got=0.25, severity="silently_wrong", explanation=text)
     raised = {
         "kind": "raises",
         "error": "out_of_range_label",
         "type": "IndexError",
         "message": "Target 3 is out of bounds.",
     }
-    return Cell(*where, "agrees", raised, truth=truth)
+    return _cell(where, "agrees", raised, truth=truth)
 
 
 CLAIMS = (
