@@ -11,9 +11,6 @@ import scipy.stats
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 
-_FLOAT32_LOOPS = {"float16": "float32"}
-"""The ufuncs of scipy.special have loops for float32 and float64: NumPy promotes float16 to the former."""
-
 
 class SciPy:
     """The functions of the family that SciPy has."""
@@ -51,8 +48,8 @@ def _entropy(call: Call) -> Answer:
     call.refuse_options_except("reduction", "denominator", "axis", "base")
     options = {"base": call.options["base"]} if call.options.get("base") is not None else {}
     rows = scipy.stats.entropy(call.inputs["probabilities"].storage, axis=call.options.get("axis", -1), **options)
-    value = _reduced(call, rows)
-    return Answer(value, "scipy.stats.entropy", convention={"renormalize": True, **_result(call)})
+    declared = {"renormalize": True, **_promoted(call, scipy.special.entr)}
+    return Answer(_reduced(call, rows), "scipy.stats.entropy", convention=declared)
 
 
 def _cross_entropy(call: Call) -> Answer:
@@ -62,7 +59,7 @@ def _cross_entropy(call: Call) -> Answer:
     return Answer(
         _reduced(call, rows),
         "scipy.special.xlogy",
-        convention=_result(call) or None,
+        convention=_promoted(call, scipy.special.xlogy) or None,
         computed_with={"sum over classes": "numpy.sum"},
     )
 
@@ -79,8 +76,11 @@ def _reduced(call: Call, rows: Any) -> Array:
             raise Unsupported(f"no reduction {other}")
 
 
-def _result(call: Call) -> dict[str, Any]:
-    return {"result_dtype": _FLOAT32_LOOPS[call.dtype]} if call.dtype in _FLOAT32_LOOPS else {}
+def _promoted(call: Call, function: np.ufunc) -> dict[str, Any]:
+    """What NumPy promotes the inputs to, where the function has no loop for their type: no ufunc here has float16."""
+    given = (np.dtype(call.dtype),) * function.nin
+    result = function.resolve_dtypes((*given, None))[-1].name
+    return {} if result == call.dtype else {"result_dtype": result}
 
 
 def _array(result: Any) -> Array:
