@@ -11,7 +11,7 @@ from harness.adapters.tensorflow_losses import RECIPES
 
 
 class TensorFlow:
-    """TensorFlow on the CPU; the mode `v1` asks `tf.compat.v1.losses` for everything, with the mean it takes unasked."""
+    """TensorFlow on the CPU; the mode `v1` asks `tf.compat.v1.losses` for all, with the mean it takes unasked."""
 
     def __init__(self) -> None:
         self._runner = Runner()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ def answer(
     tensors: Tensors,
     value: torch.Tensor,
     function: str,
-    convention: Mapping[str, Any] | None,
-    computed_with: Mapping[str, str],
+    convention: Mapping[str, Any] | None = None,
+    computed_with: Mapping[str, str] = MappingProxyType({}),
 ) -> Answer:
     """The answer around a value computed from `tensors`, with the gradients the call asks for."""
     gradients, error = _gradients(call, tensors, value)
