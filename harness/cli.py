@@ -28,13 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from harness.records import RunFileError
     from harness.suite.problems import SuiteError
     from harness.suite.selection import SelectionError
+    from harness.upgrade.diff import NotComparable
 
     try:
         return int(command(options))
     except (UsageError, SuiteError, SelectionError) as error:
         print(f"xent: {error}", file=sys.stderr)
         return int(ExitCode.USAGE)
-    except RunFileError as error:
+    except (RunFileError, NotComparable) as error:
         print(f"xent: {error}", file=sys.stderr)
         return int(ExitCode.INFRASTRUCTURE)
     except KeyboardInterrupt:
@@ -86,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("baseline", type=Path, metavar="BASELINE")
     gate.add_argument("current", type=Path, metavar="CURRENT")
     gate.set_defaults(command=_gate)
+
+    merge = commands.add_parser("merge", help="merge the run files of shards or families into one")
+    merge.add_argument("runs", type=Path, nargs="+", metavar="RUN.jsonl")
+    merge.add_argument("-o", "--output", type=Path, required=True, metavar="MERGED.jsonl")
+    merge.set_defaults(command=_merge)
 
     explain = commands.add_parser("explain", help="everything about one case: formula, truth, every answer")
     _selection(explain)
@@ -156,6 +162,12 @@ def _gate(options: argparse.Namespace) -> ExitCode:
     from harness.commands.gating import gate
 
     return gate(options)
+
+
+def _merge(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.gating import merge
+
+    return merge(options)
 
 
 def _cases_lint(options: argparse.Namespace) -> ExitCode:

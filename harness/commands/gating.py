@@ -1,4 +1,4 @@
-"""`xent gate`: reads two run files, prints what changed, exits with the gravest code."""
+"""`xent gate` and `xent merge`: they read run files and run nothing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 from harness import terminal
 from harness.cli import UsageError
-from harness.exit_codes import ExitCode
-from harness.records import Run, read_run
+from harness.exit_codes import ExitCode, gravest
+from harness.records import Run, RunWriter, read_run
 from harness.upgrade.gate import gate as decide
+from harness.upgrade.gate import run_codes
+from harness.upgrade.merge import merge as merged
 
 
 def gate(options: argparse.Namespace) -> ExitCode:
@@ -18,6 +20,17 @@ def gate(options: argparse.Namespace) -> ExitCode:
     result = decide(baseline, current)
     terminal.show_gate(result, baseline, current)
     return result.code
+
+
+def merge(options: argparse.Namespace) -> ExitCode:
+    """Parts of a run become one run file; its code is that of the whole."""
+    whole = merged([_existing(path) for path in options.runs])
+    with RunWriter(options.output, whole.header) as writer:
+        for record in (*whole.cells, *whole.claims, *whole.speeds):
+            writer.add(record)
+        writer.finish(whole.footer.seconds, whole.footer.problems)
+    print(f"run file: {options.output} ({len(whole.cells)} cells of {len(options.runs)} parts)")
+    return gravest(run_codes(whole))
 
 
 def _existing(path: Path) -> Run:

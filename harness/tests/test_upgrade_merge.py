@@ -1,0 +1,44 @@
+"""Merging parts of a run: everything is kept once, and what does not belong together is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.records import Cell, ClaimRecord, Footer, Header, Run
+from harness.upgrade.diff import NotComparable
+from harness.upgrade.merge import merge
+
+CELL = Cell("documents/a", "torch", "eager", "float32", "value", "agrees", {"kind": "value"})
+CLAIM = ClaimRecord("documents/a", 1.0, "holds", 1.0, "yes")
+
+
+def part(*cells: Cell, version: str = "1", torch: str = "2.13") -> Run:
+    cases = {cell.case: {"loss": "softmax"} for cell in cells}
+    header = Header({"version": version, "digest": "d", "cases": cases}, {"torch": {"version": torch}}, {}, "2026")
+    return Run(header, cells, (CLAIM,), (), Footer(len(cells), {"agrees": len(cells)}, {"total": 1.5}))
+
+
+def test_parts_become_one_run() -> None:
+    other = replace(CELL, case="documents/b", verdict="disagrees")
+    merged = merge([part(CELL), part(other)])
+    assert merged.cells == (CELL, other)
+    assert merged.claims == (CLAIM,)
+    assert merged.footer.verdicts == {"agrees": 1, "disagrees": 1}
+    assert merged.footer.seconds == {"total": 3.0}
+    assert set(merged.header.suite["cases"]) == {"documents/a", "documents/b"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ([], "nothing to merge"),
+        ([part(CELL), part(CELL)], "more than one part"),
+        ([part(CELL), part(replace(CELL, dtype="float64"), version="2")], "suite versions 1, 2"),
+        ([part(CELL), part(replace(CELL, dtype="float64"), torch="2.14")], "2.13 in one part and 2.14"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(parts: list[Run], says: str) -> None:
+    with pytest.raises(NotComparable, match=says):
+        merge(parts)

@@ -1,0 +1,73 @@
+"""Several runs of parts of one suite become one run: shards of the cases, or families of implementations. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.records import VERDICTS, Footer, Header, Run
+from harness.upgrade.diff import NotComparable
+
+
+def merge(runs: Sequence[Run]) -> Run:
+    """One run with the cells, claims and measurements of all; NotComparable where they do not belong together.
+
+    The parts must come from one suite version, must not hold the same cell twice, and must name the same version
+    of an implementation that several of them hold. Claims are judged by every part that holds their case: the
+    duplicates, which are identical, are kept once.
+    """
+    if not runs:
+        raise NotComparable("nothing to merge: name at least one run file")
+    versions = sorted({str(run.header.suite.get("version")) for run in runs})
+    if len(versions) > 1:
+        raise NotComparable(f"the parts come from suite versions {', '.join(versions)}: run them with one version")
+    seen = Counter(cell.key for run in runs for cell in run.cells)
+    twice = [key for key, count in seen.items() if count > 1]
+    if twice:
+        raise NotComparable(f"{len(twice)} cells are in more than one part, the first is {twice[0]}: drop one of them")
+    cells = tuple(cell for run in runs for cell in run.cells)
+    claims = {(c.case, str(c.claimed), c.says): c for run in runs for c in run.claims}
+    verdicts = Counter(cell.verdict for cell in cells)
+    return Run(
+        header=_header(runs),
+        cells=cells,
+        claims=tuple(claims.values()),
+        speeds=tuple(speed for run in runs for speed in run.speeds),
+        footer=Footer(
+            cells=len(cells),
+            verdicts={v: verdicts[v] for v in VERDICTS if verdicts[v]},
+            seconds=_seconds(runs),
+            problems=tuple(problem for run in runs for problem in run.footer.problems),
+        ),
+    )
+
+
+def _header(runs: Sequence[Run]) -> Header:
+    cases: dict[str, Any] = {}
+    implementations: dict[str, Any] = {}
+    for run in runs:
+        cases.update(run.header.suite.get("cases", {}))
+        for name, description in run.header.implementations.items():
+            former = implementations.setdefault(name, description)
+            if former.get("version") != description.get("version"):
+                raise NotComparable(
+                    f"{name} is {former.get('version')} in one part and {description.get('version')} in another: "
+                    "a run has one version of an implementation; compare the parts with `xent gate`"
+                )
+    first = runs[0].header
+    digests = sorted({str(run.header.suite.get("digest")) for run in runs})
+    return replace(
+        first,
+        suite={**first.suite, "cases": cases, "digest": "+".join(digests)},
+        implementations=dict(sorted(implementations.items())),
+        started=min(run.header.started for run in runs),
+    )
+
+
+def _seconds(runs: Sequence[Run]) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for run in runs:
+        total.update(run.footer.seconds)
+    return {part: round(seconds, 3) for part, seconds in total.items()}
