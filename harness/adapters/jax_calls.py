@@ -92,7 +92,7 @@ class Runner:
         def differentiated(named: Named, upstream: Any) -> Any:
             rest = {n: a for n, a in named.items() if n not in asked}
             value, pull = jax.vjp(lambda wanted: recipe.compute({**rest, **wanted}), {n: named[n] for n in asked})
-            return value, pull(jnp.ones_like(value) if upstream is None else upstream)[0]
+            return value, pull(jnp.ones_like(value) if upstream is None else upstream.astype(value.dtype))[0]
 
         try:
             value, gradients = self._staged(call, asked, differentiated)(given, cotangent)
