@@ -390,8 +390,8 @@ _ADVICE: Mapping[str, str] = {
 def _from_pydantic(error: Mapping[str, Any], node: MapNode, file: str, field: str) -> Problem:
     path: Path = tuple(s for s in error["loc"] if not (isinstance(s, str) and s.startswith("(")))
     place = field + "".join(_step(step) for step in path)
-    model = _model_at(path[:-1])
-    name = str(path[-1]) if path else ""
+    named = max((n for n, step in enumerate(path) if isinstance(step, str)), default=None)
+    model, name = (None, "") if named is None else (_model_at(path[:named]), str(path[named]))
     described = model.model_fields[name].description if model is not None and name in model.model_fields else None
     remedy = f"{name} is {described}" if described else f"See {SCHEMA_FILE}"
     if error["type"] == "missing":
