@@ -134,7 +134,10 @@ def _from_class(call: Call, loss: _Loss) -> Recipe:
     def compute(tensors: Tensors) -> Any:
         return instance(*_operands(loss, tensors, apart), sample_weight=tensors.get("sample_weights"))
 
-    skipped = {"denominator": "valid"} if reduction == "mean" and not by_weights else {}
+    # divide_no_nan: the mean over nothing is 0, and a mean over the count leaves out what is ignored.
+    skipped: dict[str, Any] = {"finite_zero_mean": True} if reduction == "mean" else {}
+    if reduction == "mean" and not by_weights and "ignore_index" in call.options:
+        skipped = {"denominator": "valid", **skipped}
     stated = {**_stated(loss, apart), "reduction": names[reduction], "dtype": _computes_in(call)}
     return Recipe(f"keras.losses.{loss.class_name}", compute, {**loss.convention, **skipped} or None, stated)
 

@@ -1,0 +1,195 @@
+"""The TensorFlow adapter asks tf.nn, or the v1 losses where only they have the option, in four modes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.adapters.base import Answer, Array, Call, Unsupported
+
+pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+
+from harness.adapters.tensorflow import TensorFlow
+
+MEAN = {"reduction": "mean", "denominator": "count"}
+NONE = {"reduction": "none"}
+ROW = [[1.0, 2.0, 3.0]]
+WEIGHTED: dict[str, Any] = {"logits": ROW * 2, "targets": [0, 1]}
+MODES = ("eager", "graph", "xla")
+
+
+@pytest.fixture(scope="module")
+def adapter() -> TensorFlow:
+    return TensorFlow()
+
+
+def ask(
+    adapter: TensorFlow,
+    loss: str,
+    options: Any = MEAN,
+    dtype: str = "float64",
+    mode: str = "eager",
+    differentiate: tuple[str, ...] = (),
+    cotangent: Array | None = None,
+    **inputs: Any,
+) -> Answer:
+    arrays = {
+        name: given
+        if isinstance(given, Array)
+        else Array.of(given, dtype if np.asarray(given).dtype.kind == "f" else None)
+        for name, given in inputs.items()
+    }
+    return adapter.evaluate(Call(loss, arrays, options, dtype, mode, differentiate, cotangent))
+
+
+def value(answer: Answer) -> Any:
+    return answer.value.to_float64()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_sparse_cross_entropy_in_every_dtype_and_mode(adapter: TensorFlow, dtype: str, mode: str) -> None:
+    answer = ask(
+        adapter, "softmax_cross_entropy", dtype=dtype, mode=mode, differentiate=("logits",), logits=ROW, targets=[0]
+    )
+    tolerance = {"float64": 1e-14, "float32": 1e-7, "float16": 1e-3, "bfloat16": 8e-3}[dtype]
+    assert value(answer) == pytest.approx(2.4076059644443806, rel=tolerance)
+    assert answer.gradients["logits"].to_float64() == pytest.approx(
+        np.array([[-0.90996943, 0.24472847, 0.66524096]]), rel=2 * tolerance, abs=1e-8
+    )
+    assert answer.function == "tf.nn.sparse_softmax_cross_entropy_with_logits"
+    assert (answer.value.dtype, answer.gradients["logits"].dtype) == (dtype, dtype)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_gradient_for_targets_that_do_not_sum_to_one_is_declared(adapter: TensorFlow, mode: str) -> None:
+    answer = ask(
+        adapter, "softmax_cross_entropy", mode=mode, differentiate=("logits",), logits=ROW, targets=[[2.0, 0.0, 0.0]]
+    )
+    assert value(answer) == pytest.approx(4.815211928888761)
+    assert answer.gradients["logits"].to_float64() == pytest.approx(
+        np.array([[-1.90996943, 0.24472847, 0.66524096]]), abs=1e-8
+    )
+    assert answer.convention == {"gradient_of_targets_summing_to_one": True}
+
+
+def test_a_masked_class_is_nan_except_under_xla(adapter: TensorFlow) -> None:
+    inputs: dict[str, Any] = {"logits": [[0.0, -np.inf, 1.0]], "targets": [[1.0, 0.0, 0.0]]}
+    assert np.isnan(value(ask(adapter, "softmax_cross_entropy", **inputs)))
+    assert np.isnan(value(ask(adapter, "softmax_cross_entropy", mode="graph", **inputs)))
+    assert value(ask(adapter, "softmax_cross_entropy", mode="xla", **inputs)) == pytest.approx(1.3132616875182228)
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_label_out_of_range_reaches_tensorflow(adapter: TensorFlow, label: int) -> None:
+    for mode in ("eager", "graph"):
+        with pytest.raises(Exception, match=f"label value of {label}"):
+            ask(adapter, "softmax_cross_entropy", mode=mode, differentiate=("logits",), logits=ROW, targets=[label])
+    assert np.isnan(value(ask(adapter, "softmax_cross_entropy", mode="xla", logits=ROW, targets=[label])))
+
+
+def test_labels_keep_their_dtype(adapter: TensorFlow) -> None:
+    with pytest.raises(Exception, match="int8"):
+        ask(adapter, "softmax_cross_entropy", logits=ROW, targets=Array.of([0], "int8"))
+
+
+@pytest.mark.parametrize(
+    ("denominator", "expected", "reduction", "convention"),
+    [
+        ("count", 2.1114089466665704, "SUM_OVER_BATCH_SIZE", None),
+        ("weights", 1.4076059644443804, "MEAN", None),
+        ("valid", 4.222817893333141, "SUM_BY_NONZERO_WEIGHTS", {"denominator": "nonzero_weights"}),
+    ],
+)
+def test_weights_go_to_the_v1_losses_with_the_reduction_asked_for(
+    adapter: TensorFlow, denominator: str, expected: float, reduction: str, convention: Any
+) -> None:
+    options = {"reduction": "mean", "denominator": denominator, "sample_weights": Array.of([0.0, 3.0])}
+    answer = ask(adapter, "softmax_cross_entropy", options, **WEIGHTED)
+    assert value(answer) == pytest.approx(expected, rel=1e-7)
+    assert answer.function == "tf.compat.v1.losses.sparse_softmax_cross_entropy"
+    assert answer.computed_with["reduction"] == reduction
+    assert answer.convention == convention
+
+
+def test_the_mode_v1_divides_by_the_weights_that_are_not_zero(adapter: TensorFlow) -> None:
+    options = {**MEAN, "sample_weights": Array.of([0.0, 3.0])}
+    answer = ask(adapter, "softmax_cross_entropy", options, mode="v1", **WEIGHTED)
+    assert value(answer) == pytest.approx(4.222817893333141, rel=1e-7)
+    assert answer.convention == {"denominator": "nonzero_weights"}
+
+
+def test_label_smoothing_is_uniform(adapter: TensorFlow) -> None:
+    answer = ask(
+        adapter, "softmax_cross_entropy", {**MEAN, "label_smoothing": 0.1}, logits=ROW, targets=[[1.0, 0.0, 0.0]]
+    )
+    assert value(answer) == pytest.approx(2.307605964444380, rel=1e-7)
+
+
+def test_log_loss_narrows_to_float32_and_adds_its_epsilon(adapter: TensorFlow) -> None:
+    answer = ask(adapter, "binary_cross_entropy", probabilities=[0.0], targets=[1.0])
+    assert answer.value.dtype == "float32"
+    assert value(answer) == pytest.approx(16.11809565095832)
+    assert answer.convention == {"add_inside_log": float(np.float32(1e-7))}
+
+
+def test_pos_weight(adapter: TensorFlow) -> None:
+    answer = ask(adapter, "binary_cross_entropy_with_logits", {**MEAN, "pos_weight": 2.0}, logits=[1.0], targets=[1.0])
+    assert value(answer) == pytest.approx(2 * np.log1p(np.exp(-1.0)))
+    assert answer.function == "tf.nn.weighted_cross_entropy_with_logits"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_cotangent_weights_the_gradient_and_is_not_remembered(adapter: TensorFlow, mode: str) -> None:
+    for factor in (-2.0, 5.0):
+        answer = ask(
+            adapter,
+            "softmax_cross_entropy",
+            NONE,
+            mode=mode,
+            differentiate=("logits",),
+            cotangent=Array.of([1.0, factor]),
+            logits=ROW * 2,
+            targets=[0, 0],
+        )
+        first, second = answer.gradients["logits"].to_float64()
+        assert second == pytest.approx(factor * first)
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+def test_a_trace_is_not_reused_for_other_option_values(adapter: TensorFlow, mode: str) -> None:
+    inputs: dict[str, Any] = {"logits": [1.0], "targets": [1.0]}
+    one, three = (
+        value(ask(adapter, "binary_cross_entropy_with_logits", {**MEAN, "pos_weight": w}, mode=mode, **inputs))
+        for w in (1.0, 3.0)
+    )
+    assert three == pytest.approx(3 * one)
+
+
+def test_what_tensorflow_lacks_is_unsupported_by_name(adapter: TensorFlow) -> None:
+    with pytest.raises(Unsupported, match="class_weights"):
+        ask(adapter, "softmax_cross_entropy", {**MEAN, "class_weights": Array.of([1.0] * 3)}, logits=ROW, targets=[0])
+    with pytest.raises(Unsupported, match="no axis"):
+        ask(adapter, "softmax_cross_entropy", {**MEAN, "axis": 0}, logits=ROW, targets=[0, 0, 0])
+    with pytest.raises(Unsupported, match="kl_divergence"):
+        ask(adapter, "kl_divergence", log_probabilities=ROW, targets=ROW)
+    with pytest.raises(Unsupported, match="has no softmax"):
+        ask(adapter, "softmax", {}, mode="v1", logits=ROW)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gradient_that_fails_leaves_the_value(adapter: TensorFlow, mode: str) -> None:
+    answer = ask(
+        adapter,
+        "softmax_cross_entropy",
+        NONE,
+        mode=mode,
+        differentiate=("logits",),
+        cotangent=Array.of([1.0, 2.0]),
+        logits=ROW * 3,
+        targets=[0, 0, 0],
+    )
+    assert value(answer) == pytest.approx([2.4076059644443806] * 3)
+    assert answer.gradient_error is not None

@@ -1,0 +1,232 @@
+"""The PyTorch adapter asks PyTorch for what the call means, touches nothing on the way, and says what it asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.adapters.base import Answer, Array, Call, Unsupported
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+from harness.adapters.torch import Torch  # noqa: E402 - only where PyTorch is
+
+MEAN = {"reduction": "mean", "denominator": "count"}
+NONE = {"reduction": "none"}
+ROW = [[1.0, 2.0, 3.0]]
+
+
+@pytest.fixture(scope="module")
+def adapter() -> Torch:
+    return Torch()
+
+
+def ask(
+    adapter: Torch,
+    loss: str,
+    options: Any = MEAN,
+    dtype: str = "float64",
+    mode: str = "eager",
+    differentiate: tuple[str, ...] = (),
+    cotangent: Array | None = None,
+    **inputs: Any,
+) -> Answer:
+    arrays = {
+        name: given
+        if isinstance(given, Array)
+        else Array.of(given, dtype if np.asarray(given).dtype.kind == "f" else None)
+        for name, given in inputs.items()
+    }
+    return adapter.evaluate(Call(loss, arrays, options, dtype, mode, differentiate, cotangent))
+
+
+def value(answer: Answer) -> Any:
+    return answer.value.to_float64()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize(
+    ("mode", "function"), [("eager", "torch.nn.functional.cross_entropy"), ("module", "torch.nn.CrossEntropyLoss")]
+)
+def test_cross_entropy_in_every_dtype_and_api(adapter: Torch, dtype: str, mode: str, function: str) -> None:
+    answer = ask(
+        adapter, "softmax_cross_entropy", dtype=dtype, mode=mode, differentiate=("logits",), logits=ROW, targets=[0]
+    )
+    tolerance = {"float64": 1e-15, "float32": 1e-7, "float16": 1e-3, "bfloat16": 8e-3}[dtype]
+    assert value(answer) == pytest.approx(2.4076059644443806, rel=tolerance)
+    assert answer.gradients["logits"].to_float64() == pytest.approx(
+        np.array([[-0.90996943, 0.24472847, 0.66524096]]), rel=2 * tolerance, abs=1e-8
+    )
+    assert (answer.function, answer.value.dtype, answer.gradients["logits"].dtype) == (function, dtype, dtype)
+
+
+def test_the_classes_are_found_on_any_axis(adapter: Torch) -> None:
+    logits = np.random.default_rng(0).normal(size=(2, 4, 3))
+    labels = np.array([[0, 1, 2, 0], [2, 2, 1, 0]])
+    last = ask(adapter, "softmax_cross_entropy", NONE, logits=logits, targets=labels)
+    second = ask(adapter, "softmax_cross_entropy", {**NONE, "axis": 1}, logits=logits.swapaxes(1, 2), targets=labels)
+    assert value(last) == pytest.approx(value(second), rel=1e-15)
+    assert "movedim" in last.computed_with["axis"]
+    assert "axis" not in second.computed_with
+    soft = np.random.default_rng(1).random(size=(2, 4, 3))
+    assert value(ask(adapter, "softmax_cross_entropy", NONE, logits=logits, targets=soft)).shape == (2, 4)
+
+
+def test_the_mean_with_class_weights_declares_what_it_divides_by(adapter: Torch) -> None:
+    options = {"reduction": "mean", "denominator": "weights", "class_weights": Array.of([0.0, 3.0, 1.0])}
+    rows, labels = [[1.0, 2.0, 3.0]] * 2, [0, 1]
+    by_label = ask(adapter, "softmax_cross_entropy", options, logits=rows, targets=labels)
+    by_row = ask(adapter, "softmax_cross_entropy", options, logits=rows, targets=np.eye(3)[labels])
+    assert value(by_label) == pytest.approx(1.4076059644443804, rel=1e-15)
+    assert by_label.convention is None
+    assert value(by_row) == pytest.approx(2.1114089466665704, rel=1e-15)
+    assert by_row.convention == {"denominator": "count"}
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_label_out_of_range_reaches_pytorch(adapter: Torch, label: int) -> None:
+    with pytest.raises(IndexError, match="out of bounds"):
+        ask(adapter, "softmax_cross_entropy", logits=ROW, targets=[label])
+
+
+def test_labels_keep_their_dtype(adapter: Torch) -> None:
+    with pytest.raises(RuntimeError, match="Int"):
+        ask(adapter, "softmax_cross_entropy", logits=ROW, targets=Array.of([0], "int32"))
+
+
+def test_bce_declares_its_clamps(adapter: Torch) -> None:
+    answer = ask(
+        adapter,
+        "binary_cross_entropy",
+        differentiate=("probabilities",),
+        probabilities=[0.0, 1e-20],
+        targets=[1.0, 1.0],
+    )
+    assert value(answer) == pytest.approx((100 + 46.051701859880914) / 2)
+    assert answer.gradients["probabilities"].to_float64() == pytest.approx([-5e11, -5e11])
+    assert answer.convention == {"log_clamp": -100.0, "gradient_clamp": float(np.float32(1e-12))}
+
+
+def test_bce_refuses_targets_beyond_one_in_pytorch_itself(adapter: Torch) -> None:
+    with pytest.raises(RuntimeError, match="between 0 and 1"):
+        ask(adapter, "binary_cross_entropy", probabilities=[1.0], targets=[1.5])
+
+
+def test_the_weight_of_bce_does_not_enter_its_denominator(adapter: Torch) -> None:
+    options = {"reduction": "mean", "denominator": "weights", "sample_weights": Array.of([0.0, 3.0])}
+    answer = ask(adapter, "binary_cross_entropy_with_logits", options, logits=[0.0, 0.0], targets=[1.0, 1.0])
+    assert value(answer) == pytest.approx(1.5 * np.log(2))
+    assert answer.convention == {"denominator": "count"}
+
+
+def test_pos_weight_may_be_a_number_or_an_array(adapter: Torch) -> None:
+    inputs: dict[str, Any] = {"logits": [1.0], "targets": [1.0]}
+    expected = 2 * np.log1p(np.exp(-1.0))
+    for given in (2.0, Array.of([2.0])):
+        answer = ask(adapter, "binary_cross_entropy_with_logits", {**MEAN, "pos_weight": given}, **inputs)
+        assert value(answer) == pytest.approx(expected)
+
+
+def test_the_cotangent_weights_the_gradient(adapter: Torch) -> None:
+    logits, labels = [[1.0, 2.0, 3.0]] * 2, [0, 0]
+    answer = ask(
+        adapter,
+        "softmax_cross_entropy",
+        NONE,
+        differentiate=("logits",),
+        cotangent=Array.of([1.0, -2.0]),
+        logits=logits,
+        targets=labels,
+    )
+    first, second = answer.gradients["logits"].to_float64()
+    assert second == pytest.approx(-2 * first)
+
+
+def test_linear_cross_entropy_differentiates_all_three(adapter: Torch) -> None:
+    answer = ask(
+        adapter,
+        "linear_cross_entropy",
+        differentiate=("hidden", "weight", "bias"),
+        hidden=ROW,
+        weight=[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]],
+        bias=[0.1, 0.2],
+        targets=[0],
+    )
+    assert value(answer) == pytest.approx(np.log1p(np.exp(2.2 - 4.1)))
+    assert set(answer.gradients) == {"hidden", "weight", "bias"}
+
+
+def test_kl_mean_divides_by_every_element(adapter: Torch) -> None:
+    inputs: dict[str, Any] = {
+        "log_probabilities": np.log([[0.2, 0.8], [0.5, 0.5]]),
+        "targets": [[0.0, 1.0], [0.5, 0.5]],
+    }
+    with pytest.warns(UserWarning, match="batchmean"):
+        mean = ask(adapter, "kl_divergence", **inputs)
+    batch = ask(adapter, "kl_divergence", {"reduction": "batchmean"}, **inputs)
+    assert value(batch) == pytest.approx(2 * value(mean))
+    assert mean.convention == {"denominator": "elements"}
+
+
+def test_probabilities_against_distributions_go_through_xlogy(adapter: Torch) -> None:
+    answer = ask(adapter, "categorical_cross_entropy", probabilities=[[0.25, 0.75, 0.0]], targets=[[1.0, 0.0, 0.0]])
+    assert value(answer) == pytest.approx(np.log(4))
+    assert answer.function == "torch.special.xlogy"
+
+
+def test_probabilities_against_labels_go_through_nll_loss(adapter: Torch) -> None:
+    answer = ask(adapter, "categorical_cross_entropy", probabilities=[[0.2, 0.3, 0.1]], targets=[0])
+    assert value(answer) == pytest.approx(1.6094379124341003)
+    assert answer.function == "torch.nn.functional.nll_loss"
+
+
+def test_an_option_pytorch_lacks_is_unsupported_by_name(adapter: Torch) -> None:
+    options = {**MEAN, "sample_weights": Array.of([1.0])}
+    with pytest.raises(Unsupported, match="sample_weights"):
+        ask(adapter, "softmax_cross_entropy", options, logits=ROW, targets=[0])
+    with pytest.raises(Unsupported, match=r"torch\.special\.entr"):
+        ask(adapter, "entropy", mode="module", probabilities=[[0.5, 0.5]])
+
+
+def test_strides_are_kept_and_reversed_arrays_are_said_to_be_copied(adapter: Torch) -> None:
+    buffer = np.arange(12.0).reshape(2, 6)
+    for layout in (buffer[:, ::2], np.asfortranarray(buffer[:, ::2]), buffer[:, ::-2]):
+        strided = ask(adapter, "softmax_cross_entropy", NONE, logits=Array("float64", layout), targets=[0, 2])
+        plain = ask(adapter, "softmax_cross_entropy", NONE, logits=layout.copy(), targets=[0, 2])
+        assert value(strided) == pytest.approx(value(plain))
+        assert ("logits" in strided.computed_with) == (layout.strides[1] < 0)
+
+
+def test_a_gradient_that_fails_leaves_the_value(adapter: Torch) -> None:
+    answer = ask(
+        adapter,
+        "softmax_cross_entropy",
+        NONE,
+        differentiate=("logits",),
+        cotangent=Array.of([1.0, 2.0]),
+        logits=ROW,
+        targets=[0],
+    )
+    assert value(answer) == pytest.approx([2.4076059644443806])
+    assert isinstance(answer.gradient_error, RuntimeError)
+    assert not answer.gradients
+
+
+def test_read_only_input_is_not_written_to_and_raises_no_warning(adapter: Torch) -> None:
+    frozen = np.array(ROW)
+    frozen.setflags(write=False)
+    assert value(ask(adapter, "softmax", {}, logits=Array("float64", frozen))).sum() == pytest.approx(1.0)
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's own deprecations, different in every version
+def test_compile_runs_the_same_function_past_the_recompilation_limit(adapter: Torch) -> None:
+    answer = ask(adapter, "softmax_cross_entropy", mode="compile", differentiate=("logits",), logits=ROW, targets=[0])
+    assert value(answer) == pytest.approx(2.4076059644443806, rel=1e-14)
+    assert answer.function == "torch.nn.functional.cross_entropy"
+    from torch import _dynamo
+
+    assert _dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    # The suite has hundreds of signatures; at PyTorch's own limit of 8 they would run in eager without a word.
+    assert _dynamo.config.recompile_limit > 1000
