@@ -1,0 +1,96 @@
+"""Known-bad implementations: what the suite must catch.
+
+`MUTANTS` holds one entry for each mistake in each loss it is made in, named `mistake.loss`, and one for each
+misbehaviour towards the process, named by itself. `adapter(name)` makes the adapter that `mutant:NAME` stands for;
+`adapter("sound")` makes the correct implementation they all start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from harness.adapters.base import Adapter
+from harness.adapters.mutants import (
+    wrong_answers,
+    wrong_conduct,
+    wrong_gradients,
+    wrong_inputs,
+    wrong_reductions,
+    wrong_values,
+)
+from harness.adapters.mutants.mistake import Mistake
+from harness.adapters.mutants.sound import Sound
+from harness.adapters.mutants.steps import Steps
+
+__all__ = ["MUTANTS", "Mutant", "adapter"]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A known-bad implementation."""
+
+    name: str
+    losses: tuple[str, ...]
+    mistake: str
+    """What it does wrong, in a sentence."""
+    factory: Callable[[], Adapter]
+    kind: str
+    """reductions, values, gradients, inputs, answers or conduct."""
+    answers_rightly: bool = False
+    """True where it disturbs its process only: its answers are right and must be judged so."""
+
+
+def _numeric(kind: str, name: str, mistake: Mistake, loss: str) -> Mutant:
+    full = f"{name}.{loss}"
+    return Mutant(
+        name=full,
+        losses=(loss,),
+        mistake=mistake.sentence,
+        factory=lambda: Sound(replace(Steps(), **mistake.steps), (loss,), full),
+        kind=kind,
+    )
+
+
+def _conduct(name: str, conduct: wrong_conduct.Conduct) -> Mutant:
+    return Mutant(
+        name=name,
+        losses=conduct.losses,
+        mistake=conduct.sentence,
+        factory=lambda: conduct.make(conduct.losses),
+        kind="conduct",
+        answers_rightly=conduct.answers_rightly,
+    )
+
+
+def _all() -> dict[str, Mutant]:
+    numeric = {
+        "reductions": wrong_reductions.MISTAKES,
+        "values": wrong_values.MISTAKES,
+        "gradients": wrong_gradients.MISTAKES,
+        "inputs": wrong_inputs.MISTAKES,
+        "answers": wrong_answers.MISTAKES,
+    }
+    mutants = [
+        _numeric(kind, name, mistake, loss)
+        for kind, mistakes in numeric.items()
+        for name, mistake in mistakes.items()
+        for loss in mistake.losses
+    ]
+    mutants.extend(_conduct(name, conduct) for name, conduct in wrong_conduct.CONDUCT.items())
+    return {mutant.name: mutant for mutant in mutants}
+
+
+MUTANTS: Mapping[str, Mutant] = MappingProxyType(_all())
+"""By name."""
+
+
+def adapter(name: str) -> Adapter:
+    """The adapter named `name`: one of `MUTANTS`, or `sound`. ValueError, naming what is close, for any other."""
+    if name == "sound":
+        return Sound()
+    if name not in MUTANTS:
+        close = ", ".join(known for known in MUTANTS if name.split(".")[0] in known) or "see `MUTANTS`"
+        raise ValueError(f"no known-bad implementation {name!r}; close to it: {close}")
+    return MUTANTS[name].factory()

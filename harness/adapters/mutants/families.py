@@ -1,0 +1,270 @@
+"""The losses put together from their steps: value and gradients, classes moved to the last axis and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.adapters.base import Array, Call
+from harness.adapters.mutants.steps import WIDE, Batch, Steps, Wide, scalar
+
+Result = tuple[Wide, Mapping[str, Wide]]
+"""The value, and the gradient with respect to every input that has one."""
+
+
+def wide(array: Array) -> Wide:
+    return array.to_float64().astype(WIDE)
+
+
+def _axis(call: Call) -> int:
+    return int(call.options.get("axis", -1))
+
+
+def _rows(call: Call, name: str) -> Wide:
+    array = wide(call.inputs[name])
+    if array.ndim == 0:
+        raise ValueError(f"{name} needs an axis of classes, got shape ()")
+    return np.moveaxis(array, _axis(call), -1)
+
+
+def _back(call: Call, gradient: Wide) -> Wide:
+    return np.moveaxis(gradient, -1, _axis(call))
+
+
+def _reduced(call: Call, steps: Steps, batch: Batch) -> tuple[Wide, Wide]:
+    """The value, and its derivative with respect to each unreduced loss."""
+    d = steps.divisor(call, batch)
+    return steps.reduced(call, batch, d), steps.upstream(call, batch, d)
+
+
+def _unweighted(losses: Wide, terms: int) -> Batch:
+    return Batch(losses, np.ones_like(losses), np.ones(losses.shape, dtype=bool), terms)
+
+
+@dataclass(frozen=True, eq=False)
+class _Targets:
+    """The targets of a batch of rows."""
+
+    coefficients: Wide
+    """a_j: target probability × class weight × sample weight, classes last."""
+    weights: Wide
+    """The weight of each row where a mean divides by weights."""
+    kept: NDArray[np.bool_]
+    slope: Wide
+    """∂a_j/∂(target probability j)."""
+
+
+def _targets(call: Call, steps: Steps, shape: tuple[int, ...]) -> _Targets:
+    targets, batch, classes = call.inputs["targets"], shape[:-1], shape[-1]
+    class_weights = call.options.get("class_weights")
+    per_class = np.ones(classes, dtype=WIDE) if class_weights is None else wide(class_weights)
+    if per_class.shape != (classes,):
+        raise ValueError(f"class_weights must have shape ({classes},), got {per_class.shape}")
+    per_row = _sample_weights(call, batch)
+    kept = np.ones(batch, dtype=bool)
+    counting = np.ones(batch, dtype=WIDE)
+    if _is_distribution(call, shape):
+        q = np.moveaxis(wide(targets), _axis(call), -1)
+    else:
+        if targets.is_float:
+            raise TypeError(f"labels must have an integer dtype, got {targets.dtype}")
+        if targets.shape != batch:
+            raise ValueError(f"labels must have shape {batch}, got {targets.shape}")
+        kept = steps.kept_rows(targets.storage, call.options.get("ignore_index"))
+        labels = np.where(kept, targets.storage, 0)
+        q = steps.one_hot(labels, classes)
+        counting = (q * per_class).sum(axis=-1)
+    smoothing = float(call.options.get("label_smoothing") or 0.0)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"label_smoothing must lie between 0 and 1, got {smoothing}")
+    factor = per_class * per_row[..., None] * kept[..., None]
+    coefficients = steps.smoothed(q, smoothing) * factor
+    return _Targets(coefficients, counting * per_row * kept, kept, factor * (1 - WIDE(smoothing)))
+
+
+def _is_distribution(call: Call, shape: tuple[int, ...]) -> bool:
+    targets = call.inputs["targets"].shape
+    return len(targets) == len(shape) and tuple(np.moveaxis(np.empty(targets), _axis(call), -1).shape) == shape
+
+
+def _sample_weights(call: Call, batch: tuple[int, ...]) -> Wide:
+    given = call.options.get("sample_weights")
+    if given is None:
+        return np.ones(batch, dtype=WIDE)
+    weights = wide(given)
+    if weights.shape != batch:
+        raise ValueError(f"sample_weights must have shape {batch}, got {weights.shape}")
+    return weights
+
+
+def _class_loss(call: Call, steps: Steps, targets: _Targets, F: Wide, slope: Wide) -> tuple[Wide, Wide, Wide]:
+    """Value, ∂value/∂(−ln p_j) and ∂value/∂(target probability j), from the penalties F_j and their slopes."""
+    losses = np.where(targets.kept, steps.times(targets.coefficients, F).sum(axis=-1), 0)
+    value, u = _reduced(call, steps, Batch(losses, targets.weights, targets.kept, F.shape[-1]))
+    u = u[..., None]
+    return value, steps.times(targets.coefficients, slope) * u, targets.slope * F * u
+
+
+def _softmax_family(call: Call, steps: Steps, x: Wide) -> tuple[Wide, Wide, Wide]:
+    """Value, gradient with respect to the logits x (classes last) and to a target distribution."""
+    L, p = steps.negative_log_softmax(call, x)
+    F, slope = L, np.ones_like(L)
+    scale: Any = WIDE(1)
+    if call.loss == "categorical_focal":
+        F, slope = steps.focal(L, p, float(call.options.get("gamma", 2.0)))
+        alpha = call.options.get("alpha")
+        scale = WIDE(1) if alpha is None else wide(alpha) if isinstance(alpha, Array) else WIDE(alpha)
+    targets = _targets(call, steps, x.shape)
+    value, a, by_target = _class_loss(call, steps, targets, F * scale, slope * scale)
+    gradient = np.where(targets.kept[..., None], steps.pull_back(a, p), 0)
+    return value, gradient, by_target
+
+
+def _softmax_cross_entropy(call: Call, steps: Steps) -> Result:
+    value, gradient, by_target = _softmax_family(call, steps, _rows(call, "logits"))
+    return value, {"logits": _back(call, gradient), "targets": _back(call, by_target)}
+
+
+def _linear_cross_entropy(call: Call, steps: Steps) -> Result:
+    """hidden (…, D) · weight (D, C) + bias (C,), then softmax cross-entropy."""
+    hidden, weight = wide(call.inputs["hidden"]), wide(call.inputs["weight"])
+    bias = wide(call.inputs["bias"]) if "bias" in call.inputs else WIDE(0)
+    value, g, by_target = _softmax_family(call, steps, hidden @ weight + bias)
+    flat = g.reshape(-1, g.shape[-1])
+    return value, {
+        "hidden": g @ weight.T,
+        "weight": hidden.reshape(-1, hidden.shape[-1]).T @ flat,
+        "bias": flat.sum(axis=0),
+        "targets": by_target,
+    }
+
+
+def _from_probabilities(call: Call, steps: Steps) -> Result:
+    p = _rows(call, "probabilities")
+    steps.checked_probabilities(p)
+    unit = _unit(call)
+    targets = _targets(call, steps, p.shape)
+    value, a, by_target = _class_loss(call, steps, targets, -steps.log(p) * unit, np.full_like(p, unit))
+    gradient = np.where(a == 0, 0, -a * steps.log_slope(p))
+    return value, {"probabilities": _back(call, gradient), "targets": _back(call, by_target)}
+
+
+def _nll_loss(call: Call, steps: Steps) -> Result:
+    log_p = _rows(call, "log_probabilities")
+    targets = _targets(call, steps, log_p.shape)
+    value, a, _ = _class_loss(call, steps, targets, -log_p, np.ones_like(log_p))
+    return value, {"log_probabilities": _back(call, -a)}
+
+
+def _unit(call: Call) -> Wide:
+    """1/ln(base): natural logarithms into the base asked for."""
+    base = call.options.get("base")
+    return scalar(1) if base is None else scalar(1 / np.log(WIDE(base)))
+
+
+def _entropy(call: Call, steps: Steps) -> Result:
+    p = _rows(call, "probabilities")
+    steps.checked_probabilities(p)
+    log_p = steps.log(p) * _unit(call)
+    losses = -steps.times(p, log_p).sum(axis=-1)
+    value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
+    gradient = -(log_p + steps.times(p, steps.log_slope(p)) * _unit(call)) * u[..., None]
+    return value, {"probabilities": _back(call, gradient)}
+
+
+def _kl_divergence(call: Call, steps: Steps) -> Result:
+    t, log_q = wide(call.inputs["targets"]), wide(call.inputs["log_probabilities"])
+    if t.shape != log_q.shape:
+        raise ValueError(f"targets have shape {t.shape}, log_probabilities {log_q.shape}")
+    logarithmic = bool(call.options.get("log_target"))
+    p, log_p = (np.exp(t), t) if logarithmic else (t, steps.log(t))
+    if not logarithmic:
+        steps.checked_probabilities(t)
+    gap = np.where(p == 0, 0, log_p) - log_q
+    losses = steps.times(p, gap)
+    value, u = _reduced(call, steps, _unweighted(losses, t.shape[_axis(call)] if t.ndim else 1))
+    by_target = (steps.times(p, gap + 1) if logarithmic else log_p - log_q + 1) * u
+    return value, {"log_probabilities": -p * u, "targets": by_target}
+
+
+def _softmax(call: Call, steps: Steps) -> Result:
+    _, p = steps.negative_log_softmax(call, _rows(call, "logits"))
+    return _back(call, p), {"logits": _back(call, steps.softmax_slope(p, _cotangent(call, p)))}
+
+
+def _log_softmax(call: Call, steps: Steps) -> Result:
+    L, p = steps.negative_log_softmax(call, _rows(call, "logits"))
+    return _back(call, -L), {"logits": _back(call, steps.log_softmax_slope(p, _cotangent(call, p)))}
+
+
+def _cotangent(call: Call, p: Wide) -> Wide:
+    return np.ones_like(p) if call.cotangent is None else np.moveaxis(wide(call.cotangent), _axis(call), -1)
+
+
+def _binary(call: Call, steps: Steps, positive: Wide, negative: Wide, slopes: tuple[Wide, Wide], name: str) -> Result:
+    """t · positive + (1 − t) · negative, weighted: the slopes are those of the two sides."""
+    raw = wide(call.inputs["targets"])
+    if raw.shape != positive.shape:
+        raise ValueError(f"targets have shape {raw.shape}, {name} {positive.shape}")
+    smoothing = float(call.options.get("label_smoothing") or 0.0)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"label_smoothing must lie between 0 and 1, got {smoothing}")
+    t = steps.smoothed_binary(raw, smoothing)
+    weights = _sample_weights(call, raw.shape)
+    losses = (steps.times(t, positive) + steps.times(1 - t, negative)) * weights
+    value, u = _reduced(call, steps, Batch(losses, weights, np.ones(raw.shape, dtype=bool), 1))
+    scale = weights * u
+    gradient = (steps.times(t, slopes[0]) + steps.times(1 - t, slopes[1])) * scale
+    return value, {name: gradient, "targets": (positive - negative) * scale * (1 - WIDE(smoothing))}
+
+
+def _binary_cross_entropy(call: Call, steps: Steps) -> Result:
+    p = wide(call.inputs["probabilities"])
+    steps.checked_probabilities(p)
+    steps.checked_probabilities(wide(call.inputs["targets"]))
+    unit = _unit(call)
+    slopes = -steps.log_slope(p) * unit, steps.log_slope(1 - p) * unit
+    return _binary(call, steps, -steps.log(p) * unit, -steps.log(1 - p) * unit, slopes, "probabilities")
+
+
+def _binary_cross_entropy_with_logits(call: Call, steps: Steps) -> Result:
+    z = wide(call.inputs["logits"])
+    given = call.options.get("pos_weight")
+    w = WIDE(1) if given is None else wide(given) if isinstance(given, Array) else WIDE(given)
+    positive, negative = steps.sides(z)
+    slopes = -w * steps.sigmoid(-z), steps.sigmoid(z)
+    return _binary(call, steps, w * positive, negative, slopes, "logits")
+
+
+def _binary_focal(call: Call, steps: Steps) -> Result:
+    """α t (1 − σ)^γ (−ln σ) + (1 − α)(1 − t) σ^γ (−ln(1 − σ)), with σ = σ(z)."""
+    z, gamma = wide(call.inputs["logits"]), float(call.options.get("gamma", 2.0))
+    a, b = steps.alphas(call.options.get("alpha"))
+    L, M = steps.sides(z)
+    p, q = steps.sigmoid(z), steps.sigmoid(-z)
+    positive, rising = steps.focal(L, p, gamma)
+    negative, falling = steps.focal(M, q, gamma)
+    # ∂L/∂z = −σ(−z) and ∂M/∂z = σ(z).
+    return _binary(call, steps, a * positive, b * negative, (-a * rising * q, b * falling * p), "logits")
+
+
+FAMILIES: Mapping[str, Callable[[Call, Steps], Result]] = {
+    "entropy": _entropy,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "cross_entropy": _from_probabilities,
+    "kl_divergence": _kl_divergence,
+    "nll_loss": _nll_loss,
+    "categorical_cross_entropy": _from_probabilities,
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "binary_cross_entropy": _binary_cross_entropy,
+    "binary_cross_entropy_with_logits": _binary_cross_entropy_with_logits,
+    "binary_focal": _binary_focal,
+    "categorical_focal": _softmax_cross_entropy,
+    "linear_cross_entropy": _linear_cross_entropy,
+}
+"""By loss, from a call and the steps to its value and gradients."""

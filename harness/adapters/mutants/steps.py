@@ -1,0 +1,196 @@
+"""The steps of the losses that go wrong in practice, each of them right here.
+
+A known-bad implementation replaces one step of `Steps` and leaves the rest right. Everything is computed in NumPy's
+widest float and rounded once at the end, so that what the harness finds in a mutant is its mistake and nothing else.
+
+Class losses work on rows (R, C), the classes last. With F_j(x) the penalty of class j and a_j its coefficient
+(target probability × class weight × sample weight, 0 where the row is ignored), a row's loss is Σ_j a_j F_j.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.adapters.base import Answer, Call
+
+Wide = NDArray[Any]
+"""Numbers in `WIDE`."""
+WIDE = np.longdouble
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What a reduction needs to know of a batch of unreduced losses."""
+
+    losses: Wide
+    weights: Wide
+    """The weight of each loss where a mean divides by weights."""
+    kept: NDArray[np.bool_]
+    """False where a loss is ignored."""
+    terms: int
+    """How many numbers one loss was summed from: the number of classes, or 1."""
+
+
+def scalar(value: Any) -> Wide:
+    return np.asarray(value, dtype=WIDE)
+
+
+def as_given(call: Call) -> Call:
+    return call
+
+
+def as_answered(call: Call, answer: Answer) -> Answer:  # noqa: ARG001 - the shape of the step
+    return answer
+
+
+def times(a: Wide, b: Wide) -> Wide:
+    """a · b with 0 · ±inf = 0, as in an expectation."""
+    return np.where((a == 0) & np.isinf(b), WIDE(0), a * b)
+
+
+def natural(p: Wide) -> Wide:
+    return np.log(p)
+
+
+def negative_log_softmax(call: Call, x: Wide) -> tuple[Wide, Wide]:  # noqa: ARG001
+    """−ln p and p of each row: with d = x − max and S = Σ e^d over all but the largest, −ln p_j = log1p(S) − d_j."""
+    top = x.argmax(axis=-1)[..., None]
+    d = x - np.take_along_axis(x, top, axis=-1)
+    e = np.exp(d)
+    rest = e.copy()
+    np.put_along_axis(rest, top, WIDE(0), axis=-1)
+    S = rest.sum(axis=-1, keepdims=True)
+    return np.log1p(S) - d, e / (1 + S)
+
+
+def pull_back(a: Wide, p: Wide) -> Wide:
+    """From a_j = ∂loss/∂(−ln p_j) to ∂loss/∂x: p_j Σ_{k≠j} a_k − a_j Σ_{k≠j} p_k, where nothing cancels."""
+    others = np.where(p > 0.5, p.sum(axis=-1, keepdims=True) - p, 1 - p)
+    top = p.argmax(axis=-1)[..., None] if p.shape[-1] else np.zeros((*p.shape[:-1], 0), dtype=np.intp)
+    rest = p.copy()
+    np.put_along_axis(rest, top, WIDE(0), axis=-1)
+    np.put_along_axis(others, top, rest.sum(axis=-1, keepdims=True), axis=-1)
+    return p * (a.sum(axis=-1, keepdims=True) - a) - a * others
+
+
+def one_hot(labels: NDArray[Any], classes: int) -> Wide:
+    """A row of C for each label; a label outside 0 … C − 1 has no row."""
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+        raise IndexError(f"label {labels.min()} or {labels.max()} is out of range for {classes} classes")
+    return np.eye(classes, dtype=WIDE)[labels]
+
+
+def kept_rows(labels: NDArray[Any], ignored: Any) -> NDArray[np.bool_]:
+    return np.ones(labels.shape, dtype=bool) if ignored is None else np.asarray(labels != ignored)
+
+
+def smoothed(q: Wide, smoothing: float) -> Wide:
+    """(1 − ε) q + ε/C."""
+    return (1 - WIDE(smoothing)) * q + WIDE(smoothing) / q.shape[-1] if smoothing else q
+
+
+def smoothed_binary(t: Wide, smoothing: float) -> Wide:
+    """(1 − ε) t + ε/2."""
+    return (1 - WIDE(smoothing)) * t + WIDE(smoothing) / 2 if smoothing else t
+
+
+def focal(L: Wide, p: Wide, gamma: float) -> tuple[Wide, Wide]:
+    """(1 − p)^γ · L with L = −ln p, and its derivative with respect to L, (1 − p)^γ (1 + γ p L/(1 − p))."""
+    if gamma == 0:
+        return L, np.ones_like(L)
+    q = -np.expm1(-L)
+    ratio = np.where(q == 0, 1, times(p, L) / q)  # L/(1 − p) tends to 1 as p does
+    return times(q**gamma, L), q**gamma * (1 + gamma * ratio)
+
+
+def sides(z: Wide) -> tuple[Wide, Wide]:
+    """−ln σ(z) and −ln σ(−z)."""
+    tail = np.log1p(np.exp(-np.abs(z)))
+    return np.maximum(-z, 0) + tail, np.maximum(z, 0) + tail
+
+
+def sigmoid(z: Wide) -> Wide:
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1, e) / (1 + e)
+
+
+def divisor(call: Call, batch: Batch) -> Wide:
+    """What a mean divides by."""
+    if call.options["reduction"] == "batchmean":
+        return scalar(batch.losses.shape[0] if batch.losses.ndim else 1)
+    match call.options.get("denominator", "count"):
+        case "weights":
+            return scalar(np.sum(batch.weights))
+        case "valid":
+            return scalar(np.count_nonzero(batch.kept))
+        case _:
+            return scalar(batch.losses.size)
+
+
+def reduced(call: Call, batch: Batch, d: Wide) -> Wide:
+    match call.options["reduction"]:
+        case "none":
+            return batch.losses
+        case "sum":
+            return np.sum(batch.losses)
+        case "mean" | "batchmean":
+            return np.sum(batch.losses) / d
+        case other:
+            raise ValueError(f"invalid reduction {other!r}")
+
+
+def upstream(call: Call, batch: Batch, d: Wide) -> Wide:
+    """∂result/∂(each loss) times the cotangent, in the shape of the unreduced losses."""
+    given = WIDE(1) if call.cotangent is None else call.cotangent.to_float64().astype(WIDE)
+    scale = given / d if call.options["reduction"] in ("mean", "batchmean") else given
+    return np.broadcast_to(scale, batch.losses.shape).astype(WIDE)
+
+
+def checked_probabilities(p: Wide) -> None:
+    if p.size and (np.nanmin(p) < 0 or np.nanmax(p) > 1):
+        raise ValueError("probabilities must lie between 0 and 1")
+
+
+def softmax_slope(p: Wide, u: Wide) -> Wide:
+    return p * (u - (u * p).sum(axis=-1, keepdims=True))
+
+
+def log_softmax_slope(p: Wide, u: Wide) -> Wide:
+    return u - p * u.sum(axis=-1, keepdims=True)
+
+
+def alphas(alpha: Any) -> tuple[Any, Any]:
+    """The weights of the positive and the negative side."""
+    return (1, 1) if alpha is None else (WIDE(alpha), 1 - WIDE(alpha))
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of the losses; each default is right."""
+
+    prepare: Callable[[Call], Call] = as_given
+    negative_log_softmax: Callable[[Call, Wide], tuple[Wide, Wide]] = negative_log_softmax
+    pull_back: Callable[[Wide, Wide], Wide] = pull_back
+    log: Callable[[Wide], Wide] = natural
+    log_slope: Callable[[Wide], Wide] = np.reciprocal
+    times: Callable[[Wide, Wide], Wide] = times
+    one_hot: Callable[[NDArray[Any], int], Wide] = one_hot
+    kept_rows: Callable[[NDArray[Any], Any], NDArray[np.bool_]] = kept_rows
+    smoothed: Callable[[Wide, float], Wide] = smoothed
+    smoothed_binary: Callable[[Wide, float], Wide] = smoothed_binary
+    focal: Callable[[Wide, Wide, float], tuple[Wide, Wide]] = focal
+    alphas: Callable[[Any], tuple[Any, Any]] = alphas
+    sides: Callable[[Wide], tuple[Wide, Wide]] = sides
+    sigmoid: Callable[[Wide], Wide] = sigmoid
+    softmax_slope: Callable[[Wide, Wide], Wide] = softmax_slope
+    log_softmax_slope: Callable[[Wide, Wide], Wide] = log_softmax_slope
+    checked_probabilities: Callable[[Wide], None] = checked_probabilities
+    divisor: Callable[[Call, Batch], Wide] = divisor
+    reduced: Callable[[Call, Batch, Wide], Wide] = reduced
+    upstream: Callable[[Call, Batch, Wide], Wide] = upstream
+    finish: Callable[[Call, Answer], Answer] = as_answered

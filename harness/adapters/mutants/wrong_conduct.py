@@ -1,0 +1,140 @@
+"""Misbehaviour that has nothing to do with the mathematics: what an implementation does to the process it runs in.
+
+The harness must report each as what it is, and go on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from harness.adapters.base import Adapter, Answer, Call, Description, Unsupported
+from harness.adapters.mutants.sound import LOSSES, Sound
+
+
+def hang(call: Call) -> None:  # noqa: ARG001  # pragma: no cover - the process waits for ever
+    threading.Event().wait()
+
+
+def abort(call: Call) -> None:  # noqa: ARG001  # pragma: no cover - the process dies
+    os.abort()
+
+
+def segfault(call: Call) -> None:  # noqa: ARG001  # pragma: no cover - the process dies
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def leave(call: Call) -> None:  # noqa: ARG001
+    sys.exit(0)
+
+
+def shout(call: Call) -> None:
+    """Text on stdout, through Python and past it."""
+    print(f'{{"id": 0, "loss": "{call.loss}"}} computing ...')
+    sys.stdout.flush()
+    os.write(1, b"native code speaks here\n")
+
+
+def refuse(call: Call) -> None:
+    raise RuntimeError(f"cannot compute {call.loss}")
+
+
+def feign(call: Call) -> None:
+    raise Unsupported(f"{call.loss} is not offered, although it was announced")
+
+
+def when_all_ignored(act: Callable[[Call], None]) -> Callable[[Call], None]:
+    def watch(call: Call) -> None:
+        ignored, targets = call.options.get("ignore_index"), call.inputs.get("targets")
+        if ignored is not None and targets is not None and targets.storage.size and (targets.storage == ignored).all():
+            act(call)
+
+    return watch
+
+
+def when_label_out_of_range(act: Callable[[Call], None]) -> Callable[[Call], None]:
+    def watch(call: Call) -> None:
+        targets, logits = call.inputs.get("targets"), call.inputs.get("logits")
+        if targets is None or logits is None or targets.is_float or not logits.shape:
+            return
+        labels = targets.storage[targets.storage != call.options.get("ignore_index")]
+        if ((labels < 0) | (labels >= logits.shape[int(call.options.get("axis", -1))])).any():
+            act(call)
+
+    return watch
+
+
+class Misbehaving:
+    """`Sound`, which does something else before it answers."""
+
+    def __init__(self, act: Callable[[Call], None], losses: tuple[str, ...]) -> None:
+        self._sound = Sound(losses=losses)
+        self._act = act
+
+    def describe(self) -> Description:
+        return self._sound.describe()
+
+    def evaluate(self, call: Call) -> Answer:
+        self._act(call)
+        return self._sound.evaluate(call)
+
+
+class Repeating:
+    """Answers every call with the answer to the one before: a buffer that is read too early."""
+
+    def __init__(self, losses: tuple[str, ...]) -> None:
+        self._sound = Sound(losses=losses)
+        self._previous: Answer | None = None
+
+    def describe(self) -> Description:
+        return self._sound.describe()
+
+    def evaluate(self, call: Call) -> Answer:
+        answer = self._sound.evaluate(call)
+        previous, self._previous = self._previous, answer
+        return answer if previous is None else previous
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """A misbehaviour: what it is, and what makes an adapter with it."""
+
+    sentence: str
+    make: Callable[[tuple[str, ...]], Adapter]
+    losses: tuple[str, ...] = LOSSES
+    answers_rightly: bool = False
+    """True where only the process is disturbed: nothing may then be reported against the answers."""
+
+
+def _acting(
+    sentence: str,
+    act: Callable[[Call], None],
+    losses: tuple[str, ...] = LOSSES,
+    *,
+    answers_rightly: bool = False,
+) -> Conduct:
+    return Conduct(sentence, lambda chosen: Misbehaving(act, chosen), losses, answers_rightly)
+
+
+_LABELLED = ("softmax_cross_entropy",)
+
+
+CONDUCT: Mapping[str, Conduct] = {
+    "hangs": _acting("never answers", hang),
+    "hangs-when-all-ignored": _acting("never answers where every row is ignored", when_all_ignored(hang), _LABELLED),
+    "aborts": _acting("ends the process with SIGABRT", abort),
+    "segfaults": _acting("ends the process with SIGSEGV", segfault),
+    "aborts-on-bad-label": _acting(
+        "ends the process at a label out of range", when_label_out_of_range(abort), _LABELLED
+    ),
+    "exits": _acting("leaves the process with status 0", leave),
+    "prints": _acting("prints to stdout while it computes", shout, answers_rightly=True),
+    "raises": _acting("raises for everything", refuse),
+    "feigns-unsupported": _acting("announces its losses, then calls each unsupported", feign),
+    "repeats": Conduct("answers every call with the previous answer", Repeating),
+}
+"""By name."""
