@@ -69,6 +69,10 @@ def _binary(subject: Subject) -> Numbers:
     return np.asarray(np.mean(-(t * np.log(p) + (1 - t) * np.log(1 - p))))
 
 
+def _binary_over_samples(subject: Subject) -> Numbers:
+    return np.asarray(_binary(subject) * subject.prediction.size / subject.samples)
+
+
 def _one_hot(subject: Subject) -> Numbers:
     p, t = subject.inputs["probabilities"], _needed(subject.distribution(), "targets")
     return np.asarray(np.mean(-np.sum(t * np.log(p), axis=subject.axis)))
@@ -94,6 +98,7 @@ def _entropy(subject: Subject) -> Numbers:
 _FORMULAS: Mapping[str, Callable[[Subject], Numbers]] = MappingProxyType(
     {
         "binary": _binary,
+        "binary_over_samples": _binary_over_samples,
         "one_hot": _one_hot,
         "picked": lambda subject: _picked_from(subject.inputs["probabilities"], subject),
         "softmax_then_picked": lambda subject: _picked_from(
@@ -113,7 +118,8 @@ def _equals_formula(subject: Subject, parameters: Parameters) -> Finding:
     truth = subject.value()
     holds = _close(written, truth) if digits is None else printed_alike(written, truth, digits)
     to = "" if digits is None else f" to {digits} digits"
-    explanation = f"The formula gives {readable(written)}, the loss is {readable(truth)}: {'equal' if holds else 'not equal'}{to}."
+    outcome = "equal" if holds else "not equal"
+    explanation = f"The formula gives {readable(written)}, the loss is {readable(truth)}: {outcome}{to}."
     return Finding(_verdict(holds), truth, explanation)
 
 
@@ -206,7 +212,10 @@ def _epsilon_shifts_by(subject: Subject, parameters: Parameters) -> Finding:
     shift = float(subject.value(convention={"add_inside_log": epsilon})) - plain
     predicted = -epsilon * float(np.mean([1.0 / subject.probability_of_target(i) for i in range(subject.samples)]))
     holds = abs(shift - predicted) <= 1e-3 * abs(predicted)
-    explanation = f"With {epsilon:g} inside the logarithm the loss {plain!r} changes by {shift:.4g}; −ε·mean(1/p) is {predicted:.4g}."
+    explanation = (
+        f"With {epsilon:g} inside the logarithm the loss {plain!r} changes by {shift:.4g}; "
+        f"−ε·mean(1/p) is {predicted:.4g}."
+    )
     return Finding(_verdict(holds), shift, explanation)
 
 

@@ -114,37 +114,35 @@ def _of_logarithm(convention: Mapping[str, Any]) -> str:
 
 def _why_wrong(subject: Subject, claim: Claim, claimed: Numbers, truth: Numbers) -> str:
     """The truth, and what may have been computed instead: said only where it gives the very number claimed."""
-    digits = claim.printed_digits
+    digits, written = claim.printed_digits, claim.written or readable(claimed)
     if claimed.shape != truth.shape:
         return f"The truth {readable(truth)} has shape {list(truth.shape)}, the claim {list(claimed.shape)}."
     start = f"The truth is {readable(truth)}"
     if digits is not None:
         start += f", which prints as {readable(truth, digits)}"
     if claim.from_rounded is not None and claimed.ndim == 0:
-        return f"{start}; {_from_rounded(subject, claim, float(claimed))}"
+        return f"{start}; {_from_rounded(subject, claim, claimed, written)}"
     if claimed.ndim:
         return f"{start}."
     tried = list(_alternatives(subject, claim))
     for variant in tried:
         if agree(claimed, np.asarray(variant.value)) or printed_alike(claimed, np.asarray(variant.value), digits):
-            return f"{start}; {readable(claimed)} is {variant.name}."
+            return f"{start}; {written} is {variant.name}."
     kinds = ", ".join(dict.fromkeys(variant.kind for variant in tried))
-    return f"{start}; none of the {len(tried)} usual variants gives {readable(claimed)} (tried: {kinds})."
+    return f"{start}; none of the {len(tried)} usual variants gives {written} (tried: {kinds})."
 
 
-def _from_rounded(subject: Subject, claim: Claim, claimed: float) -> str:
+def _from_rounded(subject: Subject, claim: Claim, claimed: Numbers, written: str) -> str:
     """Whether the number claimed comes from a probability that had been rounded."""
     rounded = float(claim.from_rounded or 0.0)
     exact = subject.probability_of_target(claim.element or 0)
     decimals = len(repr(rounded).partition(".")[2])
     loss = -math.log(rounded)
     is_rounding = f"{exact:.{decimals}f}" == f"{rounded:.{decimals}f}"
-    gives_it = printed_alike(np.asarray(claimed), np.asarray(loss), claim.printed_digits)
+    gives_it = printed_alike(claimed, np.asarray(loss), claim.printed_digits)
     if is_rounding and gives_it:
-        return (
-            f"{claimed!r} was computed from the rounded probability: −ln {rounded!r} = {loss!r} ({exact!r} unrounded)."
-        )
-    return f"the rounded probability {rounded!r} does not explain {claimed!r} either (−ln of it is {loss!r})."
+        return f"{written} was computed from the rounded probability: −ln {rounded!r} = {loss!r} ({exact!r} unrounded)."
+    return f"the rounded probability {rounded!r} does not explain {written} either (−ln of it is {loss!r})."
 
 
 @dataclass(frozen=True)
@@ -163,9 +161,12 @@ def _alternatives(subject: Subject, claim: Claim) -> Iterator[_Variant]:
     """The usual slips: another reduction, another divisor, another base, another loss of the same inputs."""
     own = subject.case.loss if claim.output == "value" else claim.output
     losses = [own, *(name for name in subject.losses_of_same_inputs() if name != own)]
+    distribution = subject.distribution()
     for loss in losses:
+        needs_distribution = SIGNATURES[loss].inputs.get("targets") == "floating" and distribution is not None
+        inputs = {**subject.inputs, "targets": distribution} if needs_distribution else subject.inputs
         try:
-            elements = subject.value(loss, options={"reduction": "none"}).ravel()
+            elements = subject.value(loss, options={"reduction": "none"}, inputs=inputs).ravel()
         except (ValueError, TypeError, KeyError):
             continue
         if not elements.size or not SIGNATURES[loss].reductions:

@@ -39,7 +39,7 @@ from harness.suite.model import (
     ValuesEntry,
 )
 from harness.suite.problems import Problem, suggestion
-from harness.suite.reading import MapNode, line_at, plain
+from harness.suite.reading import MapNode, ScalarNode, line_at, node_at, plain
 from harness.suite.signatures import DENOMINATORS, SIGNATURES, Signature
 
 Path = tuple[int | str, ...]
@@ -251,6 +251,8 @@ class _Build:
         self.claim_output(entry, path)
         parameters = {name: _frozen(value) for name, value in entry.parameters.items()}
         says = entry.says
+        value_node = node_at(self.node, (*path, "value"))
+        written = value_node.text if isinstance(value_node, ScalarNode) else None
         if entry.check is not None:
             self.claim_check(entry.check, parameters, path)
             says = says or (CHECKS[entry.check].says if entry.check in CHECKS else "")
@@ -262,13 +264,14 @@ class _Build:
             except ValueError as error:
                 self.wrong((*path, "value"), str(error), "Write rows of equal length")
             of = "the loss" if entry.output == "value" else entry.output
-            says = says or f"{of[0].upper()}{of[1:]} is {plain_numbers(entry.value)}."
+            says = says or f"{of[0].upper()}{of[1:]} is {written or plain_numbers(entry.value)}."
         if entry.missing is not None and says is None:
             self.wrong(path, "a claim that cannot be checked needs words", "Add says: what the document claims")
         claim = Claim(
             says=" ".join((says or "").split()),
             holds=entry.holds,
             value=_frozen(entry.value),
+            written=written,
             printed_digits=entry.printed_digits,
             convention=_frozen(entry.convention),
             output=entry.output,

@@ -93,6 +93,8 @@ class Claim:
     """The verdict we expect: yes | to the digits printed | only under CONVENTION | no | cannot be checked."""
     value: Any = None
     """The number (or nested tuples of numbers) the document prints."""
+    written: str | None = None
+    """The number as the document writes it, where it is one number: 0.070, or more digits than float64 holds."""
     printed_digits: int | None = None
     """Decimals printed after the point."""
     convention: Mapping[str, Any] | None = None

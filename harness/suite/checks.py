@@ -23,7 +23,7 @@ class Check:
 
 
 _FORMULAS = (
-    "binary: mean over all entries of −[t ln p + (1 − t) ln(1 − p)]; "
+    "binary: mean over all entries of −[t ln p + (1 − t) ln(1 − p)]; binary_over_samples: the same sum divided by N; "
     "one_hot: mean over samples of −Σ_c t_c ln p_c; picked: mean over samples of −ln p_label; "
     "softmax_then_picked: the same on softmax(logits); entropy: −Σ p log_base p"
 )

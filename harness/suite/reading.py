@@ -80,6 +80,19 @@ def plain(node: Node) -> Any:
             return {name: plain(entry) for name, entry in named.items()}
 
 
+def node_at(node: Node, path: tuple[int | str, ...]) -> Node | None:
+    """What lies at `path`, or None."""
+    for step in path:
+        match node, step:
+            case MapNode(entries=named), str(name) if name in named:
+                node = named[name]
+            case ListNode(entries=entries), int(index) if 0 <= index < len(entries):
+                node = entries[index]
+            case _:
+                return None
+    return node
+
+
 def line_at(node: Node, path: tuple[int | str, ...]) -> int:
     """The line of what lies at `path`, or of the deepest part of the path that exists."""
     line = node.line
