@@ -1,0 +1,100 @@
+"""The HTML report: one file that needs nothing else.
+
+    reports.html.write(read_run(path), Path("report.html"))
+
+The same run gives the same bytes: nothing in it comes from a clock, a random number or the order of a set.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.records import Run
+from reports.html import accuracy, casepage, matrix, pages, payload, summary
+from reports.html.addresses import address
+from reports.html.formulas import FORMULAS
+from reports.numbers import count, rough
+from reports.tally import cases_of, text, unexpected_claims
+from reports.words import CLAIM_MARKS, MARKS
+
+__all__ = ["render", "write"]
+
+
+def write(run: Run, path: Path) -> Path:
+    """Write the report of `run` to `path`, making its folder, and return the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(run), encoding="utf-8", newline="\n")
+    return path
+
+
+def render(run: Run) -> str:
+    """The report as text.
+
+    Everything that comes from the run is escaped by the template or packed by `payload`; a content security policy that
+    names the one script and the one style sheet by their digests keeps anything else from running all the same.
+    """
+    style, script = _asset("report.css"), _asset("report.js")
+    table = matrix.build(run)
+    mode_lines, mode_places = pages.modes(run)
+    speed_heads, speed_rows = pages.speeds(run)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            style=style,
+            script=script,
+            style_digest=_digest(style),
+            script_digest=_digest(script),
+            run=run,
+            header=run.header,
+            footer=run.footer,
+            described=cases_of(run),
+            summary=summary.build(run),
+            matrix=table,
+            marks=tuple(MARKS.values()),
+            claim_marks=CLAIM_MARKS,
+            pages=casepage.build(run, table.cases),
+            documents=pages.documents(run.claims),
+            surprises=unexpected_claims(run.claims),
+            conventions=pages.conventions(run.cells),
+            ledger=pages.ledger(run),
+            broken=pages.broken(run.cells),
+            modes=mode_lines,
+            mode_places=mode_places,
+            speed_heads=speed_heads,
+            speed_rows=speed_rows,
+            accuracy=accuracy.build(run),
+            formulas=FORMULAS,
+            losses=sorted({text(entry.get("loss")) for entry in cases_of(run).values()}),
+            facts=pages.facts,
+            payload=payload.pack(run, table.cases, table.columns),
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("reports.html", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {"count": count, "rough": rough}
+    environment.globals |= {"address": address}
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (files("reports.html") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _digest(content: str) -> str:
+    """As a content security policy names it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode("utf-8")).digest()).decode("ascii")

@@ -1,0 +1,770 @@
+/* The report's behaviour: pages by address, filters, sorting, the cells of a case, keys. Text only ever becomes text:
+   nothing from the run is parsed as markup. Without this script the report is one long page that can be read as it is. */
+"use strict";
+(() => {
+  const root = document.documentElement;
+  root.classList.add("js");
+  root.dataset.page = "summary";
+
+  const FILTERS = ["q", "fate", "implementation", "loss", "trait", "dtype", "aspect", "sort"];
+  const DTYPE_ORDER = ["float64", "float32", "float16", "bfloat16"];
+  const SETTLED = new Set(["agrees", "unsupported"]);
+  const GROUPS_OF_FATES = {
+    attention: ["anything but agreement", (key) => !SETTLED.has(key)],
+    disagrees: ["disagrees, any severity", (key, rank) => rank >= 7],
+    infrastructure: ["not run to an end", (key, rank) => rank >= 4 && rank <= 6],
+  };
+
+  let data = null; // the unpacked cells
+  let loading = null;
+  let view = null; // the matrix's rows and what they show now
+  let lastMatrix = "#page=matrix";
+  let shownHash = null;
+
+  const $ = (id) => document.getElementById(id);
+
+  function make(tag, attributes = {}, ...children) {
+    const svg = tag === "svg" || tag === "rect" || tag === "path";
+    const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value !== null && value !== undefined) node.setAttribute(name, value);
+    }
+    node.append(...children.filter((child) => child !== null && child !== ""));
+    return node;
+  }
+
+  // Addresses ---------------------------------------------------------------------------------------------------------
+
+  function encoded(name) {
+    return encodeURIComponent(name)
+      .replace(/%(2F|3A|2C)/g, (code) => decodeURIComponent(code))
+      .replace(/[!'()*]/g, (c) => "%" + c.charCodeAt(0).toString(16).toUpperCase());
+  }
+
+  function decoded(name) {
+    try {
+      return decodeURIComponent(name);
+    } catch {
+      return name;
+    }
+  }
+
+  function readHash() {
+    const parts = location.hash
+      .slice(1)
+      .split("&")
+      .filter(Boolean)
+      .map((part) => {
+        const at = part.indexOf("=");
+        return at < 0 ? [part, ""] : [part.slice(0, at), decoded(part.slice(at + 1))];
+      });
+    const [kind, name] = parts[0] ?? ["page", "summary"];
+    const rest = Object.fromEntries(parts.slice(1));
+    if (kind === "case") return { page: "cases", case: name };
+    if (kind === "cell") return { page: "cases", case: name.slice(0, name.lastIndexOf("[")), cell: name };
+    if (kind === "ledger") return { page: "ledger", anchor: location.hash.slice(1) };
+    if (kind === "loss") return { page: "losses", anchor: location.hash.slice(1) };
+    if (kind === "page" && document.querySelector(`section[data-page="${CSS.escape(name)}"]`)) {
+      return { page: name, filters: rest };
+    }
+    return { page: "summary", unknown: parts.length > 0 && kind !== "main" };
+  }
+
+  function matrixHash(filters) {
+    const parts = ["page=matrix"];
+    for (const name of [...FILTERS, "by"]) if (filters[name]) parts.push(`${name}=${encoded(filters[name])}`);
+    return "#" + parts.join("&");
+  }
+
+  async function route() {
+    if (location.hash === shownHash) return;
+    const first = shownHash === null;
+    shownHash = location.hash;
+    const target = readHash();
+    root.dataset.page = target.page;
+    for (const section of document.querySelectorAll("section[data-page]")) {
+      section.classList.toggle("here", section.dataset.page === target.page);
+    }
+    for (const link of document.querySelectorAll("header.top nav a")) {
+      const here = link.getAttribute("href") === "#page=" + (target.page === "cases" ? "matrix" : target.page);
+      if (here) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    if (target.page === "matrix") {
+      lastMatrix = location.hash || lastMatrix;
+      fillForm(target.filters);
+      if (hasFilters(target.filters) || view) {
+        await load();
+        applyFilters(target.filters);
+      }
+      window.scrollTo(0, 0);
+    } else if (target.page === "cases") {
+      await showCase(target);
+    } else if (target.anchor) {
+      document.getElementById(target.anchor)?.scrollIntoView();
+    } else if (!first || location.hash) {
+      window.scrollTo(0, 0);
+    }
+    if (!first && target.page !== "cases") $("main").focus({ preventScroll: true });
+    if (target.page !== "cases") document.title = titleOf(target.page);
+  }
+
+  const baseTitle = () => (root.dataset.title ??= document.title);
+  const titleOf = (page) => (page === "summary" ? baseTitle() : `${page[0].toUpperCase()}${page.slice(1)} · ${baseTitle()}`);
+
+  // Cells -------------------------------------------------------------------------------------------------------------
+
+  function load() {
+    loading ??= unpack().then((content) => {
+      data = content;
+      buildView();
+      fillOptions();
+    });
+    return loading;
+  }
+
+  async function unpack() {
+    const text = atob($("cells").textContent.trim());
+    const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const content = await new Response(stream).json();
+    const n = content.column.length;
+    const caseOf = new Uint32Array(n);
+    let sum = 0;
+    for (let i = 0; i < n; i++) caseOf[i] = sum += content.case[i];
+    content.case = caseOf;
+    for (const name of ["column", "dtype", "aspect", "fate", "happened"]) content[name] = Uint16Array.from(content[name]);
+    const excess = new Float64Array(n);
+    const agrees = content.fates.findIndex((f) => f[0] === "agrees");
+    for (let i = 0, j = 0; i < n; i++) if (content.fate[i] !== agrees) excess[i] = content.excess[j++];
+    content.excess = excess;
+    content.rank = Uint8Array.from(content.fates, (f) => f[3]);
+    content.first = new Uint32Array(content.cases.length + 1);
+    for (let i = 0; i < n; i++) content.first[caseOf[i] + 1] = i + 1;
+    for (let c = 1; c <= content.cases.length; c++) content.first[c] = Math.max(content.first[c], content.first[c - 1]);
+    content.caseText = content.cases.map((c) => [c[0], c[1], c[3], ...c[4]].join("\n").toLowerCase());
+    content.stringText = content.strings.map((s) => s.toLowerCase());
+    content.refused = content.fates.findIndex((f) => f[0] === "unsupported");
+    content.number = n;
+    return content;
+  }
+
+  function cellName(i) {
+    const [implementation, mode] = data.columns[data.column[i]];
+    const place = [implementation, mode, data.dtypes[data.dtype[i]], data.aspects[data.aspect[i]]].join(":");
+    return `${data.cases[data.case[i]][0]}[${place}]`;
+  }
+
+  // Matrix ------------------------------------------------------------------------------------------------------------
+
+  function buildView() {
+    const width = data.columns.length;
+    const rows = new Array(data.cases.length);
+    const groups = [...document.querySelectorAll("#matrix > details.group")].map((box, order) => {
+      const group = { box, order, opened: box.open, rows: [], settled: box.querySelector("details.settled") };
+      for (const tr of box.querySelectorAll("tbody tr")) {
+        const row = { tr, tds: [...tr.children].slice(1), body: tr.parentNode, order: group.rows.length, group };
+        rows[Number(tr.dataset.c)] = row;
+        group.rows.push(row);
+      }
+      return group;
+    });
+    view = { rows, groups, width, best: null };
+    view.best = gather(null);
+    for (const head of document.querySelectorAll("#matrix thead tr:nth-child(2) th")) {
+      const button = make("button", { type: "button", title: "Sort by this column" }, head.textContent);
+      head.replaceChildren(button);
+      button.addEventListener("click", () => sortBy(head.cellIndex));
+    }
+  }
+
+  function sortBy(column) {
+    const filters = formFilters();
+    const now = readHash().filters?.by;
+    filters.by = String(column) === now ? "" : String(column);
+    go(filters, true);
+  }
+
+  /* The gravest matching cell of every place, how many match, how many of them are not offered. */
+  function gather(tests) {
+    const size = data.cases.length * view.width;
+    const best = new Int32Array(size).fill(-1);
+    const count = new Uint16Array(size);
+    const refused = new Uint16Array(size);
+    let matching = 0;
+    for (let i = 0; i < data.number; i++) {
+      if (tests !== null && !passes(tests, i)) continue;
+      matching++;
+      const at = data.case[i] * view.width + data.column[i];
+      count[at]++;
+      if (data.fate[i] === data.refused) refused[at]++;
+      const other = best[at];
+      if (other < 0) best[at] = i;
+      else {
+        const difference = data.rank[data.fate[i]] - data.rank[data.fate[other]];
+        if (difference > 0 || (difference === 0 && data.excess[i] >= data.excess[other])) best[at] = i;
+      }
+    }
+    return { best, count, refused, matching };
+  }
+
+  function passes(tests, i) {
+    return (
+      tests.fate[data.fate[i]] &&
+      tests.column[data.column[i]] &&
+      tests.dtype[data.dtype[i]] &&
+      tests.aspect[data.aspect[i]] &&
+      tests.case[data.case[i]] &&
+      (tests.found === null ||
+        tests.found[data.case[i]] ||
+        tests.said[data.note[i]] ||
+        tests.said[data.message[i]] ||
+        tests.said[data.convention[i]] ||
+        tests.said[data.ledger[i]])
+    );
+  }
+
+  function testsOf(filters) {
+    const mask = (list, keep) => Uint8Array.from(list, (item, i) => (keep(item, i) ? 1 : 0));
+    const group = GROUPS_OF_FATES[filters.fate]?.[1];
+    const words = (filters.q ?? "").trim().toLowerCase();
+    return {
+      fate: mask(data.fates, ([key, , , rank]) => !filters.fate || (group ? group(key, rank) : key === filters.fate)),
+      column: mask(data.columns, ([implementation]) => !filters.implementation || implementation === filters.implementation),
+      dtype: mask(data.dtypes, (dtype) => !filters.dtype || dtype === filters.dtype),
+      aspect: mask(data.aspects, (aspect) => !filters.aspect || aspect === filters.aspect),
+      case: mask(
+        data.cases,
+        ([, , , loss, traits]) => (!filters.loss || loss === filters.loss) && (!filters.trait || traits.includes(filters.trait)),
+      ),
+      found: words ? mask(data.caseText, (text) => text.includes(words)) : null,
+      said: words ? mask(data.stringText, (text) => text.includes(words)) : null,
+    };
+  }
+
+  const hasFilters = (filters) => [...FILTERS, "by"].some((name) => filters?.[name]);
+  const narrows = (filters) => FILTERS.some((name) => name !== "sort" && filters[name]);
+
+  function applyFilters(filters) {
+    const narrowed = narrows(filters);
+    const next = gather(narrowed ? testsOf(filters) : null);
+    const before = view.best;
+    let visible = 0;
+    for (let c = 0; c < view.rows.length; c++) {
+      const row = view.rows[c];
+      if (!row) continue;
+      let any = !narrowed;
+      for (let k = 0; k < view.width; k++) {
+        const at = c * view.width + k;
+        const i = next.best[at];
+        if (i >= 0) any = true;
+        if (i !== before.best[at] || next.count[at] !== before.count[at] || next.refused[at] !== before.refused[at]) {
+          drawPlace(row.tds[k], i, next.count[at], next.refused[at]);
+        }
+      }
+      if (row.tr.hidden === any) row.tr.hidden = !any;
+      if (any) visible++;
+    }
+    view.best = next;
+    for (const group of view.groups) {
+      const shown = group.rows.filter((row) => !row.tr.hidden);
+      group.box.hidden = shown.length === 0;
+      for (const table of group.box.querySelectorAll("table.grid")) {
+        table.hidden = !table.querySelector("tbody tr:not([hidden])");
+      }
+      if (group.settled) group.settled.hidden = group.settled.querySelector("table").hidden;
+      if (narrowed !== view.narrowed) {
+        group.box.open = narrowed ? true : group.opened;
+        if (group.settled) group.settled.open = narrowed;
+      }
+    }
+    view.narrowed = narrowed;
+    order(filters, next);
+    showColumns(filters.implementation);
+    const cells = next.matching.toLocaleString("en");
+    const text = narrowed
+      ? `${cells} of ${data.number.toLocaleString("en")} cells in ${visible} case${visible === 1 ? "" : "s"}`
+      : `${cells} cells in ${visible} case${visible === 1 ? "" : "s"}`;
+    $("found").textContent = visible ? text : "Nothing matches. Clear a filter to see more.";
+  }
+
+  function drawPlace(td, i, count, refused) {
+    if (i < 0) {
+      td.className = "";
+      td.replaceChildren();
+      return;
+    }
+    const [key, glyph, word] = data.fates[data.fate[i]];
+    const partly = refused > 0 && refused < count ? ` ${count - refused}/${count}` : "";
+    td.className = key;
+    td.replaceChildren(make("b", {}, `${glyph} ${word}`), make("i", {}, data.happenings[data.happened[i]] + partly));
+  }
+
+  function order(filters, next) {
+    const key = `${filters.sort ?? ""}|${filters.by ?? ""}`;
+    const byColumn = filters.by ? Number(filters.by) : -1;
+    if (key === (view.order ?? "|") && key === "|") return;
+    view.order = key;
+    const weight = (row) => {
+      const c = Number(row.tr.dataset.c);
+      let rank = -1;
+      let excess = -1;
+      for (let k = byColumn < 0 ? 0 : byColumn; k < (byColumn < 0 ? view.width : byColumn + 1); k++) {
+        const i = next.best[c * view.width + k];
+        if (i < 0) continue;
+        rank = Math.max(rank, data.rank[data.fate[i]]);
+        excess = Math.max(excess, data.excess[i]);
+      }
+      return filters.sort === "error" ? excess : rank;
+    };
+    const weigh = byColumn >= 0 || filters.sort === "error";
+    const compare = weigh
+      ? (a, b) => b.weight - a.weight || a.order - b.order
+      : filters.sort === "name"
+        ? (a, b) => (data.cases[a.tr.dataset.c][0] < data.cases[b.tr.dataset.c][0] ? -1 : 1)
+        : (a, b) => a.order - b.order;
+    for (const group of view.groups) {
+      for (const row of group.rows) row.weight = weigh ? weight(row) : 0;
+      group.weight = Math.max(...group.rows.map((row) => row.weight));
+      const sorted = [...group.rows].sort(compare);
+      for (const row of sorted) row.body.append(row.tr);
+    }
+    const groups = [...view.groups].sort((a, b) => (weigh ? b.weight - a.weight : 0) || a.order - b.order);
+    $("matrix").append(...groups.map((group) => group.box));
+    for (const head of document.querySelectorAll("#matrix thead tr:nth-child(2) th")) {
+      if (head.cellIndex === byColumn) head.setAttribute("aria-sort", "descending");
+      else head.removeAttribute("aria-sort");
+    }
+  }
+
+  let columnSheet = null;
+
+  /* With one implementation chosen, the columns of the others are put away. */
+  function showColumns(implementation) {
+    const names = [...new Set(data.columns.map(([name]) => name))];
+    const rules = [];
+    if (implementation && names.includes(implementation)) {
+      names.forEach((name, i) => {
+        if (name !== implementation) rules.push(`#matrix thead tr:first-child > :nth-child(${i + 2})`);
+      });
+      data.columns.forEach(([name], i) => {
+        if (name === implementation) return;
+        rules.push(`#matrix thead tr:nth-child(2) > :nth-child(${i + 1})`, `#matrix tbody td:nth-child(${i + 2})`);
+      });
+    }
+    columnSheet ??= new CSSStyleSheet();
+    columnSheet.replaceSync(rules.length ? `${rules.join(",")}{display:none}` : "");
+    document.adoptedStyleSheets = [columnSheet];
+  }
+
+  // Form --------------------------------------------------------------------------------------------------------------
+
+  function formFilters() {
+    const form = $("filters");
+    return Object.fromEntries(FILTERS.map((name) => [name, form.elements[name].value]));
+  }
+
+  function fillForm(filters) {
+    const form = $("filters");
+    for (const name of FILTERS) {
+      const field = form.elements[name];
+      const value = filters?.[name] ?? "";
+      if (field.value === value) continue;
+      if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === value)) {
+        field.append(make("option", { value }, value));
+      }
+      field.value = value;
+    }
+  }
+
+  function fillOptions() {
+    const form = $("filters");
+    const fill = (name, entries) => {
+      const field = form.elements[name];
+      const chosen = field.value;
+      field.replaceChildren(field.options[0], ...entries.map(([value, text]) => make("option", { value }, text)));
+      if (chosen && !entries.some(([value]) => value === chosen)) field.append(make("option", { value: chosen }, chosen));
+      field.value = chosen;
+    };
+    const same = (list) => [...new Set(list)].filter(Boolean).map((item) => [item, item]);
+    const present = new Set(data.fate);
+    fill("fate", [
+      ...Object.entries(GROUPS_OF_FATES).map(([value, [text]]) => [value, text]),
+      ...data.fates.filter((_, i) => present.has(i)).map(([key, glyph, word]) => [key, `${glyph} ${word}`]),
+    ]);
+    fill("implementation", same(data.columns.map(([implementation]) => implementation)));
+    fill("loss", same(data.cases.map((c) => c[3]).sort()));
+    fill("trait", same(data.cases.flatMap((c) => c[4]).sort()));
+    fill("dtype", same(data.dtypes).sort((a, b) => DTYPE_ORDER.indexOf(a[0]) - DTYPE_ORDER.indexOf(b[0])));
+    fill("aspect", same(data.aspects));
+  }
+
+  function go(filters, push) {
+    const hash = matrixHash(filters);
+    shownHash = lastMatrix = hash;
+    if (push) history.pushState(null, "", hash);
+    else history.replaceState(null, "", hash);
+    load().then(() => applyFilters(filters));
+  }
+
+  function withSort(filters) {
+    return { ...filters, by: readHash().filters?.by ?? "" };
+  }
+
+  // Case --------------------------------------------------------------------------------------------------------------
+
+  async function showCase(target) {
+    const article = document.getElementById("case=" + encoded(target.case));
+    for (const other of document.querySelectorAll("article.casepage.here")) other.classList.remove("here");
+    if (!article) {
+      say(`This report has no case ${target.case}.`);
+      root.dataset.page = "summary";
+      document.querySelector('section[data-page="summary"]').classList.add("here");
+      return;
+    }
+    article.classList.add("here");
+    document.title = `${article.querySelector("h2").textContent} · ${baseTitle()}`;
+    window.scrollTo(0, 0);
+    await load();
+    if (!article.classList.contains("rendered")) renderCase(article, Number(article.dataset.c));
+    for (const old of article.querySelectorAll(".aim")) old.classList.remove("aim");
+    const aim = target.cell ? [...article.querySelectorAll("td[data-name]")].find((td) => td.dataset.name === target.cell) : null;
+    if (aim) {
+      aim.classList.add("aim");
+      aim.scrollIntoView({ block: "center" });
+      aim.focus({ preventScroll: true });
+    } else {
+      if (target.cell) say("This report has no such cell; here is its case.");
+      $("main").focus({ preventScroll: true });
+    }
+  }
+
+  function renderCase(article, c) {
+    const formula = [...document.querySelectorAll(".formulas")].find((f) => f.dataset.loss === data.cases[c][3]);
+    if (formula) article.querySelector(".formula-here").append(formula.cloneNode(true));
+    article.prepend(caseNavigation(c));
+    const from = data.first[c];
+    const to = data.first[c + 1];
+    const cells = Array.from({ length: to - from }, (_, k) => from + k);
+    const box = make("div", { class: "answers" });
+    const present = [...new Set(cells.map((i) => data.dtypes[data.dtype[i]]))];
+    present.sort((a, b) => place(a) - place(b));
+    for (const dtype of present) {
+      box.append(answersOf(dtype, cells.filter((i) => data.dtypes[data.dtype[i]] === dtype), c));
+    }
+    article.querySelector(".static").before(box);
+    article.classList.add("rendered");
+  }
+
+  const place = (dtype) => (DTYPE_ORDER.includes(dtype) ? DTYPE_ORDER.indexOf(dtype) : DTYPE_ORDER.length);
+
+  function caseNavigation(c) {
+    const order = view.groups.flatMap((g) => g.rows.map((row) => Number(row.tr.dataset.c)));
+    const at = order.indexOf(c);
+    const link = (other, text, key) =>
+      other === undefined ? null : make("a", { href: "#case=" + encoded(data.cases[other][0]), "data-key": key }, text);
+    const back = make("a", { href: lastMatrix, "data-key": "Escape" }, "← Matrix");
+    back.addEventListener("click", () => back.setAttribute("href", lastMatrix));
+    return make(
+      "nav",
+      { class: "walk", "aria-label": "Cases" },
+      back,
+      link(order[at - 1], "Previous case", "k"),
+      link(order[at + 1], "Next case", "j"),
+    );
+  }
+
+  function answersOf(dtype, cells, c) {
+    const aspects = [...new Set(cells.map((i) => data.aspects[data.aspect[i]]))].sort(
+      (a, b) => (b === "value") - (a === "value") || (a < b ? -1 : 1),
+    );
+    const rows = new Map();
+    for (const i of cells) {
+      if (!rows.has(data.column[i])) rows.set(data.column[i], []);
+      rows.get(data.column[i]).push(i);
+    }
+    const ranked = [...rows].sort((a, b) => gravest(b[1]) - gravest(a[1]) || a[0] - b[0]);
+    const truths = Object.fromEntries(aspects.map((aspect) => [aspect, commonTruth(cells, aspect)]));
+    const head = make(
+      "tr",
+      {},
+      make("th", { scope: "col" }, "implementation"),
+      ...aspects.map((aspect) =>
+        make(
+          "th",
+          { scope: "col" },
+          aspect,
+          truths[aspect] ? make("span", { class: "truth" }, make("span", { class: "label" }, "true "), truths[aspect]) : null,
+        ),
+      ),
+    );
+    const body = make("tbody");
+    for (const [column, members] of ranked) {
+      const [implementation, mode] = data.columns[column];
+      const tr = make("tr", {}, make("th", { scope: "row" }, implementation, make("i", {}, mode)));
+      for (const aspect of aspects) {
+        const i = members.find((m) => data.aspects[data.aspect[m]] === aspect);
+        tr.append(i === undefined ? make("td") : answer(i, truths[aspect]));
+      }
+      body.append(tr);
+    }
+    const name = `Answers in ${dtype}`;
+    const table = make("table", { class: "answer-table" }, make("thead", {}, head), body);
+    return make(
+      "section",
+      { "aria-label": name },
+      make("h3", {}, dtype, " ", make("span", { class: "quiet" }, standing(cells))),
+      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name }, table),
+    );
+  }
+
+  const gravest = (cells) => Math.max(...cells.map((i) => data.rank[data.fate[i]]));
+
+  function standing(cells) {
+    const counts = new Map();
+    for (const i of cells) counts.set(data.fate[i], (counts.get(data.fate[i]) ?? 0) + 1);
+    return [...counts]
+      .sort((a, b) => a[0] - b[0])
+      .map(([fate, n]) => `${n} ${data.fates[fate][2]}`)
+      .join(", ");
+  }
+
+  /* The truth most cells were judged against; one that differs is told at its cell. */
+  function commonTruth(cells, aspect) {
+    const counts = new Map();
+    for (const i of cells) {
+      const truth = data.strings[data.truth[i]];
+      if (data.aspects[data.aspect[i]] === aspect && truth) counts.set(truth, (counts.get(truth) ?? 0) + 1);
+    }
+    return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? "";
+  }
+
+  function answer(i, truth) {
+    const [key, glyph, word] = data.fates[data.fate[i]];
+    const string = (name) => data.strings[data[name][i]];
+    const td = make("td", { class: key, "data-name": cellName(i), tabindex: "-1" });
+    const happened = data.happenings[data.happened[i]];
+    td.append(
+      make(
+        "div",
+        { class: "judged" },
+        make("span", { class: "mark " + key }, make("span", { class: "glyph", "aria-hidden": "true" }, glyph), " " + word),
+        happened === word || happened === "value" ? null : make("span", { class: "quiet" }, happened),
+        copyButton(i),
+      ),
+    );
+    if (string("got")) td.append(numbers(string("got"), truth, key));
+    if (data.ulps[i] !== null || data.ratio[i] !== null) td.append(errorLine(i, key));
+    const notes = [
+      ["", key === "agrees" ? "" : string("note")],
+      ["under ", string("convention")],
+      ["said ", string("message") === string("note") ? "" : string("message")],
+    ];
+    const own = string("truth");
+    if (own && own !== truth && key !== "agrees" && !own.startsWith("array")) notes.push(["true ", own]);
+    for (const [label, text] of notes) if (text) td.append(make("p", { class: "note" }, label, text));
+    if (string("ledger")) {
+      td.append(make("p", { class: "note" }, "ledger ", make("a", { href: "#ledger=" + encoded(string("ledger")) }, string("ledger"))));
+    }
+    if (string("function")) td.append(make("p", { class: "note quiet mono" }, string("function")));
+    return td;
+  }
+
+  /* What came back; of several numbers the one farthest from the truth is marked. */
+  function numbers(got, truth, key) {
+    const box = make("div", { class: "digits" });
+    const pieces = got.split(/([^\s,[\]]+)/);
+    const right = (truth.match(/[^\s,[\]]+/g) ?? []).map(Number);
+    const mine = (got.match(/[^\s,[\]]+/g) ?? []).map(Number);
+    let worst = -1;
+    if (!SETTLED.has(key) && mine.length > 1 && mine.length === right.length) {
+      const miss = mine.map((x, k) => (Object.is(x, right[k]) || x === right[k] ? 0 : distance(x, right[k])));
+      worst = miss.indexOf(Math.max(...miss));
+      if (miss[worst] === 0) worst = -1;
+    }
+    pieces.forEach((piece, k) => {
+      if (k % 2 === 1 && (k - 1) / 2 === worst) box.append(make("mark", {}, piece, make("span", { class: "unseen" }, " (worst)")));
+      else box.append(piece);
+    });
+    return box;
+  }
+
+  function distance(x, y) {
+    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) && Number.isNaN(y) ? 0 : Infinity;
+    return Math.abs(x - y) / Math.max(Math.abs(y), 1e-300);
+  }
+
+  function errorLine(i, key) {
+    const ratio = data.ratio[i] === null ? NaN : Number(data.ratio[i]);
+    const budget = data.budget[i] || 1;
+    const used = ratio / budget;
+    const width = 96;
+    const limit = 72; // where the budget ends; a quarter of the bar is left to show what exceeds it
+    const svg = make(
+      "svg",
+      { class: "budget", viewBox: `0 0 ${width} 8`, width, height: 8, "aria-hidden": "true" },
+      make("rect", { class: "track", x: 0, y: 2, width: limit, height: 4 }),
+      make("rect", { class: key, x: 0, y: 2, width: Number.isNaN(used) ? width : Math.min(used * limit, width), height: 4 }),
+      make("path", { class: "limit", d: `M${limit} 0V8` }),
+    );
+    const error = data.ulps[i] === null ? "" : `${rough(data.ulps[i])} ulp`;
+    const share = Number.isFinite(used) ? (used <= 10 ? `${rough(100 * used)} % of the budget` : `${rough(used)} budgets`) : "beyond any budget";
+    const grade = data.grade[i] ? `grade ${data.grade[i]}` : "";
+    return make("div", { class: "error" }, svg, make("span", {}, [error, data.ratio[i] === null ? "" : share, grade].filter(Boolean).join(" · ")));
+  }
+
+  function rough(value) {
+    const x = Number(value);
+    if (!Number.isFinite(x)) return String(value);
+    if (x === 0) return "0";
+    if (Math.abs(x) >= 0.001 && Math.abs(x) < 100000) return Number(x.toPrecision(3)).toLocaleString("en", { maximumFractionDigits: 6 });
+    return x.toExponential(2).replace("e+", "e");
+  }
+
+  function copyButton(i) {
+    const name = cellName(i);
+    const button = make("button", { type: "button", class: "copy", "aria-label": `Copy the command that reproduces ${name}` }, "copy repro");
+    button.addEventListener("click", async () => {
+      const done = await copy(`xent repro '${name.replaceAll("'", "'\"'\"'")}'`);
+      button.textContent = done ? "copied" : "press Ctrl+C";
+      say(done ? "Copied the command." : "The command is selected; press Ctrl+C.");
+      if (done) setTimeout(() => (button.textContent = "copy repro"), 1500); // long enough to be read
+    });
+    return button;
+  }
+
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      const field = make("textarea", { class: "unseen", "aria-label": "Command" });
+      field.value = text;
+      document.body.append(field);
+      field.select();
+      const done = document.execCommand("copy"); // browsers that keep the clipboard from pages opened from disk
+      if (done) field.remove();
+      else field.addEventListener("blur", () => field.remove());
+      return done;
+    }
+  }
+
+  function say(text) {
+    $("say").textContent = text;
+  }
+
+  // Keys --------------------------------------------------------------------------------------------------------------
+
+  function visibleRows() {
+    return [...document.querySelectorAll("#matrix tbody tr:not([hidden])")].filter((tr) => {
+      for (let box = tr.closest("details"); box; box = box.parentElement.closest("details")) {
+        if (!box.open || box.hidden) return false;
+      }
+      return true;
+    });
+  }
+
+  const seen = (cell) => cell.offsetParent !== null;
+
+  function walk(event) {
+    const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], Home: [0, -99], End: [0, 99] };
+    const cell = event.target.closest("td, tbody th");
+    if (!cell && event.target !== $("matrix")) return;
+    if (event.key === "Enter" && cell?.tagName === "TD") {
+      open(cell);
+      event.preventDefault();
+      return;
+    }
+    const move = moves[event.key];
+    if (!move) return;
+    event.preventDefault();
+    const rows = visibleRows();
+    if (!rows.length) return;
+    if (!cell) return focusCell([...rows[0].children].filter(seen)[1] ?? rows[0].children[0]);
+    const at = rows.indexOf(cell.parentNode);
+    const row = rows[Math.min(Math.max(at + move[0], 0), rows.length - 1)];
+    const cells = [...row.children].filter(seen);
+    const k = move[0] ? cells.findIndex((other) => other.cellIndex === cell.cellIndex) : cells.indexOf(cell) + move[1];
+    focusCell(cells[Math.min(Math.max(k, 0), cells.length - 1)]);
+  }
+
+  function focusCell(cell) {
+    const inner = cell.tagName === "TH" ? cell.querySelector("a") : cell;
+    if (cell.tagName === "TD") cell.tabIndex = -1;
+    inner.focus({ preventScroll: true });
+    cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  function open(td) {
+    load().then(() => {
+      const at = Number(td.parentNode.dataset.c) * view.width + td.cellIndex - 1;
+      const i = view.best.best[at];
+      if (i >= 0) location.hash = "#cell=" + encoded(cellName(i));
+    });
+  }
+
+  function keys(event) {
+    const typing = event.target.closest("input, select, textarea");
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape" && root.dataset.page === "matrix" && typing) return typing.blur();
+    if (typing) return;
+    if (event.key === "/") {
+      event.preventDefault();
+      if (root.dataset.page !== "matrix") location.hash = lastMatrix;
+      setTimeout(() => $("filters").elements.q.focus()); // after the page has changed
+      return;
+    }
+    const article = document.querySelector("article.casepage.here");
+    if (root.dataset.page === "cases" && article) {
+      const link = [...article.querySelectorAll("nav.walk a")].find((a) => a.dataset.key === event.key);
+      if (link) location.hash = event.key === "Escape" ? lastMatrix : link.getAttribute("href");
+    }
+  }
+
+  // Start -------------------------------------------------------------------------------------------------------------
+
+  function start() {
+    for (const link of document.querySelectorAll("a[data-also]")) {
+      link.setAttribute("href", `${link.getAttribute("href")}&${link.dataset.also}`);
+    }
+    const form = $("filters");
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", (event) => {
+      if (event.target.name === "q") go(withSort(formFilters()), false);
+    });
+    form.addEventListener("change", (event) => {
+      if (event.target.name !== "q") go(withSort(formFilters()), true);
+    });
+    form.addEventListener("reset", (event) => {
+      event.preventDefault();
+      fillForm({});
+      go({}, true);
+    });
+    const foldAll = (open) => {
+      for (const box of document.querySelectorAll("#matrix details:not([hidden])")) box.open = open;
+    };
+    $("unfold").addEventListener("click", () => foldAll(true));
+    $("fold").addEventListener("click", () => foldAll(false));
+    $("matrix").addEventListener("keydown", walk);
+    $("matrix").addEventListener("click", (event) => {
+      const td = event.target.closest("tbody td");
+      if (td && td.className) open(td);
+    });
+    document.addEventListener("keydown", keys);
+    window.addEventListener("hashchange", route);
+    window.addEventListener("popstate", route);
+    window.addEventListener("beforeprint", () => {
+      for (const box of document.querySelectorAll("section.here details.group")) box.open = true;
+    });
+    route();
+    const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 200)); // after the first paint
+    idle(() =>
+      load().catch((error) => {
+        $("found").textContent = "This browser cannot unpack the cells; filters and details are not available.";
+        console.error(error);
+      }),
+    );
+  }
+
+  document.addEventListener("DOMContentLoaded", start);
+})();

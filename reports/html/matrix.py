@@ -1,0 +1,139 @@
+"""The matrix: cases by implementations and modes, each place the gravest of its cells, folded where all is well."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.records import Cell, Run
+from reports.tally import cases_of, order_of, text
+from reports.words import MARKS, Mark, fate, gravity, happened
+
+__all__ = ["Column", "Group", "Matrix", "Place", "Row", "build", "folder"]
+
+_SETTLED = frozenset({"agrees", "unsupported"})
+"""Fates that need nobody's attention."""
+
+
+@dataclass(frozen=True, order=True)
+class Column:
+    """An implementation in one of its modes."""
+
+    implementation: str
+    mode: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one implementation and mode did with one case."""
+
+    mark: Mark
+    happened: str
+    offered: str
+    """How many cells were judged of how many, where some are not offered: 6/8."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case."""
+
+    number: int
+    case: str
+    title: str
+    places: tuple[Place | None, ...]
+    """In the order of the matrix's columns; None where the case was not asked."""
+    gravest: int
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """The cases of one folder of the suite."""
+
+    folder: str
+    restless: tuple[Row, ...]
+    settled: tuple[Row, ...]
+    counts: tuple[tuple[Mark, int], ...]
+    """Places by mark, gravest first, agreement and absence left out."""
+
+    @property
+    def size(self) -> int:
+        return len(self.restless) + len(self.settled)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Everything the matrix shows."""
+
+    cases: tuple[str, ...]
+    """In the order of their numbers."""
+    columns: tuple[Column, ...]
+    heads: tuple[tuple[str, int], ...]
+    """Implementations with the number of their columns."""
+    groups: tuple[Group, ...]
+
+
+def folder(case: str) -> str:
+    """The family of a case: its id up to the last slash."""
+    return case.rpartition("/")[0] or "cases"
+
+
+def build(run: Run) -> Matrix:
+    """Groups by name, and in each the gravest case first."""
+    described = cases_of(run)
+    by_place: dict[tuple[str, Column], list[Cell]] = defaultdict(list)
+    for cell in run.cells:
+        by_place[cell.case, Column(cell.implementation, cell.mode)].append(cell)
+    columns = _columns(run, {column for _, column in by_place})
+    cases = tuple(sorted({case for case, _ in by_place} | set(described), key=lambda case: (folder(case), case)))
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for number, case in enumerate(cases):
+        places = tuple(_place(by_place.get((case, column))) for column in columns)
+        rows[folder(case)].append(_row(number, case, text(described.get(case, {}).get("title")), places))
+    heads = Counter(column.implementation for column in columns)
+    return Matrix(
+        cases=cases,
+        columns=columns,
+        heads=tuple((name, heads[name]) for name in order_of(heads)),
+        groups=tuple(_group(name, rows[name]) for name in sorted(rows)),
+    )
+
+
+def _columns(run: Run, found: set[Column]) -> tuple[Column, ...]:
+    """Modes in the order in which the implementation lists them, its default first."""
+    listed: Mapping[str, Sequence[str]] = {
+        name: tuple(entry.get("modes") or ()) for name, entry in run.header.implementations.items()
+    }
+
+    def position(column: Column) -> tuple[int, str]:
+        modes = listed.get(column.implementation, ())
+        return (list(modes).index(column.mode) if column.mode in modes else len(modes), column.mode)
+
+    names = order_of(column.implementation for column in found)
+    return tuple(sorted(found, key=lambda c: (names.index(c.implementation), position(c))))
+
+
+def _place(cells: Sequence[Cell] | None) -> Place | None:
+    if not cells:
+        return None
+    gravest = max(cells, key=lambda c: (gravity(c), c.key))
+    refused = sum(1 for c in cells if c.verdict == "unsupported")
+    partly = 0 < refused < len(cells)
+    return Place(MARKS[fate(gravest)], happened(gravest), f"{len(cells) - refused}/{len(cells)}" if partly else "")
+
+
+def _row(number: int, case: str, title: str, places: tuple[Place | None, ...]) -> Row:
+    present = [place.mark for place in places if place is not None]
+    settled = all(mark.key in _SETTLED for mark in present)
+    return Row(number, case, title, places, max((mark.rank for mark in present), default=0), settled)
+
+
+def _group(name: str, rows: Sequence[Row]) -> Group:
+    counts = Counter(p.mark.key for row in rows for p in row.places if p is not None and p.mark.key not in _SETTLED)
+    return Group(
+        folder=name,
+        restless=tuple(sorted((r for r in rows if not r.settled), key=lambda r: (-r.gravest, r.case))),
+        settled=tuple(r for r in rows if r.settled),
+        counts=tuple((mark, counts[key]) for key, mark in MARKS.items() if counts[key]),
+    )

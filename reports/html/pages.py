@@ -1,0 +1,245 @@
+"""What the pages beside the matrix show: documents, conventions, ledger, modes, infrastructure, speed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.records import CLAIM_VERDICTS, INFRASTRUCTURE, Cell, ClaimRecord, Run
+from reports.html.addresses import outside
+from reports.numbers import rough, shown
+from reports.tally import order_of, text
+from reports.words import CLAIM_MARKS, MARKS, Mark, fate
+
+__all__ = [
+    "Broken",
+    "ClaimLine",
+    "ConventionLine",
+    "Document",
+    "LedgerLine",
+    "ModeLine",
+    "broken",
+    "conventions",
+    "documents",
+    "facts",
+    "ledger",
+    "modes",
+    "speeds",
+]
+
+
+@dataclass(frozen=True)
+class ClaimLine:
+    """One claim."""
+
+    case: str
+    glyph: str
+    word: str
+    key: str
+    says: str
+    claimed: str
+    truth: str
+    why: str
+    convention: str
+    expected: bool
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document with its claims in the order of the run."""
+
+    name: str
+    claims: tuple[ClaimLine, ...]
+    counts: tuple[tuple[str, str, int], ...]
+    """Glyph, word, number of claims; only those that occur."""
+
+
+def documents(claims: Sequence[ClaimRecord]) -> tuple[Document, ...]:
+    by_document: dict[str, list[ClaimRecord]] = defaultdict(list)
+    for claim in claims:
+        by_document[claim.document or "without a document"].append(claim)
+    return tuple(_document(name, by_document[name]) for name in sorted(by_document))
+
+
+def _document(name: str, claims: Sequence[ClaimRecord]) -> Document:
+    counts = Counter(claim.verdict for claim in claims)
+    return Document(
+        name=name,
+        claims=tuple(_claim(claim) for claim in claims),
+        counts=tuple((*CLAIM_MARKS[v], counts[v]) for v in CLAIM_VERDICTS if counts[v]),
+    )
+
+
+def _claim(claim: ClaimRecord) -> ClaimLine:
+    glyph, word = CLAIM_MARKS[claim.verdict]
+    return ClaimLine(
+        case=claim.case,
+        glyph=glyph,
+        word=word,
+        key=claim.verdict,
+        says=claim.says,
+        claimed=shown(claim.claimed, "float64"),
+        truth=shown(claim.truth, "float64"),
+        why=claim.explanation,
+        convention=text(claim.convention),
+        expected=claim.expected,
+    )
+
+
+@dataclass(frozen=True)
+class ConventionLine:
+    """A convention under which implementations agree, and only under it."""
+
+    convention: str
+    users: tuple[tuple[str, int], ...]
+    """Implementation, cells."""
+    cases: tuple[str, ...]
+
+
+def conventions(cells: Sequence[Cell]) -> tuple[ConventionLine, ...]:
+    """The conventions that were needed, the most used first."""
+    users: dict[str, Counter[str]] = defaultdict(Counter)
+    cases: dict[str, set[str]] = defaultdict(set)
+    for cell in cells:
+        if cell.verdict == "by_convention":
+            name = cell.convention or "not named"
+            users[name][cell.implementation] += 1
+            cases[name].add(cell.case)
+    return tuple(
+        ConventionLine(name, tuple((i, users[name][i]) for i in order_of(users[name])), tuple(sorted(cases[name])))
+        for name in sorted(users, key=lambda n: (-users[n].total(), n))
+    )
+
+
+@dataclass(frozen=True)
+class LedgerLine:
+    """A known divergence."""
+
+    id: str
+    reason: str
+    upstream: str
+    link: str | None
+    pinned: str
+    selector: tuple[tuple[str, str], ...]
+    cells: int
+    users: tuple[str, ...]
+    cases: tuple[str, ...]
+
+
+def ledger(run: Run) -> tuple[LedgerLine, ...]:
+    """Entries by id: those the suite lists, and those that cells name."""
+    listed = run.header.suite.get("ledger")
+    entries: Mapping[str, Any] = listed if isinstance(listed, Mapping) else {}
+    found: dict[str, list[Cell]] = defaultdict(list)
+    for cell in run.cells:
+        if cell.ledger:
+            found[cell.ledger].append(cell)
+    return tuple(_ledger_line(id_, entries.get(id_), found[id_]) for id_ in sorted({*entries, *found}))
+
+
+_TOLD = ("reason", "upstream", "pinned", "id")
+
+
+def _ledger_line(id_: str, entry: object, cells: Sequence[Cell]) -> LedgerLine:
+    entry = entry if isinstance(entry, Mapping) else {}
+    upstream = entry.get("upstream")
+    return LedgerLine(
+        id=id_,
+        reason=text(entry.get("reason")) or (text(cells[0].explanation) if cells else ""),
+        upstream=text(upstream),
+        link=outside(upstream),
+        pinned=_plain(entry.get("pinned")),
+        selector=tuple((key, _plain(value)) for key, value in entry.items() if key not in _TOLD and value),
+        cells=len(cells),
+        users=tuple(order_of(c.implementation for c in cells)),
+        cases=tuple(sorted({c.case for c in cells})),
+    )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}: {_plain(v)}" for k, v in value.items() if v is not None)
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(v) for v in value)
+    return text(value)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What was not run to an end."""
+
+    mark: Mark
+    implementation: str
+    why: str
+    cells: int
+    example: str
+    """Name of one cell."""
+
+
+def broken(cells: Sequence[Cell]) -> tuple[Broken, ...]:
+    """Infrastructure, apart from everything that judges mathematics."""
+    groups: dict[tuple[int, str, str], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        if cell.verdict in INFRASTRUCTURE:
+            groups[-MARKS[fate(cell)].rank, cell.implementation, text(cell.explanation)].append(cell)
+    return tuple(
+        Broken(MARKS[fate(group[0])], name, why, len(group), min(c.name for c in group))
+        for (_, name, why), group in sorted(groups.items())
+    )
+
+
+@dataclass(frozen=True)
+class ModeLine:
+    """A cell that two modes of one implementation judge differently."""
+
+    implementation: str
+    case: str
+    dtype: str
+    aspect: str
+    marks: tuple[tuple[str, Mark, str], ...]
+    """Mode, mark, error in ulps."""
+
+
+_MOST_MODE_LINES = 300
+"""The page is read, not searched: the matrix filters the rest."""
+
+
+def modes(run: Run) -> tuple[tuple[ModeLine, ...], int]:
+    """Where eager, graph, jit and compile differ in verdict, gravest first, and how many such places there are."""
+    groups: dict[tuple[str, str, str, str], dict[str, Cell]] = defaultdict(dict)
+    for cell in run.cells:
+        if cell.verdict not in INFRASTRUCTURE:
+            groups[cell.implementation, cell.case, cell.dtype, cell.aspect][cell.mode] = cell
+    differing = [(k, g) for k, g in groups.items() if len({fate(c) for c in g.values()} - {"unsupported"}) > 1]
+    differing.sort(key=lambda entry: (-max(MARKS[fate(c)].rank for c in entry[1].values()), entry[0]))
+    lines = tuple(
+        ModeLine(*key, tuple((mode, MARKS[fate(c)], rough(c.ulps)) for mode, c in sorted(group.items())))
+        for key, group in differing[:_MOST_MODE_LINES]
+    )
+    return lines, len(differing)
+
+
+def speeds(run: Run) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Heads and rows: every measurement with every figure it has."""
+    figures = sorted({key for speed in run.speeds for key in speed.figures})
+    rows = tuple(
+        (
+            *(s.workload, s.implementation, s.mode, s.dtype, s.verdict),
+            *(_figure(s.figures.get(key)) for key in figures),
+        )
+        for s in sorted(run.speeds, key=lambda s: (s.workload, s.dtype, s.implementation, s.mode))
+    )
+    return ("workload", "implementation", "mode", "dtype", "verdict", *(f.replace("_", " ") for f in figures)), rows
+
+
+def _figure(value: object) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return rough(float(value))
+    return _plain(value)
+
+
+def facts(entries: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """A mapping as lines of a table, in its own order, without what is empty."""
+    return tuple((key.replace("_", " "), _plain(v)) for key, v in entries.items() if v not in (None, "", [], {}, ()))

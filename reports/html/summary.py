@@ -1,0 +1,129 @@
+"""The first screen: what was tested, how it stands, the worst in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.records import Run
+from reports.html.addresses import address
+from reports.numbers import percent, rough
+from reports.tally import Finding, Standing, Totals, is_scratch, sentence, standings, text, totals, worst_things
+from reports.words import FINDINGS, INFRASTRUCTURE_FATES, MARKS, Mark, fate
+
+__all__ = ["Bar", "StandingLine", "Summary", "Worst", "build", "segments"]
+
+COLUMNS = ("agrees", "by_convention", "known", *FINDINGS, "unsupported")
+"""Fates that have a column of their own, from good to bad to absent."""
+_BAR = 240.0
+_THINNEST = 2.0
+"""Units of a bar that anything but nothing gets: one wrong cell in ten thousand must be seen."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A piece of a bar of `_BAR` units."""
+
+    key: str
+    x: float
+    width: float
+
+
+@dataclass(frozen=True)
+class StandingLine:
+    """A row of the table of implementations."""
+
+    standing: Standing
+    share: str
+    bars: tuple[Bar, ...]
+    counts: tuple[tuple[Mark, int], ...]
+    scratch: bool
+    about: str
+    """What it rests on, where it ran."""
+
+
+@dataclass(frozen=True)
+class Worst:
+    """One of the worst things, in words."""
+
+    mark: Mark
+    implementation: str
+    loss: str
+    where: str
+    sentence: str
+    size: str
+    alike: int
+    link: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything on the first screen."""
+
+    totals: Totals
+    share: str
+    lines: tuple[StandingLine, ...]
+    worst: tuple[Worst, ...]
+    columns: tuple[Mark, ...]
+    infrastructure: tuple[tuple[Mark, int], ...]
+    date: str
+    clean: bool
+
+
+def build(run: Run) -> Summary:
+    t = totals(run)
+    return Summary(
+        totals=t,
+        share=percent(100.0 * t.right / t.judged if t.judged else None),
+        lines=tuple(_line(s, run) for s in standings(run)),
+        worst=tuple(_worst(f) for f in worst_things(run)),
+        columns=tuple(MARKS[key] for key in COLUMNS),
+        infrastructure=tuple((MARKS[key], t.counts[key]) for key in INFRASTRUCTURE_FATES if t.counts.get(key)),
+        date=run.header.started.replace("T", " ").replace("+00:00", " UTC"),
+        clean=not (t.disagreeing or t.infrastructure),
+    )
+
+
+def _line(standing: Standing, run: Run) -> StandingLine:
+    entry = run.header.implementations.get(standing.implementation, {})
+    return StandingLine(
+        standing=standing,
+        share=percent(standing.share),
+        bars=segments(standing.counts),
+        counts=tuple((MARKS[key], standing.counts.get(key, 0)) for key in COLUMNS),
+        scratch=is_scratch(standing.implementation),
+        about=_about(entry),
+    )
+
+
+def _about(entry: Mapping[str, object]) -> str:
+    modes = entry.get("modes")
+    return ", ".join(text(mode) for mode in modes) if isinstance(modes, list | tuple) else ""
+
+
+def segments(counts: Mapping[str, int]) -> tuple[Bar, ...]:
+    """The judged cells as pieces of a bar; what is neither offered nor run is in no piece."""
+    keys = [key for key in COLUMNS if key != "unsupported" and counts.get(key)]
+    total = sum(counts[key] for key in keys)
+    widths = [max(_THINNEST, _BAR * counts[key] / total) for key in keys]
+    scale = _BAR / sum(widths) if widths else 1.0
+    bars, x = [], 0.0
+    for key, width in zip(keys, widths, strict=True):
+        bars.append(Bar(key, round(x, 2), round(width * scale, 2)))
+        x += width * scale
+    return tuple(bars)
+
+
+def _worst(finding: Finding) -> Worst:
+    cell = finding.cell
+    size = f"{rough(cell.ulps)} ulp" if cell.ulps is not None and str(cell.ulps) not in ("nan", "inf") else ""
+    return Worst(
+        mark=MARKS[fate(cell)],
+        implementation=cell.implementation,
+        loss=finding.loss,
+        where=f"{cell.aspect}, {cell.dtype}, {cell.mode}",
+        sentence=sentence(cell),
+        size=size,
+        alike=finding.alike - 1,
+        link="#" + address("cell", cell.name),
+    )

@@ -1,0 +1,95 @@
+"""Pictures of a report: every page at phone, laptop and wall size, light and dark.
+
+    python -m reports.screenshots REPORT.html FOLDER [PAGE…]
+
+Needs Playwright and a Chromium; CHROMIUM names one that is not at a usual place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["BROWSER_FLAGS", "chromium", "main", "take"]
+
+SIZES = {"phone": (390, 844), "laptop": (1440, 900), "wall": (2560, 1440)}
+THEMES = ("light", "dark")
+PAGES = (
+    "summary",
+    "matrix",
+    "documents",
+    "accuracy",
+    "conventions",
+    "ledger",
+    "modes",
+    "losses",
+    "environment",
+    "case",
+)
+BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+"""Containers run as root and have no GPU; a report must not cause traffic, so the browser must not either."""
+
+
+def chromium() -> str | None:
+    """Path of a Chromium or Chrome, or None."""
+    named = os.environ.get("CHROMIUM")
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return named or next((path for path in found if path), None)
+
+
+def take(report: Path, folder: Path, pages: Sequence[str] = PAGES) -> list[Path]:
+    """Write one PNG per page, size and theme into `folder`; the page `case` is the gravest case."""
+    # Only this command needs a browser driver; the rest of the package is imported without one.
+    from playwright.sync_api import sync_playwright
+
+    browser_path = chromium()
+    if browser_path is None:
+        raise FileNotFoundError("no Chromium found; install one (Debian: apt-get install chromium) or set CHROMIUM")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=BROWSER_FLAGS)
+        for size, (width, height) in SIZES.items():
+            for theme in THEMES:
+                tab = browser.new_page(
+                    viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light"
+                )
+                tab.goto(report.resolve().as_uri())
+                for page in pages:
+                    tab.evaluate("hash => { location.hash = hash }", _hash(tab, page))
+                    tab.wait_for_function(_SETTLED)
+                    path = folder / f"{page}-{size}-{theme}.png"
+                    tab.screenshot(path=path)
+                    written.append(path)
+                tab.close()
+        browser.close()
+    return written
+
+
+_SETTLED = "() => { const c = document.querySelector('article.casepage.here'); return !c || c.matches('.rendered'); }"
+
+
+def _hash(tab: object, page: str) -> str:
+    if page != "case":
+        return f"#page={page}"
+    first = tab.locator(".worst li a, tbody th a").first.get_attribute("href")  # type: ignore[attr-defined]
+    return str(first)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m reports.screenshots", description=__doc__.split("\n")[0])
+    parser.add_argument("report", type=Path, metavar="REPORT.html")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("pages", nargs="*", metavar="PAGE", default=PAGES, help=f"among {', '.join(PAGES)}")
+    options = parser.parse_args(arguments)
+    for path in take(options.report, options.folder, options.pages or PAGES):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
