@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -84,8 +84,8 @@ RESULTS = pytest.StashKey[Results]()
 class CellsItem(pytest.Item):
     """All cells of one case on one implementation."""
 
-    def __init__(self, *, case: Case, implementation: Implementation, **more: object) -> None:
-        super().__init__(**more)  # type: ignore[arg-type] - pytest's own keyword arguments, passed through
+    def __init__(self, *, case: Case, implementation: Implementation, **more: Any) -> None:
+        super().__init__(**more)
         self.case = case
         self.implementation = implementation
 
@@ -107,8 +107,8 @@ class CellsItem(pytest.Item):
 class ClaimItem(pytest.Item):
     """One claim of a document: passes when it is judged as the case file expects."""
 
-    def __init__(self, *, case: Case, position: int, **more: object) -> None:
-        super().__init__(**more)  # type: ignore[arg-type] - pytest's own keyword arguments, passed through
+    def __init__(self, *, case: Case, position: int, **more: Any) -> None:
+        super().__init__(**more)
         self.case = case
         self.position = position
 
@@ -147,7 +147,7 @@ def _order(items: Sequence[CellsItem], claims: Sequence[ClaimItem], modes: tuple
     from harness.planning import Scope
     from harness.suite.divergences import load_ledger
 
-    cases = {item.case.id: item.case for item in (*items, *claims)}
+    cases = {item.case.id: item.case for item in items} | {item.case.id: item.case for item in claims}
     implementations = {item.implementation.name: item.implementation for item in items}
     ledger = load_ledger(CASES / "ledger")
     return Order(tuple(cases.values()), "", ledger, tuple(implementations.values()), Scope(modes=modes))

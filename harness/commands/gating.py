@@ -8,7 +8,7 @@ from pathlib import Path
 from harness import terminal
 from harness.cli import UsageError
 from harness.exit_codes import ExitCode, gravest
-from harness.records import Run, RunWriter, read_run
+from harness.records import Cell, ClaimRecord, Run, RunWriter, Speed, read_run
 from harness.upgrade.gate import gate as decide
 from harness.upgrade.gate import run_codes
 from harness.upgrade.merge import merge as merged
@@ -26,7 +26,8 @@ def merge(options: argparse.Namespace) -> ExitCode:
     """Parts of a run become one run file; its code is that of the whole."""
     whole = merged([_existing(path) for path in options.runs])
     with RunWriter(options.output, whole.header) as writer:
-        for record in (*whole.cells, *whole.claims, *whole.speeds):
+        records: tuple[Cell | ClaimRecord | Speed, ...] = (*whole.cells, *whole.claims, *whole.speeds)
+        for record in records:
             writer.add(record)
         writer.finish(whole.footer.seconds, whole.footer.problems)
     print(f"run file: {options.output} ({len(whole.cells)} cells of {len(options.runs)} parts)")

@@ -1,0 +1,121 @@
+"""The implementations that have a name, and how any other is addressed.
+
+A name on the command line is one of: a registered name (`torch`), `module:Class` from any importable package, the name
+of an entry point in the group `xent.adapters`, `mutant:NAME` (a known-bad implementation), or `command:PROGRAM ARGS`, a
+program that speaks the protocol of docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from types import MappingProxyType
+
+ENTRY_POINTS = "xent.adapters"
+
+
+class RegistryError(ValueError):
+    """A name that addresses no implementation, with what comes near."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """How to start the worker of one implementation."""
+
+    name: str
+    target: str
+    """module:Class that the worker constructs; for a program, its command line."""
+    family: str = "other"
+    extra: str = ""
+    """The extra of the package that installs it."""
+    requires: tuple[str, ...] = ()
+    """Importable names without which it is not installed."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of its worker: backends and precision are chosen per process."""
+    command: tuple[str, ...] = ()
+    """The program to start instead of our worker."""
+
+
+_JAX = {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"}
+
+
+def _table() -> Mapping[str, Implementation]:
+    keras = "harness.adapters.keras:Keras"
+    adapters = "harness.adapters"
+    entries = (
+        Implementation("torch", f"{adapters}.torch:Torch", "torch", "torch", ("torch",)),
+        Implementation("tensorflow", f"{adapters}.tensorflow:TensorFlow", "tensorflow", "tensorflow", ("tensorflow",)),
+        Implementation(
+            "keras-tensorflow",
+            keras,
+            "tensorflow",
+            "tensorflow",
+            ("keras", "tensorflow"),
+            {"KERAS_BACKEND": "tensorflow"},
+        ),
+        Implementation("keras-torch", keras, "torch", "keras,torch", ("keras", "torch"), {"KERAS_BACKEND": "torch"}),
+        Implementation("keras-jax", keras, "jax", "keras,jax", ("keras", "jax"), {"KERAS_BACKEND": "jax", **_JAX}),
+        Implementation("jax", f"{adapters}.jax:Jax", "jax", "jax", ("jax",), _JAX),
+        Implementation("jax-x32", f"{adapters}.jax:Jax", "jax", "jax", ("jax",), {**_JAX, "JAX_ENABLE_X64": "0"}),
+        Implementation("optax", f"{adapters}.optax:Optax", "jax", "jax", ("optax",), _JAX),
+        Implementation("sklearn", f"{adapters}.sklearn:ScikitLearn", "scipy", "scipy", ("sklearn",)),
+        Implementation("scipy", f"{adapters}.scipy:SciPy", "scipy", "scipy", ("scipy",)),
+        Implementation("onnx-reference", f"{adapters}.onnx_reference:OnnxReference", "onnx", "onnx", ("onnx",)),
+        Implementation("onnxruntime", f"{adapters}.onnxruntime:OnnxRuntime", "onnx", "onnx", ("onnx", "onnxruntime")),
+        Implementation("numpy", f"{adapters}.numpy:NumPy", "numpy", "", ("numpy",)),
+        Implementation("scratch-d0", f"{adapters}.scratch.d0:D0", "scratch", "", ("numpy",)),
+        Implementation("scratch-d1", f"{adapters}.scratch.d1:D1", "scratch", "", ("numpy",)),
+        Implementation("scratch-d2", f"{adapters}.scratch.d2:D2", "scratch", "torch", ("torch",)),
+        Implementation("scratch-d3", f"{adapters}.scratch.d3:D3", "scratch", "", ("numpy",)),
+        Implementation("scratch-d4", f"{adapters}.scratch.d4:D4", "scratch", "", ("numpy",)),
+    )
+    return MappingProxyType({entry.name: entry for entry in entries})
+
+
+def registered() -> Mapping[str, Implementation]:
+    """All registered implementations, by name, whether installed here or not."""
+    return _table()
+
+
+def installed() -> tuple[str, ...]:
+    """Names of the registered implementations whose frameworks can be found here (nothing is imported)."""
+    return tuple(
+        name for name, i in registered().items() if all(find_spec(module) is not None for module in i.requires)
+    )
+
+
+def resolve(name: str) -> Implementation:
+    """The implementation a user names; RegistryError with what comes near where there is none."""
+    table = registered()
+    if name in table:
+        return table[name]
+    if name.startswith("command:"):
+        return _program(name)
+    if name.startswith("mutant:"):
+        return Implementation(name, f"harness.adapters.mutants:{name.removeprefix('mutant:')}", "mutant")
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+        return Implementation(name, name)
+    points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if name in points:
+        return Implementation(name, points[name].value)
+    known = [*table, *points]
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+    raise RegistryError(
+        f"no implementation is named {name!r}: {hint} Others are addressed as module:Class or command:PROGRAM"
+    )
+
+
+def _program(name: str) -> Implementation:
+    try:
+        words = tuple(shlex.split(name.removeprefix("command:")))
+    except ValueError as error:
+        raise RegistryError(f"{name!r} is no command line: {error}") from error
+    if not words:
+        raise RegistryError("command: names no program; write command:./my-program --flag")
+    return Implementation(name, " ".join(words), "command", command=words)
