@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judgement.claimed import Finding, Subject, agree, described, one_hot, printed_alike, readable
+from harness.judgement.claimed import Finding, Subject, agree, described, near, one_hot, printed_alike, readable
 
 Numbers = NDArray[Any]
 Parameters = Mapping[str, Any]
@@ -23,8 +23,7 @@ def _close(a: Numbers, b: Numbers, tolerance: float = CLOSE) -> bool:
     """Whether the numbers agree to `tolerance` relative to the truth `b` (or to one, where it is less than one)."""
     if a.shape != b.shape:
         return False
-    with np.errstate(invalid="ignore"):
-        return bool(np.all((a == b) | (np.abs(a - b) <= tolerance * np.maximum(np.abs(b), 1.0))))
+    return bool(np.all(near(a, b, tolerance * np.maximum(np.abs(b), 1.0))))
 
 
 def _verdict(holds: bool) -> str:

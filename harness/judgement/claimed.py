@@ -118,9 +118,13 @@ def agree(claimed: Numbers, truth: Numbers) -> bool:
     """Whether the numbers are the same but for the rounding of float64 code; nan agrees with nan."""
     if claimed.shape != truth.shape:
         return False
+    return bool(np.all(near(claimed, truth, SAME * np.abs(truth)) | (np.isnan(claimed) & np.isnan(truth))))
+
+
+def near(got: Numbers, truth: Numbers, distance: Any) -> Numbers:
+    """Where the numbers are equal, or finite and at most `distance` apart."""
     with np.errstate(invalid="ignore"):
-        close = np.abs(claimed - truth) <= SAME * np.abs(truth)
-    return bool(np.all(close | (claimed == truth) | (np.isnan(claimed) & np.isnan(truth))))
+        return np.asarray((got == truth) | (np.isfinite(truth) & (np.abs(got - truth) <= distance)))
 
 
 def printed_alike(claimed: Numbers, truth: Numbers, digits: int | None) -> bool:
