@@ -13,6 +13,10 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 __all__ = ["BROWSER_FLAGS", "chromium", "main", "take"]
 
@@ -73,11 +77,12 @@ def take(report: Path, folder: Path, pages: Sequence[str] = PAGES) -> list[Path]
 _SETTLED = "() => { const c = document.querySelector('article.casepage.here'); return !c || c.matches('.rendered'); }"
 
 
-def _hash(tab: object, page: str) -> str:
+def _hash(tab: Page, page: str) -> str:
     if page != "case":
         return f"#page={page}"
-    first = tab.locator(".worst li a, tbody th a").first.get_attribute("href")  # type: ignore[attr-defined]
-    return str(first)
+    worst = tab.locator(".worst li a")
+    chosen = worst if worst.count() else tab.locator(".grid tbody th a")
+    return str(chosen.first.get_attribute("href"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,7 +22,7 @@ __all__ = ["LossAccuracy", "Spread", "build"]
 _DTYPES = ("float64", "float32", "float16", "bfloat16")
 _LOWEST, _HIGHEST = -2, 10
 """Decades of ulps the axis spans; what is smaller or larger is drawn at its ends, which are labelled so."""
-_PANEL, _GAP, _LEFT, _TOP, _ROW = 190, 26, 150, 44, 20
+_PANEL, _GAP, _LEFT, _TOP, _ROW = 200, 44, 150, 44, 20
 """Width of a panel, space between panels, space for names, for headings, height of a row: units of the drawing."""
 
 
@@ -144,8 +144,9 @@ def _panel_axis(left: float, dtype: str, rows: int) -> Markup:
         x = left + _across(decade)
         kind = "one" if decade == 0 else "grid"
         parts.append(Markup('<path class="{}" d="M{:g} {:g}V{:g}"/>').format(kind, x, _TOP - 4, bottom))
-        words = {_LOWEST: "≤0.01", 0: "1", _HIGHEST: "≥1e10"}.get(decade, f"1e{decade}")
-        parts.append(_label(x, bottom + 16, words, "middle", "tick"))
+        words = {_LOWEST: "≤0.01", 0: "1", 4: "1e4", _HIGHEST: "≥1e10"}.get(decade)
+        if words:
+            parts.append(_label(x, bottom + 16, words, "middle", "tick"))
     parts.append(_label(left, 30, "error in ulps", "start", "tick"))
     return Markup("").join(parts)
 

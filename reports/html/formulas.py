@@ -64,12 +64,16 @@ def _frac(top: str, bottom: str) -> str:
     return _tag("mfrac", top, bottom)
 
 
+_THIN = '<mspace width="0.17em"></mspace>'
+"""The space around the name of a function, a sixth of an em as typesetters use."""
+
+
 def _ln(*argument: str) -> str:
-    return _row(_i("ln"), _tag("mspace"), *argument)
+    return _row(_THIN, _i("ln"), _THIN, *argument)
 
 
 def _log_b(*argument: str) -> str:
-    return _row(_tag("msub", _i("log"), _i("b")), _tag("mspace"), *argument)
+    return _row(_THIN, _tag("msub", _i("log"), _i("b")), _THIN, *argument)
 
 
 def _exp(exponent: str) -> str:
@@ -85,7 +89,8 @@ def _math(*parts: str) -> Markup:
     return Markup(f'<math display="block">{_row(*parts)}</math>')
 
 
-_L, _EQ, _MINUS, _PLUS = _i("L"), _o("="), _o("−"), _o("+")
+_L, _EQ, _NEGATIVE, _PLUS = _i("L"), _o("="), _o("−"), _o("+")
+_NEGATIVE = '<mo form="prefix">−</mo>'
 _ONE = _n("1")
 _SIGMA_Z = _row(_i("σ"), _paren(_i("z")))
 _LSE = _ln(_sum("k", _exp(_sub("x", "k"))))
@@ -96,9 +101,9 @@ _TRUE = _sub("p", "t")
 FORMULAS: Mapping[str, Formula] = MappingProxyType(
     {
         "entropy": Formula(
-            _math(_i("H"), _paren(_i("p")), _EQ, _MINUS, _sum("j", _sub("p", "j"), _log_b(_sub("p", "j")))),
+            _math(_i("H"), _paren(_i("p")), _EQ, _NEGATIVE, _sum("j", _sub("p", "j"), _log_b(_sub("p", "j")))),
             _math(
-                _d(_i("H"), _sub("p", "j")), _EQ, _MINUS, _frac(_row(_ONE, _PLUS, _ln(_sub("p", "j"))), _ln(_i("b")))
+                _d(_i("H"), _sub("p", "j")), _EQ, _NEGATIVE, _frac(_row(_ONE, _PLUS, _ln(_sub("p", "j"))), _ln(_i("b")))
             ),
             "p are probabilities, b is the base of the logarithm; 0 log 0 is 0.",
         ),
@@ -122,10 +127,12 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
                 _i("H"),
                 _paren(_i("t"), _o(","), _i("p")),
                 _EQ,
-                _MINUS,
+                _NEGATIVE,
                 _sum("j", _sub("t", "j"), _log_b(_sub("p", "j"))),
             ),
-            _math(_d(_i("H"), _sub("p", "j")), _EQ, _MINUS, _frac(_sub("t", "j"), _row(_sub("p", "j"), _ln(_i("b"))))),
+            _math(
+                _d(_i("H"), _sub("p", "j")), _EQ, _NEGATIVE, _frac(_sub("t", "j"), _row(_sub("p", "j"), _ln(_i("b"))))
+            ),
             "t is the target distribution, p the predicted one, b the base of the logarithm; 0 log 0 is 0.",
         ),
         "kl_divergence": Formula(
@@ -135,20 +142,20 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
                 _EQ,
                 _sum("j", _sub("t", "j"), _paren(_ln(_sub("t", "j")), _MINUS, _sub("q", "j"))),
             ),
-            _math(_d(_i("D"), _sub("q", "j")), _EQ, _MINUS, _sub("t", "j")),
+            _math(_d(_i("D"), _sub("q", "j")), _EQ, _NEGATIVE, _sub("t", "j")),
             "t is the target distribution, q = ln p are log-probabilities; a target of 0 contributes 0.",
         ),
         "nll_loss": Formula(
-            _math(_L, _EQ, _MINUS, _sub("w", "t"), _sub("q", "t")),
-            _math(_d(_L, _sub("q", "j")), _EQ, _MINUS, _sub("w", "t"), _sub("δ", "jt")),
+            _math(_L, _EQ, _NEGATIVE, _sub("w", "t"), _sub("q", "t")),
+            _math(_d(_L, _sub("q", "j")), _EQ, _NEGATIVE, _sub("w", "t"), _sub("δ", "jt")),
             "q are log-probabilities, t the class label, w the weight of a class (1 unless given).",
         ),
         "categorical_cross_entropy": Formula(
-            _math(_L, _EQ, _MINUS, _sum("j", _sub("w", "j"), _sub("y", "j"), _log_b(_sub("p", "j")))),
+            _math(_L, _EQ, _NEGATIVE, _sum("j", _sub("w", "j"), _sub("y", "j"), _log_b(_sub("p", "j")))),
             _math(
                 _d(_L, _sub("p", "j")),
                 _EQ,
-                _MINUS,
+                _NEGATIVE,
                 _frac(_row(_sub("w", "j"), _sub("y", "j")), _row(_sub("p", "j"), _ln(_i("b")))),
             ),
             "p are probabilities, y the targets (a label is the distribution that is 1 there), w class weights.",
@@ -162,7 +169,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             _math(
                 _L,
                 _EQ,
-                _MINUS,
+                _NEGATIVE,
                 _i("y"),
                 _log_b(_i("p")),
                 _MINUS,
@@ -182,7 +189,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
                 _EQ,
                 _i("w"),
                 _i("y"),
-                _ln(_paren(_ONE, _PLUS, _exp(_row(_MINUS, _i("z"))))),
+                _ln(_paren(_ONE, _PLUS, _exp(_row(_NEGATIVE, _i("z"))))),
                 _PLUS,
                 _paren(_ONE, _MINUS, _i("y")),
                 _ln(_paren(_ONE, _PLUS, _exp(_i("z")))),
@@ -203,7 +210,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             _math(
                 _L,
                 _EQ,
-                _MINUS,
+                _NEGATIVE,
                 _sub("α", "t"),
                 _sup(_paren(_ONE, _MINUS, _TRUE), _i("γ")),
                 _ln(_TRUE),
@@ -225,7 +232,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             _math(
                 _L,
                 _EQ,
-                _MINUS,
+                _NEGATIVE,
                 _sum(
                     "j",
                     _i("α"),

@@ -12,8 +12,10 @@ from reports.words import MARKS, Mark, fate, gravity, happened
 
 __all__ = ["Column", "Group", "Matrix", "Place", "Row", "build", "folder"]
 
-_SETTLED = frozenset({"agrees", "unsupported"})
-"""Fates that need nobody's attention."""
+_QUIET = frozenset({"agrees", "unsupported"})
+"""Fates that are not counted in the heading of a group."""
+_SETTLED = _QUIET | {"missing"}
+"""Fates that fold a row away. An implementation that could not be started is told once, not in every row."""
 
 
 @dataclass(frozen=True, order=True)
@@ -130,7 +132,7 @@ def _row(number: int, case: str, title: str, places: tuple[Place | None, ...]) -
 
 
 def _group(name: str, rows: Sequence[Row]) -> Group:
-    counts = Counter(p.mark.key for row in rows for p in row.places if p is not None and p.mark.key not in _SETTLED)
+    counts = Counter(p.mark.key for row in rows for p in row.places if p is not None and p.mark.key not in _QUIET)
     return Group(
         folder=name,
         restless=tuple(sorted((r for r in rows if not r.settled), key=lambda r: (-r.gravest, r.case))),

@@ -501,7 +501,12 @@
     const body = make("tbody");
     for (const [column, members] of ranked) {
       const [implementation, mode] = data.columns[column];
-      const tr = make("tr", {}, make("th", { scope: "row" }, implementation, make("i", {}, mode)));
+      const called = [...new Set(members.map((m) => data.strings[data.function[m]]).filter(Boolean))];
+      const tr = make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, implementation, make("i", {}, mode), ...called.map((f) => make("i", { class: "mono" }, f))),
+      );
       for (const aspect of aspects) {
         const i = members.find((m) => data.aspects[data.aspect[m]] === aspect);
         tr.append(i === undefined ? make("td") : answer(i, truths[aspect]));
@@ -557,7 +562,7 @@
     if (data.ulps[i] !== null || data.ratio[i] !== null) td.append(errorLine(i, key));
     const notes = [
       ["", key === "agrees" ? "" : string("note")],
-      ["under ", string("convention")],
+      ["under ", string("note").includes(string("convention")) ? "" : string("convention")],
       ["said ", string("message") === string("note") ? "" : string("message")],
     ];
     const own = string("truth");
@@ -566,7 +571,6 @@
     if (string("ledger")) {
       td.append(make("p", { class: "note" }, "ledger ", make("a", { href: "#ledger=" + encoded(string("ledger")) }, string("ledger"))));
     }
-    if (string("function")) td.append(make("p", { class: "note quiet mono" }, string("function")));
     return td;
   }
 
@@ -608,7 +612,7 @@
       make("path", { class: "limit", d: `M${limit} 0V8` }),
     );
     const error = data.ulps[i] === null ? "" : `${rough(data.ulps[i])} ulp`;
-    const share = Number.isFinite(used) ? (used <= 10 ? `${rough(100 * used)} % of the budget` : `${rough(used)} budgets`) : "beyond any budget";
+    const share = Number.isFinite(used) ? (used <= 10 ? `${rough(100 * used)} % of the budget` : `${rough(used)} × the budget`) : "beyond any budget";
     const grade = data.grade[i] ? `grade ${data.grade[i]}` : "";
     return make("div", { class: "error" }, svg, make("span", {}, [error, data.ratio[i] === null ? "" : share, grade].filter(Boolean).join(" · ")));
   }
@@ -739,6 +743,9 @@
       event.preventDefault();
       fillForm({});
       go({}, true);
+    });
+    $("more").addEventListener("click", () => {
+      $("more").setAttribute("aria-expanded", String(form.classList.toggle("unfolded")));
     });
     const foldAll = (open) => {
       for (const box of document.querySelectorAll("#matrix details:not([hidden])")) box.open = open;
