@@ -86,7 +86,7 @@ class Runner:
         asked = tuple(n for n in call.differentiate if jnp.issubdtype(given[n].dtype, jnp.inexact))
         cotangent = None if call.cotangent is None else to_jax(call.cotangent)
         if not asked:
-            value = self._staged(call, asked, lambda named, _: (recipe.compute(named), {}))(given, cotangent)[0]
+            value = self._staged(call, recipe, asked, lambda named, _: (recipe.compute(named), {}))(given, cotangent)[0]
             return self._answer(recipe, value, {})
 
         def differentiated(named: Named, upstream: Any) -> Any:
@@ -95,18 +95,17 @@ class Runner:
             return value, pull(jnp.ones_like(value) if upstream is None else upstream.astype(value.dtype))[0]
 
         try:
-            value, gradients = self._staged(call, asked, differentiated)(given, cotangent)
+            value, gradients = self._staged(call, recipe, asked, differentiated)(given, cotangent)
         except Exception as error:  # what the value alone does decides whether this is a failure of the gradient
-            value = self._staged(call, (), lambda named, _: (recipe.compute(named), {}))(given, None)[0]
+            value = self._staged(call, recipe, (), lambda named, _: (recipe.compute(named), {}))(given, None)[0]
             return self._answer(recipe, value, {}, error)
         return self._answer(recipe, value, gradients)
 
-    def _staged(self, call: Call, asked: tuple[str, ...], function: Callable[[Named, Any], Any]) -> Any:
+    def _staged(self, call: Call, recipe: Recipe, asked: tuple[str, ...], function: Callable[[Named, Any], Any]) -> Any:
         if call.mode != "jit":
             return function
-        static = {n: v for n, v in call.options.items() if not isinstance(v, Array)}
         # jax.jit tells shapes and dtypes apart itself, but only for one and the same function.
-        signature = repr((call.loss, sorted(static.items()), sorted(_arrays(call.options)), asked, recipe_key(call)))
+        signature = repr((call.loss, recipe.function, asked, _static(call)))
         if signature not in self._compiled:
             self._compiled[signature] = jax.jit(function)
         return self._compiled[signature]
@@ -123,9 +122,10 @@ class Runner:
         )
 
 
-def recipe_key(call: Call) -> tuple[Any, ...]:
-    """What else a recipe depends on: which inputs are integers, and their ranks."""
-    return tuple(sorted((n, a.is_float, a.storage.ndim) for n, a in call.inputs.items()))
+def _static(call: Call) -> list[Any]:
+    """What a recipe is made from besides the numbers: options, kinds and ranks of the inputs."""
+    options = sorted((n, "array" if isinstance(v, Array) else repr(v)) for n, v in call.options.items())
+    return [options, sorted((n, a.is_float, a.shape) for n, a in call.inputs.items())]
 
 
 def _arrays(options: Mapping[str, Any]) -> dict[str, Array]:

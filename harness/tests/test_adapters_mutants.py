@@ -57,7 +57,7 @@ def probes(loss: str) -> Iterator[Call]:
     yield from _PROBES[loss](loss)
 
 
-def _with_options(loss: str, inputs: dict[str, Any], options: list[dict[str, Any]]) -> Iterator[Call]:
+def _with_options(loss: str, inputs: dict[str, Any], options: list[Any]) -> Iterator[Call]:
     for chosen in options:
         yield call(loss, inputs, chosen)
         if chosen.get("reduction") == "none":
@@ -121,6 +121,7 @@ def _softmaxes(loss: str) -> Iterator[Call]:
 
 def _focal(loss: str) -> Iterator[Call]:
     if loss == "binary_focal":
+        options: Any
         for options in ({"gamma": 2.0}, {"gamma": 0.0}, {"gamma": 3.5, "alpha": 0.25}, {"gamma": 2.0, "alpha": 0.5}):
             yield from _binary_with(loss, options)
         return
@@ -176,7 +177,7 @@ def _distributions(loss: str) -> Iterator[Call]:
 
 def _kl(loss: str) -> Iterator[Call]:
     inputs = {"log_probabilities": np.log(P), "targets": Q}
-    reductions = [{}, {"reduction": "sum"}, {"reduction": "none"}, {"reduction": "batchmean"}]
+    reductions: list[Any] = [{}, {"reduction": "sum"}, {"reduction": "none"}, {"reduction": "batchmean"}]
     yield from _with_options(loss, inputs, reductions)
     yield call(loss, {**inputs, "targets": np.log(np.asarray(P)[::-1])}, {"log_target": True})
     yield call(loss, {"log_probabilities": [[-1.0, -np.inf]], "targets": [[1.0, 0.0]]}, {})

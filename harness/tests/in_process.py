@@ -1,0 +1,57 @@
+"""Evaluating calls in a process of its own, for frameworks whose settings are fixed when they are imported."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+
+from harness.adapters.base import Adapter, Answer, Call, Description
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """What was raised instead of an answer."""
+
+    type: str
+    message: str
+
+
+Answers = Mapping[str, Answer | Unanswered]
+
+
+def evaluate_in_process(adapter: str, calls: Mapping[str, Call], environment: Mapping[str, str]) -> Answers:
+    """The answers of `module:name` to `calls`, by name, from one process with these variables set."""
+    ended = subprocess.run(
+        [sys.executable, "-c", "from harness.tests.in_process import main; main()", adapter],
+        input=pickle.dumps(dict(calls)),
+        capture_output=True,
+        env={**os.environ, **environment},
+        timeout=300,  # importing a framework and compiling some twenty small programs takes a tenth of that
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    answers: Answers = pickle.loads(ended.stdout)
+    return answers
+
+
+def evaluated(adapter: Adapter, call: Call) -> Answer | Unanswered:
+    try:
+        answer = adapter.evaluate(call)
+    except Exception as error:  # whatever the framework raised is what the tests look at
+        return Unanswered(type(error).__name__, str(error))
+    # An exception of a framework may not survive pickling; its text does.
+    gradient_error = None if answer.gradient_error is None else RuntimeError(str(answer.gradient_error))
+    return replace(answer, gradient_error=gradient_error)
+
+
+def main() -> None:
+    module, name = sys.argv[1].split(":")
+    adapter: Adapter = getattr(import_module(module), name)()
+    assert isinstance(adapter.describe(), Description)
+    calls = pickle.loads(sys.stdin.buffer.read())
+    sys.stdout.buffer.write(pickle.dumps({name: evaluated(adapter, call) for name, call in calls.items()}))
