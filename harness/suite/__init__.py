@@ -8,6 +8,6 @@ framework and NumPy only. Import what you need from its modules:
     loading     load(paths) -> Suite, find_cases_directory()
     selection   select(cases, patterns)
     linting     lint(cases) -> problems
-    schema      case_schema(), the JSON schema for editors
+    schema      schema(), the JSON schema for editors
     checks      the closed list of checks a claim may name
 """

@@ -69,6 +69,13 @@ def _softmax_cross_entropy(arrays: Arrays, options: Options, dtype: str) -> Numb
     return _expected(_log_softmax(arrays, options, dtype), arrays, _axis(options), dtype)
 
 
+def _linear_cross_entropy(arrays: Arrays, options: Options, dtype: str) -> Numbers:
+    logits = _in(arrays["hidden"] @ arrays["weight"].T, dtype)
+    if "bias" in arrays:
+        logits = _in(logits + arrays["bias"], dtype)
+    return _softmax_cross_entropy({**arrays, "logits": logits}, options, dtype)
+
+
 def _categorical_focal(arrays: Arrays, options: Options, dtype: str) -> Numbers:
     p = _softmax(arrays, options, dtype)
     factor = _in((1.0 - p) ** float(options.get("gamma", 2.0)), dtype)
@@ -117,6 +124,7 @@ NAIVE: Mapping[str, Formula] = MappingProxyType(
         "cross_entropy": _categorical,
         "categorical_cross_entropy": _categorical,
         "softmax_cross_entropy": _softmax_cross_entropy,
+        "linear_cross_entropy": _linear_cross_entropy,
         "binary_cross_entropy": _binary,
         "binary_cross_entropy_with_logits": _binary_with_logits,
         "binary_focal": _binary_focal,

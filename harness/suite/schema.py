@@ -25,7 +25,7 @@ _KINDS: Mapping[str, Any] = {
 _NAMED_SUBSCHEMAS = ("properties", "$defs")
 
 
-def case_schema() -> dict[str, Any]:
+def schema() -> dict[str, Any]:
     """The JSON schema (2020-12) of a case file: a list of entries, each a case or a family of cases."""
     entry = CaseEntry.model_json_schema(ref_template="#/$defs/{model}")
     definitions = entry.pop("$defs")
@@ -63,9 +63,9 @@ def case_schema() -> dict[str, Any]:
     }
 
 
-def case_schema_text() -> str:
+def schema_text() -> str:
     """The schema as it is committed."""
-    return json.dumps(case_schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _generators(common: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,14 +90,14 @@ def _generators(common: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _with_parameters(schema: Any, *, is_property: bool = False) -> Any:
+def _with_parameters(part: Any, *, is_property: bool = False) -> Any:
     """The schema with `$name` allowed wherever a family may put a value: in every property and every item."""
-    if isinstance(schema, list):
-        return [_with_parameters(entry) for entry in schema]
-    if not isinstance(schema, dict):
-        return schema
+    if isinstance(part, list):
+        return [_with_parameters(entry) for entry in part]
+    if not isinstance(part, dict):
+        return part
     inner: dict[str, Any] = {}
-    for key, value in schema.items():
+    for key, value in part.items():
         if key in _NAMED_SUBSCHEMAS:
             inner[key] = {name: _with_parameters(entry, is_property=True) for name, entry in value.items()}
         elif key in ("items", "additionalProperties") and isinstance(value, dict):
@@ -114,4 +114,4 @@ def _with_parameters(schema: Any, *, is_property: bool = False) -> Any:
 
 
 if __name__ == "__main__":
-    print(case_schema_text(), end="")
+    print(schema_text(), end="")

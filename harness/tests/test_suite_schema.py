@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from harness.suite.loading import FOLDERS, find_cases_directory
-from harness.suite.schema import case_schema, case_schema_text
+from harness.suite.schema import schema, schema_text
 
 HOME = find_cases_directory()
 FILES = sorted(file for folder in FOLDERS for file in (HOME / folder).rglob("*.yaml"))
@@ -20,9 +20,9 @@ FILES = sorted(file for folder in FOLDERS for file in (HOME / folder).rglob("*.y
 
 @cache
 def validator() -> Any:
-    schema = case_schema()
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return jsonschema.Draft202012Validator(schema)
+    emitted = schema()
+    jsonschema.Draft202012Validator.check_schema(emitted)
+    return jsonschema.Draft202012Validator(emitted)
 
 
 def as_editors_read(text: str) -> Any:
@@ -32,7 +32,7 @@ def as_editors_read(text: str) -> Any:
 
 def test_the_committed_schema_is_current() -> None:
     committed = (HOME / "schema" / "case.schema.json").read_text(encoding="utf-8")
-    assert committed == case_schema_text(), "run: python -m harness.suite.schema > cases/schema/case.schema.json"
+    assert committed == schema_text(), "run: python -m harness.suite.schema > cases/schema/case.schema.json"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(HOME)))
