@@ -89,7 +89,7 @@ def _math(*parts: str) -> Markup:
     return Markup(f'<math display="block">{_row(*parts)}</math>')
 
 
-_L, _EQ, _NEGATIVE, _PLUS = _i("L"), _o("="), _o("−"), _o("+")
+_L, _EQ, _MINUS, _PLUS = _i("L"), _o("="), _o("−"), _o("+")
 _NEGATIVE = '<mo form="prefix">−</mo>'
 _ONE = _n("1")
 _SIGMA_Z = _row(_i("σ"), _paren(_i("z")))
