@@ -51,7 +51,7 @@ def _expected(terms: Numbers, arrays: Arrays, axis: int, dtype: str) -> Numbers:
     """−Σ t·terms for distributions, −terms at the label for labels: labels are looked up, so no 0·∞ arises."""
     targets = _targets(arrays, terms.shape, axis)
     if arrays["targets"].dtype.kind in "iu":
-        return -np.sum(np.where(targets == 1, terms, 0.0), axis=axis)
+        return np.asarray(-np.sum(np.where(targets == 1, terms, 0.0), axis=axis))
     return -np.asarray(_in(np.sum(_in(targets * terms, dtype), axis=axis), dtype))
 
 
