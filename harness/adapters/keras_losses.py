@@ -198,7 +198,11 @@ def _binary(scores: str) -> Builder:
 
 
 def _focal(call: Call, *, binary: bool) -> Recipe:
-    """Both focal losses turn logits into probabilities first and clip those."""
+    """Both focal losses turn logits into probabilities first and clip those.
+
+    Except the binary one on TensorFlow: `keras.ops.sigmoid` leaves a note of its logits on the tensor, and the binary
+    cross-entropy there goes back to them.
+    """
     call.refuse_options_except(*_COMMON, "alpha", "gamma", *(() if binary else ("axis",)))
     keywords: dict[str, Any] = {"from_logits": True}
     keywords |= {name: call.options[name] for name in ("alpha", "gamma") if name in call.options}
@@ -206,7 +210,8 @@ def _focal(call: Call, *, binary: bool) -> Recipe:
     if binary:
         keywords["apply_class_balancing"] = "alpha" in call.options
         names = ("binary_focal_crossentropy", "BinaryFocalCrossentropy")
-        return _ask(call, _Loss(*names, *operands, keywords, _clip_before_bce(call), elementwise=True))
+        clipped = {} if _backend() == "tensorflow" else _clip_before_bce(call)
+        return _ask(call, _Loss(*names, *operands, keywords, clipped, elementwise=True))
     keywords["axis"] = _axis(call)
     names = ("categorical_focal_crossentropy", "CategoricalFocalCrossentropy")
     return _ask(call, _Loss(*names, *operands, keywords, {"renormalize": True, **_clip(call)}))

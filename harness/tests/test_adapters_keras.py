@@ -109,6 +109,7 @@ CALLS = {
     ),
     "focal, gamma 0": call("binary_focal", {**MEAN, "gamma": 0.0}, logits=[1.0], targets=[1.0]),
     "focal, alpha half": call("binary_focal", {**MEAN, "gamma": 0.0, "alpha": 0.5}, logits=[1.0], targets=[1.0]),
+    "focal, hopeless": call("binary_focal", {**NONE, "gamma": 2.0}, logits=[-100.0], targets=[1.0]),
     "categorical focal": call(
         "categorical_focal", {**NONE, "gamma": 0.0, "alpha": 1.0}, logits=ROW, targets=[[1.0, 0.0, 0.0]]
     ),
@@ -273,6 +274,16 @@ def test_focal_losses_reduce_to_cross_entropy(backend: Backend) -> None:
     assert backend.value("focal, gamma 0") == pytest.approx(plain, rel=1e-6)
     assert backend.value("focal, alpha half") == pytest.approx(plain / 2, rel=1e-6)
     assert backend.value("categorical focal") == pytest.approx([2.4076059644443806], rel=1e-6)
+
+
+def test_the_binary_focal_loss_is_clipped_except_on_tensorflow(backend: Backend) -> None:
+    answer = backend.answers["focal, hopeless"]
+    if backend.name == "tensorflow":
+        assert backend.value("focal, hopeless") == pytest.approx([100.0])
+        assert answer.convention is None
+    else:
+        assert backend.value("focal, hopeless") == pytest.approx([16.118095], rel=1e-6)
+        assert "clip" in answer.convention
 
 
 def test_kl_takes_the_probabilities_back_out_of_the_logarithm(backend: Backend) -> None:
