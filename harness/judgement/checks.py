@@ -48,13 +48,13 @@ def _loss_decreases_towards_target(subject: Subject, _: Parameters) -> Finding:
         start = (start + 1.0 / subject.classes) / 2.0
     # Eighths are exact; at the target itself logits would be infinite, so the way from logits stops short of it.
     steps = np.arange(0, 8 if from_logits else 9) / 8.0
+    name = "logits" if from_logits else "probabilities"
     losses = []
     for s in steps:
         mixed = (1.0 - s) * start + s * target
-        name = "logits" if from_logits else "probabilities"
-        losses.append(
-            float(np.sum(subject.value(inputs={**subject.inputs, name: np.log(mixed) if from_logits else mixed})))
-        )
+        with np.errstate(divide="ignore"):
+            prediction = np.log(mixed) if from_logits else mixed
+        losses.append(float(np.sum(subject.value(inputs={**subject.inputs, name: prediction}))))
     holds = bool(np.all(np.diff(losses) < 0))
     explanation = (
         f"From the prediction to the target in {len(steps) - 1} steps the loss "

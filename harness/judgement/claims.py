@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.judgement.checks import COMPUTATIONS
 from harness.judgement.claimed import Finding, Subject, agree, described, printed_alike, readable
 from harness.records import ClaimRecord, number
-from harness.suite.case import ArraySpec, Case, Claim
+from harness.suite.case import ONLY_UNDER, ArraySpec, Case, Claim
 from harness.suite.generators import realize
 from harness.suite.signatures import SIGNATURES
 
@@ -42,7 +42,8 @@ def judge_claim(case: Case, claim: Claim, evaluate: Evaluate, inputs: Mapping[st
         finding = Finding("cannot_be_checked", None, f"The claim cannot be computed on this case: {error}.")
         expected = False
     else:
-        expected = finding.verdict == claim.expected_verdict
+        right_convention = finding.convention is None or claim.holds == f"{ONLY_UNDER}{finding.convention}"
+        expected = finding.verdict == claim.expected_verdict and right_convention
     explanation = finding.explanation if claim.because is None else f"{finding.explanation} {claim.because}"
     return ClaimRecord(
         case=case.id,

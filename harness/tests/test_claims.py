@@ -77,7 +77,8 @@ def test_the_verdict_is_computed_whatever_the_case_expects(claim: Claim, verdict
     expecting = Claim(**{**claim.__dict__, "holds": holds})
     record = judge(expecting)
     assert record.verdict == verdict
-    assert record.expected == (expecting.expected_verdict == verdict)
+    named = record.convention is None or holds == f"only under {record.convention}"
+    assert record.expected == (expecting.expected_verdict == verdict and named)
     assert record.explanation
     assert record.document == "document.txt"
 
@@ -102,6 +103,12 @@ def test_a_wrong_number_is_explained_only_by_what_gives_it(value: float, words: 
 def test_the_binary_formula_over_all_entries_is_recognised() -> None:
     binary = -(np.eye(3) * np.log(PROBABILITIES) + (1 - np.eye(3)) * np.log(1 - PROBABILITIES)).mean()
     assert "is the mean of binary_cross_entropy" in judge(number(float(binary))).explanation
+
+
+def test_another_convention_than_the_expected_one_is_not_as_expected() -> None:
+    in_base_10 = number(0.1579, "only under base 2", printed_digits=4)
+    record = judge(in_base_10)
+    assert (record.verdict, record.convention, record.expected) == ("holds_under_convention", "base 10", False)
 
 
 def test_the_convention_of_the_case_file_is_tried_and_named() -> None:
