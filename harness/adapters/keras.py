@@ -7,8 +7,8 @@ class with the dtype of the call; `class` always calls the class as a user const
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import keras
@@ -17,7 +17,15 @@ from harness.adapters.base import Answer, Call, Description, Unsupported
 from harness.adapters.keras_losses import RECIPES, Recipe
 
 _MODES = {"tensorflow": ("graph", "xla"), "jax": ("jit",), "torch": ()}
-Run = Callable[[Call, Recipe], Answer]
+
+
+@dataclass(frozen=True)
+class _Connected:
+    """How recipes run on a backend, and what it says of itself."""
+
+    run: Callable[[Call, Recipe], Answer]
+    flags: Mapping[str, str]
+    threads: int = 1
 
 
 class Keras:
@@ -28,7 +36,7 @@ class Keras:
         if self._backend not in _MODES:
             known = ", ".join(_MODES)
             raise ImportError(f"KERAS_BACKEND is {self._backend}; this adapter differentiates with one of {known}")
-        self._run, self._flags = _connect(self._backend)
+        self._connected = _connect(self._backend)
 
     def describe(self) -> Description:
         return Description(
@@ -38,8 +46,9 @@ class Keras:
             # TensorFlow and JAX flush subnormal numbers on the CPU, PyTorch keeps them.
             flush_to_zero=self._backend != "torch",
             versions={name: version(name) for name in ("keras", self._backend, "numpy")},
+            threads=self._connected.threads,
             flags={
-                **self._flags,
+                **self._connected.flags,
                 "KERAS_BACKEND": self._backend,
                 "floatx": keras.config.floatx(),
                 "epsilon": repr(keras.config.epsilon()),
@@ -49,28 +58,35 @@ class Keras:
     def evaluate(self, call: Call) -> Answer:
         if call.loss not in RECIPES:
             raise Unsupported(f"Keras has no {call.loss}")
-        return self._run(call, RECIPES[call.loss](call))
+        return self._connected.run(call, RECIPES[call.loss](call))
 
 
-def _connect(backend: str) -> tuple[Run, dict[str, str]]:
-    """How to run and differentiate on a backend, and its flags. Imported here: the other backends may be absent."""
+def _connect(backend: str) -> _Connected:
+    """What a backend brings. Imported here, since the other backends may be absent."""
     if backend == "tensorflow":
         from harness.adapters import tensorflow_calls
 
         on_tensorflow = tensorflow_calls.Runner()
-        return lambda call, recipe: on_tensorflow.run(
-            call,
-            tensorflow_calls.Recipe(recipe.function, recipe.compute, recipe.convention, recipe.computed_with),
-        ), tensorflow_calls.flags()
+        return _Connected(
+            lambda call, recipe: on_tensorflow.run(
+                call,
+                tensorflow_calls.Recipe(recipe.function, recipe.compute, recipe.convention, recipe.computed_with),
+            ),
+            tensorflow_calls.flags(),
+            tensorflow_calls.threads(),
+        )
     if backend == "jax":
         from harness.adapters import jax_calls
 
         jax_calls.remember_compilations()
         on_jax = jax_calls.Runner()
-        return lambda call, recipe: replace(
-            on_jax.run(call, jax_calls.Recipe(recipe.function, recipe.compute, recipe.computed_with)),
-            convention=recipe.convention,
-        ), jax_calls.flags()
+        return _Connected(
+            lambda call, recipe: replace(
+                on_jax.run(call, jax_calls.Recipe(recipe.function, recipe.compute, recipe.computed_with)),
+                convention=recipe.convention,
+            ),
+            jax_calls.flags(),
+        )
     from harness.adapters import torch_calls
 
     def on_torch(call: Call, recipe: Recipe) -> Answer:
@@ -78,4 +94,4 @@ def _connect(backend: str) -> tuple[Run, dict[str, str]]:
         value = recipe.compute(tensors)
         return torch_calls.answer(call, tensors, value, recipe.function, recipe.convention, recipe.computed_with)
 
-    return on_torch, torch_calls.flags()
+    return _Connected(on_torch, torch_calls.flags(), torch_calls.threads())

@@ -38,7 +38,9 @@ def flags() -> dict[str, str]:
 
 
 def threads() -> int:
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+    """Threads within one operation; zero, the default, leaves it to the environment and then to the machine."""
+    configured = tf.config.threading.get_intra_op_parallelism_threads()
+    return configured or int(os.environ.get("TF_NUM_INTRAOP_THREADS", "0")) or os.cpu_count() or 1
 
 
 class Runner:

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from harness.adapters.base import Answer, Call, Description, Unsupported
-from harness.adapters.torch_calls import answer, flags, tensors_of
+from harness.adapters.torch_calls import answer, flags, tensors_of, threads
 from harness.adapters.torch_losses import REQUESTS
 
 # The class that stands for each function in the mode "module".
@@ -37,7 +37,7 @@ class Torch:
             losses=tuple(REQUESTS),
             modes=("eager", "compile", "module"),
             versions={"torch": torch.__version__, "numpy": np.__version__},
-            threads=torch.get_num_threads(),
+            threads=threads(),
             flags=flags(),
         )
 

@@ -24,6 +24,10 @@ def flags() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(_ENVIRONMENT)}
 
 
+def threads() -> int:
+    return int(torch.get_num_threads())
+
+
 def tensors_of(call: Call) -> dict[str, torch.Tensor]:
     """The inputs and the options that are arrays, by name; what is to be differentiated asks for its gradient."""
     tensors = {name: to_torch(array) for name, array in _given(call).items()}

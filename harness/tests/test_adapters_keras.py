@@ -146,6 +146,7 @@ class Backend:
 @functools.cache
 def run_backend(name: str) -> Backend:
     environment = {**os.environ, "KERAS_BACKEND": name, "JAX_ENABLE_X64": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
     program = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(program, input=pickle.dumps(CALLS), capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr.decode()[-4000:]
@@ -167,6 +168,7 @@ def test_the_description_names_backend_floatx_and_epsilon(backend: Backend) -> N
     assert description.flags["epsilon"] == "1e-07"
     assert set(description.versions) == {"keras", backend.name, "numpy"}
     assert description.flush_to_zero == (backend.name != "torch")
+    assert description.threads == 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 
 from harness.adapters.base import Answer, Call, Description, Unsupported
-from harness.adapters.torch_calls import answer, flags, tensors_of
+from harness.adapters.torch_calls import answer, flags, tensors_of, threads
 
 
 def softmax(logits: torch.Tensor) -> torch.Tensor:
@@ -36,7 +36,7 @@ class D2:
             version="1",
             losses=("softmax", "categorical_cross_entropy", "softmax_cross_entropy"),
             versions={"torch": torch.__version__},
-            threads=torch.get_num_threads(),
+            threads=threads(),
             flags=flags(),
         )
 
