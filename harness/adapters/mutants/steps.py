@@ -61,6 +61,7 @@ def negative_log_softmax(call: Call, x: Wide) -> tuple[Wide, Wide]:  # noqa: ARG
     """−ln p and p of each row: with d = x − max and S = Σ e^d over all but the largest, −ln p_j = log1p(S) − d_j."""
     top = x.argmax(axis=-1)[..., None]
     d = x - np.take_along_axis(x, top, axis=-1)
+    d = d + 0 * np.take_along_axis(d, top, axis=-1)  # inf − inf at the largest makes the whole row undefined
     e = np.exp(d)
     rest = e.copy()
     np.put_along_axis(rest, top, WIDE(0), axis=-1)
