@@ -25,6 +25,11 @@ from reports.words import CLAIM_MARKS, MARKS
 __all__ = ["render", "write"]
 
 
+_CHUNK = 25
+"""Rows of the matrix in one table. The browser lays out only the tables in view, so few rows make filters fast; a
+screen shows some twenty."""
+
+
 def write(run: Run, path: Path) -> Path:
     """Write the report of `run` to `path`, making its folder, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,8 +43,9 @@ def render(run: Run) -> str:
     Everything that comes from the run is escaped by the template or packed by `payload`; a content security policy that
     names the one script and the one style sheet by their digests keeps anything else from running all the same.
     """
-    style, script = _asset("report.css"), _asset("report.js")
     table = matrix.build(run)
+    style = f"{_asset('report.css')}:root {{ --columns: {len(table.columns)}; }}\n"
+    script = _asset("report.js")
     mode_lines, mode_places = pages.modes(run)
     speed_heads, speed_rows = pages.speeds(run)
     return (
@@ -56,6 +62,7 @@ def render(run: Run) -> str:
             described=cases_of(run),
             summary=summary.build(run),
             matrix=table,
+            chunk_rows=_CHUNK,
             marks=tuple(MARKS.values()),
             claim_marks=CLAIM_MARKS,
             pages=casepage.build(run, table.cases),

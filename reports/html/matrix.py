@@ -71,8 +71,8 @@ class Matrix:
     cases: tuple[str, ...]
     """In the order of their numbers."""
     columns: tuple[Column, ...]
-    heads: tuple[tuple[str, int], ...]
-    """Implementations with the number of their columns."""
+    heads: tuple[tuple[str, tuple[str, ...]], ...]
+    """Implementations with their modes: the columns, grouped."""
     groups: tuple[Group, ...]
 
 
@@ -93,11 +93,13 @@ def build(run: Run) -> Matrix:
     for number, case in enumerate(cases):
         places = tuple(_place(by_place.get((case, column))) for column in columns)
         rows[folder(case)].append(_row(number, case, text(described.get(case, {}).get("title")), places))
-    heads = Counter(column.implementation for column in columns)
     return Matrix(
         cases=cases,
         columns=columns,
-        heads=tuple((name, heads[name]) for name in order_of(heads)),
+        heads=tuple(
+            (name, tuple(column.mode for column in columns if column.implementation == name))
+            for name in order_of(column.implementation for column in columns)
+        ),
         groups=tuple(_group(name, rows[name]) for name in sorted(rows)),
     )
 

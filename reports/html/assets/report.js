@@ -8,6 +8,9 @@
 
   const FILTERS = ["q", "fate", "implementation", "loss", "trait", "dtype", "aspect", "sort"];
   const DTYPE_ORDER = ["float64", "float32", "float16", "bfloat16"];
+  const EVENT = "oncontentvisibilityautostatechange";
+  const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50)); // Safari: after the next frames
+  const cancelIdle = window.cancelIdleCallback ?? clearTimeout;
   const SETTLED = new Set(["agrees", "unsupported"]);
   const GROUPS_OF_FATES = {
     attention: ["anything but agreement", (key) => !SETTLED.has(key)],
@@ -160,22 +163,38 @@
   function buildView() {
     const width = data.columns.length;
     const rows = new Array(data.cases.length);
+    const chunks = [];
     const groups = [...document.querySelectorAll("#matrix > details.group")].map((box, order) => {
-      const group = { box, order, opened: box.open, rows: [], settled: box.querySelector("details.settled") };
-      for (const tr of box.querySelectorAll("tbody tr")) {
-        const row = { tr, tds: [...tr.children].slice(1), body: tr.parentNode, order: group.rows.length, group };
-        rows[Number(tr.dataset.c)] = row;
-        group.rows.push(row);
+      const group = { box, order, opened: box.open, rows: [], settled: box.querySelector("details.settled"), chunks: [] };
+      for (const element of box.querySelectorAll(".chunk")) {
+        const body = element.querySelector("tbody");
+        const chunk = { element, body, rows: [], settled: element.closest("details") !== box, skipped: EVENT in document };
+        for (const tr of body.rows) {
+          const row = { tr, c: Number(tr.dataset.c), tds: [...tr.children].slice(1), settled: chunk.settled, order: group.rows.length };
+          rows[row.c] = row;
+          group.rows.push(row);
+          chunk.rows.push(row);
+        }
+        element.addEventListener("contentvisibilityautostatechange", (event) => {
+          chunk.skipped = event.skipped;
+          if (!event.skipped) draw(chunk);
+        });
+        group.chunks.push(chunk);
+        chunks.push(chunk);
       }
       return group;
     });
-    view = { rows, groups, width, best: null };
+    view = { rows, groups, chunks, width, best: null };
     view.best = gather(null);
-    for (const head of document.querySelectorAll("#matrix thead tr:nth-child(2) th")) {
-      const button = make("button", { type: "button", title: "Sort by this column" }, head.textContent);
+    const { best, count, refused } = view.best;
+    view.looks = Array.from(best, (i, at) => lookOf(i, count[at], refused[at]));
+    document.querySelectorAll("#matrix .mode").forEach((head, k) => {
+      const [implementation, mode] = data.columns[k];
+      const label = `Sort by ${implementation} ${mode}`;
+      const button = make("button", { type: "button", "aria-pressed": "false", "aria-label": label, title: label }, head.textContent);
       head.replaceChildren(button);
-      button.addEventListener("click", () => sortBy(head.cellIndex));
-    }
+      button.addEventListener("click", () => sortBy(k));
+    });
   }
 
   function sortBy(column) {
@@ -248,44 +267,71 @@
   function applyFilters(filters) {
     const narrowed = narrows(filters);
     const next = gather(narrowed ? testsOf(filters) : null);
-    const before = view.best;
     let visible = 0;
-    for (let c = 0; c < view.rows.length; c++) {
-      const row = view.rows[c];
+    view.best = next;
+    for (const row of view.rows) {
       if (!row) continue;
       let any = !narrowed;
-      for (let k = 0; k < view.width; k++) {
-        const at = c * view.width + k;
-        const i = next.best[at];
-        if (i >= 0) any = true;
-        if (i !== before.best[at] || next.count[at] !== before.count[at] || next.refused[at] !== before.refused[at]) {
-          drawPlace(row.tds[k], i, next.count[at], next.refused[at]);
-        }
-      }
+      for (let at = row.c * view.width; !any && at < (row.c + 1) * view.width; at++) any = next.best[at] >= 0;
       if (row.tr.hidden === any) row.tr.hidden = !any;
+      row.shown = any;
       if (any) visible++;
     }
-    view.best = next;
+    order(filters, next);
+    for (const chunk of view.chunks) {
+      chunk.dirty = true;
+      chunk.element.hidden = !chunk.rows.some((row) => row.shown);
+      if (!chunk.skipped && !chunk.element.hidden) draw(chunk);
+    }
     for (const group of view.groups) {
-      const shown = group.rows.filter((row) => !row.tr.hidden);
-      group.box.hidden = shown.length === 0;
-      for (const table of group.box.querySelectorAll("table.grid")) {
-        table.hidden = !table.querySelector("tbody tr:not([hidden])");
-      }
-      if (group.settled) group.settled.hidden = group.settled.querySelector("table").hidden;
+      group.box.hidden = group.chunks.every((chunk) => chunk.element.hidden);
+      if (group.settled) group.settled.hidden = group.chunks.every((chunk) => !chunk.settled || chunk.element.hidden);
       if (narrowed !== view.narrowed) {
         group.box.open = narrowed ? true : group.opened;
         if (group.settled) group.settled.open = narrowed;
       }
     }
+    drawRest();
     view.narrowed = narrowed;
-    order(filters, next);
     showColumns(filters.implementation);
     const cells = next.matching.toLocaleString("en");
     const text = narrowed
       ? `${cells} of ${data.number.toLocaleString("en")} cells in ${visible} case${visible === 1 ? "" : "s"}`
       : `${cells} cells in ${visible} case${visible === 1 ? "" : "s"}`;
     $("found").textContent = visible ? text : "Nothing matches. Clear a filter to see more.";
+  }
+
+  function draw(chunk) {
+    if (!chunk.dirty) return;
+    chunk.dirty = false;
+    const { best, count, refused } = view.best;
+    for (const row of chunk.rows) {
+      if (!row.shown) continue;
+      for (let k = 0, at = row.c * view.width; k < view.width; k++, at++) {
+        const look = lookOf(best[at], count[at], refused[at]);
+        if (look === view.looks[at]) continue;
+        view.looks[at] = look;
+        drawPlace(row.tds[k], best[at], count[at], refused[at]);
+      }
+    }
+  }
+
+  /* What is out of view is drawn when the browser has time, so that it can be searched and printed. */
+  function drawRest() {
+    cancelIdle(view.idle);
+    const next = view.chunks.find((chunk) => chunk.dirty);
+    if (!next) return;
+    view.idle = whenIdle(() => {
+      draw(next);
+      drawRest();
+    });
+  }
+
+  /* A number for everything a place shows: most filters change which cells match but not what there is to see. */
+  function lookOf(i, count, refused) {
+    if (i < 0) return -1;
+    const partly = refused > 0 && refused < count ? count * 1000 + refused : 0;
+    return (partly * 16 + data.fate[i]) * 64 + data.happened[i];
   }
 
   function drawPlace(td, i, count, refused) {
@@ -296,8 +342,10 @@
     }
     const [key, glyph, word] = data.fates[data.fate[i]];
     const partly = refused > 0 && refused < count ? ` ${count - refused}/${count}` : "";
+    if (!td.firstChild) td.append(document.createElement("b"), document.createElement("i"));
     td.className = key;
-    td.replaceChildren(make("b", {}, `${glyph} ${word}`), make("i", {}, data.happenings[data.happened[i]] + partly));
+    td.firstChild.textContent = `${glyph} ${word}`;
+    td.lastChild.textContent = data.happenings[data.happened[i]] + partly;
   }
 
   function order(filters, next) {
@@ -306,11 +354,10 @@
     if (key === (view.order ?? "|") && key === "|") return;
     view.order = key;
     const weight = (row) => {
-      const c = Number(row.tr.dataset.c);
       let rank = -1;
       let excess = -1;
       for (let k = byColumn < 0 ? 0 : byColumn; k < (byColumn < 0 ? view.width : byColumn + 1); k++) {
-        const i = next.best[c * view.width + k];
+        const i = next.best[row.c * view.width + k];
         if (i < 0) continue;
         rank = Math.max(rank, data.rank[data.fate[i]]);
         excess = Math.max(excess, data.excess[i]);
@@ -321,39 +368,42 @@
     const compare = weigh
       ? (a, b) => b.weight - a.weight || a.order - b.order
       : filters.sort === "name"
-        ? (a, b) => (data.cases[a.tr.dataset.c][0] < data.cases[b.tr.dataset.c][0] ? -1 : 1)
+        ? (a, b) => (data.cases[a.c][0] < data.cases[b.c][0] ? -1 : 1)
         : (a, b) => a.order - b.order;
     for (const group of view.groups) {
       for (const row of group.rows) row.weight = weigh ? weight(row) : 0;
       group.weight = Math.max(...group.rows.map((row) => row.weight));
-      const sorted = [...group.rows].sort(compare);
-      for (const row of sorted) row.body.append(row.tr);
+      const sorted = [...group.rows].sort((a, b) => a.settled - b.settled || compare(a, b));
+      for (const chunk of group.chunks) {
+        chunk.rows = sorted.splice(0, chunk.rows.length);
+        if (chunk.rows.some((row, k) => chunk.body.rows[k] !== row.tr)) chunk.body.append(...chunk.rows.map((row) => row.tr));
+      }
     }
     const groups = [...view.groups].sort((a, b) => (weigh ? b.weight - a.weight : 0) || a.order - b.order);
     $("matrix").append(...groups.map((group) => group.box));
-    for (const head of document.querySelectorAll("#matrix thead tr:nth-child(2) th")) {
-      if (head.cellIndex === byColumn) head.setAttribute("aria-sort", "descending");
-      else head.removeAttribute("aria-sort");
-    }
+    document.querySelectorAll("#matrix .mode button").forEach((button, k) => {
+      button.setAttribute("aria-pressed", String(k === byColumn));
+    });
   }
 
   let columnSheet = null;
 
   /* With one implementation chosen, the columns of the others are put away. */
   function showColumns(implementation) {
-    const names = [...new Set(data.columns.map(([name]) => name))];
+    const names = [...new Set(data.columns.map(([name]) => name))]; // in the order of the heads
     const rules = [];
     if (implementation && names.includes(implementation)) {
       names.forEach((name, i) => {
-        if (name !== implementation) rules.push(`#matrix thead tr:first-child > :nth-child(${i + 2})`);
+        if (name !== implementation) rules.push(`#matrix .heads > :nth-child(${i + 2})`);
       });
       data.columns.forEach(([name], i) => {
         if (name === implementation) return;
-        rules.push(`#matrix thead tr:nth-child(2) > :nth-child(${i + 1})`, `#matrix tbody td:nth-child(${i + 2})`);
+        rules.push(`#matrix .grid tr > :nth-child(${i + 2})`);
       });
     }
     columnSheet ??= new CSSStyleSheet();
-    columnSheet.replaceSync(rules.length ? `${rules.join(",")}{display:none}` : "");
+    const left = data.columns.filter(([name]) => name === implementation).length;
+    columnSheet.replaceSync(rules.length ? `${rules.join(",")}{display:none} #matrix{--columns:${left}}` : "");
     document.adoptedStyleSheets = [columnSheet];
   }
 
@@ -459,7 +509,7 @@
   const place = (dtype) => (DTYPE_ORDER.includes(dtype) ? DTYPE_ORDER.indexOf(dtype) : DTYPE_ORDER.length);
 
   function caseNavigation(c) {
-    const order = view.groups.flatMap((g) => g.rows.map((row) => Number(row.tr.dataset.c)));
+    const order = view.groups.flatMap((g) => g.rows.map((row) => row.c));
     const at = order.indexOf(c);
     const link = (other, text, key) =>
       other === undefined ? null : make("a", { href: "#case=" + encoded(data.cases[other][0]), "data-key": key }, text);
@@ -547,7 +597,7 @@
   function answer(i, truth) {
     const [key, glyph, word] = data.fates[data.fate[i]];
     const string = (name) => data.strings[data[name][i]];
-    const td = make("td", { class: key, "data-name": cellName(i), tabindex: "-1" });
+    const td = make("td", { class: key, "data-name": cellName(i), "data-label": data.aspects[data.aspect[i]], tabindex: "-1" });
     const happened = data.happenings[data.happened[i]];
     td.append(
       make(
@@ -764,8 +814,7 @@
       for (const box of document.querySelectorAll("section.here details.group")) box.open = true;
     });
     route();
-    const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 200)); // after the first paint
-    idle(() =>
+    whenIdle(() =>
       load().catch((error) => {
         $("found").textContent = "This browser cannot unpack the cells; filters and details are not available.";
         console.error(error);
