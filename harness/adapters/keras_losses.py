@@ -204,15 +204,19 @@ def _focal(call: Call, *, binary: bool) -> Recipe:
     cross-entropy there goes back to them.
     """
     call.refuse_options_except(*_COMMON, "alpha", "gamma", *(() if binary else ("axis",)))
-    keywords: dict[str, Any] = {"from_logits": True}
-    keywords |= {name: call.options[name] for name in ("alpha", "gamma") if name in call.options}
+    alpha = call.options.get("alpha")
+    keywords: dict[str, Any] = {"from_logits": True, "gamma": call.options.get("gamma", 2.0)}
+    if alpha is not None:
+        keywords["alpha"] = alpha.to_float64().tolist() if isinstance(alpha, Array) else alpha
     operands = (_named("logits"), _named("targets"))
     if binary:
-        keywords["apply_class_balancing"] = "alpha" in call.options
+        keywords["apply_class_balancing"] = alpha is not None
         names = ("binary_focal_crossentropy", "BinaryFocalCrossentropy")
         clipped = {} if _backend() == "tensorflow" else _clip_before_bce(call)
         return _ask(call, _Loss(*names, *operands, keywords, clipped, elementwise=True))
-    keywords["axis"] = _axis(call)
+    if call.inputs["targets"].shape != call.inputs["logits"].shape and not call.inputs["targets"].is_float:
+        raise Unsupported("categorical_focal_crossentropy takes distributions, not labels")
+    keywords = {"alpha": 1.0, **keywords, "axis": _axis(call)}  # by itself it weights every class by 0.25
     names = ("categorical_focal_crossentropy", "CategoricalFocalCrossentropy")
     return _ask(call, _Loss(*names, *operands, keywords, {"renormalize": True, **_clip(call)}))
 

@@ -113,6 +113,16 @@ CALLS = {
     "categorical focal": call(
         "categorical_focal", {**NONE, "gamma": 0.0, "alpha": 1.0}, logits=ROW, targets=[[1.0, 0.0, 0.0]]
     ),
+    "categorical focal, no alpha": call(
+        "categorical_focal", {**NONE, "gamma": 0.0}, logits=ROW, targets=[[1.0, 0.0, 0.0]]
+    ),
+    "categorical focal, alphas": call(
+        "categorical_focal",
+        {**NONE, "gamma": 0.0, "alpha": Array.of([0.5, 1.0, 1.0])},
+        logits=ROW,
+        targets=[[1.0, 0.0, 0.0]],
+    ),
+    "focal of labels": call("categorical_focal", NONE, logits=ROW, targets=[0]),
     "kl": call("kl_divergence", NONE, log_probabilities=np.log([[0.2, 0.8]]), targets=[[0.5, 0.5]]),
     "class weights": softmax_cross_entropy([0], {**MEAN, "class_weights": Array.of([1.0] * 3)}),
     "softmax as a class": call("softmax", {}, mode="class", logits=ROW),
@@ -275,7 +285,9 @@ def test_focal_losses_reduce_to_cross_entropy(backend: Backend) -> None:
     plain = np.log1p(np.exp(-1.0))
     assert backend.value("focal, gamma 0") == pytest.approx(plain, rel=1e-6)
     assert backend.value("focal, alpha half") == pytest.approx(plain / 2, rel=1e-6)
-    assert backend.value("categorical focal") == pytest.approx([2.4076059644443806], rel=1e-6)
+    for name in ("categorical focal", "categorical focal, no alpha"):
+        assert backend.value(name) == pytest.approx([2.4076059644443806], rel=1e-6)
+    assert backend.value("categorical focal, alphas") == pytest.approx([0.5 * 2.4076059644443806], rel=1e-6)
 
 
 def test_the_binary_focal_loss_is_clipped_except_on_tensorflow(backend: Backend) -> None:
@@ -293,7 +305,10 @@ def test_kl_takes_the_probabilities_back_out_of_the_logarithm(backend: Backend) 
     assert backend.answers["kl"].computed_with["probabilities"] == "keras.ops.exp(log_probabilities)"
 
 
-@pytest.mark.parametrize(("name", "reason"), [("class weights", "class_weights"), ("softmax as a class", "softmax")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("class weights", "class_weights"), ("softmax as a class", "softmax"), ("focal of labels", "labels")],
+)
 def test_what_keras_lacks_is_unsupported_by_name(backend: Backend, name: str, reason: str) -> None:
     kind, message = backend.answers[name]
     assert kind == "Unsupported"
