@@ -11,7 +11,7 @@ import sklearn.metrics
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 
 _RENORMALIZED_BEFORE = (1, 5)
-"""Rows were divided by their sums until 1.4; from 1.5 on a row that does not sum to 1 is only warned about."""
+"""Clipped rows were divided by their sums until 1.4; from 1.5 on a row that does not sum to 1 is only warned about."""
 
 
 class ScikitLearn:
@@ -63,10 +63,9 @@ def _labels(call: Call) -> list[int] | None:
 
 def _convention(call: Call, *, weighted: bool) -> dict[str, Any]:
     """Clipped to [eps, 1 − eps] of the probabilities' dtype; answered as a Python float, whatever the dtype."""
-    convention: dict[str, Any] = {}
+    convention: dict[str, Any] = {"clip": float(np.finfo(call.inputs["probabilities"].dtype).eps)}
     if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < _RENORMALIZED_BEFORE:
         convention["renormalize"] = True
-    convention["clip"] = float(np.finfo(call.inputs["probabilities"].dtype).eps)
     if weighted and call.options["reduction"] == "mean" and call.options["denominator"] != "weights":
         convention["denominator"] = "weights"
     if call.dtype != "float64":
