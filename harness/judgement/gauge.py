@@ -294,18 +294,20 @@ def _nll(problem: _Problem) -> Gauges:
 
 
 def _kl(problem: _Problem) -> Gauges:
-    log_q = np.asarray(problem.inputs["log_probabilities"], dtype=np.float64)
-    t = np.asarray(problem.inputs["targets"], dtype=np.float64)
+    log_q = problem.classes_last("log_probabilities")
+    t = problem.classes_last("targets")
     log_p, p = (t, np.exp(t)) if problem.options.get("log_target") else (np.log(t), t)
-    terms = _term(p, 1.0 + np.abs(log_p) + np.abs(log_q))
+    size = 1.0 + np.abs(log_p) + np.abs(log_q)
+    terms = _term(p, size).sum(axis=-1)
     ones = np.ones(terms.shape)
-    scale = problem.scale(terms.shape, ones)
+    scale = problem.scale(terms.shape, ones)[..., None]
     gradients: dict[str, Floats] = {}
     if "log_probabilities" in problem.gradients:
-        gradients["log_probabilities"] = _tidy(_term(p, 1.0 + np.abs(np.where(p == 0, 0.0, log_p))) * scale)
+        slope = _term(p, 1.0 + np.abs(np.where(p == 0, 0.0, log_p))) * scale
+        gradients["log_probabilities"] = _tidy(np.moveaxis(slope, -1, problem.axis))
     if "targets" in problem.gradients:
-        size = 1.0 + np.abs(log_p) + np.abs(log_q)
-        gradients["targets"] = _tidy((_term(p, size) if problem.options.get("log_target") else size) * scale)
+        slope = (_term(p, size) if problem.options.get("log_target") else size) * scale
+        gradients["targets"] = _tidy(np.moveaxis(slope, -1, problem.axis))
     return Gauges(problem.reduced(terms, ones), gradients)
 
 

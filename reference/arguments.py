@@ -1,0 +1,117 @@
+"""Arguments are looked at before anything is computed: wrong ones raise a ValueError that names argument and remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.signatures import LOSSES, Signature
+
+Floats = NDArray[np.float64]
+
+
+class ArgumentError(ValueError):
+    """An argument that is not allowed: which, its value or shape, and what is."""
+
+
+def signature_of(loss: str) -> Signature:
+    if loss not in LOSSES:
+        raise ArgumentError(f"loss {loss!r} is not known: there are {', '.join(LOSSES)}")
+    return LOSSES[loss]
+
+
+def check_names(loss: str, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """All inputs there, none unknown; no unknown option."""
+    signature = signature_of(loss)
+    for name in signature.inputs:
+        if name not in inputs and name not in signature.optional:
+            raise ArgumentError(f"{loss}: input {name} is absent: it takes {', '.join(signature.inputs)}")
+    for name in inputs:
+        if name not in signature.inputs:
+            raise ArgumentError(f"{loss}: input {name!r} is not known: it takes {', '.join(signature.inputs)}")
+    known = (*signature.options, *(("reduction", "denominator") if signature.reductions else ()))
+    for name in options:
+        if name not in known:
+            raise ArgumentError(f"{loss}: option {name!r} is not known: it takes {', '.join(known) or 'none'}")
+    reduction = options.get("reduction", "mean")
+    if signature.reductions and reduction not in signature.reductions:
+        raise ArgumentError(f"{loss}: reduction {reduction!r}: expected one of {', '.join(signature.reductions)}")
+    denominator = options.get("denominator")
+    if denominator is not None and denominator not in ("count", "weights", "valid"):
+        raise ArgumentError(f"{loss}: denominator {denominator!r}: expected one of count, weights, valid")
+
+
+def floats(name: str, value: Any) -> Floats:
+    """A floating input as float64; integers count as numbers, anything else is refused."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise ArgumentError(f"{name}: expected numbers, got {array.dtype}")
+    return array.astype(np.float64)
+
+
+def axis_of(name: str, array: NDArray[Any], axis: Any) -> int:
+    """The class axis, counted from the end."""
+    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
+        raise ArgumentError(f"axis: expected an integer, got {axis!r}")
+    if array.ndim == 0:
+        raise ArgumentError(f"{name}: expected at least one axis, got a scalar")
+    if not -array.ndim <= int(axis) < array.ndim:
+        raise ArgumentError(f"axis {axis}: {name} has {array.ndim} axes, expected {-array.ndim} to {array.ndim - 1}")
+    return int(axis) % array.ndim - array.ndim
+
+
+def probabilities(name: str, array: Floats) -> Floats:
+    """Values within [0, 1]; nan passes, since its result is nan."""
+    outside = (array < 0) | (array > 1)
+    if outside.any():
+        index = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise ArgumentError(f"{name}{list(index)} = {array[index]!r}: expected values within [0, 1]")
+    return array
+
+
+def shaped(name: str, array: NDArray[Any], shape: tuple[int, ...], why: str) -> NDArray[Any]:
+    if array.shape != shape:
+        raise ArgumentError(f"{name} has shape {array.shape}: expected {shape}, {why}; nothing is broadcast")
+    return array
+
+
+def weights(name: str, value: Any, shape: tuple[int, ...], why: str) -> Floats:
+    """Weights of exactly this shape, finite."""
+    array = floats(name, value)
+    shaped(name, array, shape, why)
+    if not np.isfinite(array).all():
+        raise ArgumentError(f"{name}: expected finite weights")
+    return array
+
+
+def unit_interval(name: str, value: Any) -> float:
+    number = float(value)
+    if not 0.0 <= number <= 1.0:
+        raise ArgumentError(f"{name} = {value!r}: expected a number within [0, 1]")
+    return number
+
+
+def labels(
+    array: NDArray[Any], shape: tuple[int, ...], classes: int, ignored: int | None, *, wrap: bool
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Class labels and which rows count. A label that is no class and is not ignored is refused."""
+    if array.dtype.kind not in "iu":
+        raise ArgumentError(f"targets: expected integers as class labels, got {array.dtype}")
+    shaped("targets", array, shape, "one label per row")
+    if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise ArgumentError("targets: a label beyond every class")
+    whole = array.astype(np.int64)
+    valid = np.ones(shape, dtype=bool) if ignored is None else whole != ignored
+    if wrap:
+        whole = np.where(valid & (whole < 0), whole + classes, whole)
+    wrong = valid & ((whole < 0) | (whole >= classes))
+    if wrong.any():
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ArgumentError(
+            f"targets{list(index)} = {int(array[index])}: expected a label from 0 to {classes - 1}"
+            + ("" if ignored is None else f", or {ignored} for a row that is ignored")
+        )
+    return np.where(valid, whole, 0), valid
