@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.suite.case import Case
-from harness.suite.signatures import SIGNATURES
+from reference.signatures import LOSSES
 
 Numbers = NDArray[Any]
 
@@ -50,7 +50,7 @@ class Subject:
     ) -> Any:
         """The reference's evaluation of the case's loss, or of another loss on the same inputs."""
         loss = self.case.loss if output == "value" else output
-        signature = SIGNATURES[loss]
+        signature = LOSSES[loss]
         available = self.inputs if inputs is None else inputs
         known = {*signature.options, *(("reduction", "denominator") if signature.reductions else ())}
         wanted = {n: v for n, v in {**self.options, **(options or {})}.items() if n in known}
@@ -105,7 +105,7 @@ class Subject:
 
     def losses_of_same_inputs(self) -> tuple[str, ...]:
         """Losses that take exactly the inputs of the case."""
-        return tuple(name for name, s in SIGNATURES.items() if set(s.inputs) == set(self.inputs) and s.reductions)
+        return tuple(name for name, s in LOSSES.items() if set(s.inputs) == set(self.inputs) and s.reductions)
 
 
 def one_hot(labels: Numbers, classes: int, axis: int = -1) -> Numbers:

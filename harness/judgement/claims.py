@@ -19,7 +19,7 @@ from harness.judgement.claimed import Finding, Subject, agree, described, printe
 from harness.records import ClaimRecord, number
 from harness.suite.case import ONLY_UNDER, ArraySpec, Case, Claim
 from harness.suite.generators import realize
-from harness.suite.signatures import SIGNATURES
+from reference.signatures import LOSSES
 
 Evaluate = Callable[..., Any]
 Numbers = NDArray[Any]
@@ -164,13 +164,13 @@ def _alternatives(subject: Subject, claim: Claim) -> Iterator[_Variant]:
     losses = [own, *(name for name in subject.losses_of_same_inputs() if name != own)]
     distribution = subject.distribution()
     for loss in losses:
-        needs_distribution = SIGNATURES[loss].inputs.get("targets") == "floating" and distribution is not None
+        needs_distribution = LOSSES[loss].inputs.get("targets") == "floating" and distribution is not None
         inputs = {**subject.inputs, "targets": distribution} if needs_distribution else subject.inputs
         try:
             elements = subject.value(loss, options={"reduction": "none"}, inputs=inputs).ravel()
         except (ValueError, TypeError, KeyError):
             continue
-        if not elements.size or not SIGNATURES[loss].reductions:
+        if not elements.size or not LOSSES[loss].reductions:
             continue
         of = "" if loss == own else f" of {loss}"
         classes = subject.classes

@@ -40,10 +40,12 @@ from harness.suite.model import (
 )
 from harness.suite.problems import Problem, suggestion
 from harness.suite.reading import MapNode, ScalarNode, line_at, node_at, plain
-from harness.suite.signatures import DENOMINATORS, SIGNATURES, Signature
+from reference.signatures import LOSSES, Signature
 
 Path = tuple[int | str, ...]
 ARRAY_OPTIONS = frozenset({"class_weights", "sample_weights", "pos_weight"})
+DENOMINATORS = ("count", "weights", "valid")
+"""What a case may ask a mean to divide by; the other denominators are conventions of single implementations."""
 SCHEMA_FILE = "cases/schema/case.schema.json"
 
 
@@ -76,7 +78,7 @@ class _Build:
         self.problems.append(Problem(self.file, line_at(self.node, path), where, message, remedy))
 
     def case(self, folder: str) -> Case:
-        entry, signature = self.entry, SIGNATURES[self.entry.loss]
+        entry, signature = self.entry, LOSSES[self.entry.loss]
         if not entry.id.startswith(f"{folder}/") or entry.id == f"{folder}/":
             self.wrong(("id",), f"the id {entry.id!r} does not begin with its folder", f"Write {folder}/NAME")
         if entry.id.endswith("/") or "//" in entry.id:
@@ -276,7 +278,7 @@ class _Build:
             convention=_frozen(entry.convention),
             output=entry.output,
             options=self.given_options(
-                entry.options, SIGNATURES.get(entry.output, SIGNATURES[self.entry.loss]), (*path, "options"), False
+                entry.options, LOSSES.get(entry.output, LOSSES[self.entry.loss]), (*path, "options"), False
             ),
             element=entry.element,
             from_rounded=None if entry.from_rounded is None else float(entry.from_rounded),
@@ -298,10 +300,10 @@ class _Build:
     def claim_output(self, entry: ClaimEntry, path: Path) -> None:
         if entry.output == "value" or entry.output == self.entry.loss:
             return
-        if entry.output not in SIGNATURES:
-            self.wrong((*path, "output"), f"no loss {entry.output!r}", suggestion(entry.output, SIGNATURES))
+        if entry.output not in LOSSES:
+            self.wrong((*path, "output"), f"no loss {entry.output!r}", suggestion(entry.output, LOSSES))
             return
-        needed = SIGNATURES[entry.output]
+        needed = LOSSES[entry.output]
         absent = [n for n in needed.inputs if n not in self.entry.inputs and n not in needed.optional]
         if absent:
             what = f"{entry.output} needs {', '.join(absent)}, which this case does not have"
@@ -346,7 +348,7 @@ def _is_distribution(spec: ArraySpec, specs: Mapping[str, ArraySpec]) -> bool:
     if "hidden" in specs:
         leading, sizes = _shape(specs["hidden"]), _shape(specs.get("weight", ArraySpec(0.0)))
         shape = _shape(spec)
-        return bool(leading and shape and shape[:-1] == leading[:-1] and shape[-1] in (sizes or ()))
+        return bool(leading and shape and sizes and shape == (*leading[:-1], sizes[-1]))
     predictions = specs.get("logits") or specs.get("probabilities") or specs.get("log_probabilities")
     return predictions is not None and _shape(spec) == _shape(predictions)
 

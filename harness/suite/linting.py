@@ -19,7 +19,7 @@ from harness.suite.case import ArraySpec, Case, ExpectRaises, ExpectTruth
 from harness.suite.generators import holds_integers, realize, shape_of
 from harness.suite.naive import NAIVE, differs
 from harness.suite.problems import Problem
-from harness.suite.signatures import SIGNATURES
+from reference.signatures import LOSSES
 
 Numbers = NDArray[Any]
 Finding = tuple[str, str, str]
@@ -114,7 +114,7 @@ def _extreme_breaks_the_naive_formula(case: Case) -> Iterator[Finding]:
     if len(arrays) < len(case.inputs):
         return
     options = {name: case.options[name] for name in ("axis", "base", "gamma") if name in case.options}
-    reduction = {"reduction": "none"} if SIGNATURES[case.loss].reductions else {}
+    reduction = {"reduction": "none"} if LOSSES[case.loss].reductions else {}
     truth = np.asarray(reference.evaluate(case.loss, arrays, {**options, **reduction}).value, dtype=np.float64)
     with np.errstate(all="ignore"):
         naive = NAIVE[case.loss](arrays, options, dtype)

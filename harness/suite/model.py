@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from harness.suite.generators import DTYPES, GENERATORS, LAYOUTS
-from harness.suite.signatures import SIGNATURES
+from reference.signatures import LOSSES
 
 ERROR_KINDS = ("out_of_range_label", "shape_mismatch", "bad_dtype", "invalid_probability", "invalid_option")
 
@@ -48,7 +48,7 @@ else:
     Dtype = Literal[DTYPES]
     Layout = Literal[LAYOUTS]
     GeneratorName = Literal[tuple(GENERATORS)]
-    LossName = Literal[tuple(SIGNATURES)]
+    LossName = Literal[tuple(LOSSES)]
     ErrorKind = Literal[ERROR_KINDS]
     Row = TypeAliasType(
         "Row",

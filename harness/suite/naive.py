@@ -70,7 +70,7 @@ def _softmax_cross_entropy(arrays: Arrays, options: Options, dtype: str) -> Numb
 
 
 def _linear_cross_entropy(arrays: Arrays, options: Options, dtype: str) -> Numbers:
-    logits = _in(arrays["hidden"] @ arrays["weight"].T, dtype)
+    logits = _in(arrays["hidden"] @ arrays["weight"], dtype)
     if "bias" in arrays:
         logits = _in(logits + arrays["bias"], dtype)
     return _softmax_cross_entropy({**arrays, "logits": logits}, options, dtype)

@@ -108,6 +108,14 @@ def line_at(node: Node, path: tuple[int | str, ...]) -> int:
     return line
 
 
+_REMEDY = "Mend the syntax; an editor with YAML support shows where"
+_REMEDIES = {
+    "mapping values are not allowed here": "Quote text that holds a colon and a space, or write it after >-",
+    "expected <block end>, but found '?'": "Indent the fields of one entry alike",
+    "expected <block end>, but found '<block mapping start>'": "Indent the fields of one entry alike",
+}
+
+
 def _events(text: str) -> Iterator[Any]:
     """The parser's events; whatever it trips over becomes one kind of error."""
     try:
@@ -116,12 +124,12 @@ def _events(text: str) -> Iterator[Any]:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
         line = mark.line + 1 if mark is not None else _line_of_character(text, getattr(error, "position", 0))
-        raise _Broken(line, f"not YAML: {what}", "Mend the syntax; an editor with YAML support shows where") from error
+        raise _Broken(line, f"not YAML: {what}", _REMEDIES.get(str(what), _REMEDY)) from error
     except _Broken:
         raise
     except Exception as error:
         # The parser meets arbitrary text; an oversight of its own is still a file that cannot be read.
-        raise _Broken(1, f"not YAML: {error!r}", "Mend the syntax; an editor with YAML support shows where") from error
+        raise _Broken(1, f"not YAML: {error!r}", _REMEDY) from error
 
 
 def _line_of_character(text: str, position: int) -> int:

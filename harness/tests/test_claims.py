@@ -216,7 +216,7 @@ def test_probabilities_fed_as_logits() -> None:
     )
     record = judge(claim, "softmax_cross_entropy", {"logits": PROBABILITIES, "targets": LABELS})
     assert (record.verdict, record.convention, record.expected) == ("holds_under_convention", "logits ln p", True)
-    unnormalised = judge(claim, "softmax_cross_entropy", {"logits": 2 * PROBABILITIES, "targets": LABELS})
+    unnormalised = judge(claim, "softmax_cross_entropy", {"logits": PROBABILITIES / 2, "targets": LABELS})
     assert unnormalised.verdict == "wrong"
 
 

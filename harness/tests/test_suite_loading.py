@@ -91,7 +91,7 @@ def test_integer_targets_are_labels_unless_they_have_the_shape_of_the_logits(
 
 
 def test_distributions_of_a_linear_layer_have_the_classes_of_its_weight() -> None:
-    inputs = "{hidden: [[1, 2]], weight: [[1, 2], [3, 4], [5, 6]], targets: %s}"
+    inputs = "{hidden: [[1, 2]], weight: [[1, 2, 3], [4, 5, 6]], targets: %s}"
     labels = one("", loss="linear_cross_entropy", inputs=inputs % "[2]")
     rows = one("", loss="linear_cross_entropy", inputs=inputs % "[[0, 0, 1]]")
     assert labels.inputs["targets"] == ArraySpec((2,))
