@@ -39,6 +39,8 @@ class Implementation:
     """Environment variables of its worker: backends and precision are chosen per process."""
     command: tuple[str, ...] = ()
     """The program to start instead of our worker."""
+    found_here: bool = False
+    """True where the module may live in the folder the user is in."""
 
 
 _JAX = {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"}
@@ -99,15 +101,16 @@ def resolve(name: str) -> Implementation:
     if name.startswith("mutant:"):
         return Implementation(name, f"harness.adapters.mutants:{name.removeprefix('mutant:')}", "mutant")
     if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
-        return Implementation(name, name)
+        return Implementation(name, name, found_here=True)
     points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name in points:
         return Implementation(name, points[name].value)
     known = [*table, *points]
     near = difflib.get_close_matches(name, known, n=3)
-    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+    hint = f"did you mean {' or '.join(near)}? There are" if near else "there are"
     raise RegistryError(
-        f"no implementation is named {name!r}: {hint} Others are addressed as module:Class or command:PROGRAM"
+        f"no implementation is named {name!r}: {hint} {', '.join(known)}; any other is addressed as module:Class, "
+        "mutant:NAME or command:PROGRAM ARGUMENTS"
     )
 
 

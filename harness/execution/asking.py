@@ -1,73 +1,58 @@
-"""The fleet: one worker per implementation, asked side by side; crashes, hangs and noise become outcomes.
-
-The policy when something dies:
-- A worker that dies or falls silent is killed and started again, and the call it was on is asked once more, alone in
-  the fresh worker. If it answers then, the incident is noted and the answer counts; if it dies again, the outcome is
-  `Crashed`. A call that timed out is not asked again: it would cost the same time once more, and a call whose time
-  depends on luck is a finding too.
-- After `HOPELESS` calls in a row have killed the worker, the rest is `Missing`: every one of them would die.
-"""
+"""The fleet: one worker per implementation, asked side by side, as many at once as may run in parallel."""
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
-import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 from harness.adapters.base import Description
 from harness.adapters.registry import Implementation
+from harness.arrays import Array
 from harness.execution import protocol
 from harness.execution.environments import command_line, environment_of, private_code
-from harness.execution.process import Died, Garbled, Silent, WorkerProcess
-from harness.outcomes import Crashed, Missing, Outcome, TimedOut
+from harness.execution.pool import STARTUP, Keeper, Stopped
+from harness.execution.process import WorkerProcess
+from harness.outcomes import Outcome
 from harness.planning import Question
 from harness.suite.case import ArraySpec
-from harness.suite.generators import realize, spec_to_wire
+from harness.suite.generators import realize
 
-STARTUP = 120.0
-"""Seconds a worker may take to import its framework: the slowest needs 10 s on an idle machine, and four of them may
-start at once on two busy cores, with a cold disk."""
+AHEAD = 256
+"""Answers that may wait to be judged: where judging is slower than answering, workers wait rather than fill memory."""
 
-HOPELESS = 5
-"""Calls in a row that may kill a worker."""
-
-WINDOW = 8
-"""Requests sent ahead, so that a worker never waits for us."""
-
-PIPE = 32_768
-"""Bytes that may be under way unread. A pipe holds 64 KiB; below that a write cannot block, and so cannot deadlock with
-a worker that is itself blocked writing its answer. A larger request is sent alone, to a worker that is reading."""
-
-
-@dataclass(eq=False)
-class _Member:
-    """One implementation of the fleet."""
-
-    implementation: Implementation
-    process: WorkerProcess | None = None
-    startup_seconds: float = 0.0
-    stderr: str = ""
-    incidents: list[str] = field(default_factory=list)
+Answer = tuple[Question, Outcome]
 
 
 class Fleet:
-    """The workers of one run."""
+    """The workers of one run. Leaving its block ends them all, whatever they are doing."""
 
     def __init__(
-        self, implementations: Sequence[Implementation], *, timeout: float, parallel: int, python: str | None = None
+        self,
+        implementations: Sequence[Implementation],
+        *,
+        timeout: float,
+        parallel: int,
+        python: str | None = None,
+        startup: float = STARTUP,
     ) -> None:
-        self._members = {i.name: _Member(i) for i in implementations}
-        self._timeout = timeout
-        self._parallel = max(1, parallel)
-        self._python = python
+        """`timeout` and `startup` in seconds, per call and per start; `python` is the interpreter of another
+        environment."""
         self._code = private_code()
+        # The kernel ends a worker when the thread that started it ends, so one thread starts them all and stays.
+        self._starter = ThreadPoolExecutor(1, "worker starter")
+        self._parallel = max(1, parallel)
+        self._keepers = {
+            i.name: Keeper(i.name, self._launcher(i, python), _encoder(i), timeout=timeout, startup=startup)
+            for i in implementations
+        }
         self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         return self
@@ -75,16 +60,23 @@ class Fleet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
-        for member in self._members.values():
-            self._stop(member)
+        self._kill()
+        for thread in self._threads:
+            thread.join()
+        for keeper in self._keepers.values():
+            keeper.close()
+        self._starter.shutdown()
         self._code.cleanup()
 
     def start(self) -> tuple[dict[str, Description], dict[str, str]]:
         """Start all workers; the descriptions of those that answered, and why the others did not."""
         with ThreadPoolExecutor(self._parallel) as threads:
-            answers = list(threads.map(self._start, self._members.values()))
-        pairs = list(zip(self._members, answers, strict=True))
+            try:
+                answers = list(threads.map(Keeper.start, self._keepers.values()))
+            except BaseException:
+                self._kill()  # or leaving this block would wait until the last of them has started
+                raise
+        pairs = list(zip(self._keepers, answers, strict=True))
         return (
             {name: a for name, a in pairs if isinstance(a, Description)},
             {name: a for name, a in pairs if isinstance(a, str)},
@@ -92,196 +84,103 @@ class Fleet:
 
     def incidents(self) -> list[str]:
         """What went wrong and was overcome, in sentences."""
-        return [text for member in self._members.values() for text in member.incidents]
+        return [text for keeper in self._keepers.values() for text in keeper.incidents]
 
     def startup_seconds(self, name: str) -> float:
-        return self._members[name].startup_seconds
+        """Seconds from starting a worker to its description, imports included."""
+        return self._keepers[name].startup_seconds
 
     def stderr(self, name: str) -> str:
-        """The end of what a worker printed, once it was stopped."""
-        member = self._members[name]
-        return member.process.noise() if member.process is not None else member.stderr
+        """The end of what the workers of an implementation printed."""
+        return self._keepers[name].noise()
 
-    def ask(self, plans: Mapping[str, Sequence[Question]]) -> Iterator[tuple[Question, Outcome]]:
+    def ask(self, plans: Mapping[str, Sequence[Question]]) -> Iterator[Answer]:
         """Every question with its outcome, as they come; in order within an implementation."""
-        # Bounded: where judging is slower than answering, workers wait rather than fill the memory with answers.
-        answers: queue.Queue[tuple[Question, Outcome] | BaseException | None] = queue.Queue(maxsize=256)
-        slots = threading.Semaphore(self._parallel)
+        answers: queue.Queue[Answer | BaseException | None] = queue.Queue(AHEAD)
         # The longest plans first: a short one at the end leaves no core idle for long.
-        order = sorted(plans, key=lambda name: -len(plans[name]))
-        threads = [
-            threading.Thread(target=self._serve, args=(self._members[n], plans[n], answers, slots), daemon=True)
-            for n in order
+        plan_of = deque(sorted(plans.items(), key=lambda plan: -len(plan[1])))
+        count = min(self._parallel, len(plans))
+        self._threads = [
+            threading.Thread(target=self._serve, args=(plan_of, answers), name=f"asking {n}") for n in range(count)
         ]
-        for thread in threads:
+        for thread in self._threads:
             thread.start()
-        running = len(threads)
-        while running:
-            item = answers.get()
-            if item is None:
-                running -= 1
-            elif isinstance(item, BaseException):
-                raise item
-            else:
-                yield item
+        try:
+            while count:
+                item = answers.get()
+                if item is None:
+                    count -= 1
+                elif isinstance(item, BaseException):
+                    raise item
+                else:
+                    yield item
+        finally:
+            if count:
+                self._kill()
 
     def _serve(
-        self,
-        member: _Member,
-        plan: Sequence[Question],
-        answers: queue.Queue[tuple[Question, Outcome] | BaseException | None],
-        slots: threading.Semaphore,
+        self, plan_of: deque[tuple[str, Sequence[Question]]], answers: queue.Queue[Answer | BaseException | None]
     ) -> None:
-        with slots:
-            try:
-                for item in self._answers(member, plan):
-                    while not self._stopping.is_set():
-                        try:
-                            answers.put(item, timeout=0.5)
-                            break
-                        except queue.Full:
-                            continue
-                    if self._stopping.is_set():
-                        return
-            except BaseException as error:
-                answers.put(error)
-            finally:
-                self._stop(member)
-                answers.put(None)
-
-    def _answers(self, member: _Member, plan: Sequence[Question]) -> Iterator[tuple[Question, Outcome]]:
-        """One implementation's outcomes, in order, whatever its worker does."""
-        waiting = deque(plan)
-        deaths = 0
-        for question in self._pipelined(member, waiting):
-            if not isinstance(question, _Failure):
-                deaths = 0
-                yield question
-                continue
-            outcome = self._after(member, question)
-            killed = isinstance(outcome, Crashed | TimedOut | Missing)
-            deaths = deaths + 1 if killed else 0
-            yield question.question, outcome
-            if deaths >= HOPELESS or member.process is None:
-                reason = (
-                    f"given up after {deaths} calls in a row ended its worker"
-                    if deaths >= HOPELESS
-                    else "its worker could not be started again"
-                )
-                while waiting:
-                    yield waiting.popleft(), Missing(reason)
-
-    def _pipelined(self, member: _Member, waiting: deque[Question]) -> Iterator[tuple[Question, Outcome] | _Failure]:
-        """Ask with requests sent ahead; after a failure everything that was sent ahead is waiting again."""
-        under_way: deque[tuple[Question, int]] = deque()
-        while waiting or under_way:
-            if member.process is None:
-                return
-            while waiting and len(under_way) < WINDOW:
-                message = self._request(member, waiting[0])
-                if under_way and sum(size for _, size in under_way) + len(message) > PIPE:
-                    break
-                under_way.append((waiting.popleft(), len(message)))
-                if not member.process.send(message):
-                    break
-            reply = member.process.receive(self._timeout)
-            question, _ = under_way.popleft()
-            if isinstance(reply, dict):
-                yield question, protocol.outcome_from_wire(reply)
-                continue
-            waiting.extendleft(q for q, _ in reversed(under_way))
-            under_way.clear()
-            yield _Failure(question, reply)
-
-    def _after(self, member: _Member, failure: _Failure) -> Outcome:
-        """The outcome of a call on which the worker died or fell silent; a fresh worker is left behind."""
-        self._stop(member)
-        name = member.implementation.name
-        problem = self._start(member)
-        if isinstance(problem, str):
-            return Crashed(f"{_words(failure.reply)}; {problem}")
-        if isinstance(failure.reply, Silent):
-            return TimedOut(failure.reply.seconds)
-        assert member.process is not None
-        member.process.send(self._request(member, failure.question))
-        again = member.process.receive(self._timeout)
-        where = f"{name} on {failure.question.case.id} ({failure.question.mode}, {failure.question.dtype})"
-        if isinstance(again, dict):
-            member.incidents.append(f"the worker of {where}: {_words(failure.reply)}; asked again, it answered")
-            return protocol.outcome_from_wire(again)
-        self._stop(member)
-        self._start(member)
-        if isinstance(again, Silent):
-            return TimedOut(again.seconds)
-        return Missing(again.reason) if isinstance(again, Garbled) else Crashed(again.how)
-
-    def _start(self, member: _Member) -> Description | str:
-        """Start a member's worker; its description, or why there is none."""
-        implementation = member.implementation
-        begin = time.perf_counter()
+        """What each asking thread does: one plan after the other, as long as there are any."""
         try:
-            member.process = WorkerProcess(
-                command_line(implementation, self._code.name, self._python),
-                environment_of(implementation, self._code.name),
-            )
-        except OSError as error:
-            return f"cannot start {implementation.target}: {error}"
-        member.process.send(protocol.line({"kind": "describe", "protocol": protocol.PROTOCOL}))
-        reply = member.process.receive(STARTUP)
-        member.startup_seconds = time.perf_counter() - begin
-        if isinstance(reply, dict) and "reason" not in reply:
+            while plan_of and not self._stopping.is_set():
+                try:
+                    name, plan = plan_of.popleft()
+                except IndexError:  # another thread was faster
+                    break
+                for answer in self._keepers[name].ask(plan):
+                    self._put(answers, answer)
+                self._keepers[name].close()
+            self._put(answers, None)
+        except Stopped:
+            return
+        except BaseException as error:
+            self._put(answers, error)
+
+    def _put(self, answers: queue.Queue[Answer | BaseException | None], item: Answer | BaseException | None) -> None:
+        """Hand over an answer; Stopped where nobody takes it any more."""
+        while not self._stopping.is_set():
             try:
-                return protocol.description_from_wire(reply)
-            except protocol.ProtocolError as error:
-                reply = Garbled(f"protocol violated: {error}")
-        reason = str(reply["reason"]) if isinstance(reply, dict) else _words(reply)
-        self._stop(member)
-        last = member.stderr.strip().splitlines()[-1:] if not isinstance(reply, dict) else []
-        return reason + (f" ({last[0][:300]})" if last else "")
+                return answers.put(item, timeout=0.5)  # to look whether anybody still listens
+            except queue.Full:
+                continue
+        raise Stopped
 
-    def _stop(self, member: _Member) -> None:
-        if member.process is not None:
-            process, member.process = member.process, None
-            member.stderr = process.stop()
+    def _kill(self) -> None:
+        self._stopping.set()
+        for keeper in self._keepers.values():
+            keeper.kill()
 
-    def _request(self, member: _Member, question: Question) -> bytes:
-        """A question as a message. It carries no expectation."""
-        case = question.case
-        program = bool(member.implementation.command)
-
-        def wire(spec: ArraySpec) -> dict[str, Any]:
-            # A program in another language has no generators of ours, and rows in memory are its own affair.
-            if not program and (spec.generator is not None or spec.layout != "contiguous"):
-                return {"spec": spec_to_wire(spec)}
-            return realize(spec, question.dtype).to_wire()
-
-        return protocol.line(
-            {
-                "kind": "evaluate",
-                "loss": case.loss,
-                "dtype": question.dtype,
-                "mode": question.mode,
-                "inputs": {name: wire(spec) for name, spec in case.inputs.items()},
-                "options": {n: wire(v) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
-                "differentiate": list(case.differentiate),
-                "cotangent": None if case.cotangent is None else wire(case.cotangent),
-            }
-        )
+    def _launcher(self, implementation: Implementation, python: str | None) -> Callable[[], WorkerProcess]:
+        command = command_line(implementation, python)
+        environment = environment_of(implementation, self._code.name, os.environ)
+        return lambda: self._starter.submit(WorkerProcess, command, environment).result()
 
 
-@dataclass(frozen=True, eq=False)
-class _Failure:
-    """A call that got no answer."""
+def _encoder(implementation: Implementation) -> Callable[[Question, int], bytes]:
+    """How a question becomes a message. A program in another language has no generators of ours, and how rows lie in
+    its memory is its own affair, so it gets every array as numbers."""
+    realized = bool(implementation.command)
+    return lambda question, number: protocol.line(protocol.request_to_wire(request(question, realized), number))
 
-    question: Question
-    reply: Died | Silent | Garbled
 
+def request(question: Question, realized: bool) -> protocol.Request:
+    """A question as a request: arrays of numbers; specs, where allowed, of generated and unusually laid out ones."""
 
-def _words(reply: Died | Silent | Garbled) -> str:
-    match reply:
-        case Died(how):
-            return f"died: {how}"
-        case Silent(seconds):
-            return f"no answer within {seconds:g} s"
-        case Garbled(reason):
-            return reason
+    def operand(value: Any) -> Any:
+        return array(value) if isinstance(value, ArraySpec) else value
+
+    def array(spec: ArraySpec) -> Array | ArraySpec:
+        is_plain = spec.generator is None and spec.layout == "contiguous"
+        return realize(spec, question.dtype) if realized or is_plain else spec
+
+    case = question.case
+    return protocol.Request(
+        loss=case.loss,
+        dtype=question.dtype,
+        mode=question.mode,
+        inputs={name: array(spec) for name, spec in case.inputs.items()},
+        options={name: operand(value) for name, value in case.options.items()},
+        differentiate=case.differentiate,
+        cotangent=None if case.cotangent is None else array(case.cotangent),
+    )

@@ -2,64 +2,90 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import platformdirs
 
 import reference
 from harness.adapters.registry import Implementation
 
-PINNED = {
-    # One thread, stated: sums split over threads differ from run to run, and workers share the cores.
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    # The CPU, stated: a run has to mean the same with and without a GPU in the machine.
-    "CUDA_VISIBLE_DEVICES": "",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "PYTHONHASHSEED": "0",
-    "PYTHONUNBUFFERED": "1",
-    # Compiling is most of JAX's time here and the signatures hardly change: keep every compilation, however quick.
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-}
+PINNED = MappingProxyType(
+    {
+        # One thread, stated: sums split over threads differ from run to run, and workers share the cores.
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "NUMEXPR_NUM_THREADS": "1",
+        "VECLIB_MAXIMUM_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+        # The CPU, stated: a run has to mean the same with and without a GPU in the machine.
+        "CUDA_VISIBLE_DEVICES": "",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        # Compiling is most of JAX's time here and the signatures hardly change: keep every compilation, however quick.
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+)
+"""Variables of every worker, whatever the user's own say: what they change is no property of an implementation."""
 
 
 def private_code() -> tempfile.TemporaryDirectory[str]:
     """A folder that holds just our two packages, so that another environment finds ours and nothing else of ours."""
     folder = tempfile.TemporaryDirectory(prefix="xent-worker-")
-    harness_folder = Path(__file__).resolve().parents[1]
-    reference_folder = Path(reference.__file__).resolve().parent
-    (Path(folder.name) / "harness").symlink_to(harness_folder, target_is_directory=True)
-    (Path(folder.name) / "reference").symlink_to(reference_folder, target_is_directory=True)
-    start = "import sys\nfrom harness.execution.worker import main\nsys.exit(main(sys.argv[1]))\n"
-    (Path(folder.name) / "start_worker.py").write_text(start, encoding="utf-8")
+    ours = {"harness": Path(__file__).resolve().parents[1], "reference": Path(reference.__file__).resolve().parent}
+    for name, package in ours.items():
+        (Path(folder.name) / name).symlink_to(package, target_is_directory=True)
     return folder
 
 
-def command_line(implementation: Implementation, code: str, python: str | None) -> list[str]:
+def command_line(implementation: Implementation, python: str | None) -> list[str]:
     """What to execute: our worker under the chosen interpreter, or the program itself."""
     if implementation.command:
         return list(implementation.command)
-    return [python or sys.executable, str(Path(code) / "start_worker.py"), implementation.target]
+    # -P: the folder the user is in must not come first on the import path, where a `harness` of theirs would be ours.
+    return [python or sys.executable, "-P", "-m", "harness.execution.worker", implementation.target]
 
 
-def environment_of(implementation: Implementation, code: str) -> Mapping[str, str]:
-    """The user's environment, with what is pinned, and the folder the user is in importable after our code."""
-    cache = platformdirs.user_cache_path("xent") / "jax"
-    path = [code, str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
+def environment_of(implementation: Implementation, code: str, user: Mapping[str, str]) -> dict[str, str]:
+    """The user's environment, with what is pinned, and our code first on the import path.
+
+    A `module:Class` may live in the folder the user is in, which then comes next, as with `python -m`. For a registered
+    implementation that folder is left out: a framework run from its own source tree would import that tree.
+    """
+    here = [str(Path.cwd())] if implementation.found_here else []
+    own = [user["PYTHONPATH"]] if user.get("PYTHONPATH") else []
     return {
-        **os.environ,
+        # The home of this interpreter's library would break any other.
+        **{name: value for name, value in user.items() if name != "PYTHONHOME"},
         **PINNED,
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache()),
         **implementation.environment,
-        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONPATH": os.pathsep.join([code, *here, *own]),
     }
+
+
+def compilation_cache() -> Path:
+    """Where JAX keeps what it compiled: machine code, so in a folder per kind of processor, whoever shares the home."""
+    kind = hashlib.sha256(_processor().encode()).hexdigest()[:12]
+    return platformdirs.user_cache_path("xent") / "jax" / kind
+
+
+def _processor() -> str:
+    """The instruction set in words: machine, and on Linux the processor's model and flags."""
+    lines: list[str] = []
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        wanted = ("model name", "flags", "Features")
+        lines = sorted({line for line in info.read_text(encoding="utf-8").splitlines() if line.startswith(wanted)})
+    return "\n".join([platform.machine(), platform.processor(), *lines])

@@ -1,49 +1,98 @@
-"""The messages between the harness and a worker: JSON, one per line. docs/protocol.md says it in full.
+"""The messages between the harness and a worker: JSON objects, one per line. docs/protocol.md says it in full.
 
-Standard library and NumPy only: this module also runs inside workers.
+Pure: from values to bytes and back. Standard library and NumPy only: this module also runs inside workers.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
-from harness.adapters.base import Description
+import numpy as np
+
+from harness.adapters.base import Call, Description
 from harness.arrays import Array
+from harness.floats import FORMATS
 from harness.outcomes import Missing, Outcome, Raised, Refused, Returned
+from harness.suite.case import ArraySpec
+from harness.suite.generators import realize, spec_from_wire, spec_to_wire
 
 PROTOCOL = 1
 REQUEST_FD = "XENT_REQUEST_FD"
 RESPONSE_FD = "XENT_RESPONSE_FD"
 
-LONGEST_LINE = 2**30
-"""Bytes of one message; a worker that sends more without an end of line has lost its way."""
+LONGEST_LINE = 2**28
+"""Bytes of one message: base64 of 25 million float64, more than any judged case holds. A worker that sends more without
+an end of line has lost its way, and must not take our memory with it."""
+
+DTYPES = (*FORMATS, "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
+"""Types an array on the wire may have."""
+
+DESCRIBE_ID = 0
+"""The id of the first request; calls count from 1."""
 
 
 class ProtocolError(ValueError):
     """A message that is not what the protocol says."""
 
 
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One call to make. It carries no expectation: whoever computes cannot know what would please us."""
+
+    loss: str
+    dtype: str
+    mode: str
+    inputs: Mapping[str, Array | ArraySpec]
+    """An ArraySpec is sent as it is and evaluated inside the worker: nothing large crosses the pipe, and the layout in
+    memory (strided, transposed, reversed) is made where it is used."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    differentiate: tuple[str, ...] = ()
+    cotangent: Array | ArraySpec | None = None
+
+
+# --- lines -----------------------------------------------------------------------------------------------------------
+
+
 def line(message: Mapping[str, Any]) -> bytes:
-    """A message as it goes through the pipe."""
-    return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+    """A message as it goes through the pipe. ValueError or TypeError where JSON cannot hold it."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
 
 
 def parse(raw: bytes) -> dict[str, Any]:
     """One line as a message; ProtocolError where it is none."""
     try:
-        message = json.loads(raw)
+        message = json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"not JSON: {raw[:80]!r}") from error
+        raise ProtocolError(f"not JSON: {_excerpt(raw)}") from error
     if not isinstance(message, dict):
-        raise ProtocolError(f"not an object: {raw[:80]!r}")
+        raise ProtocolError(f"not an object: {_excerpt(raw)}")
     return message
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _excerpt(raw: bytes) -> str:
+    return repr(raw[:80]) + ("…" if len(raw) > 80 else "")
+
+
+# --- describing ------------------------------------------------------------------------------------------------------
+
+
+def describe_request() -> bytes:
+    """The first line of every conversation."""
+    return line({"kind": "describe", "id": DESCRIBE_ID, "protocol": PROTOCOL})
+
+
 def description_to_wire(description: Description) -> dict[str, Any]:
-    """What `describe` answered, as a message."""
+    """What `describe` answered, as a message without its id."""
     return {
+        "kind": "description",
         "version": str(description.version),
         "losses": [str(name) for name in description.losses],
         "modes": [str(name) for name in description.modes],
@@ -57,86 +106,239 @@ def description_to_wire(description: Description) -> dict[str, Any]:
     }
 
 
-def description_from_wire(message: Mapping[str, Any]) -> Description:
-    """The inverse; ProtocolError where something is missing. Only version and losses are required of a program."""
+def description_from_wire(message: Mapping[str, Any]) -> Description | Missing:
+    """What the first answer says: a description, or why there is none. Only version and losses are required."""
+    kind = message.get("kind")
+    if message.get("id") != DESCRIBE_ID:
+        raise ProtocolError(f"an answer to request {message.get('id')!r}, expected one to {DESCRIBE_ID}")
+    if kind == "missing":
+        return Missing(str(message.get("reason", "no reason given")))
+    if kind != "description":
+        raise ProtocolError(f"expected a description, got a message of kind {kind!r}")
+    modes = _names(message, "modes", ("eager",))
+    if not modes:
+        raise ProtocolError("a description names at least one mode")
+    return Description(
+        version=_text(message, "version"),
+        losses=_names(message, "losses", None),
+        modes=modes,
+        dtypes=_names(message, "dtypes", ("float64", "float32")),
+        gradients=bool(message.get("gradients", True)),
+        flush_to_zero=bool(message.get("flush_to_zero", False)),
+        versions=_texts(message, "versions"),
+        device=str(message.get("device", "cpu")),
+        threads=_whole(message, "threads", 1),
+        flags=_texts(message, "flags"),
+    )
+
+
+# --- asking ----------------------------------------------------------------------------------------------------------
+
+
+def request_to_wire(request: Request, number: int) -> dict[str, Any]:
+    """A request as a message; `number` comes back with its answer."""
+    return {
+        "kind": "evaluate",
+        "id": number,
+        "loss": request.loss,
+        "dtype": request.dtype,
+        "mode": request.mode,
+        "inputs": {name: _operand_to_wire(value) for name, value in request.inputs.items()},
+        "options": {name: _operand_to_wire(value) for name, value in request.options.items()},
+        "differentiate": list(request.differentiate),
+        "cotangent": None if request.cotangent is None else _operand_to_wire(request.cotangent),
+    }
+
+
+def call_from_wire(message: Mapping[str, Any]) -> Call:
+    """What an adapter is handed: every array realized. ProtocolError where the message is no such request."""
     try:
-        losses = tuple(str(name) for name in message["losses"])
-        modes = tuple(str(name) for name in message.get("modes") or ("eager",))
-        return Description(
-            version=str(message["version"]),
-            losses=losses,
-            modes=modes,
-            dtypes=tuple(str(name) for name in message.get("dtypes") or ("float64", "float32")),
-            gradients=bool(message.get("gradients", True)),
-            flush_to_zero=bool(message.get("flush_to_zero", False)),
-            versions={str(k): str(v) for k, v in dict(message.get("versions") or {}).items()},
-            device=str(message.get("device", "cpu")),
-            threads=int(message.get("threads", 1)),
-            flags={str(k): str(v) for k, v in dict(message.get("flags") or {}).items()},
+        dtype = str(message["dtype"])
+        cotangent = message.get("cotangent")
+        return Call(
+            loss=str(message["loss"]),
+            inputs={name: _array_from_wire(value, dtype) for name, value in message["inputs"].items()},
+            options={name: _operand_from_wire(value, dtype) for name, value in message["options"].items()},
+            dtype=dtype,
+            mode=str(message["mode"]),
+            differentiate=tuple(message["differentiate"]),
+            cotangent=None if cotangent is None else _array_from_wire(cotangent, dtype),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ProtocolError(f"a description needs version and losses: {error!r}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProtocolError(f"not a request: {error!r}") from error
+
+
+def _operand_to_wire(value: Any) -> Any:
+    if isinstance(value, Array):
+        return value.to_wire()
+    if isinstance(value, ArraySpec):
+        return {"spec": spec_to_wire(value)}
+    return _plain_to_wire(value)
+
+
+def _operand_from_wire(value: Any, dtype: str) -> Any:
+    is_array = isinstance(value, dict) and ("data" in value or "spec" in value)
+    return _array_from_wire(value, dtype) if is_array else _plain_from_wire(value)
+
+
+def _array_from_wire(message: Any, dtype: str | None = None) -> Array:
+    """An array that was sent; `dtype` is that of the call, which a spec without one of its own gets."""
+    if not isinstance(message, Mapping):
+        raise ProtocolError(f"expected an array, got {type(message).__name__}")
+    if dtype is not None and "spec" in message:
+        return realize(spec_from_wire(message["spec"]), dtype)
+    if message.get("dtype") not in DTYPES:
+        raise ProtocolError(f"no array on the wire has the dtype {message.get('dtype')!r}; known: {', '.join(DTYPES)}")
+    shape = message.get("shape")
+    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ProtocolError(f"a shape is a list of whole numbers, got {shape!r}")
+    return Array.from_wire(dict(message))
+
+
+def _plain_to_wire(value: Any) -> Any:
+    """Numbers, texts and lists. JSON has no nan and no infinities: they go as {"number": "nan"}."""
+    if isinstance(value, np.generic):
+        return _plain_to_wire(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"number": repr(value)}
+    if isinstance(value, tuple | list):
+        return [_plain_to_wire(entry) for entry in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a message holds numbers, texts and lists, no {type(value).__name__}")
+
+
+def _plain_from_wire(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain_from_wire(entry) for entry in value]
+    if isinstance(value, dict):
+        if set(value) != {"number"} or value["number"] not in ("nan", "inf", "-inf"):
+            raise ProtocolError(f"expected a number, a text or a list, got {value!r}")
+        return float(value["number"])
+    return value
+
+
+# --- answering -------------------------------------------------------------------------------------------------------
 
 
 def outcome_to_wire(outcome: Outcome) -> dict[str, Any]:
-    """What happened inside a worker, as a message without its id."""
+    """What happened inside a worker, as a message without its id. TypeError where a part of it cannot be sent."""
     match outcome:
         case Returned():
-            message: dict[str, Any] = {
-                "outcome": "value",
-                "value": outcome.value.to_wire(),
-                "gradients": {name: array.to_wire() for name, array in outcome.gradients.items()},
-                "function": outcome.function,
-                "seconds": outcome.seconds,
-            }
-            if outcome.gradient_error is not None:
-                message["gradient_error"] = {
-                    "type": outcome.gradient_error.type,
-                    "message": outcome.gradient_error.message,
-                }
-            if outcome.convention is not None:
-                message["convention"] = dict(outcome.convention)
-            if outcome.computed_with:
-                message["computed_with"] = dict(outcome.computed_with)
-            if outcome.warnings:
-                message["warnings"] = list(outcome.warnings)
-            return message
-        case Raised(kind, text):
-            return {"outcome": "raises", "type": kind, "message": text}
+            return {"kind": "outcome", "outcome": "value", **_returned_to_wire(outcome)}
+        case Raised():
+            return {"kind": "outcome", "outcome": "raises", **_raised_to_wire(outcome)}
         case Refused(reason):
-            return {"outcome": "unsupported", "reason": reason}
+            return {"kind": "outcome", "outcome": "unsupported", "reason": reason}
         case Missing(reason):
-            return {"outcome": "missing", "reason": reason}
-    raise ProtocolError(f"{outcome!r} happens to a worker, not inside it")
+            return {"kind": "outcome", "outcome": "missing", "reason": reason}
+    raise TypeError(f"{outcome!r} happens to a worker, not inside it")
 
 
-def outcome_from_wire(message: Mapping[str, Any]) -> Outcome:
-    """The inverse; what a worker garbled becomes `Missing`, never an exception."""
+def _returned_to_wire(outcome: Returned) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "value": _result_to_wire(outcome.value, "value"),
+        "gradients": {str(n): _result_to_wire(array, f"gradient of {n}") for n, array in outcome.gradients.items()},
+        "function": outcome.function,
+        "seconds": outcome.seconds,
+    }
+    if outcome.gradient_error is not None:
+        message["gradient_error"] = _raised_to_wire(outcome.gradient_error)
+    if outcome.convention is not None:
+        message["convention"] = {str(name): _plain_to_wire(value) for name, value in outcome.convention.items()}
+    if outcome.computed_with:
+        message["computed_with"] = {str(name): str(value) for name, value in outcome.computed_with.items()}
+    if outcome.warnings:
+        message["warnings"] = list(outcome.warnings)
+    return message
+
+
+def _result_to_wire(array: Any, what: str) -> dict[str, Any]:
+    if not isinstance(array, Array):
+        raise TypeError(f"the {what} is a {type(array).__name__}, expected an Array")
+    if array.dtype not in DTYPES:
+        raise TypeError(f"the {what} is of {array.dtype}, expected one of {', '.join(DTYPES)}")
+    return array.to_wire()
+
+
+def _raised_to_wire(raised: Raised) -> dict[str, Any]:
+    return {"type": raised.type, "message": raised.message}
+
+
+def answer_from_wire(message: Mapping[str, Any], number: int) -> Outcome:
+    """The outcome of request `number`; ProtocolError where the message is no answer to it."""
+    if message.get("kind") != "outcome":
+        raise ProtocolError(f"expected an outcome, got a message of kind {message.get('kind')!r}")
+    if message.get("id") != number:
+        raise ProtocolError(f"an answer to request {message.get('id')!r}, expected one to {number}")
+    match message.get("outcome"):
+        case "value":
+            return _returned_from_wire(message)
+        case "raises":
+            return _raised_from_wire(message)
+        case "unsupported":
+            return Refused(_text(message, "reason"))
+        case "missing":
+            return Missing(_text(message, "reason"))
+        case other:
+            raise ProtocolError(f"unknown outcome {other!r}; known: value, raises, unsupported, missing")
+
+
+def _returned_from_wire(message: Mapping[str, Any]) -> Returned:
+    gradients, error, convention = message.get("gradients"), message.get("gradient_error"), message.get("convention")
+    for name, part in (("gradients", gradients), ("gradient_error", error), ("convention", convention)):
+        if part is not None and not isinstance(part, dict):
+            raise ProtocolError(f"{name} is an object or absent, got {type(part).__name__}")
+    warnings = message.get("warnings", [])
+    if not isinstance(warnings, list):
+        raise ProtocolError(f"warnings are a list of texts, got {type(warnings).__name__}")
+    seconds = message.get("seconds", 0.0)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        raise ProtocolError(f"seconds are a number, got {seconds!r}")
     try:
-        match message.get("outcome"):
-            case "value":
-                return _returned(message)
-            case "raises":
-                return Raised(str(message["type"]), str(message["message"]))
-            case "unsupported":
-                return Refused(str(message["reason"]))
-            case "missing":
-                return Missing(str(message["reason"]))
-            case other:
-                return Missing(f"protocol violated: unknown outcome {other!r}")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return Missing(f"protocol violated: {error!r}")
+        return Returned(
+            value=_array_from_wire(message.get("value")),
+            function=_text(message, "function"),
+            gradients={name: _array_from_wire(array) for name, array in (gradients or {}).items()},
+            gradient_error=None if error is None else _raised_from_wire(error),
+            convention=None if convention is None else {n: _plain_from_wire(v) for n, v in convention.items()},
+            computed_with=_texts(message, "computed_with"),
+            warnings=tuple(str(warning) for warning in warnings),
+            seconds=float(seconds),
+        )
+    except ProtocolError:
+        raise
+    except (TypeError, ValueError, OverflowError) as problem:  # an array whose bytes contradict its shape
+        raise ProtocolError(str(problem)) from problem
 
 
-def _returned(message: Mapping[str, Any]) -> Returned:
-    error = message.get("gradient_error")
-    return Returned(
-        value=Array.from_wire(message["value"]),
-        function=str(message.get("function", "")),
-        gradients={str(name): Array.from_wire(array) for name, array in dict(message.get("gradients") or {}).items()},
-        gradient_error=None if error is None else Raised(str(error["type"]), str(error["message"])),
-        convention=None if message.get("convention") is None else dict(message["convention"]),
-        computed_with={str(k): str(v) for k, v in dict(message.get("computed_with") or {}).items()},
-        warnings=tuple(str(w) for w in message.get("warnings") or ()),
-        seconds=float(message.get("seconds", 0.0)),
-    )
+def _raised_from_wire(message: Mapping[str, Any]) -> Raised:
+    return Raised(_text(message, "type"), _text(message, "message"))
+
+
+def _text(message: Mapping[str, Any], name: str) -> str:
+    if not isinstance(message.get(name), str):
+        raise ProtocolError(f"{name} is a text, got {message.get(name)!r}")
+    return str(message[name])
+
+
+def _texts(message: Mapping[str, Any], name: str) -> dict[str, str]:
+    """An object of texts, empty where absent."""
+    found = message.get(name, {})
+    if not isinstance(found, dict):
+        raise ProtocolError(f"{name} is an object of texts, got {type(found).__name__}")
+    return {str(key): str(value) for key, value in found.items()}
+
+
+def _names(message: Mapping[str, Any], name: str, default: tuple[str, ...] | None) -> tuple[str, ...]:
+    found = message.get(name, default)
+    if not isinstance(found, list | tuple) or not all(isinstance(entry, str) for entry in found):
+        raise ProtocolError(f"{name} is a list of names, got {found!r}")
+    return tuple(found)
+
+
+def _whole(message: Mapping[str, Any], name: str, default: int) -> int:
+    found = message.get(name, default)
+    if type(found) is not int:
+        raise ProtocolError(f"{name} is a whole number, got {found!r}")
+    return found

@@ -1,6 +1,6 @@
 """The child process: constructs one adapter, answers requests until its pipe closes.
 
-    XENT_REQUEST_FD=3 XENT_RESPONSE_FD=4 python worker.py package.module:Class
+    XENT_REQUEST_FD=3 XENT_RESPONSE_FD=4 python -m harness.execution.worker package.module:Class
 
 It speaks over its own two pipes; whatever the framework prints goes wherever stdout and stderr lead and is never a
 verdict. Standard library and NumPy only, besides the adapter: it starts in any environment that holds a framework.
@@ -8,9 +8,13 @@ verdict. Standard library and NumPy only, besides the adapter: it starts in any 
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import importlib
 import os
+import platform
+import random
+import signal
 import sys
 import threading
 import time
@@ -18,39 +22,59 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from harness.adapters.base import Adapter, Answer, Call, Description, Unsupported
 from harness.arrays import Array
 from harness.execution import protocol
 from harness.outcomes import Missing, Outcome, Raised, Refused, Returned
-from harness.suite.generators import realize, spec_from_wire
 
 LONGEST_MESSAGE = 4000
 """Characters of an exception's message that are passed on; some frameworks print whole graphs."""
 
 MOST_WARNINGS = 5
+LONGEST_WARNING = 300
+
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
 
 
 def main(target: str) -> int:
     """Serve until the request pipe closes."""
     faulthandler.enable()
-    requests = os.fdopen(int(os.environ[protocol.REQUEST_FD]), "rb")
-    responses = os.fdopen(int(os.environ[protocol.RESPONSE_FD]), "wb")
+    # An interrupt is for the harness, which stops its workers; one that arrives here is somebody's mistake.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Taken out of the environment: no process that a framework starts is to know our pipes.
+    requests = os.fdopen(int(os.environ.pop(protocol.REQUEST_FD)), "rb")
+    responses = os.fdopen(int(os.environ.pop(protocol.RESPONSE_FD)), "wb")
     _die_with(os.getppid())
-    with requests, responses:
-        adapter: Adapter | None = None
-        for raw in requests:
-            message = protocol.parse(raw)
-            if message["kind"] == "describe":
-                answer, adapter = _describe(target)
-            else:
-                assert adapter is not None, "a worker is asked to describe itself first"
-                answer = _answer(adapter, message)
-            _send(responses, {"id": message.get("id"), **answer})
+    _serve(target, requests, responses)
     return 0
+
+
+def _serve(target: str, requests: BinaryIO, responses: BinaryIO) -> None:
+    us = os.getpid()
+    adapter: Adapter | None = None
+    for raw in requests:
+        message = protocol.parse(raw)
+        if message.get("kind") == "describe":
+            answer, adapter = _describe(target)
+        else:
+            answer = _answer(adapter, message)
+        if os.getpid() != us:
+            os._exit(0)  # a child that the adapter forked and let come back: the answer is its parent's to give
+        responses.write(_line_of(answer, message.get("id")))
+        responses.flush()
 
 
 def _die_with(parent: int) -> None:
     """End this process when its parent is gone, even in the middle of a call that never returns."""
+    if platform.system() == "Linux":
+        # By the kernel, since a call that keeps the interpreter's lock would also keep a thread from looking.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)  # gone before the kernel knew
+        return
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -60,22 +84,23 @@ def _die_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _send(pipe: BinaryIO, message: Mapping[str, Any]) -> None:
-    pipe.write(protocol.line(message))
-    pipe.flush()
+def _line_of(answer: Mapping[str, Any], number: Any) -> bytes:
+    try:
+        return protocol.line({"id": number, **answer})
+    except (TypeError, ValueError) as error:
+        unsendable = Missing(f"the adapter's answer cannot be sent: {error}")
+        return protocol.line({"id": number, **protocol.outcome_to_wire(unsendable)})
 
 
 def _describe(target: str) -> tuple[dict[str, Any], Adapter | None]:
     """Import, construct and describe the adapter; any failure is the reason why it is missing."""
     try:
         adapter = _construct(target)
-        description = adapter.describe()
+        description: object = adapter.describe()
         if not isinstance(description, Description):
-            raise TypeError(f"{target}.describe() returned {type(description).__name__}, expected a Description")
-        return {"kind": "description", **protocol.description_to_wire(description)}, adapter
+            raise TypeError(f"describe() returned {type(description).__name__}, expected a Description")
+        return protocol.description_to_wire(description), adapter
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
         return {"kind": "missing", "reason": f"cannot start {target}: {type(error).__name__}: {_text(error)}"}, None
 
 
@@ -91,67 +116,56 @@ def _construct(target: str) -> Adapter:
     return factory()
 
 
-def _answer(adapter: Adapter, message: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(adapter: Adapter | None, message: Mapping[str, Any]) -> dict[str, Any]:
+    if adapter is None:
+        return protocol.outcome_to_wire(Missing("asked before it was asked to describe itself"))
+    if message.get("kind") != "evaluate":
+        return protocol.outcome_to_wire(Missing(f"this worker knows no request of kind {message.get('kind')!r}"))
     try:
-        call = _call(message)
-    except Exception as error:
-        return protocol.outcome_to_wire(Missing(f"the worker cannot read the request: {error!r}"))
+        call = protocol.call_from_wire(message)
+    except protocol.ProtocolError as error:
+        return protocol.outcome_to_wire(Missing(f"the worker cannot read the request: {error}"))
     try:
         return protocol.outcome_to_wire(evaluate(adapter, call))
-    except Exception as error:
-        return protocol.outcome_to_wire(Missing(f"the adapter's answer cannot be sent: {error!r}"))
-
-
-def _call(message: Mapping[str, Any]) -> Call:
-    dtype = str(message["dtype"])
-    cotangent = message.get("cotangent")
-    return Call(
-        loss=str(message["loss"]),
-        inputs={name: _array(value, dtype) for name, value in message["inputs"].items()},
-        options={n: _array(v, dtype) if isinstance(v, dict) else v for n, v in message["options"].items()},
-        dtype=dtype,
-        mode=str(message["mode"]),
-        differentiate=tuple(message["differentiate"]),
-        cotangent=None if cotangent is None else _array(cotangent, dtype),
-    )
-
-
-def _array(message: dict[str, Any], dtype: str) -> Array:
-    return Array.from_wire(message) if "data" in message else realize(spec_from_wire(message["spec"]), dtype)
+    except Exception as error:  # an answer is foreign code too: its attributes may be anything, and raise anything
+        return protocol.outcome_to_wire(Missing(f"the adapter's answer cannot be sent: {_text(error)}"))
 
 
 def evaluate(adapter: Adapter, call: Call) -> Outcome:
     """One call, timed, with its warnings; whatever it raises is an outcome."""
+    # The same numbers whichever calls came before.
+    random.seed(0)
+    np.random.seed(0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         start = time.perf_counter()
         try:
             answer: object = adapter.evaluate(call)
         except Unsupported as reason:
-            return Refused(str(reason))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
+            return Refused(_text(reason))
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too are what it did with the input
             return _raised(error)
         seconds = time.perf_counter() - start
-    if not (isinstance(answer, Answer) and _holds_arrays(answer)):
-        return Missing(f"the adapter returned {type(answer).__name__}, expected an Answer that holds Arrays")
+    if not isinstance(answer, Answer):
+        return Missing(f"the adapter returned {type(answer).__name__}, expected an Answer")
+    value: object = answer.value
+    if not isinstance(value, Array):
+        return Missing(f"the adapter's value is a {type(value).__name__}, expected an Array")
     return Returned(
-        value=answer.value,
+        value=value,
         function=str(answer.function),
         gradients=dict(answer.gradients),
         gradient_error=None if answer.gradient_error is None else _raised(answer.gradient_error),
         convention=answer.convention,
         computed_with=answer.computed_with,
-        warnings=tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}"[:300] for w in caught))[:MOST_WARNINGS],
+        warnings=_told(caught),
         seconds=seconds,
     )
 
 
-def _holds_arrays(answer: Answer) -> bool:
-    """An adapter is other people's code: what it promises by its types still has to be looked at."""
-    held: list[object] = [answer.value, *answer.gradients.values()]
-    return all(isinstance(array, Array) for array in held)
+def _told(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    texts = dict.fromkeys(f"{w.category.__name__}: {w.message}"[:LONGEST_WARNING] for w in caught)
+    return tuple(texts)[:MOST_WARNINGS]
 
 
 def _raised(error: BaseException) -> Raised:
