@@ -180,7 +180,7 @@ def to_json(record: Record) -> str:
     entries: dict[str, Any] = {"kind": kind}
     for f in fields(record):
         value = getattr(record, f.name)
-        if value is None or (value == () and f.name in {"warnings", "problems", "command"}):
+        if (value is None and f.default is None) or (value == () and f.name in {"warnings", "problems", "command"}):
             continue
         entries[f.name] = number(value) if isinstance(value, float) else value
     return json.dumps(entries, ensure_ascii=True, allow_nan=False, separators=(",", ":"))

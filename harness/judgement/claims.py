@@ -47,7 +47,7 @@ def judge_claim(case: Case, claim: Claim, evaluate: Evaluate, inputs: Mapping[st
     explanation = finding.explanation if claim.because is None else f"{finding.explanation} {claim.because}"
     return ClaimRecord(
         case=case.id,
-        claimed=_recordable(claim.value if claim.check is None else claim.says),
+        claimed=_recordable(claim.says if claim.value is None else claim.value),
         verdict=finding.verdict,
         truth=_recordable(finding.truth),
         explanation=explanation,

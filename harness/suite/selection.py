@@ -42,10 +42,13 @@ def load_selection(patterns: Sequence[str]) -> Suite:
 
     Raises SuiteError where files cannot be used and SelectionError where a pattern matches nothing.
     """
+    paths = [path for path in map(Path, patterns) if path.exists()]
+    if patterns and len(paths) == len(patterns):
+        # Where only files are named, only they are read: a broken file elsewhere is no reason not to run these.
+        return load(paths)
     home = find_cases_directory()
-    foreign = [path for path in map(Path, patterns) if path.exists() and not path.resolve().is_relative_to(home)]
-    own_wanted = not patterns or len(foreign) < len(patterns)
-    suites = ([load()] if own_wanted else []) + ([load(foreign)] if foreign else [])
+    foreign = [path for path in paths if not path.resolve().is_relative_to(home)]
+    suites = [load()] + ([load(foreign)] if foreign else [])
     cases = tuple(case for suite in suites for case in suite.cases)
     chosen = select(cases, patterns)
     return Suite(chosen, digest(chosen), tuple(sorted({case.location.file for case in chosen})))

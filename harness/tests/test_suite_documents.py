@@ -11,7 +11,7 @@ import pytest
 
 import reference
 from harness.judgement.claims import judge_claim
-from harness.records import ClaimRecord, to_json
+from harness.records import ClaimRecord, from_json, to_json
 from harness.suite.case import Case, ExpectRaises
 from harness.suite.generators import realize
 from harness.suite.loading import find_cases_directory, load
@@ -73,7 +73,7 @@ def test_every_claim_has_the_verdict_its_case_expects() -> None:
 def test_every_claim_can_be_written_to_a_run_file() -> None:
     for records in judged().values():
         for record in records:
-            assert to_json(record)
+            assert from_json(to_json(record)) == record
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.suite.loading import find_cases_directory, load
+from harness.suite.problems import SuiteError
 from harness.suite.selection import SelectionError, load_selection, select
 
 
@@ -58,6 +59,13 @@ def test_files_of_the_user_are_loaded_too(own: Path) -> None:
     both = load_selection([str(own / "first.yaml"), "documents/d4-dog-in-bits"])
     assert sorted(ids(both.cases)) == ["documents/d4-dog-in-bits", "mine/first"]
     assert len(both.files) == 2
+
+
+def test_a_broken_file_does_not_keep_others_from_being_run(own: Path) -> None:
+    (own / "broken.yaml").write_text("- {id: \n")
+    assert ids(load_selection([str(own / "first.yaml")]).cases) == ["mine/first"]
+    with pytest.raises(SuiteError, match=r"broken\.yaml"):
+        load_selection([str(own)])
 
 
 def test_what_matches_nothing_is_named_with_what_comes_near(own: Path) -> None:
