@@ -91,7 +91,8 @@ def _classifying(function: str, scores: str, *options: str) -> Builder:
 
 def _linear_cross_entropy(call: Call, tensors: Tensors) -> Request:
     options = ("class_weights", "label_smoothing", "ignore_index")
-    hidden, weight, bias = tensors["hidden"], tensors["weight"], tensors.get("bias")
+    # Ours is hidden · weight, (…, d) times (d, C); torch keeps its weights as (C, d).
+    hidden, weight, bias = tensors["hidden"], tensors["weight"].T, tensors.get("bias")
     fused = hasattr(functional, "linear_cross_entropy")  # public since torch 2.12
     logits = hidden if fused else functional.linear(hidden, weight, bias)
     plain = _classifying("cross_entropy", "logits", *options)(call, {**tensors, "logits": logits})

@@ -150,7 +150,7 @@ def test_linear_cross_entropy_differentiates_all_three(adapter: Torch) -> None:
         "linear_cross_entropy",
         differentiate=("hidden", "weight", "bias"),
         hidden=ROW,
-        weight=[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]],
+        weight=[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]],
         bias=[0.1, 0.2],
         targets=[0],
     )
