@@ -101,17 +101,17 @@ def _sigmoid_focal_loss(call: Call) -> Recipe:
 
 def _kl_divergence(call: Call) -> Recipe:
     call.refuse_options_except(*_REDUCTION, "axis", "log_target")
-    axis, reduction = call.options.get("axis", -1), call.options["reduction"]
-    if reduction not in ("sum", "batchmean") or (reduction == "batchmean" and call.inputs["targets"].storage.ndim != 2):
-        raise Unsupported("optax returns the divergence of each row, summed over the classes: no element to look at")
+    axis = call.options.get("axis", -1)
     name = "kl_divergence_with_log_targets" if call.options.get("log_target") else "kl_divergence"
     function = getattr(optax.losses, name)
-    over_rows = jnp.sum if reduction == "sum" else jnp.mean
-    return Recipe(
-        f"optax.losses.{name}",
-        lambda named: over_rows(function(named["log_probabilities"], named["targets"], axis=axis)),
-        {"reduction": f"jax.numpy.{over_rows.__name__} over rows"},
-    )
+
+    def compute(named: Named) -> Any:
+        rows = function(named["log_probabilities"], named["targets"], axis=axis)
+        if call.options["reduction"] == "batchmean":
+            return jnp.sum(rows) / rows.shape[0]
+        return reduced(call, rows)
+
+    return Recipe(f"optax.losses.{name}", compute)
 
 
 Recipes = Mapping[str, Callable[[Call], Recipe]]

@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 from harness.adapters.base import Adapter, Answer, Array, Call, Unsupported
 from harness.adapters.mutants import MUTANTS, Mutant, adapter
 from harness.adapters.mutants.sound import LOSSES
+from harness.floats import FORMATS
+from harness.judgement.agreement import compare
+from harness.judgement.truth import TruthTable, aspects
 from harness.tests.calls import make_call
 
 X = [[1.0, 2.0, 3.0], [0.5, -1.0, 4.0], [2.0, 0.0, -3.0], [-1.0, 1.5, 0.25], [0.0, 3.0, 1.0]]
@@ -61,8 +64,7 @@ def _with_options(loss: str, inputs: dict[str, Any], options: list[Any]) -> Iter
     for chosen in options:
         yield call(loss, inputs, chosen)
         if chosen.get("reduction") == "none":
-            shape = (5,) if loss not in ("kl_divergence",) else (5, 3)
-            yield call(loss, inputs, chosen, np.linspace(-1, 2, int(np.prod(shape))).reshape(shape))
+            yield call(loss, inputs, chosen, np.linspace(-1, 2, 5))
 
 
 def _labelled(loss: str) -> Iterator[Call]:
@@ -180,6 +182,8 @@ def _kl(loss: str) -> Iterator[Call]:
     reductions: list[Any] = [{}, {"reduction": "sum"}, {"reduction": "none"}, {"reduction": "batchmean"}]
     yield from _with_options(loss, inputs, reductions)
     yield call(loss, {**inputs, "targets": np.log(np.asarray(P)[::-1])}, {"log_target": True})
+    cube = {"log_probabilities": np.log([P, P[::-1]]), "targets": np.asarray([Q, P])}
+    yield from (call(loss, cube, {"reduction": reduction}) for reduction in ("mean", "batchmean"))
     yield call(loss, {"log_probabilities": [[-1.0, -np.inf]], "targets": [[1.0, 0.0]]}, {})
     yield call(loss, {"log_probabilities": [[-1.0, -np.inf]], "targets": [[0.5, 0.5]]}, {})
 
@@ -455,6 +459,21 @@ def test_sound_refuses_bad_input(inputs: dict[str, Any], options: dict[str, Any]
 def test_sound_answers_in_the_dtype_of_the_call(dtype: str) -> None:
     answer = adapter("sound").evaluate(call("softmax_cross_entropy", {"logits": X, "targets": LABELS}, {}, dtype=dtype))
     assert (answer.value.dtype, answer.gradients["logits"].dtype) == (dtype, dtype)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_sound_agrees_with_the_truth_on_every_probe(loss: str) -> None:
+    for probe in probes(loss):
+        table = TruthTable(loss, probe.inputs, probe.options, probe.dtype, probe.differentiate, probe.cotangent)
+        truth, answer = table.under(), outcome(adapter("sound"), probe)
+        if truth.refusal is not None:
+            assert not isinstance(answer, Answer), truth.refusal
+            continue
+        assert isinstance(answer, Answer)
+        for aspect, name in aspects(probe.differentiate).items():
+            if aspect in truth.targets:
+                got = (answer.value if name is None else answer.gradients[name]).to_float64()
+                assert compare(got, truth.targets[aspect], FORMATS[probe.dtype]).agrees, (aspect, probe)
 
 
 # -- the collection --------------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def _class_loss(call: Call, steps: Steps, targets: _Targets, F: Wide, slope: Wid
     """Value, ∂value/∂(−ln p_j) and ∂value/∂(target probability j), from the penalties F_j and their slopes."""
     losses = np.where(targets.kept, steps.times(targets.coefficients, F).sum(axis=-1), 0)
     value, u = _reduced(call, steps, Batch(losses, targets.weights, targets.kept, F.shape[-1]))
-    u = u[..., None]
+    u = np.where(targets.kept, u, 0)[..., None]
     return value, steps.times(targets.coefficients, slope) * u, targets.slope * F * u
 
 
@@ -177,18 +177,20 @@ def _entropy(call: Call, steps: Steps) -> Result:
 
 
 def _kl_divergence(call: Call, steps: Steps) -> Result:
-    t, log_q = wide(call.inputs["targets"]), wide(call.inputs["log_probabilities"])
+    """Σ_j p_j (ln p_j − ln q_j), one per row."""
+    t, log_q = _rows(call, "targets"), _rows(call, "log_probabilities")
     if t.shape != log_q.shape:
-        raise ValueError(f"targets have shape {t.shape}, log_probabilities {log_q.shape}")
+        raise ValueError(f"targets have shape {t.shape}, log_probabilities {log_q.shape}, classes last")
     logarithmic = bool(call.options.get("log_target"))
-    p, log_p = (np.exp(t), t) if logarithmic else (t, steps.log(t))
     if not logarithmic:
         steps.checked_probabilities(t)
-    gap = np.where(p == 0, 0, log_p) - log_q
-    losses = steps.times(p, gap)
-    value, u = _reduced(call, steps, _unweighted(losses, t.shape[_axis(call)] if t.ndim else 1))
-    by_target = (steps.times(p, gap + 1) if logarithmic else log_p - log_q + 1) * u
-    return value, {"log_probabilities": -p * u, "targets": by_target}
+    p, log_p = (np.exp(t), t) if logarithmic else (t, steps.log(t))
+    gap = log_p - log_q
+    losses = steps.times(p, gap).sum(axis=-1)
+    value, u = _reduced(call, steps, _unweighted(losses, t.shape[-1]))
+    u = u[..., None]
+    by_target = (steps.times(p, gap + 1) if logarithmic else gap + 1) * u
+    return value, {"log_probabilities": _back(call, -p * u), "targets": _back(call, by_target)}
 
 
 def _softmax(call: Call, steps: Steps) -> Result:

@@ -49,8 +49,8 @@ def as_answered(call: Call, answer: Answer) -> Answer:  # noqa: ARG001 - the sha
 
 
 def times(a: Wide, b: Wide) -> Wide:
-    """a · b with 0 · ±inf = 0, as in an expectation."""
-    return np.where((a == 0) & np.isinf(b), WIDE(0), a * b)
+    """a · b, and 0 where a is 0, whatever b: what does not count, counts nothing."""
+    return np.where(a == 0, WIDE(0), a * b)
 
 
 def natural(p: Wide) -> Wide:

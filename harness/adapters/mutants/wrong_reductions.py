@@ -126,7 +126,9 @@ def first_cotangent(call: Call, batch: Batch, d: Wide) -> Wide:
 REDUCED = (*MAIN, "nll_loss", "binary_focal", "categorical_focal")
 
 MISTAKES: Mapping[str, Mistake] = {
-    "mean-over-classes": mistake("the mean divides by N·C, not N", (*ROWS, "entropy"), divisor=over_all_elements),
+    "mean-over-classes": mistake(
+        "the mean divides by N·C, not N", (*ROWS, "entropy", "kl_divergence"), divisor=over_all_elements
+    ),
     "first-sample-only": mistake(
         "only the first sample is looked at", MAIN, reduced=first_alone, upstream=first_alone_upstream
     ),
@@ -151,11 +153,14 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "mean-over-first-axis": mistake(
         "the mean divides by the batch size where a sample has several losses",
-        ("binary_cross_entropy", "binary_cross_entropy_with_logits", "softmax_cross_entropy"),
+        ("binary_cross_entropy", "binary_cross_entropy_with_logits", "softmax_cross_entropy", "kl_divergence"),
         divisor=over_the_first_axis,
     ),
-    "batchmean-as-mean": mistake("batchmean divides by the number of elements", ("kl_divergence",), divisor=over_count),
-    "mean-as-batchmean": mistake("mean divides by the batch size", ("kl_divergence",), divisor=over_the_first_axis),
+    "batchmean-over-rows": mistake(
+        "batchmean divides by the number of rows, also where a sample has several",
+        ("kl_divergence",),
+        divisor=over_count,
+    ),
     "denominator-plus-epsilon": mistake("1e-3 is added to the denominator", LABELLED, divisor=plus_epsilon),
     "denominator-at-least-one": mistake(
         "the denominator is never below 1: nothing valid gives 0, small weights a smaller loss",

@@ -1,0 +1,49 @@
+"""NumPy: the reference's own formulas evaluated in plain floating point, as a careful author would write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import reference
+from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+
+
+class NumPy:
+    """`reference.evaluate_plain`: every operation rounds once to the dtype of the call."""
+
+    def describe(self) -> Description:
+        return Description(
+            version=np.__version__,
+            losses=tuple(reference.LOSSES),
+            dtypes=("float64", "float32", "float16"),  # NumPy has no bfloat16
+            versions={"numpy": np.__version__},
+        )
+
+    def evaluate(self, call: Call) -> Answer:
+        if call.loss not in reference.LOSSES:
+            raise Unsupported(f"there is no formula for {call.loss}")
+        differentiable = tuple(n for n in call.differentiate if call.inputs[n].is_float)
+        evaluation = reference.evaluate_plain(
+            call.loss,
+            {name: _numbers(array) for name, array in call.inputs.items()},
+            {name: _numbers(option) for name, option in call.options.items()},
+            cotangent=None if call.cotangent is None else call.cotangent.to_float64(),
+            differentiate=differentiable,
+            dtype=np.dtype(call.dtype),
+        )
+        return Answer(
+            value=_array(evaluation.value),
+            function="reference.evaluate_plain",
+            gradients={name: _array(gradient) for name, gradient in evaluation.gradients.items()},
+        )
+
+
+def _numbers(given: Any) -> Any:
+    return given.storage if isinstance(given, Array) else given
+
+
+def _array(result: Any) -> Array:
+    raw = np.asarray(result.hi)
+    return Array(raw.dtype.name, raw)
