@@ -26,6 +26,9 @@ from harness.suite.generators import realize
 AHEAD = 256
 """Answers that may wait to be judged: where judging is slower than answering, workers wait rather than fill memory."""
 
+LONGEST_KEPT = 10_000
+"""Bytes of a message that are kept for the next implementation: little memory, even times ten thousand cases."""
+
 Answer = tuple[Question, Outcome]
 
 
@@ -47,8 +50,9 @@ class Fleet:
         # The kernel ends a worker when the thread that started it ends, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(1, "worker starter")
         self._parallel = max(1, parallel)
+        self._messages = Messages()
         self._keepers = {
-            i.name: Keeper(i.name, self._launcher(i, python), _encoder(i), timeout=timeout, startup=startup)
+            i.name: Keeper(i.name, self._launcher(i, python), self._encoder(i), timeout=timeout, startup=startup)
             for i in implementations
         }
         self._stopping = threading.Event()
@@ -156,16 +160,31 @@ class Fleet:
         environment = environment_of(implementation, self._code.name, os.environ)
         return lambda: self._starter.submit(WorkerProcess, command, environment).result()
 
-
-def _encoder(implementation: Implementation) -> Callable[[Question, int], bytes]:
-    """How a question becomes a message. A program in another language has no generators of ours, and how rows lie in
-    its memory is its own affair, so it gets every array as numbers."""
-    realized = bool(implementation.command)
-    return lambda question, number: protocol.line(protocol.request_to_wire(request(question, realized), number))
+    def _encoder(self, implementation: Implementation) -> Callable[[Question, int], bytes]:
+        realized = bool(implementation.command)
+        return lambda question, number: self._messages.line(question, number, realized=realized)
 
 
-def request(question: Question, realized: bool) -> protocol.Request:
-    """A question as a request: arrays of numbers; specs, where allowed, of generated and unusually laid out ones."""
+class Messages:
+    """Questions as messages. What all implementations and modes of a case and dtype have in common is made once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str, bool], bytes] = {}
+
+    def line(self, question: Question, number: int, *, realized: bool) -> bytes:
+        """The message of a question under this number; `realized` as for `request`."""
+        key = (question.case.id, question.dtype, realized)
+        common = self._kept.get(key)
+        if common is None:
+            common = protocol.line(protocol.request_to_wire(request(question, realized=realized)))
+            if len(common) <= LONGEST_KEPT:
+                self._kept[key] = common
+        return protocol.addressed(common, number, question.mode)
+
+
+def request(question: Question, *, realized: bool) -> protocol.Request:
+    """A question as a request: small arrays as numbers; generated and unusually laid out ones as their specs, unless
+    all are to be `realized`, for a program that has no generators of ours."""
 
     def operand(value: Any) -> Any:
         return array(value) if isinstance(value, ArraySpec) else value
@@ -178,7 +197,6 @@ def request(question: Question, realized: bool) -> protocol.Request:
     return protocol.Request(
         loss=case.loss,
         dtype=question.dtype,
-        mode=question.mode,
         inputs={name: array(spec) for name, spec in case.inputs.items()},
         options={name: operand(value) for name, value in case.options.items()},
         differentiate=case.differentiate,

@@ -41,11 +41,10 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One call to make. It carries no expectation: whoever computes cannot know what would please us."""
+    """One call to make, in whichever mode. It carries no expectation: who computes cannot know what would please us."""
 
     loss: str
     dtype: str
-    mode: str
     inputs: Mapping[str, Array | ArraySpec]
     """An ArraySpec is sent as it is and evaluated inside the worker: nothing large crosses the pipe, and the layout in
     memory (strided, transposed, reversed) is made where it is used."""
@@ -57,24 +56,29 @@ class Request:
 # --- lines -----------------------------------------------------------------------------------------------------------
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"JSON has no {name}")
+
+
+# Made once: json.dumps and json.loads make a new one for every message, which takes longer than the message itself.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
 def line(message: Mapping[str, Any]) -> bytes:
     """A message as it goes through the pipe. ValueError or TypeError where JSON cannot hold it."""
-    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+    return _ENCODER.encode(message).encode("ascii") + b"\n"
 
 
 def parse(raw: bytes) -> dict[str, Any]:
     """One line as a message; ProtocolError where it is none."""
     try:
-        message = json.loads(raw, parse_constant=_no_constant)
+        message = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {_excerpt(raw)}") from error
     if not isinstance(message, dict):
         raise ProtocolError(f"not an object: {_excerpt(raw)}")
     return message
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"JSON has no {name}")
 
 
 def _excerpt(raw: bytes) -> str:
@@ -135,19 +139,22 @@ def description_from_wire(message: Mapping[str, Any]) -> Description | Missing:
 # --- asking ----------------------------------------------------------------------------------------------------------
 
 
-def request_to_wire(request: Request, number: int) -> dict[str, Any]:
-    """A request as a message; `number` comes back with its answer."""
+def request_to_wire(request: Request) -> dict[str, Any]:
+    """A request as a message, not yet addressed."""
     return {
         "kind": "evaluate",
-        "id": number,
         "loss": request.loss,
         "dtype": request.dtype,
-        "mode": request.mode,
         "inputs": {name: _operand_to_wire(value) for name, value in request.inputs.items()},
         "options": {name: _operand_to_wire(value) for name, value in request.options.items()},
         "differentiate": list(request.differentiate),
         "cotangent": None if request.cotangent is None else _operand_to_wire(request.cotangent),
     }
+
+
+def addressed(request: bytes, number: int, mode: str) -> bytes:
+    """The line of a request with the number that its answer is to carry, and the mode it is to be run in."""
+    return _ENCODER.encode({"id": number, "mode": mode}).encode("ascii")[:-1] + b"," + request[1:]
 
 
 def call_from_wire(message: Mapping[str, Any]) -> Call:
