@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.floats import FORMATS
 from harness.judgement.agreement import Floats, Target, compare
-from harness.judgement.truth import Convention, Truth, TruthTable
+from harness.judgement.truth import Convention, TruthTable
 
 UNEXPLAINED = "no single change of convention, option or factor explains it"
 
@@ -69,13 +69,17 @@ def candidates(table: TruthTable) -> Iterator[Candidate]:
             yield Candidate(f"equals the truth with logarithms clamped at {clamp:g}", {"log_clamp": clamp})
     if options.get("label_smoothing"):
         yield Candidate("smoothing spreads ε over the other classes: ε/(K−1)", convention={"smoothing": "others"})
-    yield Candidate("soft targets replaced by their argmax", convention={"targets_argmax": True})
-    yield Candidate("negative labels count from the end", convention={"wrap_negative_labels": True})
-    yield Candidate(
-        "the gradient is softmax − targets whatever the targets sum to",
-        convention={"gradient_of_targets_summing_to_one": True},
-    )
-    yield Candidate("ignored rows are counted in the mean", convention={"ignored_in_denominator": True})
+    targets = table.inputs.get("targets")
+    if targets is not None and targets.dtype.kind == "f" and table.loss not in _BINARY:
+        yield Candidate("soft targets replaced by their argmax", convention={"targets_argmax": True})
+        yield Candidate(
+            "the gradient is softmax − targets whatever the targets sum to",
+            convention={"gradient_of_targets_summing_to_one": True},
+        )
+    if targets is not None and targets.dtype.kind == "i" and bool((targets < 0).any()):
+        yield Candidate("negative labels count from the end", convention={"wrap_negative_labels": True})
+    if options.get("ignore_index") is not None:
+        yield Candidate("ignored rows are counted in the mean", convention={"ignored_in_denominator": True})
     yield Candidate("the mean over nothing is 0", convention={"finite_zero_mean": True})
     for name in ("class_weights", "sample_weights", "pos_weight", "label_smoothing", "ignore_index", "alpha", "gamma"):
         if options.get(name) is not None:
@@ -93,9 +97,8 @@ def candidates(table: TruthTable) -> Iterator[Candidate]:
 
 
 _LOGARITHM_OF_INPUT = frozenset({"entropy", "cross_entropy", "categorical_cross_entropy", "binary_cross_entropy"})
-_NO_AXIS = frozenset(
-    {"binary_cross_entropy", "binary_cross_entropy_with_logits", "binary_focal", "linear_cross_entropy"}
-)
+_BINARY = frozenset({"binary_cross_entropy", "binary_cross_entropy_with_logits", "binary_focal"})
+_NO_AXIS = _BINARY | {"linear_cross_entropy"}
 
 
 def diagnose(got: Floats, aspect: str, truth: Target, table: TruthTable, *, flush_to_zero: bool) -> str:
@@ -105,25 +108,18 @@ def diagnose(got: Floats, aspect: str, truth: Target, table: TruthTable, *, flus
     if simple is not None:
         return simple
     for candidate in candidates(table):
-        other = _evaluate(table, candidate)
-        target = other.targets.get(aspect)
-        if target is None or target.hi.shape != got.shape:
+        other = table.ordinary(candidate.convention, candidate.options).get(aspect)
+        if other is None or other.shape != got.shape:
             continue
-        if compare(got, target, fmt, flush_to_zero=flush_to_zero).agrees:
+        with np.errstate(invalid="ignore"):
+            gauge = np.maximum(truth.gauge, np.where(np.isfinite(other), np.abs(other), 0.0))
+        if compare(got, Target(other, np.zeros_like(other), gauge), fmt, flush_to_zero=flush_to_zero).agrees:
             return candidate.says
     factor = _factor(got, truth, table)
     if factor is not None:
         return factor
     narrowed = _narrowed(got, aspect, table, flush_to_zero=flush_to_zero)
     return narrowed if narrowed is not None else UNEXPLAINED
-
-
-def _evaluate(table: TruthTable, candidate: Candidate) -> Truth:
-    try:
-        return table.under(candidate.convention, candidate.options)
-    except (KeyError, IndexError, TypeError):
-        # A convention that has no meaning for this loss cannot be the explanation.
-        return Truth({}, refusal="not applicable")
 
 
 def _simple(got: Floats, truth: Target) -> str | None:

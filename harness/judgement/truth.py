@@ -59,6 +59,7 @@ class TruthTable:
         self.differentiate = differentiate
         self.cotangent = None if cotangent is None else cotangent.to_float64()
         self._known: dict[str, Truth] = {}
+        self._ordinary: dict[str, Mapping[str, Floats]] = {}
 
     def under(
         self,
@@ -75,6 +76,34 @@ class TruthTable:
         if key is not None:
             self._known[key] = truth
         return truth
+
+    def ordinary(self, convention: Convention | None, options: Mapping[str, Any] | None) -> Mapping[str, Floats]:
+        """The results by aspect in ordinary float64 under another convention or other options; {} where it refuses.
+
+        For the search of explanations, which asks for dozens of alternatives and needs no more digits than float64.
+        """
+        key = repr((convention, options))
+        if key not in self._ordinary:
+            chosen = {n: v for n, v in {**self.options, **(options or {})}.items() if v is not None}
+            try:
+                evaluation = reference.evaluate_plain(
+                    self.loss,
+                    self.inputs,
+                    chosen,
+                    in_dtype(convention, self.dtype),
+                    cotangent=self.cotangent,
+                    differentiate=self.differentiate,
+                )
+            except (ValueError, KeyError, IndexError, TypeError):
+                # What has no meaning for this loss cannot be the explanation.
+                self._ordinary[key] = {}
+            else:
+                found = {"value": np.asarray(evaluation.value)}
+                for aspect, name in aspects(self.differentiate).items():
+                    if name is not None:
+                        found[aspect] = np.asarray(evaluation.gradients[name])
+                self._ordinary[key] = found
+        return self._ordinary[key]
 
     def _evaluate(
         self, convention: Convention | None, options: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]]
