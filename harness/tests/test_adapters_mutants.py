@@ -527,7 +527,7 @@ def test_hanging_mutants_do_not_come_back(name: str, probe: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("aborts", -6), ("segfaults", -11), ("exits", 0), ("aborts-on-bad-label", -6)]
+    ("name", "status"), [("aborts", -6), ("segfaults", -11), ("exits", 0), ("vanishes", 0), ("aborts-on-bad-label", -6)]
 )
 def test_crashing_mutants_end_their_process(name: str, status: int) -> None:
     script = (

@@ -32,6 +32,10 @@ def leave(call: Call) -> None:  # noqa: ARG001
     sys.exit(0)
 
 
+def vanish(call: Call) -> None:  # noqa: ARG001  # pragma: no cover - the process ends
+    os._exit(0)
+
+
 def shout(call: Call) -> None:
     """Text on stdout, through Python and past it."""
     print(f'{{"id": 0, "loss": "{call.loss}"}} computing ...')
@@ -131,7 +135,8 @@ CONDUCT: Mapping[str, Conduct] = {
     "aborts-on-bad-label": _acting(
         "ends the process at a label out of range", when_label_out_of_range(abort), _LABELLED
     ),
-    "exits": _acting("leaves the process with status 0", leave),
+    "exits": _acting("calls exit(0)", leave),
+    "vanishes": _acting("ends the process at once, with status 0", vanish),
     "prints": _acting("prints to stdout while it computes", shout, answers_rightly=True),
     "raises": _acting("raises for everything", refuse),
     "feigns-unsupported": _acting("announces its losses, then calls each unsupported", feign),
