@@ -27,13 +27,12 @@ def _softmax_cross_entropy(call: Call) -> Recipe:
         return _with_integer_labels(call)
     call.refuse_options_except(*_REDUCTION, "axis", "label_smoothing")
     axis = call.options.get("axis", -1)
-    attested = _smoothing_attested(call)
 
     def compute(named: Named) -> Any:
         labels = _smoothed(call, named, axis)
         return reduced(call, optax.losses.softmax_cross_entropy(named["logits"], labels, axis=axis))
 
-    return Recipe("optax.losses.softmax_cross_entropy", compute, attested)
+    return Recipe("optax.losses.softmax_cross_entropy", compute, _smoothing_attested(call))
 
 
 def _with_integer_labels(call: Call) -> Recipe:
@@ -103,13 +102,10 @@ def _kl_divergence(call: Call) -> Recipe:
     call.refuse_options_except(*_REDUCTION, "axis", "log_target")
     axis = call.options.get("axis", -1)
     name = "kl_divergence_with_log_targets" if call.options.get("log_target") else "kl_divergence"
-    function = getattr(optax.losses, name)
 
     def compute(named: Named) -> Any:
-        rows = function(named["log_probabilities"], named["targets"], axis=axis)
-        if call.options["reduction"] == "batchmean":
-            return jnp.sum(rows) / rows.shape[0]
-        return reduced(call, rows)
+        rows = getattr(optax.losses, name)(named["log_probabilities"], named["targets"], axis=axis)
+        return jnp.sum(rows) / rows.shape[0] if call.options["reduction"] == "batchmean" else reduced(call, rows)
 
     return Recipe(f"optax.losses.{name}", compute)
 
