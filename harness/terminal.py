@@ -114,15 +114,21 @@ LISTED = 25
 
 
 def _worst(out: Console, cells: Sequence[Cell]) -> None:
+    """Disagreements, gravest first; the dtypes and modes of one case, implementation and aspect share a line."""
     for severity in SEVERITIES:
         chosen = [c for c in cells if c.severity == severity]
         if not chosen:
             continue
-        out.print(f"\n[bold red]{severity.replace('_', ' ').capitalize()}[/] ({len(chosen)})")
-        for cell in chosen[:LISTED]:
-            out.print(f"  {escape(cell.name)}: {escape(str(cell.explanation)[:400])}")
-        if len(chosen) > LISTED:
-            out.print(f"  … and {len(chosen) - LISTED} more; the report shows all")
+        groups = _grouped(chosen, lambda c: f"{c.case} [{c.implementation} {c.aspect}]")
+        out.print(
+            f"\n[bold red]{severity.replace('_', ' ').capitalize()}[/] ({len(chosen)} cells, {len(groups)} lines)"
+        )
+        for name, members in groups[:LISTED]:
+            where = ", ".join(dict.fromkeys(f"{c.mode} {c.dtype}" for c in members))
+            text = f"  {escape(name)} {escape(where)}: {escape(' '.join(str(members[0].explanation).split())[:240])}"
+            out.print(text, soft_wrap=True)
+        if len(groups) > LISTED:
+            out.print(f"  … and {len(groups) - LISTED} more lines; the report shows all")
 
 
 def _time(out: Console, run: Run) -> None:

@@ -156,8 +156,8 @@ def _named_factors(table: TruthTable) -> Iterator[tuple[str, float]]:
     sizes["N·C"] = primary.size
     for name, size in sizes.items():
         if size > 1:
-            yield f"{name} = {size}", float(size)
-            yield f"1/{name} = 1/{size}", 1.0 / size
+            yield f"{size} (= {name})", float(size)
+            yield f"1/{size} (= 1/{name})", 1.0 / size
     for power in (2.0, 4.0, 8.0):
         yield f"{power:g}", power
         yield f"1/{power:g}", 1.0 / power

@@ -1,0 +1,229 @@
+"""The command line from outside: exit codes, errors, and what is left on disk. Everything runs in a subprocess."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.records import RunFileError, read_run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ADAPTERS = '''
+import os, signal, time
+import numpy as np
+import reference
+from harness.adapters.base import Answer, Array, Call, Description
+
+
+class Right:
+    """The reference itself, rounded once: agrees with everything."""
+
+    def describe(self):
+        return Description(version="1", losses=("softmax", "softmax_cross_entropy"), dtypes=("float64",))
+
+    def evaluate(self, call: Call) -> Answer:
+        inputs = {n: a.to_float64() if a.is_float else a.storage for n, a in call.inputs.items()}
+        options = {n: v.to_float64() if isinstance(v, Array) else v for n, v in call.options.items()}
+        cotangent = None if call.cotangent is None else call.cotangent.to_float64()
+        found = reference.evaluate(call.loss, inputs, options, cotangent=cotangent, differentiate=call.differentiate)
+        gradients = {n: Array.of(np.asarray(g), call.dtype) for n, g in found.gradients.items()}
+        return Answer(Array.of(np.asarray(found.value), call.dtype), "reference.evaluate", gradients)
+
+
+class Doubled(Right):
+    """Twice the right value: wrong, and by a factor that has a name."""
+
+    def evaluate(self, call):
+        answer = super().evaluate(call)
+        return Answer(Array.of(2 * answer.value.to_float64(), call.dtype), "doubled", answer.gradients)
+
+
+class Dies(Right):
+    """Kills its own process on every call."""
+
+    def evaluate(self, call):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Slow(Right):
+    """Takes a while for every call, so that it can be interrupted."""
+
+    def evaluate(self, call):
+        time.sleep(0.5)
+        return super().evaluate(call)
+'''
+
+CASE = """\
+- id: mine/two-classes
+  title: Two classes, label {n}
+  why: A doubled loss is caught here, and so is a process that dies.
+  loss: softmax_cross_entropy
+  inputs: {logits: [[1, 2]], targets: [0]}
+  dtypes: [float64]
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "adapters_under_test.py").write_text(ADAPTERS)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "cases.yaml").write_text(CASE.replace("{n}", "zero"))
+    (tmp_path / "ledger").mkdir()
+    return tmp_path
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "harness", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def xent(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), cwd=place, env=environment(), capture_output=True, text=True, timeout=120
+    )
+
+
+def run(place: Path, adapter: str, *more: str) -> subprocess.CompletedProcess[str]:
+    name = f"adapters_under_test:{adapter}"
+    return xent(place, "run", "mine/cases.yaml", "-i", name, "--ledger", "ledger", "-o", "run.jsonl", *more)
+
+
+def test_a_right_implementation_ends_with_0(place: Path) -> None:
+    done = run(place, "Right")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Everything agrees" in done.stdout
+    finished = read_run(place / "run.jsonl")
+    assert {cell.verdict for cell in finished.cells} == {"agrees"}
+    assert {cell.aspect for cell in finished.cells} == {"value", "gradient"}
+
+
+def test_a_wrong_implementation_ends_with_1_and_says_why(place: Path) -> None:
+    done = run(place, "Doubled")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "factor of 2" in done.stdout
+    verdicts = {cell.aspect: cell.verdict for cell in read_run(place / "run.jsonl").cells}
+    assert verdicts == {"value": "disagrees", "gradient": "agrees"}
+
+
+def test_a_worker_that_is_killed_ends_with_9_and_says_so(place: Path) -> None:
+    done = run(place, "Dies")
+    assert done.returncode == 9, done.stdout + done.stderr
+    assert "SIGKILL" in done.stdout
+    assert {cell.verdict for cell in read_run(place / "run.jsonl").cells} == {"crashed"}
+
+
+def test_a_ledger_entry_explains_and_a_stale_one_ends_with_6(place: Path) -> None:
+    entry = """\
+- id: doubled
+  cases: ["mine/*"]
+  implementations: ["adapters_under_test:*"]
+  aspects: [value]
+  outcome: {kind: finite, diagnosis: "*factor of 2*"}
+  reason: The miniature multiplies its value by two, which is the whole point of it.
+  upstream: none found
+"""
+    (place / "ledger" / "mine.yaml").write_text(entry)
+    done = run(place, "Doubled")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {c.ledger for c in read_run(place / "run.jsonl").cells if c.verdict == "known"} == {"doubled"}
+    assert run(place, "Right").returncode == 6
+
+
+def test_gate_sees_the_change_and_refuses_what_is_cut_off(place: Path) -> None:
+    run(place, "Right")
+    (place / "run.jsonl").rename(place / "old.jsonl")
+    assert xent(place, "gate", "old.jsonl", "old.jsonl").returncode == 0
+    text = (place / "old.jsonl").read_text()
+    (place / "new.jsonl").write_text(text.replace('"kind":"value","dtype"', '"kind":"value","was":"x","dtype"'))
+    assert xent(place, "gate", "old.jsonl", "new.jsonl").returncode == 0
+    (place / "new.jsonl").write_text(text.replace('"verdict":"agrees"', '"verdict":"disagrees"'))
+    changed = xent(place, "gate", "old.jsonl", "new.jsonl")
+    assert changed.returncode == 7
+    assert "was agrees, is disagrees" in changed.stdout
+    (place / "cut.jsonl").write_text("".join(text.splitlines(keepends=True)[:-1]))
+    cut = xent(place, "gate", "old.jsonl", "cut.jsonl")
+    assert cut.returncode == 9
+    assert "cut off" in cut.stderr
+    assert xent(place, "gate", "old.jsonl", "nothing.jsonl").returncode == 4
+
+
+def test_interrupting_ends_with_2_and_leaves_no_run(place: Path) -> None:
+    many = "".join(CASE.replace("two-classes", f"two-classes-{i}").replace("{n}", str(i)) for i in range(40))
+    (place / "mine" / "cases.yaml").write_text(many)
+    name = "adapters_under_test:Slow"
+    process = subprocess.Popen(
+        command("run", "mine/cases.yaml", "-i", name, "--ledger", "ledger", "-o", "run.jsonl"),
+        cwd=place,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (place / "run.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)  # the header is written once the workers have started
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2, errors
+    with pytest.raises(RunFileError, match="cut off"):
+        read_run(place / "run.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "-i", "torhc"], "torch"),
+        (["run", "documents/no-such-case", "-i", "numpy"], "no case"),
+        (["run", "--dtypes", "float8", "-i", "numpy"], "float64"),
+        (["run", "--shard", "3/2", "-i", "numpy"], "i/n"),
+        (["run", "--ledger", "nowhere", "-i", "numpy"], "no such folder"),
+        (["run", "--family", "nothing"], "no such family"),
+        (["report", "missing.jsonl"], "missing.jsonl"),
+        (["explain"], "needs a case"),
+        (["nonsense"], "invalid choice"),
+    ],
+)
+def test_bad_usage_is_refused_with_the_remedy(place: Path, arguments: list[str], says: str) -> None:
+    done = xent(place, *arguments)
+    assert done.returncode in (4, 9)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_case_file_names_file_line_and_field(place: Path) -> None:
+    (place / "mine" / "cases.yaml").write_text(CASE.replace("targets: [0]", "labels: [0]"))
+    done = run(place, "Right")
+    assert done.returncode == 4
+    assert "mine/cases.yaml:5" in done.stderr
+    assert not (place / "run.jsonl").exists()
+
+
+def test_an_adapter_that_cannot_be_imported_is_missing(place: Path) -> None:
+    done = run(place, "Absent")
+    assert done.returncode == 9
+    assert "has no Absent" in done.stdout
+
+
+def test_the_report_of_a_run_is_written(place: Path) -> None:
+    run(place, "Doubled")
+    done = xent(place, "report", "run.jsonl", "-o", "out/report.html", "--junit", "j.xml", "--csv", "c.csv")
+    assert done.returncode == 0, done.stderr
+    assert "mine/two-classes" in (place / "out" / "report.html").read_text()
+    assert (place / "j.xml").exists()
+
+
+def test_explain_shows_the_truth_to_20_digits(place: Path) -> None:
+    done = xent(place, "explain", "mine/cases.yaml", "-i", "adapters_under_test:Right", "--ledger", "ledger")
+    assert done.returncode == 0, done.stderr
+    assert "1.3132616875182228340" in done.stdout
