@@ -50,10 +50,10 @@ def _shortest(value: float, dtype: str) -> str:
 
 
 def _tidy(digits: str) -> str:
-    """1e-07 as 1e-7 and 2.0 as 2."""
+    """1e-07 as 1e-7, 1.50e9 as 1.5e9 and 2.0 as 2."""
     mantissa, e, exponent = digits.partition("e")
-    if mantissa.endswith(".0"):
-        mantissa = mantissa[:-2]
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
     return f"{mantissa}e{int(exponent)}" if e else mantissa
 
 

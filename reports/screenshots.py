@@ -65,7 +65,8 @@ def take(report: Path, folder: Path, pages: Sequence[str] = PAGES) -> list[Path]
                 tab.goto(report.resolve().as_uri())
                 for page in pages:
                     tab.evaluate("hash => { location.hash = hash }", _hash(tab, page))
-                    tab.wait_for_function(_SETTLED)
+                    while not tab.evaluate(_SETTLED):
+                        tab.wait_for_timeout(20)  # until the cells are unpacked; polling inside is against its policy
                     path = folder / f"{page}-{size}-{theme}.png"
                     tab.screenshot(path=path)
                     written.append(path)
@@ -74,7 +75,11 @@ def take(report: Path, folder: Path, pages: Sequence[str] = PAGES) -> list[Path]
     return written
 
 
-_SETTLED = "() => { const c = document.querySelector('article.casepage.here'); return !c || c.matches('.rendered'); }"
+_SETTLED = """() => {
+  const article = document.querySelector("article.casepage.here");
+  const ready = document.querySelector("select[name=fate]").options.length > 1;
+  return ready && (!article || article.matches(".rendered"));
+}"""
 
 
 def _hash(tab: Page, page: str) -> str:

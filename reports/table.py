@@ -60,4 +60,4 @@ def render(run: Run) -> str:
 
 def _inert(value: object) -> str:
     words = "" if value is None else str(value)
-    return "'" + words if words.startswith(("=", "+", "-", "@", "\t", "\r")) else words
+    return "'" + words if len(words) > 1 and words[0] in "=+-@\t\r" else words

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -92,10 +93,20 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=_printable,
     )
     environment.filters |= {"count": count, "rough": rough}
     environment.globals |= {"address": address}
     return environment
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that HTML forbids however they are written."""
+
+
+def _printable(value: object) -> object:
+    """What a template prints, with forbidden characters replaced; markup of ours is left alone."""
+    return _CONTROL.sub("\ufffd", value) if type(value) is str else value
 
 
 def _asset(name: str) -> str:

@@ -473,7 +473,7 @@
       return;
     }
     article.classList.add("here");
-    document.title = `${article.querySelector("h2").textContent} · ${baseTitle()}`;
+    document.title = `${article.querySelector("h1").textContent} · ${baseTitle()}`;
     window.scrollTo(0, 0);
     await load();
     if (!article.classList.contains("rendered")) renderCase(article, Number(article.dataset.c));
@@ -566,9 +566,9 @@
     const name = `Answers in ${dtype}`;
     const table = make("table", { class: "answer-table" }, make("thead", {}, head), body);
     return make(
-      "section",
-      { "aria-label": name },
-      make("h3", {}, dtype, " ", make("span", { class: "quiet" }, standing(cells))),
+      "div",
+      {},
+      make("h2", {}, dtype, " ", make("span", { class: "quiet" }, standing(cells))),
       make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name }, table),
     );
   }
@@ -677,7 +677,7 @@
 
   function copyButton(i) {
     const name = cellName(i);
-    const button = make("button", { type: "button", class: "copy", "aria-label": `Copy the command that reproduces ${name}` }, "copy repro");
+    const button = make("button", { type: "button", class: "copy", title: `xent repro ${name}` }, "copy repro");
     button.addEventListener("click", async () => {
       const done = await copy(`xent repro '${name.replaceAll("'", "'\"'\"'")}'`);
       button.textContent = done ? "copied" : "press Ctrl+C";

@@ -1,0 +1,273 @@
+"""The HTML report as a file: what a reader without a browser engine can check."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import multiprocessing
+import re
+from collections import Counter
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+import reports.html
+from harness.records import Run
+from reports.html.addresses import address, outside
+from reports.html.formulas import FORMULAS
+from reports.html.matrix import build
+from reports.html.summary import segments
+from reports.tests.synthetic import LOSSES, hostile, run
+from reports.words import fate
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text outside scripts and style sheets."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.raw: dict[str, list[str]] = {"script": [], "style": []}
+        self._inside: str | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag if tag in self.raw else None
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._inside:
+            self._inside = None
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.raw[self._inside].append(data)
+        else:
+            self.texts.append(data)
+
+    def attributes(self, name: str) -> list[str]:
+        return [value or "" for _, attrs in self.elements for key, value in attrs.items() if key == name]
+
+
+@cache
+def page_of(kind: str) -> tuple[Run, str, Page]:
+    made = hostile() if kind == "hostile" else run(cases=40)
+    text = reports.html.render(made)
+    return made, text, Page(text)
+
+
+def digest_of_a_report() -> str:
+    return hashlib.sha256(reports.html.render(run(cases=12)).encode()).hexdigest()
+
+
+def test_same_run_gives_the_same_bytes_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = digest_of_a_report()
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)  # the order of sets differs between the processes
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            assert pool.apply(digest_of_a_report) == here
+
+
+def test_write_makes_the_folder_and_returns_the_path(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "report.html"
+    assert reports.html.write(run(cases=1), path) == path
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("kind", ["plain", "hostile"])
+def test_nothing_is_loaded_from_anywhere(kind: str) -> None:
+    _, _, page = page_of(kind)
+    assert page.attributes("src") == []
+    for tag, attrs in page.elements:
+        link = attrs.get("href")
+        if tag == "link":
+            assert link == "data:,"
+        elif link is not None:
+            assert link.startswith(("#", "https://", "http://"))
+
+
+@pytest.mark.parametrize("kind", ["plain", "hostile"])
+def test_policy_names_exactly_the_script_and_the_style_of_the_page(kind: str) -> None:
+    _, _, page = page_of(kind)
+    policy = next(a["content"] or "" for t, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    for name, content in (("style", page.raw["style"][0]), ("script", page.raw["script"][0])):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{name}-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("kind", ["plain", "hostile"])
+def test_no_element_handles_events_or_styles_itself(kind: str) -> None:
+    _, _, page = page_of(kind)
+    assert [k for _, attrs in page.elements for k in attrs if k.startswith("on") or k == "style"] == []
+    assert Counter(tag for tag, _ in page.elements)["script"] == 2
+    assert {tag for tag, _ in page.elements} & {"img", "iframe", "object", "embed", "base"} == set()
+
+
+@pytest.mark.parametrize("kind", ["plain", "hostile"])
+def test_ids_are_unique_and_hold_no_space(kind: str) -> None:
+    _, _, page = page_of(kind)
+    ids = page.attributes("id")
+    assert [i for i, n in Counter(ids).items() if n > 1] == []
+    assert all(i and not re.search(r"\s", i) for i in ids)
+
+
+@pytest.mark.parametrize("kind", ["plain", "hostile"])
+def test_every_link_leads_somewhere_without_javascript(kind: str) -> None:
+    _, _, page = page_of(kind)
+    ids = set(page.attributes("id"))
+    assert [h for h in page.attributes("href") if h.startswith("#") and h[1:] not in ids] == []
+
+
+def test_hostile_text_is_shown_as_it_is() -> None:
+    made, _, page = page_of("hostile")
+    words = " ".join(page.texts)
+    assert made.cells[0].implementation in words
+    assert "{{7*7}}" in words
+    assert "49" not in re.findall(r"<b>(\S*)\{%", words)
+
+
+def test_every_cell_that_does_not_agree_is_written_out() -> None:
+    made, _, page = page_of("plain")
+    ids = set(page.attributes("id"))
+    for cell in made.cells:
+        telling = cell.verdict in {"disagrees", "known", "by_convention"}
+        assert (address("cell", cell.name) in ids) == telling
+
+
+def test_every_implementation_version_case_and_claim_is_readable_without_javascript() -> None:
+    made, _, page = page_of("plain")
+    words = "".join(page.texts)
+    for name, entry in made.header.implementations.items():
+        assert name in words
+        assert str(entry["version"]) in words
+    for case in made.header.suite["cases"].values():
+        assert case["title"] in words
+        assert case["truth"]["value"]["digits"][0] in words
+    for claim in made.claims:
+        assert claim.says in words
+        assert claim.explanation in words
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    packed = re.search(r'<script type="text/plain" id="cells">([^<]*)</script>', text)
+    assert packed is not None
+    content: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(packed.group(1))))
+    return content
+
+
+def test_payload_holds_every_cell() -> None:
+    made, text, _ = page_of("plain")
+    content = unpacked(text)
+    cases, at = [], 0
+    for step in content["case"]:
+        at += step
+        cases.append(content["cases"][at][0])
+    found = sorted(
+        (
+            case,
+            *content["columns"][column],
+            content["dtypes"][dtype],
+            content["aspects"][aspect],
+            content["fates"][f][0],
+        )
+        for case, column, dtype, aspect, f in zip(
+            cases, content["column"], content["dtype"], content["aspect"], content["fate"], strict=True
+        )
+    )
+    assert found == sorted((*cell.key, fate(cell)) for cell in made.cells)
+
+
+def test_matrix_shows_the_gravest_cell_of_a_place() -> None:
+    made, _, _ = page_of("plain")
+    matrix = build(made)
+    ranks = {row.case: row for group in matrix.groups for row in (*group.restless, *group.settled)}
+    for column_number, column in enumerate(matrix.columns):
+        for case, row in ranks.items():
+            cells = [c for c in made.cells if (c.case, c.implementation, c.mode) == (case, *_names(column))]
+            place = row.places[column_number]
+            assert (place is None) == (not cells)
+            if place is not None:
+                assert fate(max(cells, key=lambda c: _rank(fate(c)))) == place.mark.key
+
+
+def _names(column: Any) -> tuple[str, str]:
+    return (column.implementation, column.mode)
+
+
+def _rank(key: str) -> int:
+    from reports.words import MARKS
+
+    return MARKS[key].rank
+
+
+def test_row_is_folded_only_when_nothing_in_it_needs_attention() -> None:
+    made, _, _ = page_of("plain")
+    for group in build(made).groups:
+        for row in group.settled:
+            marks = {c.verdict for c in made.cells if c.case == row.case}
+            assert marks <= {"agrees", "unsupported", "missing"}
+        assert all(any(p and p.mark.rank > 1 for p in row.places) for row in group.restless)
+
+
+def test_bar_shows_one_cell_in_a_million_and_is_never_longer_than_itself() -> None:
+    bars = segments({"agrees": 999_999, "silently_wrong": 1, "crashed": 5})
+    assert [b.key for b in bars] == ["agrees", "silently_wrong"]
+    assert bars[1].width >= 1.9
+    assert sum(b.width for b in bars) == pytest.approx(240, abs=0.05)
+    assert segments({"missing": 3}) == ()
+
+
+def test_every_loss_of_the_family_has_a_formula() -> None:
+    assert set(LOSSES) == set(FORMULAS)
+
+
+def test_report_of_a_run_without_cells_is_still_a_report() -> None:
+    from reports.tests.synthetic import footer
+
+    text = reports.html.render(run(cases=0, claims=(), speeds=(), footer=footer(())))
+    assert "Nothing was judged" in text
+    assert "The run holds no cells." in text
+
+
+def test_size_at_a_hundred_thousand_cells() -> None:
+    made = run(cases=660)
+    assert len(made.cells) > 100_000
+    assert len(reports.html.render(made).encode()) < 8_000_000
+
+
+def test_size_when_nearly_everything_disagrees() -> None:
+    """The number of cells written out is capped, and the page says what it leaves to JavaScript."""
+    made = run(cases=60)
+    cells = tuple(
+        c.__class__(**{**c.__dict__, "verdict": "disagrees", "severity": "silently_wrong"}) for c in made.cells
+    )
+    text = reports.html.render(run(cases=60, cells=cells))
+    assert text.count('id="cell=') == 3000
+    assert "more cells do not agree; they need JavaScript" in text
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("https://github.com/a/b/issues/1", "https://github.com/a/b/issues/1"),
+        ("javascript:alert(1)", None),
+        (" data:text/html,x", None),
+        ("https://a b", None),
+        (None, None),
+    ],
+)
+def test_only_links_to_the_web_become_links(link: object, expected: str | None) -> None:
+    assert outside(link) == expected
+
+
+def test_address_is_an_id_and_a_link() -> None:
+    assert address("cell", "a/b[torch:eager:float32:value]") == "cell=a/b%5Btorch:eager:float32:value%5D"
+    assert address("case", 'x"y z') == "case=" + quote('x"y z')

@@ -1,0 +1,314 @@
+"""The HTML report in headless Chromium: what a reader does with it.
+
+Skipped where Playwright or a Chromium is absent; the axe checks also need the axe-core package, whose script AXE_CORE
+names or `npm install axe-core` puts into node_modules/.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import reports.html
+from harness.records import Run
+from reports.html.addresses import address
+from reports.screenshots import BROWSER_FLAGS, PAGES, chromium
+from reports.tests.synthetic import hostile, run
+from reports.words import fate
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
+pytestmark = pytest.mark.skipif(chromium() is None, reason="needs Chromium: apt-get install chromium, or set CHROMIUM")
+
+AXE = Path(os.environ.get("AXE_CORE", "node_modules/axe-core/axe.min.js"))
+RUN = run(cases=30)
+SMALL = run(cases=5)
+"""For axe, which looks at every element."""
+WORST = next(c for c in RUN.cells if "−log2" in (c.explanation or ""))
+VECTOR = next(
+    c for c in RUN.cells if "−log2" in (c.explanation or "") and (c.aspect, c.dtype) == ("gradient", "float64")
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=BROWSER_FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report")
+    reports.html.write(RUN, path / "plain.html")
+    reports.html.write(SMALL, path / "small.html")
+    reports.html.write(hostile(), path / "hostile.html")
+    return path
+
+
+Opener = Callable[..., "Page"]
+
+
+@pytest.fixture
+def opened(browser: Browser, folder: Path) -> Iterator[Opener]:
+    """Opens a report at an address; afterwards there must have been no request, no error and no dialog."""
+    trouble: list[str] = []
+    contexts = []
+
+    def open_at(hash_: str = "", name: str = "plain", **options: Any) -> Page:
+        context = browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: trouble.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda e: trouble.append(f"error: {e}"))
+        page.on("dialog", lambda d: trouble.append(f"dialog: {d.message}"))
+        page.on("request", lambda r: trouble.append(f"request: {r.url}") if not r.url.startswith("file:") else None)
+        page.goto((folder / f"{name}.html").as_uri() + hash_)
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert trouble == []
+
+
+def until(page: Page, expression: str, argument: Any = None, seconds: float = 10.0) -> None:
+    """Wait until the expression is true; Playwright's own waiting needs `eval`, which the page's policy forbids."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < deadline, f"never true: {expression} with {argument!r}"
+        page.wait_for_timeout(20)  # a frame or so
+
+
+def shown_page(page: Page) -> str:
+    return str(page.evaluate("document.documentElement.dataset.page"))
+
+
+def wait_for_count(page: Page, words: str) -> None:
+    until(page, "words => document.getElementById('found').textContent.includes(words)", words)
+
+
+def test_first_screen_names_what_was_tested_how_it_stands_and_the_worst(opened: Opener) -> None:
+    page = opened(viewport={"width": 1440, "height": 900})
+    assert "judged cells disagree" in page.locator("h1:visible").inner_text()
+    for selector in (".hero .facts", ".worst li >> nth=2", ".standings tbody tr >> nth=5"):
+        box = page.locator(selector).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 900, f"{selector} is below the first screen"
+
+
+def test_filters_narrow_the_matrix_and_live_in_the_address(opened: Opener) -> None:
+    page = opened("#page=matrix")
+    page.wait_for_selector("select[name=dtype] option[value=float16]", state="attached")
+    page.select_option("select[name=dtype]", "float16")
+    page.select_option("select[name=fate]", "disagrees")
+    expected = [c for c in RUN.cells if c.dtype == "float16" and c.verdict == "disagrees"]
+    wait_for_count(page, f"{len(expected)} of {len(RUN.cells):,} cells in {len({c.case for c in expected})} case")
+    rows = page.locator("#matrix tbody tr:not([hidden])")
+    assert rows.count() == len({c.case for c in expected})
+    assert page.url.endswith("#page=matrix&fate=disagrees&dtype=float16")
+    places = "n => document.querySelectorAll('#matrix tbody tr:not([hidden]) td[class]:not([class=\"\"])').length === n"
+    until(
+        page, places, len({(c.case, c.implementation, c.mode) for c in expected})
+    )  # places out of view are drawn when the browser is idle
+
+
+def test_back_button_undoes_a_filter(opened: Opener) -> None:
+    page = opened("#page=matrix")
+    page.wait_for_selector("select[name=loss] option[value=softmax]", state="attached")
+    page.select_option("select[name=loss]", "softmax")
+    wait_for_count(page, " of ")
+    page.select_option("select[name=dtype]", "float32")
+    until(page, "location.hash.includes('dtype=float32')")
+    page.go_back()
+    until(page, "!location.hash.includes('dtype')")
+    assert page.locator("select[name=dtype]").input_value() == ""
+    assert page.locator("select[name=loss]").input_value() == "softmax"
+    page.go_back()
+    until(page, "document.querySelector('select[name=loss]').value === ''")
+    assert page.locator("#matrix tbody tr[hidden]").count() == 0
+
+
+def test_filter_state_opens_from_its_address(opened: Opener) -> None:
+    page = opened("#page=matrix&implementation=torch&fate=silently_wrong")
+    expected = [c for c in RUN.cells if c.implementation == "torch" and fate(c) == "silently_wrong"]
+    wait_for_count(page, f"{len(expected)} of")
+    heads = page.locator("#matrix .head").evaluate_all(
+        "heads => heads.filter(h => h.offsetParent).map(h => h.innerText)"
+    )
+    assert [h.split("\n")[0] for h in heads] == ["torch"]
+
+
+def test_search_finds_cases_and_messages(opened: Opener) -> None:
+    page = opened("#page=matrix")
+    page.fill("input[name=q]", "exp overflows without a shift")
+    expected = [c for c in RUN.cells if "exp overflows without a shift" in (c.explanation or "")]
+    wait_for_count(page, f"{len(expected)} of")
+    page.fill("input[name=q]", "no such words anywhere")
+    wait_for_count(page, "Nothing matches")
+
+
+def test_column_head_sorts_by_that_column(opened: Opener) -> None:
+    page = opened("#page=matrix")
+    page.get_by_label("Sort by torch eager").click()
+    until(page, "location.hash.includes('by=')")
+    page.wait_for_selector("#matrix .mode button[aria-pressed=true]")
+    first = page.locator("#matrix details.group:not([hidden]) tbody tr").first
+    at = int(
+        page.evaluate("[...document.querySelectorAll('#matrix .mode button')].findIndex(b => b.ariaPressed === 'true')")
+    )
+    gravest = {fate(c) for c in RUN.cells if (c.implementation, c.mode) == ("torch", "eager")}
+    assert "silently_wrong" in gravest
+    assert first.locator("td").nth(at).get_attribute("class") == "silently_wrong"
+
+
+def test_deep_link_opens_the_cell(opened: Opener) -> None:
+    page = opened("#" + address("cell", WORST.name))
+    aim = page.locator("td.aim")
+    aim.wait_for()
+    assert aim.get_attribute("data-name") == WORST.name
+    assert page.evaluate("document.activeElement.dataset.name") == WORST.name
+    box = aim.bounding_box()
+    assert box is not None
+    assert box["y"] >= 0
+    assert "equals −log2" in aim.inner_text()
+
+
+def test_case_page_shows_every_cell_with_formula_truth_and_error(opened: Opener) -> None:
+    page = opened("#" + address("case", WORST.case))
+    article = page.locator("article.casepage.here.rendered")
+    article.wait_for()
+    assert article.locator("td[data-name]").count() == sum(1 for c in RUN.cells if c.case == WORST.case)
+    assert article.locator("math").count() == 2
+    assert RUN.header.suite["cases"][WORST.case]["truth"]["value"]["digits"][0] in article.inner_text()
+    assert "of the budget" in article.inner_text()
+
+
+def test_worst_element_is_marked(opened: Opener) -> None:
+    page = opened("#" + address("cell", VECTOR.name))
+    page.locator("td.aim mark").wait_for()
+    assert page.locator("td.aim mark").count() == 1
+
+
+def test_copy_button_copies_the_command(opened: Opener) -> None:
+    page = opened("#" + address("cell", WORST.name))
+    page.locator("td.aim button.copy").click()
+    until(page, "document.getElementById('say').textContent.includes('Copied')")
+    assert page.evaluate("navigator.clipboard.readText()") == f"xent repro '{WORST.name}'"
+
+
+def test_keyboard_walks_the_matrix_opens_a_case_and_comes_back(opened: Opener) -> None:
+    page = opened("#page=matrix")
+    wait_until_ready(page)
+    page.focus("#matrix")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    place = page.evaluate("[document.activeElement.cellIndex, document.activeElement.parentNode.rowIndex]")
+    assert place == [2, 2]
+    page.keyboard.press("Enter")
+    page.locator("td.aim").wait_for()
+    assert shown_page(page) == "cases"
+    first = page.locator("article.casepage.here").get_attribute("id")
+    page.keyboard.press("j")
+    until(page, "id => document.querySelector('article.casepage.here')?.id !== id", first)
+    page.keyboard.press("Escape")
+    until(page, "document.documentElement.dataset.page === 'matrix'")
+
+
+def test_slash_goes_to_the_search(opened: Opener) -> None:
+    page = opened()
+    page.keyboard.press("/")
+    until(page, "document.activeElement.name === 'q'")
+    assert shown_page(page) == "matrix"
+
+
+def test_tab_reaches_every_page_from_the_top(opened: Opener) -> None:
+    page = opened()
+    seen = []
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("document.activeElement.getAttribute('href')"))
+    assert {f"#page={p}" for p in PAGES if p != "case"} <= set(seen)
+
+
+def test_unknown_address_falls_back_to_the_summary(opened: Opener) -> None:
+    page = opened("#case=no/such-case")
+    until(page, "document.getElementById('say').textContent.includes('no case')")
+    assert page.locator("h1:visible").count() == 1
+
+
+def test_reads_without_javascript(opened: Opener) -> None:
+    page = opened(java_script_enabled=False)
+    assert page.locator("section[data-page]:visible").count() == page.locator("section[data-page]").count()
+    assert page.locator("#filters").is_hidden()
+    row = page.locator(f'[id="{address("cell", WORST.name)}"]')
+    assert "equals −log2" in (row.text_content() or "")
+    row.scroll_into_view_if_needed()
+    assert row.is_visible()
+
+
+def address_of(page_name: str, made: Run = RUN) -> str:
+    if page_name != "case":
+        return f"#page={page_name}"
+    return "#" + address("cell", next(c for c in made.cells if c.verdict == "disagrees").name)
+
+
+def go_to(page: Page, page_name: str, made: Run = RUN) -> None:
+    page.evaluate("hash => { location.hash = hash }", address_of(page_name, made))
+    until(page, "name => document.documentElement.dataset.page === name", "cases" if page_name == "case" else page_name)
+    if page_name == "case":
+        page.locator("td.aim").wait_for()
+
+
+def test_hostile_text_never_runs(opened: Opener) -> None:
+    page = opened(name="hostile")
+    wait_until_ready(page)
+    for page_name in PAGES:
+        go_to(page, page_name, hostile())
+        if page_name == "matrix":
+            page.fill("input[name=q]", "<script>")
+            page.get_by_role("button", name="Unfold all").click()
+            page.get_by_role("button", name="Clear").click()
+        if page_name == "case":
+            page.locator("td.aim button.copy").click()
+    assert page.evaluate("window.owned") is None
+    assert page.locator("img, body svg[onload]").count() == 0
+    assert page.evaluate("document.scripts.length") == 2
+
+
+def wait_until_ready(page: Page) -> None:
+    """Until the cells are unpacked, which fills the lists of the filters."""
+    until(page, "document.querySelector('select[name=fate]').options.length > 1")
+
+
+@pytest.mark.parametrize("width", [390, 1440, 2560])
+def test_no_page_is_wider_than_the_window(opened: Opener, width: int) -> None:
+    page = opened(viewport={"width": width, "height": 900})
+    wait_until_ready(page)
+    for page_name in PAGES:
+        go_to(page, page_name)
+        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert over == 0, page_name
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core: npm install axe-core, or set AXE_CORE to axe.min.js")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(opened: Opener, theme: str) -> None:
+    page = opened(name="small", color_scheme=theme)
+    wait_until_ready(page)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = []
+    for page_name in PAGES:
+        go_to(page, page_name, SMALL)
+        violations = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        found += [(page_name, v["id"], [n["html"][:160] for n in v["nodes"][:3]]) for v in violations]
+    assert found == []
