@@ -70,6 +70,13 @@ class _Failure:
                 return Missing(str(self))
 
 
+def _last_words(noise: str) -> str:
+    """The last line somebody wrote, before the interpreter's own list of where everybody was when it crashed."""
+    own, _, _ = noise.partition("Fatal Python error")
+    lines = (own.strip() or noise.strip()).splitlines()
+    return lines[-1][:LONGEST_LAST_WORDS] if lines else ""
+
+
 class Keeper(Generic[T]):
     """Asks one implementation whatever it is given, one worker at a time. One thread uses it; any may `kill`."""
 
@@ -118,8 +125,8 @@ class Keeper(Generic[T]):
                 self.close()
                 return description.reason
         self.close()
-        last = self.noise().strip().splitlines()[-1:]
-        return f"cannot start {self._name}: {_Failure(reply)}" + "".join(f" ({w[:LONGEST_LAST_WORDS]})" for w in last)
+        words = _last_words(self.noise())
+        return f"cannot start {self._name}: {_Failure(reply)}" + (f"; it printed last: {words}" if words else "")
 
     def ask(self, items: Iterable[T]) -> Iterator[tuple[T, Outcome]]:
         """Every item with its outcome, in order, whatever the worker does. Starts a worker where none is running."""

@@ -87,6 +87,7 @@ class WorkerProcess:
         self._searched = 0
         self._noise = bytearray()
         self._open = True
+        self._released = False
         self._reaped = False
         self._reaping = threading.Lock()
         self._watch(self._responses, self._read_responses)
@@ -133,9 +134,11 @@ class WorkerProcess:
 
     def stop(self) -> str:
         """End it, release what it held, and return the end of what it printed."""
-        self._reap()
-        self._read_noise()
-        self._ours.close()
+        if not self._released:
+            self._released = True
+            self._reap()
+            self._read_noise()
+            self._ours.close()
         return self.noise()
 
     def noise(self) -> str:

@@ -14,6 +14,7 @@ import importlib
 import os
 import platform
 import random
+import resource
 import signal
 import sys
 import threading
@@ -42,6 +43,8 @@ PR_SET_PDEATHSIG = 1
 def main(target: str) -> int:
     """Serve until the request pipe closes."""
     faulthandler.enable()
+    # A crash is an outcome here; that of a framework would leave gigabytes of core file behind each time.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     # An interrupt is for the harness, which stops its workers; one that arrives here is somebody's mistake.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Taken out of the environment: no process that a framework starts is to know our pipes.

@@ -18,9 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.adapters.base import Answer, Array, Call, Description
+from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 
 UNLUCKY = 13.0
+HIGHEST = 1024
+"""Above every file descriptor a worker has."""
+
 LONG = 600.0
 """Seconds nobody will wait for: far beyond every timeout of the tests."""
 
@@ -34,10 +37,11 @@ def echo(call: Call) -> Answer:
 
 
 class Idle:
-    """Does nothing wrong, and nothing else: what remains is the overhead of asking."""
+    """Does nothing wrong, and nothing else: what remains is the overhead of asking. Its version is the number of its
+    process, so that a test can find it."""
 
     def describe(self) -> Description:
-        return Description(version="1", losses=("softmax",))
+        return Description(version=str(os.getpid()), losses=("softmax",))
 
     def evaluate(self, call: Call) -> Answer:
         if is_unlucky(call):
@@ -187,18 +191,18 @@ class Babbles(Idle):
     """Writes nonsense into every descriptor it finds, the response pipe among them."""
 
     def misbehave(self, call: Call) -> None:  # noqa: ARG002
-        for descriptor in range(3, 64):
+        for descriptor in range(3, HIGHEST):
             try:
                 os.write(descriptor, b"{nonsense\n")
             except OSError:
                 continue
 
 
-class AnswersTwice(Idle):
-    """Writes an answer of its own to the first request into every descriptor it finds."""
+class AnswersUnasked(Idle):
+    """Writes an answer nobody asked for into every descriptor it finds."""
 
     def misbehave(self, call: Call) -> None:  # noqa: ARG002
-        for descriptor in range(3, 64):
+        for descriptor in range(3, HIGHEST):
             try:
                 os.write(descriptor, b'{"kind":"outcome","id":-1,"outcome":"unsupported","reason":"forged"}\n')
             except OSError:
@@ -209,7 +213,7 @@ class ClosesItsPipes(Idle):
     """Closes every descriptor it has, as a daemon would."""
 
     def misbehave(self, call: Call) -> None:  # noqa: ARG002
-        os.closerange(3, 64)
+        os.closerange(3, HIGHEST)
 
 
 class ForksAndReturnsTwice(Idle):
@@ -321,15 +325,32 @@ class DescribesNothing:
 class Warns(Idle):
     """Warns with the same text three times and with another once, and uses the random numbers everybody shares."""
 
-    def evaluate(self, call: Call) -> Answer:
+    def evaluate(self, call: Call) -> Answer:  # noqa: ARG002
         for _ in range(3):
             warnings.warn("deprecated", FutureWarning, stacklevel=1)
         warnings.warn("imprecise", RuntimeWarning, stacklevel=1)
         return Answer(Array.of(np.random.random(3)), "random")
 
 
+class TellsItsEnvironment(Idle):
+    """Says which variables it was started with, and what is imported in its process."""
+
+    def describe(self) -> Description:
+        flags = {**os.environ, "modules": " ".join(sorted(sys.modules))}
+        return Description(version="1", losses=("softmax",), flags=flags)
+
+
+class TellsItsLayout(Idle):
+    """Answers with the strides of the logits, in elements."""
+
+    def evaluate(self, call: Call) -> Answer:
+        storage = call.inputs["logits"].storage
+        return Answer(Array.of(np.array(storage.strides) // storage.itemsize), "strides")
+
+
 class Refuses(Idle):
     """Says in its own words that it does not offer what is asked."""
 
     def misbehave(self, call: Call) -> None:
-        call.refuse_options_except("reduction")
+        call.refuse_options_except()
+        raise Unsupported("bad luck")

@@ -1,0 +1,134 @@
+"""What surrounds a worker: our code and nothing else of ours, the user's folder where it is wanted, what is pinned."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.adapters.registry import Implementation, resolve
+from harness.execution import protocol
+from harness.execution.asking import Fleet
+from harness.execution.environments import PINNED, command_line, compilation_cache, environment_of
+from harness.outcomes import Returned
+from harness.tests.fleets import PLENTY, ask, miniature
+
+TELLS = miniature("TellsItsEnvironment")
+
+MINE = """
+from harness.adapters.base import Answer, Call, Description
+
+class Mine:
+    def describe(self):
+        return Description(version="mine", losses=("softmax",))
+
+    def evaluate(self, call):
+        return Answer(call.inputs["logits"], "mine")
+"""
+
+
+def flags(target: str) -> dict[str, str]:
+    with Fleet([resolve(target)], timeout=PLENTY, parallel=1) as fleet:
+        descriptions, absent = fleet.start()
+    assert not absent
+    return dict(descriptions[target].flags)
+
+
+def test_threads_and_devices_are_pinned_whatever_the_user_has_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("XENT_TEST_OF_THE_USER", "kept")
+    found = flags(TELLS)
+    assert {name: found[name] for name in PINNED} == dict(PINNED)
+    assert found["OMP_NUM_THREADS"] == "1"
+    assert found["XENT_TEST_OF_THE_USER"] == "kept"
+
+
+def test_the_pipes_are_not_in_the_environment_that_frameworks_pass_on() -> None:
+    assert not {protocol.REQUEST_FD, protocol.RESPONSE_FD} & set(flags(TELLS))
+
+
+def test_a_worker_imports_the_standard_library_numpy_and_ours() -> None:
+    roots = {name.partition(".")[0] for name in flags(TELLS)["modules"].split()}
+    # "numpy" brings nothing but itself; the rest is what this interpreter's own start-up files import.
+    bare = subprocess.run(
+        [sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    allowed = {*sys.stdlib_module_names, "numpy", "harness", "__mp_main__", *bare.stdout.replace(".", " ").split()}
+    assert {name for name in roots if not name.startswith("_")} - allowed == set()
+
+
+def test_an_environment_with_numpy_and_nothing_else_runs_a_worker(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env")], check=True)
+    (packages,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
+    installed = Path(np.__file__).parent
+    for folder in (installed, installed.with_name("numpy.libs")):  # the latter holds its BLAS, where there is one
+        if folder.exists():
+            (packages / folder.name).symlink_to(folder, target_is_directory=True)
+    python = str(tmp_path / "env" / "bin" / "python")
+    bare = subprocess.run([python, "-P", "-c", "import pydantic"], capture_output=True, check=False)
+    assert bare.returncode != 0, "the environment holds more than it should"
+    (outcome,) = ask([miniature("Idle")], (1.0,), python=python)[miniature("Idle")]
+    assert isinstance(outcome, Returned)
+
+
+def test_a_class_in_the_folder_the_user_is_in_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_losses.py").write_text(MINE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (outcome,) = ask(["my_losses:Mine"], (1.0,))["my_losses:Mine"]
+    assert isinstance(outcome, Returned)
+    assert outcome.function == "mine"
+
+
+def test_packages_of_the_user_named_like_ours_do_not_replace_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_losses.py").write_text(MINE, encoding="utf-8")
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness" / "__init__.py").write_text("raise ImportError('not ours')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (outcome,) = ask(["my_losses:Mine"], (1.0,))["my_losses:Mine"]
+    assert isinstance(outcome, Returned)
+
+
+def test_a_registered_implementation_does_not_import_from_the_folder_the_user_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A framework's own source tree holds a folder of the framework's name that cannot be imported.
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy" / "__init__.py").write_text("raise ImportError('not built')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with Fleet([resolve("scratch-d0")], timeout=PLENTY, parallel=1) as fleet:
+        _, absent = fleet.start()
+    assert not absent
+
+
+def test_variables_of_the_implementation_go_before_what_is_pinned() -> None:
+    special = Implementation("x", "m:C", environment={"OMP_NUM_THREADS": "2", "KERAS_BACKEND": "jax"})
+    found = environment_of(special, "/code", {"PYTHONHOME": "/python", "PYTHONPATH": "/own", "KERAS_BACKEND": "torch"})
+    assert found["OMP_NUM_THREADS"] == "2"
+    assert found["KERAS_BACKEND"] == "jax"
+    assert found["PYTHONPATH"] == os.pathsep.join(["/code", "/own"])
+    assert "PYTHONHOME" not in found
+
+
+def test_what_is_executed() -> None:
+    assert command_line(resolve("torch"), None)[0] == sys.executable
+    other = command_line(resolve("torch"), "/other/python")
+    assert (other[0], other[-1]) == ("/other/python", "harness.adapters.torch:Torch")
+    assert command_line(resolve("command:./program 'two words' --flag"), "/other/python") == [
+        "./program",
+        "two words",
+        "--flag",
+    ]
+
+
+def test_compiled_code_is_kept_per_kind_of_processor() -> None:
+    assert compilation_cache() == compilation_cache()
+    assert compilation_cache().parent.name == "jax"
+    assert len(compilation_cache().name) == 12
