@@ -105,7 +105,8 @@ class Keeper(Generic[T]):
         """What went wrong and was overcome, in sentences."""
 
     def start(self) -> Description | str:
-        """Start a worker: its description, or why there is none."""
+        """Start a new worker: its description, or why there is none."""
+        self.close()
         begin = time.perf_counter()
         try:
             process = self._launched()

@@ -47,6 +47,13 @@ def test_a_fleet_can_be_asked_again() -> None:
         assert list(fleet.ask({})) == []
 
 
+def test_starting_again_ends_the_worker_that_was_running() -> None:
+    with Fleet([resolve(IDLE)], timeout=PLENTY, parallel=1) as fleet:
+        first, second = (int(fleet.start()[0][IDLE].version) for _ in range(2))
+        assert is_gone_within(first, 5.0)
+        assert is_running(second)
+
+
 def test_a_worker_killed_from_outside_is_an_incident_and_every_call_is_answered() -> None:
     numbers = range(20, 420)
     answered: list[float] = []
