@@ -66,7 +66,7 @@ def reduced(call: Call, losses: Any, keep: Any = None) -> Any:
             return losses
         case "sum":
             return jnp.sum(losses)
-        case "mean" if keep is not None and call.options["denominator"] != "count":
+        case "mean" if keep is not None and call.options.get("denominator") != "count":
             return jnp.mean(losses, where=keep)
         case "mean":
             return jnp.mean(losses)

@@ -66,7 +66,7 @@ def _convention(call: Call, *, weighted: bool) -> dict[str, Any]:
     convention: dict[str, Any] = {"clip": float(np.finfo(call.inputs["probabilities"].dtype).eps)}
     if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < _RENORMALIZED_BEFORE:
         convention["renormalize"] = True
-    if weighted and call.options["reduction"] == "mean" and call.options["denominator"] != "weights":
+    if weighted and call.options["reduction"] == "mean" and call.options.get("denominator") != "weights":
         convention["denominator"] = "weights"
     if call.dtype != "float64":
         convention["result_dtype"] = "float64"

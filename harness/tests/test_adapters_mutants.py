@@ -97,6 +97,8 @@ def _labelled(loss: str) -> Iterator[Call]:
         yield call(loss, {name: [[0.0, 0.4, 0.6]], "targets": [[0.0, 1.0, 0.0]]}, {})
     if loss != "nll_loss":
         yield from _with_options(loss, {name: values, "targets": Q}, OPTIONS)
+        yield call(loss, {name: values, "targets": Q}, {"class_weights": [1.0, 3.0, 2.0]})
+        yield call(loss, {name: values, "targets": Q}, {"ignore_index": 1})
     if loss == "softmax_cross_entropy":
         yield from _extreme(loss)
         wide = np.linspace(0, 1, 200)[None]

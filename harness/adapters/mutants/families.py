@@ -66,8 +66,9 @@ def _targets(call: Call, steps: Steps, shape: tuple[int, ...]) -> _Targets:
         raise ValueError(f"class_weights must have shape ({classes},), got {per_class.shape}")
     per_row = _sample_weights(call, batch)
     kept = np.ones(batch, dtype=bool)
-    counting = np.ones(batch, dtype=WIDE)
     if _is_distribution(call, shape):
+        if "ignore_index" in call.options:
+            raise ValueError("ignore_index: a distribution cannot be ignored")
         q = np.moveaxis(wide(targets), _axis(call), -1)
     else:
         if targets.is_float:
@@ -77,7 +78,7 @@ def _targets(call: Call, steps: Steps, shape: tuple[int, ...]) -> _Targets:
         kept = steps.kept_rows(targets.storage, call.options.get("ignore_index"))
         labels = np.where(kept, targets.storage, 0)
         q = steps.one_hot(labels, classes)
-        counting = (q * per_class).sum(axis=-1)
+    counting = np.ones(batch, dtype=WIDE) if class_weights is None else (q * per_class).sum(axis=-1)
     smoothing = float(call.options.get("label_smoothing") or 0.0)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing must lie between 0 and 1, got {smoothing}")

@@ -83,7 +83,9 @@ def one_hot(labels: NDArray[Any], classes: int) -> Wide:
     """A row of C for each label; a label outside 0 … C − 1 has no row."""
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         raise IndexError(f"label {labels.min()} or {labels.max()} is out of range for {classes} classes")
-    return np.eye(classes, dtype=WIDE)[labels]
+    hot = np.zeros((*labels.shape, classes), dtype=WIDE)
+    np.put_along_axis(hot, labels[..., None].astype(np.intp), WIDE(1), axis=-1)
+    return hot
 
 
 def kept_rows(labels: NDArray[Any], ignored: Any) -> NDArray[np.bool_]:
@@ -124,13 +126,17 @@ def divisor(call: Call, batch: Batch) -> Wide:
     """What a mean divides by."""
     if call.options["reduction"] == "batchmean":
         return scalar(batch.losses.shape[0] if batch.losses.ndim else 1)
-    match call.options.get("denominator", "count"):
+    match call.options.get("denominator", _own_denominator(call)):
         case "weights":
             return scalar(np.sum(batch.weights))
         case "valid":
             return scalar(np.count_nonzero(batch.kept))
         case _:
             return scalar(batch.losses.size)
+
+
+def _own_denominator(call: Call) -> str:
+    return "weights" if "class_weights" in call.options else "valid" if "ignore_index" in call.options else "count"
 
 
 def reduced(call: Call, batch: Batch, d: Wide) -> Wide:

@@ -56,7 +56,7 @@ def argmax_of_soft(call: Call) -> Call:
     if targets.shape != _scores(call).shape or not targets.shape:
         return call
     values = np.moveaxis(targets.to_float64(), axis, -1)
-    hard = np.moveaxis(np.eye(values.shape[-1])[values.argmax(axis=-1)], -1, axis)
+    hard = np.moveaxis(np.arange(values.shape[-1]) == values.argmax(axis=-1)[..., None], -1, axis)
     return replace(call, inputs={**call.inputs, "targets": Array.of(hard, call.dtype)})
 
 
@@ -73,11 +73,11 @@ def ignoring_negative(labels: NDArray[Any], ignored: Any) -> NDArray[np.bool_]: 
 
 
 def wrapping(labels: NDArray[Any], classes: int) -> Wide:
-    return np.eye(classes, dtype=WIDE)[labels % classes]
+    return one_hot(labels % classes, classes)
 
 
 def clamping(labels: NDArray[Any], classes: int) -> Wide:
-    return np.eye(classes, dtype=WIDE)[np.clip(labels, 0, classes - 1)]
+    return one_hot(np.clip(labels, 0, classes - 1), classes)
 
 
 def empty_beyond(labels: NDArray[Any], classes: int) -> Wide:
