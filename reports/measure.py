@@ -35,7 +35,13 @@ _ONE_FILTER = """async ([name, value]) => {
   field.value = value;
   field.dispatchEvent(new Event("input", { bubbles: true }));
   field.dispatchEvent(new Event("change", { bubbles: true }));
-  await new Promise((done) => requestAnimationFrame(() => { const c = new MessageChannel(); c.port1.onmessage = done; c.port2.postMessage(0); }));
+  await new Promise((done) =>
+    requestAnimationFrame(() => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = done;
+      channel.port2.postMessage(0);
+    }),
+  );
   return performance.now() - start;
 }"""
 """A message posted inside an animation frame arrives after that frame's layout and paint."""

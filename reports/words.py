@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from harness.records import Cell
+from harness.records import INFRASTRUCTURE, Cell
 
 __all__ = [
     "AGREES",
@@ -21,6 +21,7 @@ __all__ = [
     "fate",
     "gravity",
     "happened",
+    "told",
 ]
 
 
@@ -105,6 +106,14 @@ def happened(cell: Cell) -> str:
     if kind != "value":
         return kind.replace("_", " ")
     return _nonfinite(cell.got) or "value"
+
+
+def told(cell: Cell) -> str:
+    """`happened` where it says more than the mark does: nothing came back from what is not offered or was not run."""
+    return "" if cell.verdict in _NOTHING_CAME_BACK else happened(cell)
+
+
+_NOTHING_CAME_BACK = INFRASTRUCTURE | {"unsupported"}
 
 
 def _nonfinite(value: object) -> str | None:

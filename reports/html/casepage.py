@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,11 @@ from reports.html.addresses import address
 from reports.html.matrix import folder
 from reports.numbers import rough, shown
 from reports.tally import cases_of, sentence, text
-from reports.words import MARKS, Mark, excess, fate, gravity, happened
+from reports.words import MARKS, Mark, excess, fate, gravity, told
 
 __all__ = ["CasePage", "Line", "Truth", "build"]
 
-_MOST_LINES = 3000
+_MOST_LINES = 2500
 """Cells written out over the whole report, gravest first; a run in which more disagree is read with JavaScript. Keeps a
 report of a hundred thousand cells below 8 MB however bad they are."""
 _LONGEST = 600
@@ -42,8 +42,6 @@ class Line:
     note: str
     convention: str
     ledger: str
-    command: str
-    """What computes the cell again on its own."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +76,12 @@ class CasePage:
     lines: tuple[Line, ...]
     unsaid: int
     """Cells that do not agree and are left to JavaScript."""
-    absent: tuple[tuple[str, str], ...]
-    """What is not offered or was not run to an end: implementations, reason."""
+    absent: tuple[tuple[Mark, int], ...]
+    """Cells that are not offered or were not run to an end; why is told by the cell itself and by the environment."""
     agreeing: int
     cells: int
+    command: str
+    """What computes the first of the lines again on its own."""
 
 
 def build(run: Run, cases: Sequence[str]) -> tuple[CasePage, ...]:
@@ -107,7 +107,8 @@ def _page(
     written: set[tuple[str, str, str, str, str]],
 ) -> CasePage:
     telling = sorted((c for c in cells if _tells(c)), key=lambda c: (-gravity(c)[0], -gravity(c)[1], c.key))
-    lines = tuple(_line(c) for c in telling if c.key in written)
+    chosen = [c for c in telling if c.key in written]
+    lines = tuple(_line(c) for c in chosen)
     return CasePage(
         number=number,
         case=case,
@@ -127,6 +128,7 @@ def _page(
         absent=_absent(cells),
         agreeing=sum(1 for c in cells if c.verdict == "agrees"),
         cells=len(cells),
+        command=f"xent repro {shlex.quote(chosen[0].name)}" if chosen else "",
     )
 
 
@@ -135,7 +137,7 @@ def _line(cell: Cell) -> Line:
         id=address("cell", cell.name),
         where=(cell.implementation, cell.mode, cell.dtype, cell.aspect),
         mark=MARKS[fate(cell)],
-        happened=happened(cell),
+        happened=told(cell),
         got=_clip(shown(cell.got, cell.dtype)) or _clip(_said(cell)),
         truth=_clip(shown(cell.truth, "float64")),
         ulps=rough(cell.ulps),
@@ -143,7 +145,6 @@ def _line(cell: Cell) -> Line:
         note=_clip(sentence(cell)),
         convention=text(cell.convention),
         ledger=text(cell.ledger),
-        command=f"xent repro {shlex.quote(cell.name)}",
     )
 
 
@@ -153,15 +154,9 @@ def _said(cell: Cell) -> str:
     return f"{kind}: {outcome.get('message', '')}" if kind else ""
 
 
-def _absent(cells: Sequence[Cell]) -> tuple[tuple[str, str], ...]:
-    reasons: dict[tuple[int, str], set[str]] = defaultdict(set)
-    for cell in cells:
-        if cell.verdict == "unsupported" or cell.verdict in INFRASTRUCTURE:
-            mark = MARKS[fate(cell)]
-            why = text(cell.explanation) or text(cell.outcome.get("reason")) or mark.sentence
-            mode = "" if cell.mode == "-" else f" {cell.mode}"
-            reasons[mark.rank, f"{mark.word}: {_clip(why)}"].add(f"{cell.implementation}{mode}")
-    return tuple((", ".join(sorted(names)), why) for (_, why), names in sorted(reasons.items(), reverse=True))
+def _absent(cells: Sequence[Cell]) -> tuple[tuple[Mark, int], ...]:
+    counts = Counter(fate(c) for c in cells if c.verdict == "unsupported" or c.verdict in INFRASTRUCTURE)
+    return tuple((mark, counts[key]) for key, mark in MARKS.items() if counts[key])
 
 
 def _source(source: object) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.records import Cell, Run
 from reports.tally import cases_of, order_of, text
-from reports.words import MARKS, Mark, fate, gravity, happened
+from reports.words import MARKS, Mark, fate, gravity, told
 
 __all__ = ["Column", "Group", "Matrix", "Place", "Row", "build", "folder"]
 
@@ -124,7 +124,7 @@ def _place(cells: Sequence[Cell] | None) -> Place | None:
     gravest = max(cells, key=lambda c: (gravity(c), c.key))
     refused = sum(1 for c in cells if c.verdict == "unsupported")
     partly = 0 < refused < len(cells)
-    return Place(MARKS[fate(gravest)], happened(gravest), f"{len(cells) - refused}/{len(cells)}" if partly else "")
+    return Place(MARKS[fate(gravest)], told(gravest), f"{len(cells) - refused}/{len(cells)}" if partly else "")
 
 
 def _row(number: int, case: str, title: str, places: tuple[Place | None, ...]) -> Row:

@@ -80,7 +80,7 @@ def _claim(claim: ClaimRecord) -> ClaimLine:
         word=word,
         key=claim.verdict,
         says=claim.says,
-        claimed=shown(claim.claimed, "float64"),
+        claimed="" if claim.claimed == claim.says else shown(claim.claimed, "float64"),
         truth=shown(claim.truth, "float64"),
         why=claim.explanation,
         convention=text(claim.convention),

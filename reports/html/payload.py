@@ -16,7 +16,7 @@ from harness.records import Cell, Run
 from reports.html.matrix import Column, folder
 from reports.numbers import shown
 from reports.tally import cases_of, text
-from reports.words import MARKS, excess, fate, happened
+from reports.words import MARKS, excess, fate, told
 
 __all__ = ["pack"]
 
@@ -56,7 +56,7 @@ def pack(run: Run, cases: Sequence[str], columns: Sequence[Column]) -> str:
         "dtype": [dtypes.number(c.dtype) for c in cells],
         "aspect": [aspects.number(c.aspect) for c in cells],
         "fate": [fates.index(fate(c)) for c in cells],
-        "happened": [happenings.number(happened(c)) for c in cells],
+        "happened": [happenings.number(told(c)) for c in cells],
         "ulps": [_short(c.ulps) for c in cells],
         "ratio": [_short(c.ratio) for c in cells],
         "excess": [round(min(excess(c), 1e12), 3) for c in cells if fate(c) != "agrees"],

@@ -250,7 +250,7 @@ def test_size_when_nearly_everything_disagrees() -> None:
         c.__class__(**{**c.__dict__, "verdict": "disagrees", "severity": "silently_wrong"}) for c in made.cells
     )
     text = reports.html.render(run(cases=60, cells=cells))
-    assert text.count('id="cell=') == 3000
+    assert text.count('id="cell=') == 2500
     assert "more cells do not agree; they need JavaScript" in text
 
 

@@ -342,7 +342,7 @@
     }
     const [key, glyph, word] = data.fates[data.fate[i]];
     const partly = refused > 0 && refused < count ? ` ${count - refused}/${count}` : "";
-    if (!td.firstChild) td.append(document.createElement("b"), document.createElement("i"));
+    if (td.childNodes.length < 2) td.replaceChildren(document.createElement("b"), document.createElement("i"));
     td.className = key;
     td.firstChild.textContent = `${glyph} ${word}`;
     td.lastChild.textContent = data.happenings[data.happened[i]] + partly;
@@ -604,7 +604,7 @@
         "div",
         { class: "judged" },
         make("span", { class: "mark " + key }, make("span", { class: "glyph", "aria-hidden": "true" }, glyph), " " + word),
-        happened === word || happened === "value" ? null : make("span", { class: "quiet" }, happened),
+        happened === "" || happened === word || happened === "value" ? null : make("span", { class: "quiet" }, happened),
         copyButton(i),
       ),
     );
@@ -661,7 +661,7 @@
       make("rect", { class: key, x: 0, y: 2, width: Number.isNaN(used) ? width : Math.min(used * limit, width), height: 4 }),
       make("path", { class: "limit", d: `M${limit} 0V8` }),
     );
-    const error = data.ulps[i] === null ? "" : `${rough(data.ulps[i])} ulp`;
+    const error = Number.isFinite(Number(data.ulps[i] ?? NaN)) ? `${rough(data.ulps[i])} ulp` : "";
     const share = Number.isFinite(used) ? (used <= 10 ? `${rough(100 * used)} % of the budget` : `${rough(used)} × the budget`) : "beyond any budget";
     const grade = data.grade[i] ? `grade ${data.grade[i]}` : "";
     return make("div", { class: "error" }, svg, make("span", {}, [error, data.ratio[i] === null ? "" : share, grade].filter(Boolean).join(" · ")));
