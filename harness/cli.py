@@ -97,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     _selection(explain)
     explain.set_defaults(command=_explain)
 
+    repro = commands.add_parser("repro", help="run one cell again and show expected and observed")
+    repro.add_argument("cell", metavar="CELL", help="its name: case[implementation:mode:dtype:aspect]")
+    repro.set_defaults(command=_repro)
+
     cases = commands.add_parser("cases", help="lint, list, show the cases, or emit their schema")
     verbs = cases.add_subparsers(required=True, metavar="VERB")
     for verb, helps, function in (
@@ -150,6 +154,12 @@ def _explain(options: argparse.Namespace) -> ExitCode:
     from harness.commands.running import explain
 
     return explain(options)
+
+
+def _repro(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.running import repro
+
+    return repro(options)
 
 
 def _report(options: argparse.Namespace) -> ExitCode:

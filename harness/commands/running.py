@@ -16,7 +16,7 @@ from harness.cli import UsageError
 from harness.engine import Order, Result, execute
 from harness.exit_codes import ExitCode, gravest
 from harness.planning import Scope, sharded
-from harness.records import Cell, ClaimRecord, Header, RunWriter, read_run
+from harness.records import Cell, ClaimRecord, Header, Run, RunWriter, read_run
 from harness.suite.divergences import load_ledger
 from harness.suite.loading import find_cases_directory
 from harness.suite.selection import load_selection
@@ -126,15 +126,46 @@ def _shard(text: str | None) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def repro(options: argparse.Namespace) -> ExitCode:
+    """Run the one cell a report names again, alone, and show expected and observed."""
+    # Implementations such as module:Class have colons of their own, so the name is read from the right.
+    cell = r"(?P<case>[^\[\]]+)\[(?P<name>.+):(?P<mode>[^:]+):(?P<dtype>[^:]+):(?P<aspect>[^:]+)\]"
+    match = re.fullmatch(cell, options.cell)
+    if match is None:
+        raise UsageError(f"{options.cell!r} names no cell: expected case[implementation:mode:dtype:aspect]")
+    order = order_from(
+        argparse.Namespace(
+            cases=[match["case"]],
+            implementation=[match["name"]],
+            family=None,
+            modes=match["mode"],
+            dtypes=match["dtype"],
+            shard=None,
+            ledger=None,
+            timeout=60.0,
+            parallel=1,
+            python=None,
+        )
+    )
+    finished = _recorded(order)
+    for case in order.cases:
+        terminal.show_case(case, finished)
+    return gravest(run_codes(finished) - {ExitCode.STALE_LEDGER})
+
+
+def _recorded(order: Order) -> Run:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.jsonl"
+        record(order, path)
+        return read_run(path)
+
+
 def explain(options: argparse.Namespace) -> ExitCode:
     """Everything about the cases named: formula, inputs, truth to 20 digits, every implementation's answer."""
     if not options.cases:
         raise UsageError("explain needs a case: xent explain documents/d4-dog-in-bits (`xent cases list` names them)")
     order = order_from(options)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.jsonl"
-        record(order, path)
-        finished = read_run(path)
+    finished = _recorded(order)
     for case in order.cases:
         terminal.show_case(case, finished)
     return gravest(run_codes(finished))
