@@ -71,10 +71,8 @@ def _targets(call: Call, steps: Steps, shape: tuple[int, ...]) -> _Targets:
             raise ValueError("ignore_index: a distribution cannot be ignored")
         q = np.moveaxis(wide(targets), _axis(call), -1)
     else:
-        if targets.is_float:
-            raise TypeError(f"labels must have an integer dtype, got {targets.dtype}")
-        if targets.shape != batch:
-            raise ValueError(f"labels must have shape {batch}, got {targets.shape}")
+        if targets.is_float or targets.shape != batch:
+            raise ValueError(f"targets of {targets.dtype} have shape {targets.shape}: no labels, no distributions here")
         kept = steps.kept_rows(targets.storage, call.options.get("ignore_index"))
         labels = np.where(kept, targets.storage, 0)
         q = steps.one_hot(labels, classes)
@@ -133,7 +131,9 @@ def _softmax_cross_entropy(call: Call, steps: Steps) -> Result:
 def _linear_cross_entropy(call: Call, steps: Steps) -> Result:
     """hidden (…, D) · weight (D, C) + bias (C,), then softmax cross-entropy."""
     hidden, weight = wide(call.inputs["hidden"]), wide(call.inputs["weight"])
-    bias = wide(call.inputs["bias"]) if "bias" in call.inputs else WIDE(0)
+    bias = wide(call.inputs["bias"]) if "bias" in call.inputs else np.zeros(weight.shape[-1:], dtype=WIDE)
+    if bias.shape != weight.shape[-1:]:
+        raise ValueError(f"bias must have shape {weight.shape[-1:]}, got {bias.shape}")
     value, g, by_target = _softmax_family(call, steps, hidden @ weight + bias)
     flat = g.reshape(-1, g.shape[-1])
     return value, {

@@ -25,6 +25,7 @@ class Sound:
     def evaluate(self, call: Call) -> Answer:
         if call.loss not in self._losses:
             raise Unsupported(f"{self._name} has no {call.loss}")
+        _check(call)
         with np.errstate(all="ignore"):  # infinities and nans are answers here
             prepared = self._steps.prepare(call)
             value, gradients = FAMILIES[prepared.loss](prepared, self._steps)
@@ -34,3 +35,17 @@ class Sound:
                 gradients={n: Array.of(g, call.dtype) for n, g in gradients.items() if n in call.differentiate},
             )
             return self._steps.finish(call, answer)
+
+
+def _check(call: Call) -> None:
+    """Options outside their domains have no answer."""
+    options = call.options
+    if options.get("reduction") == "batchmean" and call.loss != "kl_divergence":
+        raise ValueError(f"{call.loss} has no reduction batchmean")
+    if options.get("gamma", 0) < 0:
+        raise ValueError(f"gamma must be at least 0, got {options['gamma']}")
+    alpha, base = options.get("alpha", 0), options.get("base", 2)
+    if not isinstance(alpha, Array) and not 0 <= alpha <= 1:
+        raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
+    if base <= 0 or base == 1:
+        raise ValueError(f"base must be a positive number other than 1, got {base}")
