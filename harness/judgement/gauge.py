@@ -44,16 +44,15 @@ def gauges(
     options: Options,
     gradients: Mapping[str, Floats],
     cotangent: Floats | None,
-    *,
-    coupled: bool = False,
+    convention: Mapping[str, Any] | None = None,
 ) -> Gauges:
     """The gauges of one loss on one input.
 
-    `gradients` are the true gradients (their sizes enter the gauges of the gradients). `coupled` is set where a
-    convention renormalises probabilities, so that every entry of a row influences every other.
+    `gradients` are the true gradients (their sizes enter the gauges of the gradients). Under a convention the gauge is
+    that of the probabilities it computes with: a clipped zero has the gauge of ε, not the infinite one of 0.
     """
     with np.errstate(all="ignore"):
-        return _FAMILIES[loss](_Problem(loss, inputs, options, gradients, cotangent, coupled))
+        return _FAMILIES[loss](_Problem(loss, inputs, options, gradients, cotangent, convention or {}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +62,7 @@ class _Problem:
     options: Options
     gradients: Mapping[str, Floats]
     cotangent: Floats | None
-    coupled: bool
+    convention: Mapping[str, Any]
 
     @property
     def axis(self) -> int:
@@ -255,18 +254,38 @@ def _cotangent_like(problem: _Problem, classes_last: Floats) -> Floats:
     return np.moveaxis(problem.cotangent, problem.axis, -1)
 
 
+def _transformed(problem: _Problem, p: Floats) -> Floats:
+    """The probabilities the convention computes with, classes last."""
+    for name, parameter in problem.convention.items():
+        if name == "clip":
+            low, high = (parameter, 1.0 - parameter) if isinstance(parameter, int | float) else parameter
+            p = np.clip(p, low, high)
+        elif name == "renormalize" and parameter:
+            p = p / p.sum(axis=-1, keepdims=True)
+    return p
+
+
+def _logarithm(problem: _Problem, p: Floats) -> Floats:
+    """|ln p| as the convention computes it."""
+    inside = np.log(p + float(problem.convention.get("add_inside_log", 0.0)))
+    return np.abs(np.maximum(inside, float(problem.convention.get("log_clamp", -np.inf))))
+
+
 def _from_probabilities(problem: _Problem) -> Gauges:
-    p = problem.classes_last("probabilities")
-    logs = np.abs(np.log(p))
+    given = problem.classes_last("probabilities")
+    p = _transformed(problem, given)
+    logs = _logarithm(problem, p)
     q, weights = _distribution(problem, p.shape)
     terms = _term(q, 1.0 + logs).sum(axis=-1) / problem.log_base
     gradients: dict[str, Floats] = {}
     scale = problem.scale(terms.shape, weights)
     if "probabilities" in problem.gradients:
         size = 2.0 * np.moveaxis(np.abs(problem.gradients["probabilities"]), problem.axis, -1)
-        if problem.coupled:
-            pull = (q.sum(axis=-1) * scale / p.sum(axis=-1))[..., None] / problem.log_base
-            size = size + pull + _term(q * scale[..., None], 1.0 / p)
+        if problem.convention.get("renormalize"):
+            # Every entry of a row pulls on every other, and the pulls cancel: ∂/∂p_j = (Σq − q_j/p'_j) / Σp.
+            total = given.sum(axis=-1, keepdims=True)
+            pull = q.sum(axis=-1, keepdims=True) + _term(q, 1.0 / p)
+            size = size + pull / total * scale[..., None] / problem.log_base
         gradients["probabilities"] = _tidy(np.moveaxis(size, -1, problem.axis))
     if "targets" in problem.gradients:
         gradients["targets"] = _target_gauge(problem, (1.0 + logs) / problem.log_base, weights)
@@ -323,16 +342,22 @@ def _binary_targets(problem: _Problem) -> Floats:
 
 
 def _binary(problem: _Problem) -> Gauges:
-    p = np.asarray(problem.inputs["probabilities"], dtype=np.float64)
+    given = np.asarray(problem.inputs["probabilities"], dtype=np.float64)
+    p = _transformed(problem, given)
     t = _binary_targets(problem)
     weights = _binary_weights(problem, p.shape)
-    positive, negative = 1.0 + np.abs(np.log(p)), 1.0 + np.abs(np.log1p(-p))
+    # 1 − p rounds where p is small, and its logarithm moves by that much: the 1 of the gauge.
+    positive, negative = 1.0 + _logarithm(problem, p), 1.0 + _logarithm(problem, 1.0 - p)
     terms = (_term(np.abs(t), positive) + _term(np.abs(1.0 - t), negative)) * weights / problem.log_base
     scale = problem.scale(p.shape, weights) * weights / problem.log_base
     gradients: dict[str, Floats] = {}
     if "probabilities" in problem.gradients:
-        size = 2.0 * (_term(np.abs(t), 1.0 / p) + _term(np.abs(1.0 - t), 1.0 / (1.0 - p))) * scale
-        gradients["probabilities"] = _tidy(size)
+        clamp = problem.convention.get("gradient_clamp")
+        if clamp is not None:
+            size = (np.abs(p) + np.abs(t)) / np.maximum(p * (1.0 - p), float(clamp))
+        else:
+            size = _term(np.abs(t), 1.0 / p) + _term(np.abs(1.0 - t), 1.0 / (1.0 - p))
+        gradients["probabilities"] = _tidy(2.0 * size * scale)
     if "targets" in problem.gradients:
         gradients["targets"] = _tidy((positive + negative) * scale)
     return Gauges(problem.reduced(terms, weights), gradients)

@@ -130,7 +130,7 @@ class TruthTable:
             yardstick,
             {n: hi for n, (hi, _) in slopes.items()},
             self.cotangent,
-            coupled=bool(resolved and "renormalize" in resolved),
+            resolved,
         )
         magnitude = _magnitude(given)
         targets = {"value": Target(value_hi, value_lo, _fit(size.value, value_hi), magnitude)}

@@ -1,0 +1,175 @@
+"""From outcome to verdict: conventions, diagnoses, severities, modes, on answers with one known property each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.arrays import Array
+from harness.judgement.ledger import Ledger
+from harness.judgement.truth import TruthTable
+from harness.judgement.verdict import Subject, judge, judge_modes
+from harness.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
+from harness.records import Cell
+from harness.suite.case import Expectation, ExpectImplementationDefined, ExpectRaises, ExpectTruth
+
+
+def subject(
+    loss: str,
+    inputs: dict[str, Any],
+    options: dict[str, Any] | None = None,
+    *,
+    dtype: str = "float32",
+    expect: Expectation | None = None,
+    differentiate: tuple[str, ...] = (),
+) -> Subject:
+    arrays = {
+        name: Array.of(values, dtype) if np.asarray(values).dtype.kind == "f" else Array.of(values, "int64")
+        for name, values in inputs.items()
+    }
+    table = TruthTable(loss, arrays, options or {}, dtype, differentiate, None)
+    return Subject("a/case", "it", "1.0", "eager", dtype, expect or ExpectTruth(), differentiate, False, table)
+
+
+def value_cell(subject: Subject, got: Any, dtype: str | None = None, **more: Any) -> Cell:
+    return judge(subject, Returned(Array.of(got, dtype or subject.dtype), "f", **more), Ledger())[0]
+
+
+IMPOSSIBLE = subject("categorical_cross_entropy", {"probabilities": [[0.0, 1.0]], "targets": [0]})
+THREE = {"logits": [[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]], "targets": [0, 2]}
+
+
+def truth(subject: Subject, aspect: str = "value") -> Any:
+    return subject.table.under().targets[aspect].hi
+
+
+def test_a_clamp_is_right_by_convention_where_it_is_declared_and_wrong_where_it_is_not() -> None:
+    declared = value_cell(IMPOSSIBLE, 16.118095, convention={"clip": 1e-7})
+    assert (declared.verdict, declared.convention) == ("by_convention", "clip(1e-07)")
+    undeclared = value_cell(IMPOSSIBLE, 16.118095)
+    assert (undeclared.verdict, undeclared.severity) == ("disagrees", "silently_wrong")
+    assert undeclared.explanation is not None
+    assert "clip(1e-07)" in undeclared.explanation
+
+
+def test_a_declared_convention_excuses_nothing_else() -> None:
+    assert value_cell(IMPOSSIBLE, 16.2, convention={"clip": 1e-7}).verdict == "disagrees"
+
+
+def test_torch_clamps_the_logarithm_and_the_gradient_separately() -> None:
+    s = subject("binary_cross_entropy", {"probabilities": [0.0], "targets": [1.0]}, differentiate=("probabilities",))
+    convention = {"log_clamp": -100.0, "gradient_clamp": 1e-12}
+    gradients = {"probabilities": Array.of([-1e12], "float32")}
+    cells = judge(s, Returned(Array.of(100.0, "float32"), "f", gradients, convention=convention), Ledger())
+    assert [cell.verdict for cell in cells] == ["by_convention", "by_convention"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "inputs", "options", "factor", "says"),
+    [
+        ("categorical_cross_entropy", {"probabilities": [[0.775, 0.225]], "targets": [0]}, {}, 1.442695, "log2"),
+        ("softmax_cross_entropy", THREE, {"reduction": "sum"}, 0.5, "mean"),
+        ("softmax_cross_entropy", THREE, {"reduction": "mean"}, 2.0, "sum instead of the mean"),
+        ("softmax_cross_entropy", THREE, {"reduction": "mean"}, 1 / 3, "N·C"),
+        ("softmax_cross_entropy", THREE, {"reduction": "none"}, -1.0, "sign"),
+    ],
+)
+def test_the_diagnosis_names_the_change(
+    loss: str, inputs: dict[str, Any], options: dict[str, Any], factor: float, says: str
+) -> None:
+    s = subject(loss, inputs, options)
+    cell = value_cell(s, factor * truth(s))
+    assert cell.verdict == "disagrees"
+    assert says in str(cell.explanation)
+
+
+def test_the_diagnosis_is_honest_when_nothing_explains() -> None:
+    s = subject("softmax_cross_entropy", THREE, {"reduction": "none"})
+    assert "no single change" in str(value_cell(s, truth(s) + np.asarray([0.123, -0.456])).explanation)
+
+
+def test_an_ignored_option_is_found() -> None:
+    s = subject("softmax_cross_entropy", THREE, {"label_smoothing": 0.1})
+    without = s.table.under(None, {"label_smoothing": None}).targets["value"].hi
+    assert "label_smoothing is ignored" in str(value_cell(s, without).explanation)
+
+
+def test_a_narrowed_answer_is_a_finding_even_where_the_number_is_right() -> None:
+    s = subject("softmax_cross_entropy", {"logits": [[0.0, 0.0]], "targets": [0]}, dtype="float64")
+    cell = value_cell(s, truth(s), "float32")
+    assert cell.verdict == "disagrees"
+    assert "answers in float32" in str(cell.explanation)
+
+
+def test_another_shape_is_a_finding() -> None:
+    s = subject("softmax_cross_entropy", THREE, {"reduction": "mean"})
+    assert "shape" in str(value_cell(s, [float(truth(s))]).explanation)
+
+
+@pytest.mark.parametrize(
+    ("got", "severity"), [(np.nan, "silent_nonfinite"), (np.inf, "silent_nonfinite"), (3.0, "silently_wrong")]
+)
+def test_severities_of_values(got: float, severity: str) -> None:
+    assert value_cell(subject("softmax_cross_entropy", THREE), got).severity == severity
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [
+        (TimedOut(1.0), "timed_out"),
+        (Crashed("SIGSEGV"), "crashed"),
+        (Missing("no such module"), "missing"),
+        (Refused("no such loss"), "unsupported"),
+    ],
+)
+def test_infrastructure_and_what_is_not_offered_are_no_judgement(outcome: Outcome, verdict: str) -> None:
+    cells = judge(subject("softmax_cross_entropy", THREE, differentiate=("logits",)), outcome, Ledger())
+    assert [(cell.aspect, cell.verdict) for cell in cells] == [("value", verdict), ("gradient", verdict)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "severity"),
+    [
+        (Raised("builtins.IndexError", "Target 5 is out of bounds."), "agrees", None),
+        (Raised("builtins.ZeroDivisionError", ""), "agrees", None),
+        (Raised("builtins.RuntimeError", "unexpected keyword argument 'label_smoothing'"), "disagrees", "wrong_error"),
+        (Returned(Array.of(0.5), "f"), "disagrees", "silently_wrong"),
+        (Returned(Array.of(np.nan), "f"), "disagrees", "silent_nonfinite"),
+    ],
+)
+def test_where_an_error_is_right(outcome: Outcome, verdict: str, severity: str | None) -> None:
+    s = subject("softmax_cross_entropy", THREE, expect=ExpectRaises("out_of_range_label"))
+    cell = judge(s, outcome, Ledger())[0]
+    assert (cell.verdict, cell.severity) == (verdict, severity)
+
+
+def test_an_error_where_a_value_is_right_is_unexpected() -> None:
+    cell = judge(subject("softmax_cross_entropy", THREE), Raised("builtins.TypeError", "no"), Ledger())[0]
+    assert (cell.verdict, cell.severity) == ("disagrees", "unexpected_error")
+
+
+@pytest.mark.parametrize(("got", "verdict"), [(np.nan, "by_convention"), (1.0, "disagrees")])
+def test_without_a_right_answer_the_choice_is_recorded(got: float, verdict: str) -> None:
+    s = subject("softmax_cross_entropy", THREE, expect=ExpectImplementationDefined(("raises", "nan")))
+    assert value_cell(s, got).verdict == verdict
+
+
+def test_modes_that_differ_disagree_with_each_other() -> None:
+    s = subject("softmax_cross_entropy", THREE)
+    right = Returned(Array.of(truth(s), "float32"), "f")
+    near = Returned(Array.of(truth(s) * (1 + 2e-7), "float32"), "f")
+    wrong = Returned(Array.of(truth(s) * 1.01, "float32"), "f")
+    raised = Raised("builtins.ValueError", "x")
+
+    def verdict(one: Outcome, other: Outcome) -> str | None:
+        cell = judge_modes(s, "graph", one, other, Ledger())
+        return None if cell is None else cell.verdict
+
+    assert verdict(right, right) == "agrees"
+    assert verdict(right, near) == "agrees"
+    assert verdict(right, wrong) == "disagrees"
+    assert verdict(right, raised) == "disagrees"
+    assert verdict(raised, raised) == "agrees"
+    assert verdict(right, Missing("gone")) is None
