@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.records import Run
 from reports.html.addresses import address
 from reports.numbers import percent, rough
-from reports.tally import Finding, Standing, Totals, is_scratch, sentence, standings, text, totals, worst_things
+from reports.tally import Finding, Standing, Totals, is_scratch, sentence, standings, totals, worst_things
 from reports.words import FINDINGS, INFRASTRUCTURE_FATES, MARKS, Mark, fate
 
 __all__ = ["Bar", "StandingLine", "Summary", "Worst", "build", "segments"]
@@ -38,8 +38,8 @@ class StandingLine:
     bars: tuple[Bar, ...]
     counts: tuple[tuple[Mark, int], ...]
     scratch: bool
-    about: str
-    """What it rests on, where it ran."""
+    modes: str
+    """The modes it was run in; an implementation may have more."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,13 @@ class Summary:
     clean: bool
 
 
-def build(run: Run) -> Summary:
+def build(run: Run, modes: Mapping[str, tuple[str, ...]]) -> Summary:
+    """`modes` are those each implementation was run in, as the matrix shows them."""
     t = totals(run)
     return Summary(
         totals=t,
         share=percent(100.0 * t.right / t.judged if t.judged else None),
-        lines=tuple(_line(s, run) for s in standings(run)),
+        lines=tuple(_line(s, modes.get(s.implementation, ())) for s in standings(run)),
         worst=tuple(_worst(f) for f in worst_things(run)),
         columns=tuple(MARKS[key] for key in COLUMNS),
         infrastructure=tuple((MARKS[key], t.counts[key]) for key in INFRASTRUCTURE_FATES if t.counts.get(key)),
@@ -84,21 +85,15 @@ def build(run: Run) -> Summary:
     )
 
 
-def _line(standing: Standing, run: Run) -> StandingLine:
-    entry = run.header.implementations.get(standing.implementation, {})
+def _line(standing: Standing, modes: tuple[str, ...]) -> StandingLine:
     return StandingLine(
         standing=standing,
         share=percent(standing.share),
         bars=segments(standing.counts),
         counts=tuple((MARKS[key], standing.counts.get(key, 0)) for key in COLUMNS),
         scratch=is_scratch(standing.implementation),
-        about=_about(entry),
+        modes=", ".join(mode for mode in modes if mode != "-"),
     )
-
-
-def _about(entry: Mapping[str, object]) -> str:
-    modes = entry.get("modes")
-    return ", ".join(text(mode) for mode in modes) if isinstance(modes, list | tuple) else ""
 
 
 def segments(counts: Mapping[str, int]) -> tuple[Bar, ...]:
