@@ -219,8 +219,6 @@ class Keeper(Generic[T]):
     def _receive(self, number: int) -> Outcome | _Failure:
         assert self._process is not None
         reply = self._process.receive(self._timeout)
-        if self._stopped:
-            raise Stopped
         if not isinstance(reply, dict):
             return _Failure(reply)
         try:

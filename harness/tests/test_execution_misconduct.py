@@ -163,6 +163,14 @@ def test_what_was_printed_is_kept() -> None:
     assert len(volumes) <= 20_000
 
 
+def test_a_forked_child_that_returns_does_not_answer() -> None:
+    name = miniature("ForksAndReturnsTwice")
+    with Fleet([resolve(name)], timeout=PLENTY, parallel=1) as fleet:
+        outcomes = [outcome for _, outcome in fleet.ask({name: plan(name, (1.0, *[miniatures.UNLUCKY] * 5, 2.0))})]
+        assert fleet.incidents() == []
+    assert all(isinstance(outcome, Returned) for outcome in outcomes)
+
+
 def test_what_a_worker_started_ends_with_it() -> None:
     name = miniature("LeavesAChild")
     with Fleet([resolve(name)], timeout=PLENTY, parallel=1) as fleet:
