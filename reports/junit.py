@@ -7,7 +7,6 @@ convention pass and say so in their output.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from xml.etree import ElementTree as Xml
 
@@ -15,11 +14,9 @@ from harness.records import INFRASTRUCTURE, Cell, ClaimRecord, Run
 from reports.numbers import rough, shown
 from reports.tally import order_of, sentence
 from reports.words import MARKS, fate, happened
+from reports.xml_text import printable
 
 __all__ = ["render"]
-
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot hold, not even escaped."""
 
 
 def render(run: Run) -> str:
@@ -51,19 +48,19 @@ def _suite(run: Run, name: str, cells: list[Cell]) -> Xml.Element:
     fates = [cell.verdict for cell in cells]
     suite = Xml.Element(
         "testsuite",
-        name=_clean(name),
+        name=printable(name),
         tests=str(len(cells)),
         failures=str(fates.count("disagrees")),
         errors=str(sum(1 for f in fates if f in INFRASTRUCTURE)),
         skipped=str(fates.count("unsupported")),
         time=_seconds(sum(cell.seconds or 0.0 for cell in cells)),
-        timestamp=_clean(run.header.started),
+        timestamp=printable(run.header.started),
     )
     described = run.header.implementations.get(name, {})
     properties = Xml.SubElement(suite, "properties")
     for key in ("version", "device", "threads"):
         if key in described:
-            Xml.SubElement(properties, "property", name=key, value=_clean(described[key]))
+            Xml.SubElement(properties, "property", name=key, value=printable(described[key]))
     for cell in cells:
         suite.append(_test(cell))
     return suite
@@ -72,21 +69,21 @@ def _suite(run: Run, name: str, cells: list[Cell]) -> Xml.Element:
 def _test(cell: Cell) -> Xml.Element:
     test = Xml.Element(
         "testcase",
-        classname=_clean(f"{cell.implementation}.{cell.case.rpartition('/')[0].replace('/', '.') or 'cases'}"),
-        name=_clean(cell.name),
+        classname=printable(f"{cell.implementation}.{cell.case.rpartition('/')[0].replace('/', '.') or 'cases'}"),
+        name=printable(cell.name),
         time=_seconds(cell.seconds),
     )
-    message = _clean(f"{MARKS[fate(cell)].word}: {sentence(cell)}")
+    message = printable(f"{MARKS[fate(cell)].word}: {sentence(cell)}")
     if cell.verdict == "disagrees":
         failure = Xml.SubElement(test, "failure", type=fate(cell), message=message)
-        failure.text = _clean(_detail(cell))
+        failure.text = printable(_detail(cell))
     elif cell.verdict in INFRASTRUCTURE:
         Xml.SubElement(test, "error", type=cell.verdict, message=message)
     elif cell.verdict == "unsupported":
-        Xml.SubElement(test, "skipped", message=_clean(cell.outcome.get("reason", "not offered")))
+        Xml.SubElement(test, "skipped", message=printable(cell.outcome.get("reason", "not offered")))
     elif cell.verdict != "agrees":
         note = f"{MARKS[fate(cell)].word}: {cell.ledger or cell.convention or ''} {cell.explanation or ''}"
-        Xml.SubElement(test, "system-out").text = _clean(note.strip())
+        Xml.SubElement(test, "system-out").text = printable(note.strip())
     return test
 
 
@@ -110,10 +107,13 @@ def _claims(run: Run) -> Xml.Element:
     )
     for position, claim in enumerate(run.claims, start=1):
         test = Xml.SubElement(
-            suite, "testcase", classname=_clean(claim.document or "claims"), name=_clean(_claim_name(claim, position))
+            suite,
+            "testcase",
+            classname=printable(claim.document or "claims"),
+            name=printable(_claim_name(claim, position)),
         )
         if not claim.expected:
-            Xml.SubElement(test, "failure", type=claim.verdict, message=_clean(claim.explanation))
+            Xml.SubElement(test, "failure", type=claim.verdict, message=printable(claim.explanation))
     return suite
 
 
@@ -123,7 +123,3 @@ def _claim_name(claim: ClaimRecord, position: int) -> str:
 
 def _seconds(seconds: float | None) -> str:
     return f"{seconds or 0.0:.6f}"
-
-
-def _clean(value: object) -> str:
-    return _FORBIDDEN.sub("�", str(value))
