@@ -52,7 +52,7 @@ class Fleet:
         self._parallel = max(1, parallel)
         self._messages = Messages()
         self._keepers = {
-            i.name: Keeper(i.name, self._launcher(i, python), self._encoder(i), timeout=timeout, startup=startup)
+            i.name: Keeper(i.name, self._launcher(i, python), self._encoder(i), _told, timeout=timeout, startup=startup)
             for i in implementations
         }
         self._stopping = threading.Event()
@@ -163,6 +163,10 @@ class Fleet:
     def _encoder(self, implementation: Implementation) -> Callable[[Question, int], bytes]:
         realized = bool(implementation.command)
         return lambda question, number: self._messages.line(question, number, realized=realized)
+
+
+def _told(question: Question) -> str:
+    return f"{question.case.id} ({question.mode}, {question.dtype})"
 
 
 class Messages:

@@ -30,7 +30,7 @@ HOPELESS = 5
 """Calls in a row that may kill a worker: every further one would too."""
 
 MOST_FAILURES = 100
-"""Calls in all that may kill a worker: each costs up to two starts, for the slowest frameworks half an hour by then."""
+"""Times in all that a worker may end: each costs up to two starts, for the slowest frameworks half an hour by then."""
 
 WINDOW = 8
 """Requests sent ahead, so that a worker never waits for us."""
@@ -85,14 +85,17 @@ class Keeper(Generic[T]):
         name: str,
         launch: Callable[[], WorkerProcess],
         encode: Callable[[T, int], bytes],
+        tell: Callable[[T], str],
         *,
         timeout: float,
         startup: float = STARTUP,
     ) -> None:
-        """`launch` starts a worker (OSError where it cannot), `encode` makes the message of an item with its number."""
+        """`launch` starts a worker (OSError where it cannot), `encode` makes the message of an item with its number,
+        `tell` names an item for a reader."""
         self._name = name
         self._launch = launch
         self._encode = encode
+        self._tell = tell
         self._timeout = timeout
         self._startup = startup
         self._process: WorkerProcess | None = None
@@ -148,8 +151,9 @@ class Keeper(Generic[T]):
                 waiting.extendleft(ahead for ahead, _ in reversed(under_way))
                 under_way.clear()
                 answer = self._after(item, answer)
+                failures += 1
                 if isinstance(answer, Crashed | TimedOut | Missing):
-                    failures, in_a_row = failures + 1, in_a_row + 1
+                    in_a_row += 1
                     yield item, answer
                     continue
             in_a_row = 0
@@ -194,7 +198,7 @@ class Keeper(Generic[T]):
         if in_a_row >= HOPELESS:
             return f"given up after {in_a_row} calls in a row ended its worker"
         if failures >= MOST_FAILURES:
-            return f"given up after {failures} calls ended its worker"
+            return f"given up after its worker had ended {failures} times"
         return None
 
     def _after(self, item: T, failure: _Failure) -> Outcome:
@@ -207,7 +211,8 @@ class Keeper(Generic[T]):
         if isinstance(again, _Failure):
             self.close()
             return again.outcome()
-        self.incidents.append(f"the worker of {self._name} on {item}: {failure}; asked again, it answered")
+        where = f"{self._name} on {self._tell(item)}"
+        self.incidents.append(f"the worker of {where}: {failure}; asked again, it answered")
         return again
 
     def _send(self, item: T) -> int:
