@@ -69,7 +69,7 @@ def probabilities(name: str, array: Floats) -> Floats:
     if outside.any():
         index = tuple(int(i) for i in np.argwhere(outside)[0])
         raise ArgumentError(f"{name}{list(index)} = {array[index]!r}: expected values within [0, 1]")
-    return array
+    return array + 0.0  # −0 is the probability 0, and its reciprocal +inf
 
 
 def shaped(name: str, array: NDArray[Any], shape: tuple[int, ...], why: str) -> NDArray[Any]:

@@ -12,6 +12,9 @@ arithmetic, ACM TOMS 44 (2017). Each operation below has a relative error of at 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import lru_cache
@@ -66,6 +69,27 @@ def _add(ah: Floats, al: Floats, bh: Floats, bl: Floats) -> tuple[Floats, Floats
 def _multiply(ah: Floats, al: Floats, bh: Floats, bl: Floats) -> tuple[Floats, Floats]:
     p, e = two_product(ah, bh)
     return quick_two_sum(p, e + (ah * bl + al * bh))
+
+
+@dataclass
+class Watch:
+    """Notices whether sums of rounded numbers cancelled."""
+
+    cancelled: bool = False
+
+
+_WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Watch the sums made inside the block."""
+    watch = Watch()
+    token = _WATCH.set(watch)
+    try:
+        yield watch
+    finally:
+        _WATCH.reset(token)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +186,10 @@ class DoubleDouble:
             ah, al = _aligned(self, exponent)
             bh, bl = _aligned(other, exponent)
             hi, lo = _add(ah, al, bh, bl)
+            watch = _WATCH.get()
+            if watch is not None:
+                # Numbers with a low part are rounded ones: where their sum is 2^-36 of them, 70 of 106 bits are left.
+                watch.cancelled |= bool(((np.abs(hi) < 2.0**-36) & ((al != 0.0) | (bl != 0.0))).any())
             # An infinity makes the error terms nan: the plain sum says what it is.
             hi = np.where(np.isfinite(ah) & np.isfinite(bh), hi, ah + bh)
             return DoubleDouble._normal(hi, lo, exponent)
@@ -211,11 +239,15 @@ class DoubleDouble:
             hi, lo = _aligned(self, exponent)
             finite = np.isfinite(hi).all(axis=-1)
             plain = None if finite.all() else _pairwise_plain(hi)
+            inexact = bool((lo != 0.0).any())
             while hi.shape[-1] > 1:
                 half = hi.shape[-1] // 2
                 rest_hi, rest_lo = hi[..., 2 * half :], lo[..., 2 * half :]
                 hi, lo = _add(hi[..., :half], lo[..., :half], hi[..., half : 2 * half], lo[..., half : 2 * half])
                 hi, lo = np.concatenate((hi, rest_hi), axis=-1), np.concatenate((lo, rest_lo), axis=-1)
+            watch = _WATCH.get()
+            if watch is not None and inexact:
+                watch.cancelled |= bool((np.abs(hi) < 2.0**-36).any())
             total = hi[..., 0] if plain is None else np.where(finite, hi[..., 0], plain)
             return DoubleDouble._normal(total, lo[..., 0], np.broadcast_to(exponent[..., 0], total.shape))
 

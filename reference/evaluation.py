@@ -6,6 +6,7 @@ ordinary type). Long inputs are worked on in blocks of rows, so that memory stay
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +16,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from reference import arguments, binary, conventions, probabilities, softmax
 from reference.arguments import ArgumentError, Floats
-from reference.doubledouble import DoubleDouble
+from reference.decimals import Decimals, context
+from reference.doubledouble import DoubleDouble, watching
 from reference.numbers import others_sum, vanishing
 from reference.plain import Plain
-from reference.reductions import RowWeights, reduction
+from reference.reductions import RowWeights, denominator_kind, reduction
 from reference.signatures import LOSSES
 
 BLOCK = 2**15
 """Elements worked on at once: a dozen float64 temporaries of this size (3 MB) stay in a second-level cache."""
+
+
+LARGEST_DECIMAL = 2**12
+"""Input elements up to which a result that cancels is evaluated again in decimal arithmetic, at some 0.1 ms each. In
+larger inputs a cancelling gradient element keeps an absolute error of 2^-100 of its terms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +64,7 @@ Make = Callable[[ArrayLike], Any]
 
 def evaluate(
     loss: str,
-    inputs: Mapping[str, ArrayLike],
+    inputs: Mapping[str, Any],
     options: Mapping[str, Any] | None = None,
     convention: Mapping[str, Any] | str | None = None,
     *,
@@ -69,12 +76,19 @@ def evaluate(
     `cotangent` has the shape of the value and weighs it before differentiating (default: ones). `differentiate` names
     inputs (default: all that can be differentiated). Raises ValueError naming the argument and what is allowed.
     """
-    return _evaluate(DoubleDouble.of, loss, inputs, options, convention, cotangent, differentiate)
+    arguments_given = (loss, inputs, options, convention, cotangent, differentiate)
+    with watching() as watch:
+        found = _evaluate(DoubleDouble.of, *arguments_given)
+    size = sum(np.size(value) for value in inputs.values())
+    if watch.cancelled and size <= LARGEST_DECIMAL:
+        with decimal.localcontext(context()):
+            return _evaluate(Decimals.of, *arguments_given)
+    return found
 
 
 def evaluate_plain(
     loss: str,
-    inputs: Mapping[str, ArrayLike],
+    inputs: Mapping[str, Any],
     options: Mapping[str, Any] | None = None,
     convention: Mapping[str, Any] | str | None = None,
     *,
@@ -94,7 +108,7 @@ def evaluate_plain(
 def _evaluate(
     make: Make,
     loss: str,
-    inputs: Mapping[str, ArrayLike],
+    inputs: Mapping[str, Any],
     options: Mapping[str, Any] | None,
     convention: Mapping[str, Any] | str | None,
     cotangent: ArrayLike | None,
@@ -124,15 +138,13 @@ def _exact(number: Any) -> Exact:
 
 def _differentiable(loss: str, given: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
     kinds = LOSSES[loss].inputs
-    return tuple(
-        name
-        for name in kinds
-        if name in given and kinds[name] != "labels" and not _are_labels(kinds[name], given[name])
-    )
+    return tuple(name for name, kind in kinds.items() if name in given and not _are_labels(kind, given[name]))
 
 
 def _are_labels(kind: str, array: NDArray[Any]) -> bool:
-    return kind == "labels" or (kind == "targets" and array.dtype.kind in "iu")
+    if kind == "labels":
+        return True
+    return kind == "targets" and array.dtype.kind in ("i", "u")
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +189,8 @@ class _Targets:
     row_weights: RowWeights[Any]
     per_target: Any
     """∂a_j/∂target_j: class weight × sample weight × (1 − ε), broadcastable to a."""
+    per_row_weight: Any | None
+    """∂(row weight)/∂target_j: class weight × sample weight, where row weights depend on the targets."""
     unit: Any
     """Sample weight per row: what the targets are taken to sum to under gradient_of_targets_summing_to_one."""
 
@@ -219,7 +233,9 @@ def _targets(problem: Problem, shape: tuple[int, ...], axis: int, *, elements: i
     a = q * factor
     a = a.where(np.broadcast_to(valid[..., None], shape), a.zeros())
     default = "weights" if class_weights is not None else "valid" if ignored is not None else "count"
-    return _Targets(a, valid, RowWeights(weights, valid, elements, default), factor * keep, sample_weights)
+    depends = class_weights is not None and raw.dtype.kind not in "iu"
+    row_weights = RowWeights(weights, valid, elements, default)
+    return _Targets(a, valid, row_weights, factor * keep, factor if depends else None, sample_weights)
 
 
 def _smoothed(q: Any, keep: Any, smoothing: Any, classes: int, rule: str) -> Any:
@@ -312,7 +328,22 @@ def _cross_entropy_of_logits(problem: Problem, logits: Any, t: _Targets, axis: i
         found["logits"] = _to_axis(_joined(make, slopes, shape), axis)
     if target_slopes or count == 0:
         found["targets"] = _to_axis(_joined(make, target_slopes, shape), axis)
-    return how.value(_joined(make, values, rows)), found
+    result = how.value(_joined(make, values, rows))
+    return result, _with_moving_denominator(problem, t, how, result, scale.reshape(*rows), found, axis)
+
+
+def _with_moving_denominator(
+    problem: Problem, t: _Targets, how: Any, result: Any, scale: Any, found: dict[str, Any], axis: int
+) -> dict[str, Any]:
+    """The gradient wrt targets where the mean divides by weights the targets are part of.
+
+    With W = Σ_i s_i Σ_j w_j q_ij the mean T/W has ∂/∂q_ij = (∂T/∂q_ij − mean · s_i w_j) / W.
+    """
+    divides = how.kind == "mean" and denominator_kind(t.row_weights, problem.options, problem.convention) == "weights"
+    if "targets" not in found or t.per_row_weight is None or not divides:
+        return found
+    pull = (t.a.zeros() + t.per_row_weight) * (result * scale).column()
+    return {**found, "targets": found["targets"] - _to_axis(pull, axis)}
 
 
 def _categorical_focal(problem: Problem) -> Result:
@@ -416,7 +447,7 @@ def _nll(problem: Problem) -> Result:
 def _of_probabilities(problem: Problem) -> Result:
     """categorical_cross_entropy, and cross_entropy of two distributions, which has no other options."""
     p, axis = problem.classes_last("probabilities")
-    arguments.probabilities("probabilities", p)
+    p = arguments.probabilities("probabilities", p)
     convention = _with_base(problem)
     t = _targets(problem, p.shape, axis, elements=p.size)
     logs = probabilities.logarithms(problem.make(p), convention)
@@ -432,7 +463,8 @@ def _of_probabilities(problem: Problem) -> Result:
     if "targets" in problem.wanted:
         weight = (t.a.zeros() + t.per_target) * scale.column()
         found["targets"] = _to_axis(vanishing(weight, weight * logs.negative_logs), axis)
-    return how.value(probabilities.expectation(t.a, logs.negative_logs)), found
+    result = how.value(probabilities.expectation(t.a, logs.negative_logs))
+    return result, _with_moving_denominator(problem, t, how, result, scale, found, axis)
 
 
 def _with_base(problem: Problem) -> dict[str, Any]:
@@ -445,7 +477,7 @@ def _with_base(problem: Problem) -> dict[str, Any]:
 
 def _entropy(problem: Problem) -> Result:
     p, axis = problem.classes_last("probabilities")
-    arguments.probabilities("probabilities", p)
+    p = arguments.probabilities("probabilities", p)
     convention = _with_base(problem)
     number = problem.make(p)
     logs = probabilities.logarithms(number, {k: v for k, v in convention.items() if k == "base"})

@@ -30,9 +30,14 @@ class RowWeights(Generic[N]):
     default: str
 
 
+def denominator_kind(rows: RowWeights[N], options: Mapping[str, Any], convention: Mapping[str, Any]) -> str:
+    """The name of what the mean divides by."""
+    return str(convention.get("denominator", options.get("denominator") or rows.default))
+
+
 def denominator(rows: RowWeights[N], options: Mapping[str, Any], convention: Mapping[str, Any]) -> N:
     """What the mean divides by, as a number."""
-    kind = convention.get("denominator", options.get("denominator") or rows.default)
+    kind = denominator_kind(rows, options, convention)
     count = rows.valid.size
     if options.get("reduction") == "batchmean":
         if rows.valid.ndim == 0:

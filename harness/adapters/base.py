@@ -61,7 +61,9 @@ class Call:
     """By name, e.g. logits and targets. Floating inputs already have the dtype of the call."""
     options: Mapping[str, Any]
     """By name; arrays such as class_weights are `Array`. Options left at their default are absent, except `reduction`,
-    which is always present for a loss that has one, and `denominator`, present whenever `reduction` is mean."""
+    which is always present for a loss that has one. Where `denominator` is absent a mean divides by the sum of the
+    weights if there are class weights, else by the number of rows that are not ignored if rows can be, else by the
+    number of elements."""
     dtype: str
     mode: str = "eager"
     differentiate: tuple[str, ...] = ()
@@ -90,7 +92,8 @@ class Answer:
     convention: Mapping[str, Any] | None = None
     """The documented convention under which this implementation computes this very call, where it is not the plain
     mathematics: {"clip": 1e-7}, {"log_clamp": -100.0, "gradient_clamp": 1e-12}, {"denominator": "count"}. The names
-    and their meaning are in `reference.conventions`; they apply in the order given."""
+    and their meaning are in `reference.conventions`; they apply in the order given. One more name is about the form of
+    the answer: {"result_dtype": "float64"} declares that it is documented to come back in that type."""
     computed_with: Mapping[str, str] = field(default_factory=dict)
     """Anything else worth attesting: the dtype the framework really computed in, a reduction's name."""
 

@@ -123,6 +123,11 @@ def test_a_stale_ledger_entry_has_its_own_code() -> None:
     assert run_codes(stale) == {ExitCode.STALE_LEDGER}
 
 
+def test_a_worker_that_died_and_answered_when_asked_again_is_still_infrastructure() -> None:
+    incident = run(*BASE.cells, problems=({"kind": "incident", "what": "died: SIGKILL", "remedy": "y"},))
+    assert run_codes(incident) == {ExitCode.INFRASTRUCTURE}
+
+
 def test_one_code_the_gravest() -> None:
     assert gravest([]) == ExitCode.FINE
     assert gravest([ExitCode.SLOWER, ExitCode.STALE_LEDGER, ExitCode.CHANGED]) == ExitCode.CHANGED

@@ -23,7 +23,9 @@ def run_codes(run: Run) -> set[ExitCode]:
     codes: set[ExitCode] = set()
     if not run.cells and not run.claims:
         codes.add(ExitCode.NOTHING_RAN)
-    if any(cell.verdict in INFRASTRUCTURE for cell in run.cells):
+    # A worker that died and was asked again with success still died: the run says so and is not fine.
+    died = any(problem.get("kind") == "incident" for problem in run.footer.problems)
+    if died or any(cell.verdict in INFRASTRUCTURE for cell in run.cells):
         codes.add(ExitCode.INFRASTRUCTURE)
     if any("missing" in description for description in run.header.implementations.values()):
         codes.add(ExitCode.INFRASTRUCTURE)

@@ -1,0 +1,500 @@
+"""The losses in mpmath: the textbook formulas, as naive as they come, at a precision where naivety does no harm.
+
+Written without the reference's tricks and sharing nothing with it: exponentials are summed as they are, p_t − 1 is
+computed as p_t − 1, gradients of reductions by the chain rule. What keeps it exact is the working precision, chosen
+from the inputs: enough bits for their whole range of magnitudes, and for every cancellation that range allows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+import numpy as np
+
+MP = Any
+"""An mpmath number; the library has no types."""
+
+DIGITS = 60
+"""Significant decimal digits that survive the worst cancellation."""
+
+_BITS = math.ceil(DIGITS * math.log2(10))
+_LARGEST_GAP = 760.0
+"""Nats: e^−760 is below the smallest float64, so a larger gap between logits needs no more digits than this."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """All elements of the value and of each gradient, in row-major order."""
+
+    value: list[MP]
+    gradients: Mapping[str, list[MP]]
+
+
+def working_precision(arrays: Sequence[Any]) -> int:
+    """Bits for sums of these numbers and for exponentials of their differences."""
+    sizes = np.concatenate([np.abs(np.asarray(a, dtype=np.float64)).ravel() for a in arrays])
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    if not sizes.size:
+        return _BITS + 64
+    low, high = math.frexp(float(sizes.min()))[1], math.frexp(float(sizes.max()))[1]
+    gap = min(2.0 * float(sizes.max()), _LARGEST_GAP)
+    # 1 − p at p = 1 − 2^-k, and p itself at 2^-k, cost k bits each: the range twice, then the gap of the exponentials.
+    return _BITS + 64 + 2 * (max(high, 1) - min(low, 0) + 53) + math.ceil(3 * 1.4427 * gap)
+
+
+def evaluate(
+    loss: str,
+    inputs: Mapping[str, Any],
+    options: Mapping[str, Any],
+    convention: Mapping[str, Any],
+    cotangent: Any | None,
+    wanted: Sequence[str],
+) -> Evaluated:
+    """The loss and the wanted gradients, to `DIGITS` digits and more."""
+    numbers = [a for a in inputs.values() if np.asarray(a).dtype.kind == "f"]
+    numbers += [np.asarray(v, dtype=float) for v in options.values() if isinstance(v, list | np.ndarray | float)]
+    numbers += [] if cotangent is None else [cotangent]
+    with mpmath.workprec(working_precision(numbers)):
+        return _Problem(loss, inputs, options, convention, cotangent, tuple(wanted)).evaluate()
+
+
+def _mp(value: Any) -> MP:
+    return mpmath.mpf(float(value))
+
+
+def _log(value: MP) -> MP:
+    return mpmath.log(value) if value > 0 else mpmath.mpf("-inf")
+
+
+def _times(weight: MP, number: MP) -> MP:
+    return mpmath.mpf(0) if weight == 0 else weight * number
+
+
+@dataclass(frozen=True)
+class _Problem:
+    loss: str
+    inputs: Mapping[str, Any]
+    options: Mapping[str, Any]
+    convention: Mapping[str, Any]
+    cotangent: Any | None
+    wanted: tuple[str, ...]
+
+    # --- shapes -------------------------------------------------------------------------------------------------------
+
+    def evaluate(self) -> Evaluated:
+        method = {
+            "softmax": self._function,
+            "log_softmax": self._function,
+            "entropy": self._entropy,
+            "kl_divergence": self._kl,
+            "binary_cross_entropy": self._binary,
+            "binary_cross_entropy_with_logits": self._binary,
+            "binary_focal": self._binary,
+            "linear_cross_entropy": self._linear,
+        }.get(self.loss, self._categorical)
+        return method()
+
+    def _rows(self, name: str) -> tuple[list[list[MP]], tuple[int, ...], int]:
+        array = np.asarray(self.inputs[name], dtype=np.float64)
+        axis = int(self.options.get("axis", -1))
+        last = np.moveaxis(array, axis, -1)
+        return [[_mp(v) for v in row] for row in last.reshape(-1, last.shape[-1])], last.shape, axis
+
+    @staticmethod
+    def _back(rows: list[list[MP]], shape: tuple[int, ...], axis: int) -> list[MP]:
+        flat = np.empty(len(rows) * shape[-1], dtype=object)
+        flat[:] = [v for row in rows for v in row]
+        return list(np.moveaxis(flat.reshape(shape), -1, axis).ravel())
+
+    def _cotangents(self, rows: int) -> list[MP]:
+        if self.cotangent is None:
+            return [mpmath.mpf(1)] * rows
+        flat = np.asarray(self.cotangent, dtype=np.float64).ravel()
+        return [_mp(v) for v in (flat if flat.size == rows else np.repeat(flat, rows))]
+
+    # --- reductions ---------------------------------------------------------------------------------------------------
+
+    def _reduced(self, losses: list[MP], denominator: MP | None) -> tuple[list[MP], list[MP]]:
+        """The value, and what each row's derivative is multiplied with."""
+        pull = self._cotangents(len(losses))
+        kind = self.options.get("reduction", "mean")
+        if kind == "none":
+            return losses, pull
+        total = mpmath.fsum(losses)
+        if kind == "sum":
+            return [total], pull
+        assert denominator is not None
+        if denominator == 0:
+            return [mpmath.mpf("nan")], [mpmath.mpf("nan")] * len(pull)
+        return [total / denominator], [c / denominator for c in pull]
+
+    # --- losses of rows -----------------------------------------------------------------------------------------------
+
+    def _function(self) -> Evaluated:
+        rows, shape, axis = self._rows("logits")
+        classes = shape[-1]
+        full = np.asarray(self.inputs["logits"]).shape
+        u = np.ones(full) if self.cotangent is None else np.asarray(self.cotangent, dtype=np.float64)
+        weights = np.moveaxis(u, axis, -1).reshape(-1, classes)
+        values, slopes = [], []
+        for x, w in zip(rows, weights, strict=True):
+            p, minus_log = _softmax(x)
+            v = [_mp(c) for c in w]
+            if self.loss == "softmax":
+                values.append(p)
+                mean = mpmath.fsum(a * b for a, b in zip(v, p, strict=True))
+                slopes.append([q * (c - mean) for q, c in zip(p, v, strict=True)])
+            else:
+                values.append([-m for m in minus_log])
+                total = mpmath.fsum(v)
+                slopes.append([c - q * total for q, c in zip(p, v, strict=True)])
+        gradients = {"logits": self._back(slopes, shape, axis)} if self.wanted else {}
+        return Evaluated(self._back(values, shape, axis), gradients)
+
+    def _targets(self, shape: tuple[int, ...], axis: int) -> tuple[list[list[MP]], list[list[MP]], MP, list[bool]]:
+        """a_ij = weights × smoothed targets; ∂a_ij/∂target_ij; the denominator of the mean; which rows count."""
+        classes = shape[-1]
+        count = int(np.prod(shape[:-1]))
+        raw = np.asarray(self.inputs["targets"])
+        given = self.options.get("class_weights")
+        w = [mpmath.mpf(1)] * classes if given is None else [_mp(v) for v in np.asarray(given)]
+        samples = self.options.get("sample_weights")
+        s = [mpmath.mpf(1)] * count if samples is None else [_mp(v) for v in np.asarray(samples).ravel()]
+        eps = _mp(self.options.get("label_smoothing", 0.0))
+        labels = raw.ravel() if raw.dtype.kind in "iu" else None
+        ignored = self.options.get("ignore_index")
+        a, per_target, row_weights, valid = [], [], [], []
+        dense = None if labels is not None else np.moveaxis(raw, axis, -1).reshape(-1, classes)
+        for i in range(count):
+            counts = labels is None or ignored is None or int(labels[i]) != int(ignored)
+            if labels is not None:
+                q = [mpmath.mpf(1 if counts and j == int(labels[i]) else 0) for j in range(classes)]
+                weight = w[int(labels[i])] if counts and given is not None else mpmath.mpf(1)
+            else:
+                assert dense is not None
+                q = [_mp(v) for v in dense[i]]
+                weight = mpmath.mpf(1) if given is None else mpmath.fsum(x * y for x, y in zip(w, q, strict=True))
+            if self.convention.get("smoothing") == "others":
+                smooth = [(1 - eps) * v + (1 - v) * eps / max(classes - 1, 1) for v in q]
+            else:
+                smooth = [(1 - eps) * v + eps / classes for v in q]
+            a.append([s[i] * x * y if counts else mpmath.mpf(0) for x, y in zip(w, smooth, strict=True)])
+            per_target.append([s[i] * x * (1 - eps) for x in w])
+            row_weights.append(s[i] * weight)
+            valid.append(counts)
+        kind = self.convention.get("denominator", self.options.get("denominator"))
+        if kind is None:
+            kind = "weights" if given is not None else "valid" if ignored is not None else "count"
+        size = np.asarray(self.inputs.get("logits", self.inputs.get("probabilities", 0))).size
+        denominators = {
+            "count": mpmath.mpf(count),
+            "valid": mpmath.mpf(sum(valid)),
+            "weights": mpmath.fsum(x for x, c in zip(row_weights, valid, strict=True) if c),
+            "elements": mpmath.mpf(size),
+            "one": mpmath.mpf(1),
+            "nonzero_weights": mpmath.mpf(sum(bool(c and x != 0) for x, c in zip(row_weights, valid, strict=True))),
+        }
+        return a, per_target, denominators[str(kind)], valid
+
+    def _categorical(self) -> Evaluated:
+        """cross_entropy, categorical_cross_entropy, softmax_cross_entropy, nll_loss, categorical_focal."""
+        primary = {
+            "softmax_cross_entropy": "logits",
+            "categorical_focal": "logits",
+            "nll_loss": "log_probabilities",
+        }.get(self.loss, "probabilities")
+        rows, shape, axis = self._rows(primary)
+        a, per_target, denominator, valid = self._targets(shape, axis)
+        if self.loss == "categorical_focal":
+            alpha = np.broadcast_to(np.asarray(self.options.get("alpha", 1.0), dtype=float), (shape[-1],))
+            a = [[x * _mp(c) for x, c in zip(row, alpha, strict=True)] for row in a]
+            per_target = [[x * _mp(c) for x, c in zip(row, alpha, strict=True)] for row in per_target]
+        terms, slopes = [], []
+        for x, weights in zip(rows, a, strict=True):
+            term, slope = self._row(primary, x, weights)
+            terms.append(term)
+            slopes.append(slope)
+        losses = [
+            mpmath.fsum(_times(w, t) for w, t in zip(weights, term, strict=True))
+            for weights, term in zip(a, terms, strict=True)
+        ]
+        value, pull = self._reduced(losses, denominator)
+        pull = [c if counts else mpmath.mpf(0) for c, counts in zip(pull, valid, strict=True)]
+        gradients: dict[str, list[MP]] = {}
+        if primary in self.wanted:
+            scaled = [[c * v for v in row] for c, row in zip(pull, slopes, strict=True)]
+            gradients[primary] = self._back(scaled, shape, axis)
+        if "targets" in self.wanted:
+            scaled = [
+                [_times(c * w, t) for w, t in zip(weights, term, strict=True)]
+                for c, weights, term in zip(pull, per_target, terms, strict=True)
+            ]
+            weights_moved = self.options.get("class_weights") is not None and not self._labelled()
+            if weights_moved and self._divides_by_weights():
+                # The denominator W = Σ s w q moves with the targets: −mean · s w / W besides.
+                moved = self._row_weight_slopes(shape)
+                scaled = [
+                    [v - value[0] * c * m for v, m in zip(row, moves, strict=True)]
+                    for c, row, moves in zip(pull, scaled, moved, strict=True)
+                ]
+            gradients["targets"] = self._back(scaled, shape, axis)
+        return Evaluated(value, gradients)
+
+    def _labelled(self) -> bool:
+        return bool(np.issubdtype(np.asarray(self.inputs["targets"]).dtype, np.integer))
+
+    def _divides_by_weights(self) -> bool:
+        kind = self.convention.get("denominator", self.options.get("denominator") or "weights")
+        return str(kind) == "weights" and self.options.get("reduction", "mean") == "mean"
+
+    def _row_weight_slopes(self, shape: tuple[int, ...]) -> list[list[MP]]:
+        """s_i w_j."""
+        count = int(np.prod(shape[:-1]))
+        samples = self.options.get("sample_weights")
+        s = [mpmath.mpf(1)] * count if samples is None else [_mp(v) for v in np.asarray(samples).ravel()]
+        return [[x * _mp(w) for w in np.asarray(self.options["class_weights"])] for x in s]
+
+    def _row(self, primary: str, x: list[MP], a: list[MP]) -> tuple[list[MP], list[MP]]:
+        """−ln of each class (or its focal form), and the derivative of Σ a (…) with respect to the row."""
+        if primary == "log_probabilities":
+            return [-v for v in x], [-w for w in a]
+        if primary == "probabilities":
+            return _of_probabilities(x, a, {**self.convention, **self._base()})
+        p, minus_log = _softmax(x)
+        if self.loss == "categorical_focal":
+            gamma = _mp(self.options.get("gamma", 2.0))
+            terms = [_power(1 - q, gamma) * m if q != 1 else mpmath.mpf(0) for q, m in zip(p, minus_log, strict=True)]
+            inner = [  # d/dp of (1−p)^γ (−ln p), times p
+                -gamma * _power(1 - q, gamma - 1) * q * m - _power(1 - q, gamma)
+                if q not in (0, 1)
+                else (mpmath.mpf(-1) if q == 0 else -_power(mpmath.mpf(0), gamma))
+                for q, m in zip(p, minus_log, strict=True)
+            ]
+            pulled = [_times(w, d) for w, d in zip(a, inner, strict=True)]
+            total = mpmath.fsum(pulled)
+            return terms, [d - q * total for q, d in zip(p, pulled, strict=True)]
+        total = mpmath.fsum(a)
+        if self.convention.get("gradient_of_targets_summing_to_one"):
+            return minus_log, [q - w for q, w in zip(p, a, strict=True)]
+        return minus_log, [q * total - w for q, w in zip(p, a, strict=True)]
+
+    def _base(self) -> dict[str, Any]:
+        return {} if self.options.get("base") is None else {"base": self.options["base"]}
+
+    def _entropy(self) -> Evaluated:
+        rows, shape, axis = self._rows("probabilities")
+        scale = mpmath.log(_mp(self.options["base"])) if self.options.get("base") is not None else mpmath.mpf(1)
+        losses = [-mpmath.fsum(_times(p, _log(p)) for p in row) / scale for row in rows]
+        value, pull = self._reduced(losses, mpmath.mpf(len(rows)))
+        slopes = [[-c * (_log(p) + 1) / scale for p in row] for c, row in zip(pull, rows, strict=True)]
+        return Evaluated(value, {"probabilities": self._back(slopes, shape, axis)} if self.wanted else {})
+
+    def _kl(self) -> Evaluated:
+        log_q, shape, axis = self._rows("log_probabilities")
+        targets, _, _ = self._rows("targets")
+        logs = bool(self.options.get("log_target", False))
+        p = [[mpmath.exp(t) for t in row] for row in targets] if logs else targets
+        log_p = targets if logs else [[_log(t) for t in row] for row in targets]
+        difference = [[u - v for u, v in zip(a, b, strict=True)] for a, b in zip(log_p, log_q, strict=True)]
+        losses = [
+            mpmath.fsum(_times(w, d) for w, d in zip(a, b, strict=True)) for a, b in zip(p, difference, strict=True)
+        ]
+        batch = np.asarray(self.inputs["log_probabilities"]).shape[0]
+        count = batch if self.options.get("reduction") == "batchmean" else len(losses)
+        if self.convention.get("denominator") == "elements":
+            count = len(losses) * shape[-1]
+        value, pull = self._reduced(losses, mpmath.mpf(count))
+        gradients: dict[str, list[MP]] = {}
+        if "log_probabilities" in self.wanted:
+            slopes = [[-c * w for w in row] for c, row in zip(pull, p, strict=True)]
+            gradients["log_probabilities"] = self._back(slopes, shape, axis)
+        if "targets" in self.wanted:
+            slopes = [
+                [_times(c * w, d + 1) if logs else c * (d + 1) for w, d in zip(a, b, strict=True)]
+                for c, a, b in zip(pull, p, difference, strict=True)
+            ]
+            gradients["targets"] = self._back(slopes, shape, axis)
+        return Evaluated(value, gradients)
+
+    def _linear(self) -> Evaluated:
+        hidden = np.asarray(self.inputs["hidden"], dtype=np.float64)
+        h = [[_mp(v) for v in row] for row in hidden.reshape(-1, hidden.shape[-1])]
+        w = [[_mp(v) for v in row] for row in np.asarray(self.inputs["weight"], dtype=np.float64)]
+        classes = len(w[0])
+        bias = self.inputs.get("bias")
+        b = [mpmath.mpf(0)] * classes if bias is None else [_mp(v) for v in np.asarray(bias)]
+        logits = [[b[j] + mpmath.fsum(row[k] * w[k][j] for k in range(len(w))) for j in range(classes)] for row in h]
+        a, per_target, denominator, valid = self._targets((*hidden.shape[:-1], classes), -1)
+        losses, slopes, logs = [], [], []
+        for x, weights in zip(logits, a, strict=True):
+            p, minus_log = _softmax(x)
+            total = mpmath.fsum(weights)
+            losses.append(mpmath.fsum(_times(v, m) for v, m in zip(weights, minus_log, strict=True)))
+            slopes.append([q * total - v for q, v in zip(p, weights, strict=True)])
+            logs.append(minus_log)
+        value, pull = self._reduced(losses, denominator)
+        pull = [c if counts else mpmath.mpf(0) for c, counts in zip(pull, valid, strict=True)]
+        g = [[c * v for v in row] for c, row in zip(pull, slopes, strict=True)]
+        depth, n = len(w), len(h)
+        gradients: dict[str, list[MP]] = {}
+        if "hidden" in self.wanted:
+            gradients["hidden"] = [
+                mpmath.fsum(g[i][j] * w[k][j] for j in range(classes)) for i in range(n) for k in range(depth)
+            ]
+        if "weight" in self.wanted:
+            gradients["weight"] = [
+                mpmath.fsum(g[i][j] * h[i][k] for i in range(n)) for k in range(depth) for j in range(classes)
+            ]
+        if "bias" in self.wanted:
+            gradients["bias"] = [mpmath.fsum(g[i][j] for i in range(n)) for j in range(classes)]
+        if "targets" in self.wanted:
+            moves = self.options.get("class_weights") is not None and self._divides_by_weights()
+            moved = self._row_weight_slopes((*hidden.shape[:-1], classes)) if moves else None
+            gradients["targets"] = [
+                _times(c * v, m) - (value[0] * c * moved[i][j] if moved is not None else 0)
+                for i, (c, weights, row) in enumerate(zip(pull, per_target, logs, strict=True))
+                for j, (v, m) in enumerate(zip(weights, row, strict=True))
+            ]
+        return Evaluated(value, gradients)
+
+    # --- binary losses ------------------------------------------------------------------------------------------------
+
+    def _binary(self) -> Evaluated:
+        primary = "probabilities" if self.loss == "binary_cross_entropy" else "logits"
+        array = np.asarray(self.inputs[primary], dtype=np.float64)
+        x = [_mp(v) for v in array.ravel()]
+        eps = _mp(self.options.get("label_smoothing", 0.0))
+        t = [_mp(v) * (1 - eps) + eps / 2 for v in np.asarray(self.inputs["targets"], dtype=np.float64).ravel()]
+        up = [mpmath.mpf(1)] * len(x)
+        down = [mpmath.mpf(1)] * len(x)
+        if self.options.get("pos_weight") is not None:
+            given = np.broadcast_to(np.asarray(self.options["pos_weight"], dtype=float), array.shape)
+            up = [_mp(v) for v in given.ravel()]
+        if self.loss == "binary_focal" and self.options.get("alpha") is not None:
+            alpha = _mp(self.options["alpha"])
+            up, down = [alpha] * len(x), [1 - alpha] * len(x)
+        samples = self.options.get("sample_weights")
+        s = [mpmath.mpf(1)] * len(x) if samples is None else [_mp(v) for v in np.asarray(samples).ravel()]
+        both = [self._binary_terms(primary, v) for v in x]
+        losses = [
+            w * (_times(y * u, f) + _times((1 - y) * d, g))
+            for (f, g, _, _), y, w, u, d in zip(both, t, s, up, down, strict=True)
+        ]
+        kind = self.convention.get("denominator", self.options.get("denominator")) or "count"
+        value, pull = self._reduced(losses, mpmath.fsum(s) if kind == "weights" else mpmath.mpf(len(x)))
+        gradients: dict[str, list[MP]] = {}
+        if primary in self.wanted:
+            gradients[primary] = [
+                c * w * _difference(_times(y * u, f), -_times((1 - y) * d, g))
+                for (_, _, f, g), c, y, w, u, d in zip(both, pull, t, s, up, down, strict=True)
+            ]
+        if "targets" in self.wanted:
+            gradients["targets"] = [
+                c * w * (1 - eps) * (u * f - d * g)
+                for (f, g, _, _), c, w, u, d in zip(both, pull, s, up, down, strict=True)
+            ]
+        return Evaluated(value, gradients)
+
+    def _binary_terms(self, primary: str, x: MP) -> tuple[MP, MP, MP, MP]:
+        """The loss at t = 1 and at t = 0, and their derivatives."""
+        if primary == "probabilities":
+            return _binary_of_probability(x, {**self.convention, **self._base()})
+        up, down = 1 / (1 + mpmath.exp(-x)), 1 / (1 + mpmath.exp(x))
+        f, g = mpmath.log(1 + mpmath.exp(-x)), mpmath.log(1 + mpmath.exp(x))
+        if self.loss != "binary_focal":
+            return f, g, -down, up
+        gamma = _mp(self.options.get("gamma", 2.0))
+        return (
+            _power(down, gamma) * f,
+            _power(up, gamma) * g,
+            -_power(down, gamma) * (gamma * up * f + down),
+            _power(up, gamma) * (gamma * down * g + up),
+        )
+
+
+def _difference(a: MP, b: MP) -> MP:
+    """a − b; zero where all but the last bits of the working precision cancel (at p = t the two sides are equal)."""
+    difference = a - b
+    noise = mpmath.ldexp(abs(a) + abs(b), 16 - mpmath.mp.prec)
+    return mpmath.mpf(0) if mpmath.isfinite(difference) and abs(difference) <= noise else difference
+
+
+def _power(base: MP, exponent: MP) -> MP:
+    if exponent == 0:
+        return mpmath.mpf(1)
+    return mpmath.mpf(0) if base == 0 else mpmath.power(base, exponent)
+
+
+def _softmax(x: list[MP]) -> tuple[list[MP], list[MP]]:
+    """Probabilities and −ln of them. A logit of −inf has probability 0."""
+    top = max(x)
+    exponentials = [mpmath.exp(v - top) for v in x]
+    total = mpmath.fsum(exponentials)
+    log_total = mpmath.log(total) + top
+    return [e / total for e in exponentials], [log_total - v for v in x]
+
+
+def _of_probabilities(x: list[MP], a: list[MP], convention: Mapping[str, Any]) -> tuple[list[MP], list[MP]]:
+    """−log of each probability under the convention, and the derivative of Σ a (−log)."""
+    p = list(x)
+    steps: list[Any] = []
+    for name, parameter in convention.items():
+        if name == "clip":
+            low, high = _bounds(parameter)
+            inside = [mpmath.mpf(low <= v <= high) for v in p]
+            p = [min(max(v, low), high) for v in p]
+            steps.append(lambda g, keep=tuple(inside): [_times(k, v) for v, k in zip(g, keep, strict=True)])
+        elif name == "renormalize" and parameter:
+            total = mpmath.fsum(p)
+            p = [v / total for v in p]
+            steps.append(
+                lambda g, q=tuple(p), total=total: [
+                    (v - mpmath.fsum(_times(y, z) for y, z in zip(q, g, strict=True))) / total for v in g
+                ]
+            )
+    inside_log = [v + _mp(convention.get("add_inside_log", 0.0)) for v in p]
+    scale = mpmath.log(_mp(convention["base"])) if "base" in convention else mpmath.mpf(1)
+    logs = [-_log(v) for v in inside_log]
+    clamped = [False] * len(p)
+    if "log_clamp" in convention:
+        limit = -_mp(convention["log_clamp"])
+        clamped = [v > limit for v in logs]
+        logs = [min(v, limit) for v in logs]
+    g = [
+        mpmath.mpf(0) if c or w == 0 else (-w / v / scale if v != 0 else mpmath.mpf("-inf") * w)
+        for w, v, c in zip(a, inside_log, clamped, strict=True)
+    ]
+    for step in reversed(steps):
+        g = step(g)
+    return [v / scale for v in logs], g
+
+
+def _binary_of_probability(x: MP, convention: Mapping[str, Any]) -> tuple[MP, MP, MP, MP]:
+    p, keep = x, mpmath.mpf(1)
+    if "clip" in convention:
+        low, high = _bounds(convention["clip"])
+        keep = mpmath.mpf(1 if low <= p <= high else 0)
+        p = min(max(p, low), high)
+    eps = _mp(convention.get("add_inside_log", 0.0))
+    scale = mpmath.log(_mp(convention["base"])) if "base" in convention else mpmath.mpf(1)
+    limit = _mp(-convention["log_clamp"]) if "log_clamp" in convention else mpmath.mpf("inf")
+
+    def side(q: MP, sign: int) -> tuple[MP, MP]:
+        loss = -_log(q + eps)
+        slope = mpmath.mpf("-inf") if q + eps == 0 else -1 / (q + eps)
+        return min(loss, limit) / scale, sign * (mpmath.mpf(0) if loss > limit else slope) / scale
+
+    (f, df), (g, dg) = side(p, 1), side(1 - p, -1)
+    if "gradient_clamp" in convention:
+        floor = max(p * (1 - p), _mp(convention["gradient_clamp"]))
+        df, dg = -(1 - p) / floor, p / floor
+    return f, g, _times(keep, df), _times(keep, dg)
+
+
+def _bounds(parameter: Any) -> tuple[MP, MP]:
+    low, high = (parameter, 1.0 - parameter) if isinstance(parameter, int | float) else parameter
+    return _mp(low), _mp(high)

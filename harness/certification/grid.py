@@ -1,0 +1,297 @@
+"""Random problems aimed at the hard places, from a seed; a point is one element of a value or of a gradient.
+
+Hard places: losses from 1e-304 to 1e308, equal logits, one dominating logit, offsets to 1e300, near-overflow, soft
+labels near 0 and 1, tiny weights, probabilities near 0 and 1, subnormal results, C from 1 to 50,257.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Random = np.random.Generator
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One evaluation to certify."""
+
+    loss: str
+    inputs: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    convention: Mapping[str, Any] = field(default_factory=dict)
+    cotangent: Any | None = None
+    wanted: tuple[str, ...] = ()
+    name: str = ""
+
+
+LARGE_CLASSES = (1000, 50_257)
+"""Numbers of classes of which the grid holds a few rows: a vocabulary, and the one of GPT-2."""
+
+
+def problems(seed: int, points: int) -> Iterator[Problem]:
+    """Problems until they hold at least `points` elements."""
+    random = np.random.default_rng(seed)
+    makers = list(_MAKERS)
+    count = 0
+    position = 0
+    while count < points:
+        problem = makers[position % len(makers)](random)
+        position += 1
+        count += size_of(problem)
+        yield problem
+
+
+def large(seed: int) -> Iterator[Problem]:
+    """A few rows with many classes."""
+    random = np.random.default_rng(seed)
+    for classes in LARGE_CLASSES:
+        x = _logits(random, (1, classes))
+        yield Problem(
+            "softmax_cross_entropy", {"logits": x, "targets": random.integers(0, classes, 1)}, {}, {}, None, ("logits",)
+        )
+
+
+def size_of(problem: Problem) -> int:
+    """Elements of the gradients, and of the value where it is not reduced."""
+    elements = sum(int(np.asarray(problem.inputs[name]).size) for name in problem.wanted)
+    reduced = problem.options.get("reduction", "mean") != "none" and problem.loss not in ("softmax", "log_softmax")
+    first = np.asarray(next(iter(problem.inputs.values())))
+    return elements + (1 if reduced else int(first.size if problem.loss in ("softmax", "log_softmax") else len(first)))
+
+
+def _logits(random: Random, shape: tuple[int, ...]) -> Any:
+    """Rows of logits, each of one of nine kinds."""
+    rows = np.empty(shape)
+    row: Any
+    for i in range(shape[0]):
+        n = shape[1]
+        match int(random.integers(0, 9)):
+            case 0:
+                row = random.normal(size=n) * 3
+            case 1:  # equal
+                row = np.full(n, random.normal() * 10.0 ** random.integers(-3, 4))
+            case 2:  # one dominates: losses down to 1e-304
+                row = random.normal(size=n)
+                row[random.integers(0, n)] += random.uniform(20, 700)
+            case 3:  # hopeless: large losses
+                row = random.normal(size=n) * 10.0 ** random.uniform(1, 4)
+            case 4:  # a common offset, exactly representable or not
+                row = random.normal(size=n) + random.choice([2.0**30, 1e8, -1e15, 1e16])
+            case 5:  # offsets to 1e300 with gaps of that size
+                row = random.normal(size=n) * 10.0 ** random.uniform(4, 300)
+            case 6:  # nearly equal, some ulps apart
+                row = 1.0 + random.integers(0, 5, n) * 2.0**-52
+            case 7:  # near the ends of the range
+                row = random.uniform(-1, 1, n) * 8e307
+            case _:
+                row = random.normal(size=n) * 10.0 ** random.uniform(-300, 0)
+        rows[i] = row
+    return rows
+
+
+def _distribution(random: Random, shape: tuple[int, ...]) -> Any:
+    """Targets: one-hot, soft, near one-hot with tiny rest, not summing to one."""
+    q = random.random(shape)
+    match int(random.integers(0, 4)):
+        case 0:
+            q = (np.arange(shape[1]) == random.integers(0, shape[1], shape[0])[:, None]).astype(float)
+        case 1:
+            q = q / q.sum(axis=1, keepdims=True)
+        case 2:
+            q = np.where(np.arange(shape[1]) == 0, 1 - 2.0**-40, 2.0 ** -random.uniform(40, 900, shape))
+    return q
+
+
+def _probabilities(random: Random, shape: tuple[int, ...]) -> Any:
+    """Positive, near 0, near 1, some exactly 1."""
+    p = random.random(shape)
+    near_zero, near_one = 10.0 ** random.uniform(-300, 0, shape), 1.0 - 2.0 ** -random.uniform(1, 53, shape)
+    kind = random.integers(0, 4, shape)
+    chosen = np.where(kind == 1, near_zero, np.where(kind == 2, near_one, p))
+    return np.clip(chosen, 5e-324, 1.0)
+
+
+def _shape(random: Random) -> tuple[int, int]:
+    return int(random.integers(1, 6)), int(random.choice([1, 2, 2, 3, 4, 5, 10]))
+
+
+def _reduction(random: Random, rows: int) -> tuple[dict[str, Any], Any]:
+    """A reduction and, sometimes, a cotangent for it."""
+    kind = str(random.choice(["none", "sum", "mean"]))
+    if kind == "none":
+        return {"reduction": kind}, random.normal(size=rows) * 10.0 ** random.integers(-5, 6)
+    return {"reduction": kind}, None
+
+
+def _weights(random: Random, n: int) -> Any:
+    return random.random(n) * 10.0 ** random.choice([-200, -5, 0, 0, 3])
+
+
+def _softmax_ce(random: Random, loss: str = "softmax_cross_entropy", primary: str = "logits") -> Problem:
+    shape = _shape(random)
+    options, cotangent = _reduction(random, shape[0])
+    values = _logits(random, shape) if primary == "logits" else _probabilities(random, shape)
+    inputs: dict[str, Any] = {primary: values}
+    wanted: tuple[str, ...] = (primary,)
+    labels = bool(random.integers(0, 2))
+    if labels:
+        inputs["targets"] = random.integers(0, shape[1], shape[0])
+    else:
+        inputs["targets"] = _distribution(random, shape)
+        wanted = (primary, "targets")
+    if random.integers(0, 3) == 0:
+        options["class_weights"] = _weights(random, shape[1])
+    if random.integers(0, 3) == 0:
+        options["sample_weights"] = _weights(random, shape[0])
+    if random.integers(0, 3) == 0:
+        options["label_smoothing"] = float(random.choice([0.1, 0.5, 1.0, 1e-10]))
+    if labels and random.integers(0, 4) == 0:
+        inputs["targets"] = np.append(inputs["targets"][1:], 0)
+        options["ignore_index"] = 0
+    return Problem(loss, inputs, options, {}, cotangent, wanted)
+
+
+def _categorical(random: Random) -> Problem:
+    problem = _softmax_ce(random, "categorical_cross_entropy", "probabilities")
+    conventions: list[dict[str, Any]] = [
+        {},
+        {"clip": 1e-7},
+        {"renormalize": True},
+        {"renormalize": True, "clip": 1e-7},
+        {"clip": 1e-7, "renormalize": True},
+        {"add_inside_log": 1e-10},
+        {"base": 2.0},
+        {"denominator": "elements"},
+        {"log_clamp": -50.0},
+        {"smoothing": "others"},
+    ]
+    convention = conventions[int(random.integers(0, len(conventions)))]
+    # What a label-free gradient with respect to the targets is under a convention is the same −log, certified above.
+    return Problem(problem.loss, problem.inputs, problem.options, convention, problem.cotangent, problem.wanted)
+
+
+def _function(random: Random) -> Problem:
+    shape = _shape(random)
+    x = _logits(random, shape)
+    u = random.normal(size=shape)
+    return Problem(str(random.choice(["softmax", "log_softmax"])), {"logits": x}, {}, {}, u, ("logits",))
+
+
+def _entropy(random: Random) -> Problem:
+    shape = _shape(random)
+    options, cotangent = _reduction(random, shape[0])
+    if random.integers(0, 2):
+        options["base"] = float(random.choice([2.0, 10.0, 1.5]))
+    p = {"probabilities": _probabilities(random, shape)}
+    return Problem("entropy", p, options, {}, cotangent, ("probabilities",))
+
+
+def _cross_entropy(random: Random) -> Problem:
+    shape = _shape(random)
+    options, cotangent = _reduction(random, shape[0])
+    inputs = {"targets": _distribution(random, shape), "probabilities": _probabilities(random, shape)}
+    return Problem("cross_entropy", inputs, options, {}, cotangent, ("targets", "probabilities"))
+
+
+def _kl(random: Random) -> Problem:
+    shape = _shape(random)
+    options, cotangent = _reduction(random, shape[0])
+    log_q = np.log(_probabilities(random, shape))
+    targets = np.log(_probabilities(random, shape)) if random.integers(0, 2) else _probabilities(random, shape)
+    options["log_target"] = bool((targets < 0).any())
+    if not options["log_target"]:
+        targets = np.abs(targets)
+    return Problem(
+        "kl_divergence",
+        {"targets": targets, "log_probabilities": log_q},
+        options,
+        {},
+        cotangent,
+        ("targets", "log_probabilities"),
+    )
+
+
+def _nll(random: Random) -> Problem:
+    shape = _shape(random)
+    options, cotangent = _reduction(random, shape[0])
+    inputs = {"log_probabilities": -np.abs(_logits(random, shape)), "targets": random.integers(0, shape[1], shape[0])}
+    return Problem("nll_loss", inputs, options, {}, cotangent, ("log_probabilities",))
+
+
+def _binary(random: Random) -> Problem:
+    n = int(random.integers(1, 12))
+    options, cotangent = _reduction(random, n)
+    t = np.where(random.random(n) < 0.5, random.integers(0, 2, n), random.random(n)).astype(float)
+    if random.integers(0, 3) == 0:
+        options["sample_weights"] = _weights(random, n)
+    match int(random.integers(0, 3)):
+        case 0:
+            clamps: list[dict[str, Any]] = [
+                {},
+                {"clip": 1e-7},
+                {"log_clamp": -100.0, "gradient_clamp": 1e-12},
+                {"base": 2.0},
+                {"add_inside_log": 1e-9},
+            ]
+            p = _probabilities(random, (1, n))[0]
+            p = np.where((p == 1.0) & (t != 1.0), 0.5, p)
+            convention = clamps[int(random.integers(0, len(clamps)))]
+            inputs = {"probabilities": p, "targets": t}
+            wanted = ("probabilities", "targets") if not convention else ("probabilities",)
+            return Problem("binary_cross_entropy", inputs, options, convention, cotangent, wanted)
+        case 1:
+            options.pop("sample_weights", None)
+            options["gamma"] = float(random.choice([0.0, 0.5, 1.0, 2.0, 5.0]))
+            options["alpha"] = float(random.choice([0.25, 0.5, 0.9]))
+            z = np.clip(_logits(random, (1, n))[0], -300, 300)
+            return Problem("binary_focal", {"logits": z, "targets": t}, options, {}, cotangent, ("logits", "targets"))
+    if random.integers(0, 2):
+        options["pos_weight"] = float(10.0 ** random.uniform(-3, 3))
+    z = _logits(random, (1, n))[0]
+    return Problem(
+        "binary_cross_entropy_with_logits", {"logits": z, "targets": t}, options, {}, cotangent, ("logits", "targets")
+    )
+
+
+def _categorical_focal(random: Random) -> Problem:
+    shape = _shape(random)
+    options, cotangent = _reduction(random, shape[0])
+    options["gamma"] = float(random.choice([0.0, 0.5, 1.0, 2.0, 5.0]))
+    inputs = {"logits": np.clip(_logits(random, shape), -150, 150), "targets": random.integers(0, shape[1], shape[0])}
+    return Problem("categorical_focal", inputs, options, {}, cotangent, ("logits",))
+
+
+def _linear(random: Random) -> Problem:
+    rows, classes, depth = int(random.integers(1, 4)), int(random.integers(1, 6)), int(random.integers(1, 5))
+    options, cotangent = _reduction(random, rows)
+    scale = 10.0 ** random.uniform(-2, 2)
+    inputs: dict[str, Any] = {
+        "hidden": random.normal(size=(rows, depth)) * scale,
+        "weight": random.normal(size=(depth, classes)),
+    }
+    wanted: tuple[str, ...] = ("hidden", "weight")
+    if random.integers(0, 2):
+        inputs["bias"] = random.normal(size=classes)
+        wanted = (*wanted, "bias")
+    inputs["targets"] = random.integers(0, classes, rows)
+    return Problem("linear_cross_entropy", inputs, options, {}, cotangent, wanted)
+
+
+_MAKERS: tuple[Callable[[Random], Problem], ...] = (
+    _softmax_ce,
+    _function,
+    _categorical,
+    _binary,
+    _softmax_ce,
+    _kl,
+    _linear,
+    _entropy,
+    _binary,
+    _cross_entropy,
+    _nll,
+    _categorical_focal,
+)

@@ -1,0 +1,128 @@
+"""`xent certify`: the random grid and every case of the suite, on several processes, with progress."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from importlib.metadata import version
+from itertools import chain
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+import reference
+from harness.certification.certificate import Certificate, certify
+from harness.certification.grid import Problem, large, problems
+from harness.floats import FORMATS
+from harness.suite.case import ArraySpec, Case, ExpectTruth
+from harness.suite.generators import realize
+
+CHUNK = 4000
+"""Points of one piece of work: some seconds, so that progress is seen and cores are kept busy."""
+
+LARGEST_CASE = 2000
+"""Elements of the largest input of a case that is certified whole; beyond, mpmath would take minutes for one case."""
+
+
+def main(output: Path | None, points: int, seed: int, workers: int) -> Certificate:
+    """Certify the reference over `points` random points and every case; print the certificate, write it to `output`."""
+    chunks = [(seed * 1_000_003 + i, min(CHUNK, points - i * CHUNK)) for i in range(-(-points // CHUNK))]
+    parts = []
+    # spawn: a forked copy of a process with threads can hang, and the reference needs nothing that is inherited.
+    with ProcessPoolExecutor(max(1, workers), mp_context=get_context("spawn")) as pool:
+        for done, part in enumerate(pool.map(certify_chunk, chunks), start=1):
+            parts.append(part)
+            print(f"certified {done * CHUNK} of {points} points", file=sys.stderr, flush=True)
+        parts += pool.map(certify_part, ("large", "cases"))
+    certificate = replace(
+        merged(parts),
+        versions={"mpmath": version("mpmath"), "numpy": np.__version__},
+        digest=source_digest(),
+    )
+    print(certificate.sentence)
+    for name, count in certificate.by_loss.items():
+        print(f"  {count:8} {name}")
+    if certificate.skipped:
+        print(f"  {certificate.skipped} cases and dtypes not certified: infinite, nan or very large inputs")
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(certificate.to_json() + "\n", encoding="utf-8")
+        print(f"certificate: {output}")
+    return certificate
+
+
+def certify_chunk(chunk: tuple[int, int]) -> Certificate:
+    """One piece of the random grid."""
+    seed, points = chunk
+    return certify(reference.evaluate, problems(seed, points))
+
+
+def certify_part(name: str) -> Certificate:
+    """What is no part of the random grid: the large rows, and the cases of the suite."""
+    if name == "large":
+        return certify(reference.evaluate, large(0))
+    from harness.suite.loading import load
+
+    return certify_cases(load().cases)
+
+
+def certify_cases(cases: Sequence[Case]) -> Certificate:
+    """The reference on every case that expects the truth, in every dtype it names."""
+    chosen = [(case, dtype) for case in cases if isinstance(case.expect, ExpectTruth) for dtype in case.dtypes]
+    made = [problem_of(case, dtype) for case, dtype in chosen]
+    kept = [problem for problem in made if problem is not None]
+    return certify(reference.evaluate, kept, skipped=len(made) - len(kept))
+
+
+def problem_of(case: Case, dtype: str) -> Problem | None:
+    """A case as a problem; None where mpmath has no formula (nan and infinities) or would take minutes."""
+    specs = [*case.inputs.values(), *(v for v in case.options.values() if isinstance(v, ArraySpec))]
+    specs += [] if case.cotangent is None else [case.cotangent]
+    arrays = {id(spec): realize(spec, dtype) for spec in specs}
+    numbers = {key: a.to_float64() if a.dtype in FORMATS else a.storage for key, a in arrays.items()}
+    for values in numbers.values():
+        if values.size > LARGEST_CASE or (values.dtype.kind == "f" and not np.isfinite(values).all()):
+            return None
+        if values.size == 0:
+            return None
+    inputs = {name: numbers[id(spec)] for name, spec in case.inputs.items()}
+    options = {n: numbers[id(v)] if isinstance(v, ArraySpec) else v for n, v in case.options.items()}
+    cotangent = None if case.cotangent is None else numbers[id(case.cotangent)]
+    return Problem(case.loss, inputs, options, {}, cotangent, case.differentiate, name=f"{case.id} {dtype}")
+
+
+def merged(parts: Sequence[Certificate]) -> Certificate:
+    """Several certificates as one."""
+    by_loss: Counter[str] = Counter()
+    for part in parts:
+        by_loss.update(part.by_loss)
+    entries = sorted(chain.from_iterable(p.worst for p in parts), key=lambda w: -w.ulps)
+    first = {(w.loss, w.aspect): w for w in reversed(entries)}
+    return Certificate(
+        points=sum(p.points for p in parts),
+        normal_ulps=max((p.normal_ulps for p in parts), default=0.0),
+        subnormal_ulps=max((p.subnormal_ulps for p in parts), default=0.0),
+        patterns=sum(p.patterns for p in parts),
+        by_loss=dict(sorted(by_loss.items())),
+        worst=tuple(first[key] for key in sorted(first)),
+        skipped=sum(p.skipped for p in parts),
+    )
+
+
+def source_digest() -> str:
+    """sha256 over the reference's source: a certificate is one of exactly these files."""
+    folder = Path(reference.__file__).resolve().parent
+    h = hashlib.sha256()
+    for path in _sources(folder):
+        h.update(path.name.encode())
+        h.update(path.read_bytes())
+    return h.hexdigest()
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    yield from sorted(folder.glob("*.py"))

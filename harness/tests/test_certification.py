@@ -1,0 +1,146 @@
+"""Certification: the reference passes, known-bad references fail, and the mpmath formulas agree with differences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+import harness.certification
+import reference
+from harness.certification.certificate import Certificate, certify, from_plain, read_worst_cases, to_plain
+from harness.certification.formulas import evaluate as exactly
+from harness.certification.grid import Problem, large, problems
+from harness.certification.running import certify_cases, merged
+from harness.suite.loading import load
+
+WORST = Path(harness.certification.__file__).parent / "worst_cases.json"
+
+
+def grid(points: int = 3000, seed: int = 7) -> list[Problem]:
+    return list(problems(seed, points))
+
+
+def test_the_reference_is_certified_on_a_part_of_the_grid() -> None:
+    certificate = certify(reference.evaluate, grid())
+    assert certificate.holds, certificate.sentence
+    assert certificate.points >= 3000
+
+
+def test_the_reference_is_certified_on_the_documents() -> None:
+    certificate = certify_cases([case for case in load().cases if case.id.startswith("documents/")])
+    assert certificate.holds, certificate.sentence
+    assert certificate.points > 1000
+
+
+def test_the_reference_is_still_right_where_it_was_at_its_worst() -> None:
+    certificate = certify(reference.evaluate, read_worst_cases(WORST))
+    assert certificate.points > 20
+    assert certificate.holds, certificate.sentence
+
+
+def test_a_thousand_classes_are_certified() -> None:
+    certificate = certify(reference.evaluate, [next(large(0))])
+    assert certificate.points == 1001
+    assert certificate.holds, certificate.sentence
+
+
+def test_plain_float64_is_not_certified() -> None:
+    certificate = certify(reference.evaluate_plain, grid(600))
+    assert not certificate.holds
+    assert "NOT certified" in certificate.sentence
+
+
+def naive(loss: str, inputs: Any, options: Any, convention: Any, **more: Any) -> Any:
+    """The right value, and a gradient p_t − 1 that cancels: computed from p rounded to float64."""
+    found = reference.evaluate(loss, inputs, options, convention, **more)
+    if loss != "softmax_cross_entropy" or "logits" not in found.gradients:
+        return found
+    slope = found.gradients["logits"].hi
+    cancelled = (1.0 + slope) - 1.0
+    return replace(found, gradients={**found.gradients, "logits": reference.Exact(cancelled, np.zeros_like(slope))})
+
+
+def wrong_sign(loss: str, inputs: Any, options: Any, convention: Any, **more: Any) -> Any:
+    """A single wrong sign in one gradient of one loss."""
+    found = reference.evaluate(loss, inputs, options, convention, **more)
+    if loss != "linear_cross_entropy" or "bias" not in found.gradients:
+        return found
+    flipped = reference.Exact(-found.gradients["bias"].hi, -found.gradients["bias"].lo)
+    return replace(found, gradients={**found.gradients, "bias": flipped})
+
+
+@pytest.mark.parametrize("bad", [naive, wrong_sign])
+def test_a_bad_reference_is_not_certified(bad: Any) -> None:
+    assert not certify(bad, grid(1500)).holds
+
+
+def test_nothing_certified_is_no_certificate() -> None:
+    assert not certify(reference.evaluate, []).holds
+
+
+def test_a_wrong_pattern_is_not_forgiven() -> None:
+    problem = Problem("softmax_cross_entropy", {"logits": [[1e308, -1e308]], "targets": np.asarray([1])}, {}, {}, None)
+    assert certify(reference.evaluate, [problem]).holds
+
+    def finite(*arguments: Any, **more: Any) -> Any:
+        return replace(
+            reference.evaluate(*arguments, **more), value=reference.Exact(np.asarray(1.7e308), np.asarray(0.0))
+        )
+
+    assert not certify(finite, [problem]).holds
+
+
+def weighted_sum(problem: Problem, inputs: dict[str, Any]) -> Any:
+    """What the gradient is the derivative of: the value times the cotangent."""
+    found = exactly(problem.loss, inputs, problem.options, {}, problem.cotangent, ()).value
+    pull = np.ones(len(found)) if problem.cotangent is None else np.ravel(problem.cotangent)
+    return mpmath.fsum(float(c) * v for c, v in zip(pull, found, strict=True))
+
+
+def difference_quotient(problem: Problem, name: str, index: int, step: float) -> Any:
+    """Of fourth order, so that steps that float64 holds exactly enough still leave six digits."""
+
+    def value(h: float) -> Any:
+        moved = np.asarray(problem.inputs[name], dtype=np.float64).copy()
+        moved.flat[index] += h
+        return weighted_sum(problem, {**problem.inputs, name: moved})
+
+    return (8 * (value(step) - value(-step)) - (value(2 * step) - value(-2 * step))) / (12 * step)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_exact_gradients_are_those_of_differences(seed: int) -> None:
+    """mpmath's own gradients against differences of mpmath's own values, on a tame problem of every maker."""
+    checked = 0
+    for problem in grid(800, seed):
+        for name in problem.wanted:
+            sizes = np.abs(np.asarray(problem.inputs[name], dtype=np.float64))
+            distance = min(float(sizes.min()), float(np.abs(1 - sizes).min()))
+            step = 1e-3 * distance if name in ("probabilities", "targets") else 1e-3
+            if problem.convention or step < 1e-6 or float(sizes.max()) > 30:
+                continue
+            exact = exactly(problem.loss, problem.inputs, problem.options, {}, problem.cotangent, (name,))
+            want = exact.gradients[name][0]
+            with mpmath.workprec(4000):  # other rows may be larger by 1e300
+                quotient = difference_quotient(problem, name, 0, step)
+            assert abs(quotient - want) <= 1e-5 * (abs(want) + 1), problem
+            checked += 1
+    assert checked > 10
+
+
+def test_a_problem_survives_as_json() -> None:
+    for problem in grid(200):
+        again = from_plain(to_plain(problem))
+        assert to_plain(again) == to_plain(problem)
+
+
+def test_merging_keeps_the_worst() -> None:
+    one, two = Certificate(1, 0.2, 0.0, 0, {"a": 1}), Certificate(2, 0.4, 0.9, 1, {"a": 1, "b": 1})
+    both = merged([one, two])
+    assert (both.points, both.normal_ulps, both.subnormal_ulps, both.patterns) == (3, 0.4, 0.9, 1)
+    assert both.by_loss == {"a": 2, "b": 1}
