@@ -19,6 +19,7 @@ import reference
 from harness.adapters.base import Description
 from harness.adapters.registry import Implementation
 from harness.arrays import Array
+from harness.certification.running import committed_certificate
 from harness.execution.asking import Fleet
 from harness.judgement.claims import judge_claim
 from harness.judgement.ledger import Ledger, audit
@@ -180,6 +181,7 @@ def _header(order: Order, descriptions: Mapping[str, Description], absent: Mappi
         machine=describe_machine(),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=order.command,
+        certificate=committed_certificate(),
     )
 
 

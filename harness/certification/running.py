@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -112,6 +114,20 @@ def merged(parts: Sequence[Certificate]) -> Certificate:
         worst=tuple(first[key] for key in sorted(first)),
         skipped=sum(p.skipped for p in parts),
     )
+
+
+COMMITTED = Path(__file__).resolve().parent / "certificate.json"
+"""The certificate of the reference as it is here: made by `xent certify -o harness/certification/certificate.json`."""
+
+
+def committed_certificate() -> Mapping[str, Any] | None:
+    """The committed certificate without its worst cases; None where it is one of another reference than this."""
+    if not COMMITTED.is_file():
+        return None
+    entry: dict[str, Any] = json.loads(COMMITTED.read_text(encoding="utf-8"))
+    if entry.get("digest") != source_digest():
+        return None
+    return {name: value for name, value in entry.items() if name not in ("worst", "by_loss")}
 
 
 def source_digest() -> str:

@@ -316,6 +316,9 @@ def _kl(problem: _Problem) -> Gauges:
     log_q = problem.classes_last("log_probabilities")
     t = problem.classes_last("targets")
     log_p, p = (t, np.exp(t)) if problem.options.get("log_target") else (np.log(t), t)
+    if "clip" in problem.convention:
+        p, q = _transformed(problem, p), _transformed(problem, np.exp(log_q))
+        log_p, log_q = np.log(p), np.log(q)
     size = 1.0 + np.abs(log_p) + np.abs(log_q)
     terms = _term(p, size).sum(axis=-1)
     ones = np.ones(terms.shape)
@@ -463,6 +466,9 @@ def _linear(problem: _Problem) -> Gauges:
     scale = problem.scale(terms.shape, weights)
     size = (_spread(L) + _term(p, blur + lost)) * q.sum(axis=-1)[..., None]
     size = (size + q + p * q.sum(axis=-1)[..., None]) * scale[..., None]
+    # A row that does not count has no error, whatever it holds.
+    counts = q.sum(axis=-1)[..., None] != 0.0
+    size, hidden = np.where(counts, size, 0.0), np.where(counts, hidden, 0.0)
     rows = size.reshape(-1, size.shape[-1])
     flat = np.abs(hidden).reshape(-1, hidden.shape[-1])
     gradients: dict[str, Floats] = {}

@@ -45,6 +45,12 @@ class _PinModel(BaseModel):
     got: Any = None
     diagnosis: str | None = None
 
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _as_written(cls, value: object) -> object:
+        """An unquoted nan or inf is a number in YAML; here it is the name of an outcome."""
+        return repr(value) if isinstance(value, float) else value
+
 
 class _EntryModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

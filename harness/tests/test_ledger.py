@@ -122,6 +122,13 @@ def test_a_bad_entry_is_refused_with_its_place(old: str, new: str, says: str) ->
     assert str(problems[0]).startswith("x.yaml:")
 
 
+@pytest.mark.parametrize("kind", ["nan", "inf"])
+def test_nan_and_inf_are_names_here(kind: str) -> None:
+    entries, problems = parse_ledger(GOOD.replace("{kind: finite, got: [1.5, nan]}", f"{{kind: {kind}}}"), "x.yaml")
+    assert problems == []
+    assert entries[0].pin.kind == kind
+
+
 def test_the_same_id_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     (tmp_path / "b.yaml").write_text(GOOD)

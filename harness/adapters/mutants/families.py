@@ -56,6 +56,8 @@ class _Targets:
     kept: NDArray[np.bool_]
     slope: Wide
     """∂a_j/∂(target probability j)."""
+    weight_slope: Wide
+    """∂(row weight)/∂(target probability j), where class weights meet distributions; 0 elsewhere."""
 
 
 def _targets(call: Call, steps: Steps, shape: tuple[int, ...]) -> _Targets:
@@ -82,7 +84,8 @@ def _targets(call: Call, steps: Steps, shape: tuple[int, ...]) -> _Targets:
         raise ValueError(f"label_smoothing must lie between 0 and 1, got {smoothing}")
     factor = per_class * per_row[..., None] * kept[..., None]
     coefficients = steps.smoothed(q, smoothing) * factor
-    return _Targets(coefficients, counting * per_row * kept, kept, factor * (1 - WIDE(smoothing)))
+    moving = WIDE(class_weights is not None and _is_distribution(call, shape))
+    return _Targets(coefficients, counting * per_row * kept, kept, factor * (1 - WIDE(smoothing)), factor * moving)
 
 
 def _is_distribution(call: Call, shape: tuple[int, ...]) -> bool:
@@ -105,7 +108,10 @@ def _class_loss(call: Call, steps: Steps, targets: _Targets, F: Wide, slope: Wid
     losses = np.where(targets.kept, steps.times(targets.coefficients, F).sum(axis=-1), 0)
     value, u = _reduced(call, steps, Batch(losses, targets.weights, targets.kept, F.shape[-1]))
     u = np.where(targets.kept, u, 0)[..., None]
-    return value, steps.times(targets.coefficients, slope) * u, targets.slope * F * u
+    by_target = targets.slope * F * u
+    if call.options["reduction"] == "mean" and call.options.get("denominator", "weights") == "weights":
+        by_target = by_target - value * targets.weight_slope * u  # the mean divides by weights that move with q
+    return value, steps.times(targets.coefficients, slope) * u, by_target
 
 
 def _softmax_family(call: Call, steps: Steps, x: Wide) -> tuple[Wide, Wide, Wide]:
