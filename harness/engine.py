@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +32,7 @@ from harness.planning import Question, Scope, questions
 from harness.records import Cell, ClaimRecord, Header
 from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
 from harness.suite.divergences import described
-from harness.suite.generators import realize
+from harness.suite.generators import realize, shape_of
 
 Progress = Callable[[str, int, int], None]
 """Called with an implementation's name, questions answered, questions in all."""
@@ -232,10 +233,14 @@ LARGEST_SHOWN = 16
 """Elements of a truth shown with 20 digits; of larger ones the case page shows the first."""
 
 
+LARGEST_EXPLAINED = 2**16
+"""Elements of an input whose truth is worth computing once more for its digits alone."""
+
+
 def exact_truth(case: Case) -> dict[str, Any] | None:
     """The truth in the widest dtype of the case, to 20 digits, by aspect."""
     dtype = next((d for d in ("float64", "float32", "float16", "bfloat16") if d in case.dtypes), None)
-    if dtype is None:
+    if dtype is None or any(math.prod(shape_of(spec)) > LARGEST_EXPLAINED for spec in case.inputs.values()):
         return None
     truth = truth_table(case, dtype, realize).under()
     shown: dict[str, Any] = {"dtype": dtype}

@@ -511,6 +511,13 @@ def _kl(problem: Problem) -> Result:
         if (raw < 0).any():
             raise ArgumentError("targets: expected probabilities of at least 0")
         p, log_p = t, t.log()
+    back: list[Callable[[Any], Any]] = [lambda slope: slope, lambda slope: slope]
+    if "clip" in problem.convention:
+        # Both distributions are clipped; what lies outside the bounds has no gradient.
+        p, back[0] = probabilities.clipped(p, problem.convention["clip"])
+        log_p = p.log()
+        q, back[1] = probabilities.clipped((-minus_log_q).exp(), problem.convention["clip"])
+        minus_log_q = -q.log()
     difference = log_p + minus_log_q
     rows = log_q.shape[:-1]
     ones = make(np.ones(rows))
@@ -519,11 +526,11 @@ def _kl(problem: Problem) -> Result:
     scale = how.scale(rows, problem.cotangent_of(problem.value_shape(rows)), ones).column()
     found: dict[str, Any] = {}
     if "log_probabilities" in problem.wanted:
-        found["log_probabilities"] = _to_axis(-(p * scale), axis)
+        found["log_probabilities"] = _to_axis(back[1](-(p * scale)), axis)
     if "targets" in problem.wanted:
         one = make(1.0)
         slope = vanishing(p, p * (difference + one)) if log_target else difference + one
-        found["targets"] = _to_axis(slope * scale, axis)
+        found["targets"] = _to_axis(back[0](slope * scale), axis)
     return how.value(vanishing(p, p * difference).sum()), found
 
 
@@ -610,6 +617,7 @@ def _binary_focal(problem: Problem) -> Result:
 
 def _binary(problem: Problem) -> Result:
     p = arguments.probabilities("probabilities", arguments.floats("probabilities", problem.inputs["probabilities"]))
+    arguments.probabilities("targets", arguments.floats("targets", problem.inputs["targets"]))
     t = _binary_targets(problem, p.shape, "probabilities")
     make = problem.make
     convention = _with_base(problem)

@@ -97,7 +97,7 @@ def load_ledger(folder: Path) -> Ledger:
     problems: list[Problem] = []
     seen: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")):
-        found, wrong = parse_ledger(path.read_text(encoding="utf-8"), str(path))
+        found, wrong = parse_ledger(path.read_text(encoding="utf-8"), f"{folder.name}/{path.name}")
         problems.extend(wrong)
         for entry in found:
             if entry.id in seen:
