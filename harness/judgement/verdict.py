@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+import reference
 from harness.arrays import Array
 from harness.floats import FORMATS
 from harness.judgement.agreement import Agreement, Floats, Target, compare
@@ -215,7 +216,7 @@ def _against_truth(
         if under is not None and under.hi.shape == got.shape:
             again = compare(got, under, fmt, flush_to_zero=subject.flush_to_zero)
             if again.agrees:
-                name = describe(declared)
+                name = reference.describe(declared)
                 return replace(
                     _measured(base, got, under, again),
                     verdict="by_convention",
@@ -322,19 +323,6 @@ def digest(array: Array) -> str:
     h = hashlib.sha256(f"{array.dtype}{list(array.shape)}".encode())
     h.update(np.ascontiguousarray(array.storage).tobytes())
     return h.hexdigest()[:32]
-
-
-def describe(convention: Convention) -> str:
-    """A convention as a person reads it: renormalize, clip(1e-07)."""
-    parts = []
-    for name, parameter in convention.items():
-        if parameter is True:
-            parts.append(name)
-        elif isinstance(parameter, list | tuple):
-            parts.append(f"{name}({', '.join(f'{p:g}' for p in parameter)})")
-        else:
-            parts.append(f"{name}({parameter:g})" if isinstance(parameter, float | int) else f"{name}({parameter})")
-    return ", ".join(parts)
 
 
 def judge_modes(subject: Subject, first: str, one: Outcome, other: Outcome, ledger: Ledger) -> Cell | None:
