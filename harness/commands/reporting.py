@@ -6,11 +6,10 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import reports.html
 import reports.junit
 import reports.markdown
 import reports.table
-
-import reports.html
 from harness.exit_codes import ExitCode
 from harness.records import Run, read_run
 
