@@ -116,6 +116,12 @@ def _parser() -> argparse.ArgumentParser:
     implementations = commands.add_parser("implementations", help="what can be run here")
     implementations.set_defaults(command=_implementations)
 
+    kills = commands.add_parser("kills", help="which case catches which known-bad implementation")
+    kills.add_argument("cases", nargs="*", metavar="CASES", help="files, folders, ids or globs of ids; default: all")
+    kills.add_argument("-o", "--output", type=Path, metavar="KILLS.json", help="write the matrix here")
+    kills.add_argument("--parallel", type=int, default=os.cpu_count() or 1, metavar="N", help="cases side by side")
+    kills.set_defaults(command=_kills)
+
     certify = commands.add_parser("certify", help="certify the reference with mpmath")
     certify.add_argument("-o", "--output", type=Path, metavar="CERTIFICATE.json")
     certify.add_argument("--points", type=int, default=200_000, help="points of the random grid")
@@ -208,6 +214,12 @@ def _implementations(options: argparse.Namespace) -> ExitCode:
     from harness.commands.suite import implementations
 
     return implementations(options)
+
+
+def _kills(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.killing import kills
+
+    return kills(options)
 
 
 def _certify(options: argparse.Namespace) -> ExitCode:

@@ -247,11 +247,11 @@ def exact_truth(case: Case) -> dict[str, Any] | None:
     for aspect in aspects(case.differentiate):
         target = truth.targets.get(aspect)
         if target is not None:
-            digits = [twenty_digits(h, low) for h, low in zip(target.hi.ravel(), target.lo.ravel(), strict=True)]
-            more = len(digits) - LARGEST_SHOWN
+            first = zip(target.hi.ravel()[:LARGEST_SHOWN], target.lo.ravel()[:LARGEST_SHOWN], strict=True)
+            more = target.hi.size - LARGEST_SHOWN
             shown[aspect] = {
                 "shape": list(target.hi.shape),
-                "digits": digits[:LARGEST_SHOWN] + ([f"… and {more} more"] if more > 0 else []),
+                "digits": [twenty_digits(h, low) for h, low in first] + ([f"… and {more} more"] if more > 0 else []),
             }
     return shown
 

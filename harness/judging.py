@@ -45,11 +45,16 @@ class Bench:
     explained: Counter[str] = field(default_factory=Counter)
     """By ledger entry: cells it explains."""
     _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
+    _ledgers: dict[str, Ledger] = field(default_factory=dict)
+    """By case: the ledger entries that can be about it."""
     _first_modes: dict[tuple[str, str, str], tuple[str, Outcome]] = field(default_factory=dict)
 
     def judge(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
         """The cells of one outcome, mode agreement included."""
         case, key = question.case, (question.case.id, question.dtype)
+        if case.id not in self._ledgers:
+            self._ledgers[case.id] = self.ledger.about(case.id)
+        ledger = self._ledgers[case.id]
         if key not in self._tables:
             self._tables[key] = truth_table(case, question.dtype, self.realize)
         description = self.descriptions[question.implementation]
@@ -64,26 +69,26 @@ class Bench:
             flush_to_zero=description.flush_to_zero,
             table=self._tables[key],
         )
-        cells = list(judge(subject, outcome, self.ledger))
+        cells = list(judge(subject, outcome, ledger))
         spot = (question.implementation, *key)
         if spot in self._first_modes:
             mode, first = self._first_modes[spot]
-            agreement = judge_modes(subject, mode, first, outcome, self.ledger)
+            agreement = judge_modes(subject, mode, first, outcome, ledger)
             cells += [] if agreement is None else [agreement]
         else:
             self._first_modes[spot] = (question.mode, outcome)
         for cell in cells:
-            self._count(subject, cell)
+            self._count(subject, cell, ledger)
             yield cell
         self.open_questions[key] -= 1
         if not self.open_questions[key]:
             self._drop(key)
 
-    def _count(self, subject: Subject, cell: Cell) -> None:
+    def _count(self, subject: Subject, cell: Cell, ledger: Ledger) -> None:
         """Only a cell that was judged can tell that an entry no longer happens."""
         if cell.verdict in INFRASTRUCTURE or cell.verdict == "unsupported":
             return
-        for entry in self.ledger.selecting(subject.selector(cell.aspect)):
+        for entry in ledger.selecting(subject.selector(cell.aspect)):
             self.selected[entry.id] += 1
         if cell.ledger is not None:
             self.explained[cell.ledger] += 1

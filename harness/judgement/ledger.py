@@ -56,7 +56,7 @@ class Entry:
 
     def selects(self, cell: Selector) -> bool:
         return (
-            any(fnmatchcase(cell.case, pattern) for pattern in self.cases)
+            any(_matches(cell.case, pattern) for pattern in self.cases)
             and any(fnmatchcase(cell.implementation, pattern) for pattern in self.implementations)
             and any(fnmatchcase(cell.mode, pattern) for pattern in self.modes)
             and any(fnmatchcase(cell.dtype, pattern) for pattern in self.dtypes)
@@ -103,6 +103,15 @@ class Ledger:
 
     def selecting(self, cell: Selector) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.selects(cell))
+
+    def about(self, case: str) -> Ledger:
+        """The entries whose case patterns match one case: what all its cells need, looked up once."""
+        return Ledger(tuple(e for e in self.entries if any(_matches(case, pattern) for pattern in e.cases)))
+
+
+def _matches(name: str, pattern: str) -> bool:
+    # Nearly every pattern is a whole id, and comparing is twenty times cheaper than a glob.
+    return name == pattern or (any(sign in pattern for sign in "*?[") and fnmatchcase(name, pattern))
 
 
 def meets(pin: Pin, observed: Observed) -> bool:

@@ -18,8 +18,8 @@ class SelectionError(ValueError):
 def select(cases: Iterable[Case], patterns: Sequence[str]) -> tuple[Case, ...]:
     """The cases that any pattern names, in their order; all of them where there is no pattern.
 
-    A pattern is the path of a case file or of a folder, an id, or a pattern of ids with `*`, `?` and `[…]`
-    (documents/*, *focal*); `*` also matches slashes. SelectionError names every pattern that matches nothing.
+    A pattern is the path of a case file or of a folder, an id or its first part (documents), or a pattern of ids with
+    `*`, `?` and `[…]` (documents/*, *focal*); `*` also matches slashes. SelectionError names every pattern that matches nothing.
     """
     everything = tuple(cases)
     if not patterns:
@@ -55,7 +55,7 @@ def load_selection(patterns: Sequence[str]) -> Suite:
 
 
 def _matches(case: Case, pattern: str, home: Path) -> bool:
-    if case.id == pattern or fnmatchcase(case.id, pattern):
+    if case.id == pattern or fnmatchcase(case.id, pattern) or case.id.startswith(f"{pattern.rstrip('/')}/"):
         return True
     path = Path(pattern)
     if not path.exists():

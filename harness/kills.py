@@ -1,0 +1,210 @@
+"""The kill matrix: which case catches which known-bad implementation.
+
+A suite that no mistake fails proves nothing, and a case that no mistake fails proves nothing either. So every mutant
+of `harness.adapters.mutants` is put through every case of its losses and judged as any implementation is, without a
+ledger. A mutant that no case catches is a hole in the suite; a case that catches none has to be marked as a
+characterisation of real frameworks, or is idle.
+
+Mutants that compute are asked in this process: they are our own NumPy code. Those that misbehave towards the process
+(they crash, hang, print) are asked in worker processes like anybody else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+from harness.adapters.base import Call
+from harness.adapters.mutants import MUTANTS, Mutant
+from harness.adapters.mutants.sound import Sound
+from harness.adapters.registry import resolve
+from harness.execution.asking import Fleet
+from harness.execution.worker import evaluate
+from harness.judgement.ledger import Ledger
+from harness.judgement.truth import TruthTable
+from harness.judgement.verdict import Subject, judge
+from harness.judging import truth_table
+from harness.outcomes import Outcome, Refused
+from harness.planning import Question
+from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectTruth
+from harness.suite.generators import realize, shape_of
+
+CHARACTERISATION = "characterisation"
+"""Tag of a case that records what real frameworks do where no mistake of ours could be caught."""
+
+SOUND = "sound"
+
+PATIENCE = 2.0
+"""Seconds a misbehaving mutant may take for a call. It is our own NumPy code on a few numbers: milliseconds, or never."""
+
+PLAIN_CASE = 4096
+"""Elements of a case that a mutant misbehaves on: its conduct does not depend on the size."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class KillMatrix:
+    """What catches what. The cases are those judged: a case that only records choices catches nobody."""
+
+    kills: Mapping[str, tuple[str, ...]]
+    """By case: the mutants it catches. Empty for a case that catches none."""
+    mutants: Mapping[str, Mutant]
+    """By name: those that were tried, each with at least one case of its loss."""
+    characterisations: frozenset[str]
+    """Cases that say of themselves that they catch no mistake."""
+    accused: tuple[str, ...] = ()
+    """Cases that catch the correct implementation all mutants are made from. There must be none: what catches everybody
+    catches nobody."""
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        """Mutants that no case catches though their answers or their conduct are wrong."""
+        caught = {name for names in self.kills.values() for name in names}
+        return tuple(n for n, m in self.mutants.items() if n not in caught and not m.answers_rightly)
+
+    @property
+    def slandered(self) -> tuple[str, ...]:
+        """Mutants that are caught though they answer rightly: the harness judged conduct that is no answer."""
+        caught = {name for names in self.kills.values() for name in names}
+        return tuple(n for n, m in self.mutants.items() if n in caught and m.answers_rightly)
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Cases that catch no mutant that computes and are not marked as characterisations. What hangs or dies on
+        everything is caught by everything, and says nothing for a case."""
+        computing = {n for n, m in self.mutants.items() if m.kind != "conduct"}
+        caught = {case for case, names in self.kills.items() if computing & set(names)}
+        return tuple(case for case in self.kills if case not in caught | self.characterisations)
+
+    def entry(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        times: dict[str, int] = dict.fromkeys(self.mutants, 0)
+        for names in self.kills.values():
+            for name in names:
+                times[name] += 1
+        return {
+            "schema": 1,
+            "mutants": {
+                n: {"mistake": m.mistake, "kind": m.kind, "losses": list(m.losses), "killed_by": times[n]}
+                for n, m in self.mutants.items()
+            },
+            "cases": {case: list(names) for case, names in self.kills.items()},
+            "survivors": list(self.survivors),
+            "slandered": list(self.slandered),
+            "accused": list(self.accused),
+            "idle": list(self.idle),
+        }
+
+
+def kill_matrix(cases: Sequence[Case], workers: int, progress: Progress | None = None) -> KillMatrix:
+    """Every mutant on every case of its losses, `workers` cases side by side."""
+    judged = [case for case in cases if not isinstance(case.expect, ExpectImplementationDefined)]
+    losses = {case.loss for case in judged}
+    tried = {n: m for n, m in MUTANTS.items() if losses & set(m.losses)}
+    kills: dict[str, tuple[str, ...]] = {}
+    accused: list[str] = []
+    # Spawned, since a fork would share locks with whatever threads the caller has.
+    with ProcessPoolExecutor(max(1, workers), mp_context=get_context("spawn")) as pool:
+        for case, names in zip(judged, pool.map(killed_by, judged, chunksize=8), strict=True):
+            kills[case.id] = tuple(name for name in names if name != SOUND)
+            if SOUND in names:
+                accused.append(case.id)
+            if progress is not None:
+                progress(len(kills), len(judged))
+    for name, case_ids in _misconduct(judged, [m for m in tried.values() if m.kind == "conduct"], workers).items():
+        for case_id in case_ids:
+            kills[case_id] = (*kills[case_id], name)
+    marked = frozenset(case.id for case in judged if CHARACTERISATION in case.tags)
+    return KillMatrix(kills, tried, marked, tuple(accused))
+
+
+def killed_by(case: Case) -> tuple[str, ...]:
+    """The mutants that compute and that one case catches, in any of its dtypes; `sound` too, should it be caught."""
+    left = {n: m.factory() for n, m in MUTANTS.items() if m.kind != "conduct" and case.loss in m.losses}
+    sound = Sound()
+    caught: list[str] = []
+    for dtype in case.dtypes:
+        call, table = _call(case, dtype), truth_table(case, dtype, realize)
+        right = evaluate(sound, call)
+        if isinstance(right, Refused):
+            # What the implementation they are made from does not offer is no mistake of the mutants.
+            continue
+        if is_caught(case, SOUND, dtype, right, table):
+            caught.append(SOUND)
+        for name in [n for n, mutant in left.items() if is_caught(case, n, dtype, evaluate(mutant, call), table)]:
+            caught.append(name)
+            del left[name]
+    return tuple(caught)
+
+
+def is_caught(case: Case, name: str, dtype: str, outcome: Outcome, table: TruthTable) -> bool:
+    """Whether any aspect of an outcome is anything but right. What is called unsupported is caught too: all mutants are
+    made from an implementation that offers it."""
+    subject = Subject(
+        case=case.id,
+        implementation=f"mutant:{name}",
+        version="1",
+        mode="eager",
+        dtype=dtype,
+        expect=case.expect,
+        differentiate=case.differentiate,
+        flush_to_zero=False,
+        table=table,
+        searches=False,
+    )
+    return any(cell.verdict not in ("agrees", "by_convention") for cell in judge(subject, outcome, Ledger()))
+
+
+def _call(case: Case, dtype: str) -> Call:
+    return Call(
+        loss=case.loss,
+        inputs={n: realize(spec, dtype) for n, spec in case.inputs.items()},
+        options={n: realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
+        dtype=dtype,
+        differentiate=case.differentiate,
+        cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
+    )
+
+
+def _misconduct(cases: Sequence[Case], mutants: Sequence[Mutant], workers: int) -> dict[str, list[str]]:
+    """By mutant: the cases that catch it.
+
+    First of three plain cases; three, since one that answers with the previous answer is right about the first, and
+    about the second where that is the same. Then, of those not caught yet, on one case of every kind there is (as its
+    tags tell): what hangs or dies on all of them would take minutes there.
+    """
+    small = [case for case in cases if _elements(case) <= PLAIN_CASE]
+    plain = [case for case in small if isinstance(case.expect, ExpectTruth)]
+    kinds = list({(case.loss, case.tags): case for case in small}.values())
+    first = {m.name: [case for case in plain if case.loss in m.losses][:3] for m in mutants}
+    caught = _asked(first, workers)
+    again = {m.name: [c for c in kinds if c.loss in m.losses] for m in mutants if not caught[m.name]}
+    return {**caught, **_asked(again, workers)}
+
+
+def _asked(cases: Mapping[str, Sequence[Case]], workers: int) -> dict[str, list[str]]:
+    """By mutant: those of its cases that catch it, asked in worker processes."""
+    questions = {
+        f"mutant:{name}": [Question(f"mutant:{name}", case, case.dtypes[0], "eager") for case in chosen]
+        for name, chosen in cases.items()
+    }
+    caught: dict[str, list[str]] = {name: [] for name in cases}
+    with Fleet([resolve(name) for name in questions], timeout=PATIENCE, parallel=workers) as asked:
+        _, absent = asked.start()
+        for name in absent:
+            caught[name.removeprefix("mutant:")] = [question.case.id for question in questions.pop(name)]
+        for question, outcome in asked.ask(questions):
+            name = question.implementation.removeprefix("mutant:")
+            table = truth_table(question.case, question.dtype, realize)
+            if is_caught(question.case, name, question.dtype, outcome, table):
+                caught[name].append(question.case.id)
+    return caught
+
+
+def _elements(case: Case) -> int:
+    return max(math.prod(shape_of(spec)) for spec in case.inputs.values())
