@@ -39,7 +39,7 @@ CHARACTERISATION = "characterisation"
 SOUND = "sound"
 
 PATIENCE = 2.0
-"""Seconds a misbehaving mutant may take for a call. It is our own NumPy code on a few numbers: milliseconds, or never."""
+"""Seconds a misbehaving mutant may take for a call: our NumPy code on a few numbers takes milliseconds, or hangs."""
 
 PLAIN_CASE = 4096
 """Elements of a case that a mutant misbehaves on: its conduct does not depend on the size."""

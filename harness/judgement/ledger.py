@@ -33,6 +33,8 @@ class Pin:
     """The numbers that come back, flattened, each right to its last printed digit (relative 1e-5)."""
     diagnosis: str | None = None
     """Glob for the diagnosis sentence."""
+    computed_in: str | None = None
+    """The format in which the result is right for the inputs so rounded: a cast, and nothing else, is wrong."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Observed:
     ratio: float | None = None
     got: Floats | None = None
     diagnosis: str | None = None
+    computed_in: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,8 @@ def _matches(name: str, pattern: str) -> bool:
 def meets(pin: Pin, observed: Observed) -> bool:
     """Whether what was observed is what is pinned."""
     if pin.kind != observed.kind:
+        return False
+    if pin.computed_in is not None and pin.computed_in != observed.computed_in:
         return False
     if pin.error is not None and not fnmatchcase(observed.error or "", pin.error):
         return False

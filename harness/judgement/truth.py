@@ -59,6 +59,7 @@ class TruthTable:
         self.differentiate = differentiate
         self.cotangent = None if cotangent is None else cotangent.to_float64()
         self._known: dict[str, Truth] = {}
+        self._in_format: dict[str, TruthTable] = {}
         self._ordinary: dict[str, Mapping[str, Floats]] = {}
 
     def under(
@@ -76,6 +77,20 @@ class TruthTable:
         if key is not None:
             self._known[key] = truth
         return truth
+
+    def in_format(self, name: str) -> TruthTable:
+        """The truths for the inputs as another format holds them: rounded to it, overflow becoming infinite."""
+        if name not in self._in_format:
+
+            def held(value: Any) -> Any:
+                return _to_format(value, name) if isinstance(value, np.ndarray) else value
+
+            table = TruthTable(self.loss, {}, {}, name, self.differentiate, None)
+            table.inputs = {n: held(v) for n, v in self.inputs.items()}
+            table.options = {n: held(v) for n, v in self.options.items()}
+            table.cotangent = held(self.cotangent)
+            self._in_format[name] = table
+        return self._in_format[name]
 
     def ordinary(self, convention: Convention | None, options: Mapping[str, Any] | None) -> Mapping[str, Floats]:
         """The results by aspect in ordinary float64 under another convention or other options; {} where it refuses.
@@ -167,6 +182,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Array):
         return value.to_float64() if value.is_float else value.storage
     return value
+
+
+def _to_format(values: NDArray[Any], name: str) -> NDArray[Any]:
+    return rounded(values, FORMATS[name]) if values.dtype.kind == "f" else values
 
 
 def _magnitude(inputs: Mapping[str, NDArray[Any]]) -> float:

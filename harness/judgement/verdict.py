@@ -19,6 +19,7 @@ from harness.judgement.agreement import Agreement, Floats, Target, compare
 from harness.judgement.diagnosis import diagnose
 from harness.judgement.errors import kinds_of
 from harness.judgement.ledger import Ledger, Observed, Selector
+from harness.judgement.narrowing import computed_in
 from harness.judgement.truth import Convention, TruthTable, aspects
 from harness.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.records import Cell, number
@@ -42,7 +43,7 @@ class Subject:
     flush_to_zero: bool
     table: TruthTable
     searches: bool = True
-    """Whether a cause is searched for what nothing explains: a sentence for a person, at the cost of many evaluations."""
+    """Whether a cause is searched for what nothing explains: a sentence, at the cost of many evaluations."""
 
     def selector(self, aspect: str) -> Selector:
         return Selector(self.case, self.implementation, self.mode, self.dtype, aspect, self.version)
@@ -199,11 +200,12 @@ def _against_truth(
     cell = _measured(base, got, target, verdict)
     declared = dict(convention or {})
     if array.dtype != subject.dtype and declared.get("result_dtype") != array.dtype:
-        sentence = f"answers in {array.dtype} where the inputs are {subject.dtype}"
+        fmt_of_result = computed_in(got, aspect, subject.table, declared, flush_to_zero=subject.flush_to_zero)
+        right = "and is wrong there too" if fmt_of_result is None else f"and is right in {fmt_of_result}"
+        sentence = f"answers in {array.dtype} where the inputs are {subject.dtype}, {right}"
         wrong = replace(cell, verdict="disagrees", severity="silently_wrong", explanation=sentence)
-        return _explained(
-            subject, aspect, wrong, Observed("dtype", got=got, ratio=verdict.ratio, diagnosis=sentence), ledger
-        )
+        observed = Observed("dtype", got=got, ratio=verdict.ratio, diagnosis=sentence, computed_in=fmt_of_result)
+        return _explained(subject, aspect, wrong, observed, ledger)
     if verdict.agrees:
         if array.dtype != subject.dtype:
             return replace(
@@ -230,12 +232,17 @@ def _against_truth(
     severity = "silently_wrong" if kind == "finite" else "silent_nonfinite"
     difference = _difference(got, target, verdict)
     wrong = replace(cell, verdict="disagrees", severity=severity, explanation=difference)
-    observed = Observed(kind, ratio=verdict.ratio, got=got)
+    other = computed_in(got, aspect, subject.table, declared, flush_to_zero=subject.flush_to_zero)
+    observed = Observed(kind, ratio=verdict.ratio, got=got, computed_in=other)
     known = _explained(subject, aspect, wrong, observed, ledger)
     if known.verdict == "known" or not subject.searches:
         return known
     # The search for a cause costs many evaluations of the reference: only what nothing explains yet is worth it.
-    cause = diagnose(got, aspect, target, subject.table, flush_to_zero=subject.flush_to_zero)
+    cause = (
+        diagnose(got, aspect, target, subject.table, flush_to_zero=subject.flush_to_zero)
+        if other is None
+        else f"right for the inputs as {other}: computed in {other}"
+    )
     wrong = replace(wrong, explanation=f"{difference}; {cause}")
     return _explained(subject, aspect, wrong, replace(observed, diagnosis=cause), ledger)
 

@@ -44,6 +44,7 @@ class _PinModel(BaseModel):
     ratio: tuple[float, float] | None = None
     got: Any = None
     diagnosis: str | None = None
+    computed_in: Literal["float64", "float32", "float16", "bfloat16"] | None = None
 
     @field_validator("kind", mode="before")
     @classmethod
@@ -140,7 +141,14 @@ def _entry(model: _EntryModel, location: str) -> Entry:
         id=model.id,
         cases=tuple(model.cases),
         implementations=tuple(model.implementations),
-        pin=Pin(pin.kind, pin.error, pin.ratio, None if pin.got is None else flatten(pin.got), pin.diagnosis),
+        pin=Pin(
+            pin.kind,
+            pin.error,
+            pin.ratio,
+            None if pin.got is None else flatten(pin.got),
+            pin.diagnosis,
+            pin.computed_in,
+        ),
         reason=model.reason,
         upstream=model.upstream,
         versions=SpecifierSet(model.versions),

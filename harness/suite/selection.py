@@ -19,7 +19,8 @@ def select(cases: Iterable[Case], patterns: Sequence[str]) -> tuple[Case, ...]:
     """The cases that any pattern names, in their order; all of them where there is no pattern.
 
     A pattern is the path of a case file or of a folder, an id or its first part (documents), or a pattern of ids with
-    `*`, `?` and `[…]` (documents/*, *focal*); `*` also matches slashes. SelectionError names every pattern that matches nothing.
+    `*`, `?` and `[…]` (documents/*, *focal*); `*` also matches slashes. SelectionError names every pattern that matches
+    nothing.
     """
     everything = tuple(cases)
     if not patterns:

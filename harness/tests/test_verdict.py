@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.arrays import Array
-from harness.judgement.ledger import Ledger
+from harness.judgement.ledger import Entry, Ledger, Pin
 from harness.judgement.truth import TruthTable
 from harness.judgement.verdict import Subject, judge, judge_modes
 from harness.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
@@ -173,3 +173,28 @@ def test_modes_that_differ_disagree_with_each_other() -> None:
     assert verdict(right, raised) == "disagrees"
     assert verdict(raised, raised) == "agrees"
     assert verdict(right, Missing("gone")) is None
+
+
+@pytest.mark.parametrize(("dtype", "comes_back_as"), [("float64", "float64"), ("float64", "float32")])
+def test_a_cast_to_float32_is_told_from_a_wrong_number(dtype: str, comes_back_as: str) -> None:
+    """An entry that pins the cast explains what the cast alone changes, and no other wrong number."""
+    s = subject("softmax_cross_entropy", {"logits": [[0.1, 0.2, 0.7]], "targets": [0]}, dtype=dtype)
+    pin = Pin("finite" if comes_back_as == dtype else "dtype", computed_in="float32")
+    ledger = Ledger((Entry("casts", ("*",), ("*",), pin, "it casts", "none found"),))
+    in_float32 = float(truth(subject("softmax_cross_entropy", {"logits": [[0.1, 0.2, 0.7]], "targets": [0]})))
+    for got, verdict in ((in_float32, "known"), (in_float32 * (1 + 1e-5), "disagrees")):
+        cell = judge(s, Returned(Array.of(np.float32(got), comes_back_as), "f"), ledger)[0]
+        assert cell.verdict == verdict, cell.explanation
+
+
+def test_a_half_format_widened_to_float32_is_right_under_the_constants_of_float32() -> None:
+    """In float16 1 − 1e-7 is 1; who computes in float32 clips all the same."""
+    s = subject(
+        "binary_cross_entropy",
+        {"probabilities": [1.0], "targets": [0.0]},
+        {"reduction": "none"},
+        dtype="float16",
+    )
+    cell = judge(s, Returned(Array.of([15.9423847], "float16"), "f", convention={"clip": 1e-7}), Ledger())[0]
+    assert cell.explanation is not None
+    assert "computed in float32" in cell.explanation
