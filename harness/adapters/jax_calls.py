@@ -104,8 +104,9 @@ class Runner:
     def _staged(self, call: Call, recipe: Recipe, asked: tuple[str, ...], function: Callable[[Named, Any], Any]) -> Any:
         if call.mode != "jit":
             return function
-        # jax.jit tells shapes and dtypes apart itself, but only for one and the same function.
-        signature = repr((call.loss, recipe.function, asked, _static(call)))
+        # jax.jit tells shapes and dtypes apart itself, but only for one and the same function; a recipe may be made
+        # for one dtype, such as that of a Keras class.
+        signature = repr((call.loss, call.dtype, recipe.function, asked, _static(call)))
         if signature not in self._compiled:
             self._compiled[signature] = jax.jit(function)
         return self._compiled[signature]

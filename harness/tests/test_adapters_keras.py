@@ -124,6 +124,12 @@ CALLS = {
     ),
     "focal of labels": call("categorical_focal", NONE, logits=ROW, targets=[0]),
     "kl": call("kl_divergence", NONE, log_probabilities=np.log([[0.2, 0.8]]), targets=[[0.5, 0.5]]),
+    "jit, float64 first": softmax_cross_entropy(
+        [0], {**NONE, "sample_weights": Array.of([2.0])}, mode="jit", dtype="float64"
+    ),
+    "jit, float32 next": softmax_cross_entropy(
+        [0], {**NONE, "sample_weights": Array.of([2.0], "float32")}, mode="jit", dtype="float32"
+    ),
     "class weights": softmax_cross_entropy([0], {**MEAN, "class_weights": Array.of([1.0] * 3)}),
     "softmax as a class": call("softmax", {}, mode="class", logits=ROW),
     "softmax": call("softmax", {}, logits=ROW),
@@ -235,6 +241,11 @@ def test_weights_go_to_the_class_with_the_dtype_of_the_call(backend: Backend) ->
     assert by_count.function == "keras.losses.SparseCategoricalCrossentropy"
     assert by_count.computed_with["dtype"] == "float64"
     assert by_weights.computed_with["reduction"] == "mean_with_sample_weight"
+
+
+def test_what_was_compiled_for_one_dtype_does_not_answer_for_another(backend: Backend) -> None:
+    assert backend.answers["jit, float64 first"].value.dtype == "float64"
+    assert backend.answers["jit, float32 next"].value.dtype == "float32"
 
 
 def test_the_mean_leaves_ignored_rows_out_and_is_zero_when_all_are(backend: Backend) -> None:
