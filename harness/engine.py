@@ -24,7 +24,7 @@ from harness.certification.running import committed_certificate
 from harness.execution.asking import Fleet
 from harness.judgement.claims import judge_claim
 from harness.judgement.ledger import Ledger, audit
-from harness.judgement.truth import aspects
+from harness.judgement.truth import Evaluated, aspects
 from harness.judging import Bench, truth_table
 from harness.machine import describe_machine
 from harness.outcomes import Outcome
@@ -83,7 +83,8 @@ def execute(order: Order, progress: Progress | None = None) -> Iterator[Header |
         since = time.perf_counter()
         descriptions, absent = fleet.start()
         clock.add("starting the workers and importing the frameworks", since)
-        yield _header(order, descriptions, absent, fleet)
+        evaluated: dict[str, Evaluated] = {case.id: {} for case in order.cases}
+        yield _header(order, descriptions, absent, fleet, evaluated)
         for case in order.cases:
             yield from _claims(case)
         since = time.perf_counter()
@@ -97,7 +98,7 @@ def execute(order: Order, progress: Progress | None = None) -> Iterator[Header |
                 else:
                     plans[name].append(item)
         pending = Counter((q.case.id, q.dtype) for plan in plans.values() for q in plan)
-        bench = Bench(order.ledger, realize, descriptions, pending)
+        bench = Bench(order.ledger, realize, descriptions, pending, evaluated)
         totals = {name: len(plan) for name, plan in plans.items()}
         answered: Counter[str] = Counter()
         clock.add("planning", since)
@@ -153,7 +154,13 @@ def _mathematical(array: Array) -> Any:
     return array.to_float64() if array.is_float else array.storage
 
 
-def _header(order: Order, descriptions: Mapping[str, Description], absent: Mapping[str, str], fleet: Fleet) -> Header:
+def _header(
+    order: Order,
+    descriptions: Mapping[str, Description],
+    absent: Mapping[str, str],
+    fleet: Fleet,
+    evaluated: Mapping[str, Evaluated],
+) -> Header:
     implementations: dict[str, dict[str, Any]] = {}
     for name, d in descriptions.items():
         implementations[name] = {
@@ -175,7 +182,7 @@ def _header(order: Order, descriptions: Mapping[str, Description], absent: Mappi
         suite={
             "version": SUITE_VERSION,
             "digest": order.digest,
-            "cases": {case.id: _described(case) for case in order.cases},
+            "cases": {case.id: _described(case, evaluated[case.id]) for case in order.cases},
             "ledger": described(order.ledger),
         },
         implementations=dict(sorted(implementations.items())),
@@ -190,7 +197,7 @@ SUITE_VERSION = "1"
 """Raised when the meaning of cells changes (their names, the gauges, the budgets): runs across it are not compared."""
 
 
-def _described(case: Case) -> dict[str, Any]:
+def _described(case: Case, evaluated: Evaluated) -> dict[str, Any]:
     """A case as the report shows it; the report needs nothing but the run file."""
     expect: str = "truth"
     if isinstance(case.expect, ExpectRaises):
@@ -208,7 +215,7 @@ def _described(case: Case) -> dict[str, Any]:
         "file": case.location.file,
         "line": case.location.line,
         "expect": expect,
-        "truth": exact_truth(case) if expect == "truth" else None,
+        "truth": exact_truth(case, evaluated) if expect == "truth" else None,
     }
 
 
@@ -237,12 +244,12 @@ LARGEST_EXPLAINED = 2**16
 """Elements of an input whose truth is worth computing once more for its digits alone."""
 
 
-def exact_truth(case: Case) -> dict[str, Any] | None:
+def exact_truth(case: Case, evaluated: Evaluated) -> dict[str, Any] | None:
     """The truth in the widest dtype of the case, to 20 digits, by aspect."""
     dtype = next((d for d in ("float64", "float32", "float16", "bfloat16") if d in case.dtypes), None)
     if dtype is None or any(math.prod(shape_of(spec)) > LARGEST_EXPLAINED for spec in case.inputs.values()):
         return None
-    truth = truth_table(case, dtype, realize).under()
+    truth = truth_table(case, dtype, realize, evaluated).under()
     shown: dict[str, Any] = {"dtype": dtype}
     for aspect in aspects(case.differentiate):
         target = truth.targets.get(aspect)

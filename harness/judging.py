@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from harness.adapters.base import Description
 from harness.arrays import Array
+from harness.floats import FORMATS
 from harness.judgement.ledger import Ledger
-from harness.judgement.truth import TruthTable
+from harness.judgement.truth import Evaluated, TruthTable
 from harness.judgement.verdict import Subject, judge, judge_modes
 from harness.outcomes import Outcome
 from harness.planning import Question
@@ -19,8 +20,8 @@ from harness.suite.case import ArraySpec, Case
 Realize = Callable[[ArraySpec, str], Array]
 
 
-def truth_table(case: Case, dtype: str, realize: Realize) -> TruthTable:
-    """The truths of a case in a dtype, its inputs rounded to the dtype first."""
+def truth_table(case: Case, dtype: str, realize: Realize, evaluated: Evaluated | None = None) -> TruthTable:
+    """The truths of a case in a dtype, its inputs rounded to the dtype first; `evaluated` are those known already."""
     return TruthTable(
         loss=case.loss,
         inputs={name: realize(spec, dtype) for name, spec in case.inputs.items()},
@@ -28,6 +29,7 @@ def truth_table(case: Case, dtype: str, realize: Realize) -> TruthTable:
         dtype=dtype,
         differentiate=case.differentiate,
         cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
+        evaluated=evaluated,
     )
 
 
@@ -40,6 +42,8 @@ class Bench:
     descriptions: Mapping[str, Description]
     open_questions: Counter[tuple[str, str]]
     """By case and dtype: how many outcomes are still to come. The truth is dropped after the last."""
+    evaluated: dict[str, Evaluated] = field(default_factory=dict)
+    """By case: truths that are known already."""
     selected: Counter[str] = field(default_factory=Counter)
     """By ledger entry: judged cells it selects."""
     explained: Counter[str] = field(default_factory=Counter)
@@ -56,7 +60,7 @@ class Bench:
             self._ledgers[case.id] = self.ledger.about(case.id)
         ledger = self._ledgers[case.id]
         if key not in self._tables:
-            self._tables[key] = truth_table(case, question.dtype, self.realize)
+            self._tables[key] = truth_table(case, question.dtype, self.realize, self.evaluated.setdefault(case.id, {}))
         description = self.descriptions[question.implementation]
         subject = Subject(
             case=case.id,
@@ -95,5 +99,7 @@ class Bench:
 
     def _drop(self, key: tuple[str, str]) -> None:
         del self._tables[key]
+        if not any(self.open_questions[key[0], dtype] for dtype in FORMATS):
+            self.evaluated.pop(key[0], None)
         for name in self.descriptions:
             self._first_modes.pop((name, *key), None)

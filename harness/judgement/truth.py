@@ -5,8 +5,10 @@ Inputs are rounded to the dtype first; the truth is computed from the rounded bi
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,11 @@ def aspects(differentiate: tuple[str, ...]) -> dict[str, str | None]:
     return named
 
 
+Evaluated = dict[str, Truth]
+"""Truths that were evaluated, by everything they depend on: tables of one case in several dtypes share one, since small
+numbers such as 1, 2, 3 are the same in every format."""
+
+
 class TruthTable:
     """Truths of one case in one dtype, by convention and options; each is evaluated when first asked for."""
 
@@ -51,6 +58,7 @@ class TruthTable:
         dtype: str,
         differentiate: tuple[str, ...],
         cotangent: Array | None,
+        evaluated: Evaluated | None = None,
     ) -> None:
         self.loss = loss
         self.dtype = dtype
@@ -58,7 +66,7 @@ class TruthTable:
         self.options = {n: _plain(v) for n, v in options.items()}
         self.differentiate = differentiate
         self.cotangent = None if cotangent is None else cotangent.to_float64()
-        self._known: dict[str, Truth] = {}
+        self._evaluated: Evaluated = {} if evaluated is None else evaluated
         self._in_format: dict[str, TruthTable] = {}
         self._ordinary: dict[str, Mapping[str, Floats]] = {}
 
@@ -70,13 +78,26 @@ class TruthTable:
     ) -> Truth:
         """The truth under `convention`, with some options (None deletes one) or inputs replaced."""
         mathematical = {k: v for k, v in (convention or {}).items() if k not in _DECLARATIONS}
-        key = repr((mathematical, options)) if inputs is None else None
-        if key is not None and key in self._known:
-            return self._known[key]
-        truth = self._evaluate(mathematical or None, options or {}, inputs or {})
-        if key is not None:
-            self._known[key] = truth
-        return truth
+        resolved = in_dtype(mathematical, self.dtype)
+        if inputs is not None:
+            return self._evaluate(resolved, options or {}, inputs)
+        key = f"{self._bits} {resolved} {options}"
+        if key not in self._evaluated:
+            self._evaluated[key] = self._evaluate(resolved, options or {}, {})
+        return self._evaluated[key]
+
+    @cached_property
+    def _bits(self) -> str:
+        """A digest of all numbers the truth is computed from."""
+        h = hashlib.sha256(f"{self.loss} {self.differentiate}".encode())
+        arrays = {**self.inputs, **self.options, "the cotangent": self.cotangent}
+        for name, value in sorted(arrays.items()):
+            if isinstance(value, np.ndarray):
+                h.update(f"{name} {value.dtype} {value.shape}".encode())
+                h.update(np.ascontiguousarray(value).tobytes())
+            else:
+                h.update(f"{name} {value!r}".encode())
+        return h.hexdigest()
 
     def in_format(self, name: str) -> TruthTable:
         """The truths for the inputs as another format holds them: rounded to it, overflow becoming infinite."""
@@ -85,7 +106,7 @@ class TruthTable:
             def held(value: Any) -> Any:
                 return _to_format(value, name) if isinstance(value, np.ndarray) else value
 
-            table = TruthTable(self.loss, {}, {}, name, self.differentiate, None)
+            table = TruthTable(self.loss, {}, {}, name, self.differentiate, None, self._evaluated)
             table.inputs = {n: held(v) for n, v in self.inputs.items()}
             table.options = {n: held(v) for n, v in self.options.items()}
             table.cotangent = held(self.cotangent)
@@ -121,11 +142,10 @@ class TruthTable:
         return self._ordinary[key]
 
     def _evaluate(
-        self, convention: Convention | None, options: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]]
+        self, resolved: Convention | None, options: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]]
     ) -> Truth:
         chosen = {n: v for n, v in {**self.options, **options}.items() if v is not None}
         given = {**self.inputs, **inputs}
-        resolved = in_dtype(convention, self.dtype)
         try:
             evaluation = reference.evaluate(
                 self.loss, given, chosen, resolved, cotangent=self.cotangent, differentiate=self.differentiate

@@ -386,9 +386,9 @@ def _same_numbers(subject: Subject, first: str, one: Returned, other: Returned, 
             truth = truths.get(aspect)
             gauge = np.abs(a) + 1.0 if truth is None or truth.gauge.shape != a.shape else truth.gauge
             # Under a convention the result can be larger than the truth whose gauge this is.
-            with np.errstate(invalid="ignore"):
-                gauge = np.maximum(gauge, np.where(np.isfinite(a), np.abs(a), 0.0))
-            distance = compare(b, Target(a, np.zeros_like(a), 2.0 * gauge), fmt, flush_to_zero=subject.flush_to_zero)
+            with np.errstate(invalid="ignore", over="ignore"):
+                gauge = 2.0 * np.maximum(gauge, np.where(np.isfinite(a), np.abs(a), 0.0))
+            distance = compare(b, Target(a, np.zeros_like(a), gauge), fmt, flush_to_zero=subject.flush_to_zero)
             ratio = distance.ratio
             if not distance.agrees:
                 kind = (
