@@ -8,8 +8,9 @@ selects nothing in a complete run is `unmatched`; one past its date is `expired`
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class Entry:
 
     def selects(self, cell: Selector) -> bool:
         return (
-            any(_matches(cell.case, pattern) for pattern in self.cases)
+            any(fnmatchcase(cell.case, pattern) for pattern in self.cases)
             and any(fnmatchcase(cell.implementation, pattern) for pattern in self.implementations)
             and any(fnmatchcase(cell.mode, pattern) for pattern in self.modes)
             and any(fnmatchcase(cell.dtype, pattern) for pattern in self.dtypes)
@@ -108,13 +109,26 @@ class Ledger:
         return tuple(entry for entry in self.entries if entry.selects(cell))
 
     def about(self, case: str) -> Ledger:
-        """The entries whose case patterns match one case: what all its cells need, looked up once."""
-        return Ledger(tuple(e for e in self.entries if any(_matches(case, pattern) for pattern in e.cases)))
+        """The entries that can be about one case, each narrowed to it: what all its cells need, looked up once."""
+        chosen = sorted([*self._by_name.get(case, ()), *(n for n in self._by_pattern if self._matches(n, case))])
+        return Ledger(tuple(replace(self.entries[n], cases=(case,)) for n in dict.fromkeys(chosen)))
 
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[int]]:
+        """Positions of the entries that name a case in full, as nearly all do."""
+        found: dict[str, list[int]] = {}
+        for position, entry in enumerate(self.entries):
+            for pattern in entry.cases:
+                found.setdefault(pattern, []).append(position)
+        return found
 
-def _matches(name: str, pattern: str) -> bool:
-    # Nearly every pattern is a whole id, and comparing is twenty times cheaper than a glob.
-    return name == pattern or (any(sign in pattern for sign in "*?[") and fnmatchcase(name, pattern))
+    @cached_property
+    def _by_pattern(self) -> tuple[int, ...]:
+        """Positions of the entries with a pattern among their cases."""
+        return tuple(n for n, e in enumerate(self.entries) if any(sign in c for c in e.cases for sign in "*?["))
+
+    def _matches(self, position: int, case: str) -> bool:
+        return any(fnmatchcase(case, pattern) for pattern in self.entries[position].cases)
 
 
 def meets(pin: Pin, observed: Observed) -> bool:

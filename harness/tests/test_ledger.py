@@ -138,3 +138,13 @@ def test_the_same_id_twice_is_refused(tmp_path: Path) -> None:
 
 def test_no_folder_is_an_empty_ledger(tmp_path: Path) -> None:
     assert load_ledger(tmp_path / "none").entries == ()
+
+
+def test_the_entries_about_a_case_are_those_that_select_it() -> None:
+    named, patterned, other = (
+        Entry(name, cases, ("*",), Pin("nan"), "because", "none found")
+        for name, cases in (("named", ("a/b", "a/c")), ("patterned", ("x", "a/*")), ("other", ("a/d", "b/*")))
+    )
+    about = Ledger((named, patterned, other)).about("a/b")
+    assert [entry.id for entry in about.entries] == ["named", "patterned"]
+    assert len(about.selecting(Selector("a/b", "it", "eager", "float32", "value", "1"))) == 2
