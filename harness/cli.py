@@ -127,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_argument("--points", type=int, default=200_000, help="points of the random grid")
     certify.add_argument("--seed", type=int, default=0)
     certify.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    certify.add_argument("--benchmark", action="store_true", help="print what exactness costs instead")
     certify.set_defaults(command=_certify)
     return parser
 
@@ -223,6 +224,11 @@ def _kills(options: argparse.Namespace) -> ExitCode:
 
 
 def _certify(options: argparse.Namespace) -> ExitCode:
+    if options.benchmark:
+        from harness.certification.benchmark import tell
+
+        tell()
+        return ExitCode.FINE
     from harness.certification import main as certify
 
     certificate = certify(options.output, options.points, options.seed, options.workers)

@@ -4,6 +4,8 @@
     truth = reference.evaluate("softmax_cross_entropy", {"logits": [[2.0, -1.0]], "targets": [0]})
     float(truth.value), truth.gradients["logits"].hi
 
+or, by the loss's own function, `reference.losses.softmax_cross_entropy([[2.0, -1.0]], [0])`.
+
 NumPy and nothing else; see `reference.softmax` for how cancellation is avoided and `reference.doubledouble` for the
 arithmetic.
 """

@@ -49,7 +49,7 @@ def floats(name: str, value: Any) -> Floats:
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise ArgumentError(f"{name}: expected numbers, got {array.dtype}")
-    return array.astype(np.float64)
+    return array.astype(np.float64, copy=False)
 
 
 def axis_of(name: str, array: NDArray[Any], axis: Any) -> int:
@@ -92,6 +92,14 @@ def unit_interval(name: str, value: Any) -> float:
     if not 0.0 <= number <= 1.0:
         raise ArgumentError(f"{name} = {value!r}: expected a number within [0, 1]")
     return number
+
+
+def focusing(value: Any) -> float:
+    """γ of a focal loss."""
+    gamma = float(value)
+    if not (gamma >= 0.0 and np.isfinite(gamma)):
+        raise ArgumentError(f"gamma = {gamma!r}: expected a finite number of at least 0")
+    return gamma
 
 
 def labels(

@@ -24,7 +24,11 @@ class RowWeights(Generic[N]):
     """What a mean may divide by: a weight per row, and which rows count."""
 
     weights: N
+    """One per row, or one for all."""
     valid: NDArray[np.bool_]
+    """Flat."""
+    rows: tuple[int, ...]
+    """The shape of the rows."""
     elements: int
     """Entries of the primary input: what a mean over N·C divides by."""
     default: str
@@ -40,9 +44,9 @@ def denominator(rows: RowWeights[N], options: Mapping[str, Any], convention: Map
     kind = denominator_kind(rows, options, convention)
     count = rows.valid.size
     if options.get("reduction") == "batchmean":
-        if rows.valid.ndim == 0:
+        if not rows.rows:
             raise ArgumentError("reduction batchmean: expected a batch axis, got a scalar")
-        return rows.weights.constant(float(rows.valid.shape[0]))
+        return rows.weights.constant(float(rows.rows[0]))
     if kind == "valid" and convention.get("ignored_in_denominator"):
         kind = "count"
     match kind:
@@ -56,8 +60,9 @@ def denominator(rows: RowWeights[N], options: Mapping[str, Any], convention: Map
             return rows.weights.constant(1.0)
         case "nonzero_weights":
             return rows.weights.constant(float((rows.valid & ~rows.weights.is_zero()).sum()))
-    kept = rows.weights if convention.get("ignored_in_denominator") else _masked(rows.weights, rows.valid)
-    return kept.reshape(count).sum()
+    each = rows.weights + rows.weights.constant(np.zeros(count))
+    kept = each if convention.get("ignored_in_denominator") else _masked(each, rows.valid)
+    return kept.sum()
 
 
 def _masked(number: N, keep: NDArray[np.bool_]) -> N:
@@ -72,20 +77,19 @@ class Reduction(Generic[N]):
     divisor: N | None
     zero_mean: bool
 
-    def value(self, rows: N) -> N:
-        """The result from one number per row."""
+    def value(self, rows: N, shape: tuple[int, ...]) -> N:
+        """The result from one number per row; `shape` is that of the rows."""
         if self.kind == "none":
-            return rows
-        total = rows.reshape(int(np.prod(rows.shape))).sum()
+            return rows.reshape(*shape)
+        total = rows.sum()
         if self.divisor is None:
             return total
         mean = total / self.divisor
         return mean.zeros().where(self.divisor.is_zero(), mean) if self.zero_mean else mean
 
-    def scale(self, rows: tuple[int, ...], cotangent: N | None, like: N) -> N:
-        """∂result/∂row times the cotangent, one per row."""
-        ones = like.constant(np.ones(rows))
-        scaled = ones if cotangent is None else ones * cotangent
+    def scale(self, one: N, cotangent: N | None) -> N:
+        """∂result/∂row times the cotangent: one number, or one per row where the cotangent has one per row."""
+        scaled = one if cotangent is None else cotangent
         return scaled if self.divisor is None else scaled / self.divisor
 
 

@@ -116,6 +116,7 @@ def certify(evaluate: Evaluate, problems: Iterable[Problem], *, skipped: int = 0
 
 def elements(evaluate: Evaluate, problem: Problem) -> Iterable[tuple[str, int, float, Any]]:
     """Every element as (aspect, index, what the reference says, what mpmath says)."""
+    second = {} if problem.vector is None else {"vector": problem.vector}
     said = evaluate(
         problem.loss,
         problem.inputs,
@@ -123,12 +124,21 @@ def elements(evaluate: Evaluate, problem: Problem) -> Iterable[tuple[str, int, f
         problem.convention or None,
         cotangent=problem.cotangent,
         differentiate=problem.wanted,
+        **second,
     )
     exact = evaluate_exactly(
-        problem.loss, problem.inputs, problem.options, problem.convention, problem.cotangent, problem.wanted
+        problem.loss,
+        problem.inputs,
+        problem.options,
+        problem.convention,
+        problem.cotangent,
+        problem.wanted,
+        problem.vector,
     )
     pairs = [("value", said.value, exact.value)]
     pairs += [(name, said.gradients[name], exact.gradients[name]) for name in problem.wanted]
+    if exact.hessian_vector is not None:
+        pairs.append(("hessian_vector", said.hessian_vector, exact.hessian_vector))
     for aspect, mine, theirs in pairs:
         flat = np.asarray(mine.hi, dtype=np.float64).ravel()
         if flat.size != len(theirs):
@@ -175,6 +185,7 @@ def to_plain(problem: Problem) -> dict[str, Any]:
         "convention": {name: plain(v) for name, v in problem.convention.items()},
         "cotangent": None if problem.cotangent is None else plain(problem.cotangent),
         "wanted": list(problem.wanted),
+        "vector": None if problem.vector is None else plain(problem.vector),
     }
 
 
@@ -195,6 +206,7 @@ def from_plain(entry: Mapping[str, Any]) -> Problem:
         {name: value(v) for name, v in entry["convention"].items()},
         None if entry["cotangent"] is None else value(entry["cotangent"]),
         tuple(entry["wanted"]),
+        vector=None if entry.get("vector") is None else value(entry["vector"]),
     )
 
 

@@ -32,6 +32,7 @@ class Evaluated:
 
     value: list[MP]
     gradients: Mapping[str, list[MP]]
+    hessian_vector: list[MP] | None = None
 
 
 def working_precision(arrays: Sequence[Any]) -> int:
@@ -53,13 +54,14 @@ def evaluate(
     convention: Mapping[str, Any],
     cotangent: Any | None,
     wanted: Sequence[str],
+    vector: Any | None = None,
 ) -> Evaluated:
     """The loss and the wanted gradients, to `DIGITS` digits and more."""
     numbers = [a for a in inputs.values() if np.asarray(a).dtype.kind == "f"]
     numbers += [np.asarray(v, dtype=float) for v in options.values() if isinstance(v, list | np.ndarray | float)]
-    numbers += [] if cotangent is None else [cotangent]
+    numbers += [array for array in (cotangent, vector) if array is not None]
     with mpmath.workprec(working_precision(numbers)):
-        return _Problem(loss, inputs, options, convention, cotangent, tuple(wanted)).evaluate()
+        return _Problem(loss, inputs, options, convention, cotangent, tuple(wanted), vector).evaluate()
 
 
 def _mp(value: Any) -> MP:
@@ -82,6 +84,7 @@ class _Problem:
     convention: Mapping[str, Any]
     cotangent: Any | None
     wanted: tuple[str, ...]
+    vector: Any | None = None
 
     # --- shapes -------------------------------------------------------------------------------------------------------
 
@@ -129,7 +132,8 @@ class _Problem:
             return [total], pull
         assert denominator is not None
         if denominator == 0:
-            return [mpmath.mpf("nan")], [mpmath.mpf("nan")] * len(pull)
+            empty = mpmath.mpf(0 if self.convention.get("finite_zero_mean") else "nan")
+            return [empty], [mpmath.mpf("nan")] * len(pull)
         return [total / denominator], [c / denominator for c in pull]
 
     # --- losses of rows -----------------------------------------------------------------------------------------------
@@ -166,6 +170,8 @@ class _Problem:
         s = [mpmath.mpf(1)] * count if samples is None else [_mp(v) for v in np.asarray(samples).ravel()]
         eps = _mp(self.options.get("label_smoothing", 0.0))
         labels = raw.ravel() if raw.dtype.kind in "iu" else None
+        if labels is not None and self.convention.get("wrap_negative_labels"):
+            labels = np.where(labels < 0, labels + classes, labels)
         ignored = self.options.get("ignore_index")
         a, per_target, row_weights, valid = [], [], [], []
         dense = None if labels is not None else np.moveaxis(raw, axis, -1).reshape(-1, classes)
@@ -177,6 +183,9 @@ class _Problem:
             else:
                 assert dense is not None
                 q = [_mp(v) for v in dense[i]]
+                if self.convention.get("targets_argmax"):
+                    largest = max(range(classes), key=lambda j: dense[i][j])
+                    q = [mpmath.mpf(j == largest) for j in range(classes)]
                 weight = mpmath.mpf(1) if given is None else mpmath.fsum(x * y for x, y in zip(w, q, strict=True))
             if self.convention.get("smoothing") == "others":
                 smooth = [(1 - eps) * v + (1 - v) * eps / max(classes - 1, 1) for v in q]
@@ -189,6 +198,8 @@ class _Problem:
         kind = self.convention.get("denominator", self.options.get("denominator"))
         if kind is None:
             kind = "weights" if given is not None else "valid" if ignored is not None else "count"
+        if kind == "valid" and self.convention.get("ignored_in_denominator"):
+            kind = "count"
         size = np.asarray(self.inputs.get("logits", self.inputs.get("probabilities", 0))).size
         denominators = {
             "count": mpmath.mpf(count),
@@ -242,7 +253,23 @@ class _Problem:
                     for c, row, moves in zip(pull, scaled, moved, strict=True)
                 ]
             gradients["targets"] = self._back(scaled, shape, axis)
-        return Evaluated(value, gradients)
+        return Evaluated(value, gradients, self._softmax_hessian(rows, a, pull, shape, axis))
+
+    def _softmax_hessian(
+        self, rows: list[list[MP]], a: list[list[MP]], pull: list[MP], shape: tuple[int, ...], axis: int
+    ) -> list[MP] | None:
+        """The derivative of (Σa) p − a along the vector: (Σa) (p v − p Σ p v)."""
+        if self.vector is None:
+            return None
+        directions = np.moveaxis(np.asarray(self.vector, dtype=np.float64), axis, -1).reshape(-1, shape[-1])
+        product = []
+        for x, weights, c, direction in zip(rows, a, pull, directions, strict=True):
+            p, _ = _softmax(x)
+            v = [_mp(number) for number in direction]
+            mean = mpmath.fsum(q * u for q, u in zip(p, v, strict=True))
+            total = mpmath.fsum(weights)
+            product.append([c * total * (q * u - q * mean) for q, u in zip(p, v, strict=True)])
+        return self._back(product, shape, axis)
 
     def _labelled(self) -> bool:
         return bool(np.issubdtype(np.asarray(self.inputs["targets"]).dtype, np.integer))
@@ -299,6 +326,13 @@ class _Problem:
         logs = bool(self.options.get("log_target", False))
         p = [[mpmath.exp(t) for t in row] for row in targets] if logs else targets
         log_p = targets if logs else [[_log(t) for t in row] for row in targets]
+        free_p, free_q = ([[mpmath.mpf(1)] * shape[-1] for _ in log_q] for _ in range(2))
+        if "clip" in self.convention:
+            low, high = _bounds(self.convention["clip"])
+            q = [[mpmath.exp(v) for v in row] for row in log_q]
+            free_p, free_q = ([[mpmath.mpf(low <= v <= high) for v in row] for row in rows] for rows in (p, q))
+            p, q = ([[min(max(v, low), high) for v in row] for row in rows] for rows in (p, q))
+            log_p, log_q = ([[mpmath.log(v) for v in row] for row in rows] for rows in (p, q))
         difference = [[u - v for u, v in zip(a, b, strict=True)] for a, b in zip(log_p, log_q, strict=True)]
         losses = [
             mpmath.fsum(_times(w, d) for w, d in zip(a, b, strict=True)) for a, b in zip(p, difference, strict=True)
@@ -310,12 +344,15 @@ class _Problem:
         value, pull = self._reduced(losses, mpmath.mpf(count))
         gradients: dict[str, list[MP]] = {}
         if "log_probabilities" in self.wanted:
-            slopes = [[-c * w for w in row] for c, row in zip(pull, p, strict=True)]
+            slopes = [
+                [-c * w * f for w, f in zip(row, free, strict=True)]
+                for c, row, free in zip(pull, p, free_q, strict=True)
+            ]
             gradients["log_probabilities"] = self._back(slopes, shape, axis)
         if "targets" in self.wanted:
             slopes = [
-                [_times(c * w, d + 1) if logs else c * (d + 1) for w, d in zip(a, b, strict=True)]
-                for c, a, b in zip(pull, p, difference, strict=True)
+                [_times(f, _times(c * w, d + 1) if logs else c * (d + 1)) for w, d, f in zip(a, b, free, strict=True)]
+                for c, a, b, free in zip(pull, p, difference, free_p, strict=True)
             ]
             gradients["targets"] = self._back(slopes, shape, axis)
         return Evaluated(value, gradients)
@@ -397,7 +434,24 @@ class _Problem:
                 c * w * (1 - eps) * (u * f - d * g)
                 for (f, g, _, _), c, w, u, d in zip(both, pull, s, up, down, strict=True)
             ]
-        return Evaluated(value, gradients)
+        if self.vector is None:
+            return Evaluated(value, gradients)
+        second = [self._binary_second(primary, v) for v in x]
+        v = [_mp(number) for number in np.asarray(self.vector, dtype=np.float64).ravel()]
+        product = [
+            c * w * (_times(y * u, f) + _times((1 - y) * d, g)) * r
+            for (f, g), c, y, w, u, d, r in zip(second, pull, t, s, up, down, v, strict=True)
+        ]
+        return Evaluated(value, gradients, product)
+
+    def _binary_second(self, primary: str, x: MP) -> tuple[MP, MP]:
+        """The second derivatives of the loss at t = 1 and at t = 0."""
+        if primary == "logits":
+            up = 1 / (1 + mpmath.exp(-x))
+            return up * (1 - up), up * (1 - up)
+        scale = mpmath.log(_mp(self._base()["base"])) if self._base() else mpmath.mpf(1)
+        infinite = mpmath.mpf("inf")
+        return (infinite if x == 0 else 1 / x**2 / scale, infinite if x == 1 else 1 / (1 - x) ** 2 / scale)
 
     def _binary_terms(self, primary: str, x: MP) -> tuple[MP, MP, MP, MP]:
         """The loss at t = 1 and at t = 0, and their derivatives."""

@@ -26,6 +26,8 @@ class Problem:
     cotangent: Any | None = None
     wanted: tuple[str, ...] = ()
     name: str = ""
+    vector: Any | None = None
+    """What the Hessian with respect to the first wanted input is multiplied with."""
 
 
 LARGE_CLASSES = (1000, 50_257)
@@ -152,7 +154,53 @@ def _softmax_ce(random: Random, loss: str = "softmax_cross_entropy", primary: st
     if labels and random.integers(0, 4) == 0:
         inputs["targets"] = np.append(inputs["targets"][1:], 0)
         options["ignore_index"] = 0
-    return Problem(loss, inputs, options, {}, cotangent, wanted)
+    vector = None
+    if loss == "softmax_cross_entropy" and random.integers(0, 2):
+        vector = _direction(random, shape)
+    return Problem(loss, inputs, options, {}, cotangent, wanted, vector=vector)
+
+
+def _direction(random: Random, shape: tuple[int, ...]) -> Any:
+    """A vector for the Hessian: numbers of many sizes, or all equal but one, for which a softmax's product is small."""
+    if random.integers(0, 2):
+        return random.normal(size=shape) * 10.0 ** random.integers(-6, 7, size=shape)
+    equal = np.full(shape, float(random.normal()))
+    equal[..., 0] += 2.0 ** -int(random.integers(0, 40))
+    return equal
+
+
+def _softmax_conventions(random: Random) -> Problem:
+    """Conventions of a loss of logits: denominators, label rules, what the gradient takes the targets to sum to."""
+    rows, classes = int(random.integers(2, 6)), int(random.integers(2, 6))
+    inputs: dict[str, Any] = {"logits": _logits(random, (rows, classes)), "targets": random.integers(0, classes, rows)}
+    options: dict[str, Any] = {"reduction": "mean"}
+    wanted: tuple[str, ...] = ("logits",)
+    convention: dict[str, Any]
+    match int(random.integers(0, 6)):
+        case 0:
+            convention = {"denominator": str(random.choice(["count", "valid", "elements", "one", "nonzero_weights"]))}
+            options["sample_weights"] = _weights(random, rows) * random.integers(0, 2, rows)
+            options["ignore_index"] = 0
+            inputs["targets"][0] = 1
+            options["sample_weights"][0] = 1.0
+        case 1:
+            convention = {"wrap_negative_labels": True}
+            inputs["targets"] = inputs["targets"] - classes * random.integers(0, 2, rows)
+        case 2:
+            convention = {"targets_argmax": True}
+            inputs["targets"] = _distribution(random, (rows, classes))
+        case 3:
+            convention = {"gradient_of_targets_summing_to_one": True}
+            inputs["targets"] = _distribution(random, (rows, classes)) * random.uniform(0.5, 2.0)
+        case 4:
+            convention = {"finite_zero_mean": True}
+            inputs["targets"] = np.full(rows, -7)
+            options["ignore_index"] = -7
+        case _:
+            convention = {"ignored_in_denominator": True}
+            inputs["targets"][0] = -7
+            options["ignore_index"] = -7
+    return Problem("softmax_cross_entropy", inputs, options, convention, None, wanted)
 
 
 def _categorical(random: Random) -> Problem:
@@ -205,11 +253,13 @@ def _kl(random: Random) -> Problem:
     options["log_target"] = bool((targets < 0).any())
     if not options["log_target"]:
         targets = np.abs(targets)
+    conventions: list[dict[str, Any]] = [{}, {}, {"clip": 1e-7}, {"denominator": "elements"}]
+    convention = conventions[int(random.integers(0, len(conventions)))]
     return Problem(
         "kl_divergence",
         {"targets": targets, "log_probabilities": log_q},
         options,
-        {},
+        convention,
         cotangent,
         ("targets", "log_probabilities"),
     )
@@ -242,7 +292,10 @@ def _binary(random: Random) -> Problem:
             convention = clamps[int(random.integers(0, len(clamps)))]
             inputs = {"probabilities": p, "targets": t}
             wanted = ("probabilities", "targets") if not convention else ("probabilities",)
-            return Problem("binary_cross_entropy", inputs, options, convention, cotangent, wanted)
+            vector = _direction(random, (n,)) if not convention and random.integers(0, 2) else None
+            if vector is not None and random.integers(0, 2):
+                options["base"] = 2.0
+            return Problem("binary_cross_entropy", inputs, options, convention, cotangent, wanted, vector=vector)
         case 1:
             options.pop("sample_weights", None)
             options["gamma"] = float(random.choice([0.0, 0.5, 1.0, 2.0, 5.0]))
@@ -252,9 +305,10 @@ def _binary(random: Random) -> Problem:
     if random.integers(0, 2):
         options["pos_weight"] = float(10.0 ** random.uniform(-3, 3))
     z = _logits(random, (1, n))[0]
-    return Problem(
-        "binary_cross_entropy_with_logits", {"logits": z, "targets": t}, options, {}, cotangent, ("logits", "targets")
-    )
+    inputs = {"logits": z, "targets": t}
+    vector = _direction(random, (n,)) if random.integers(0, 2) else None
+    wanted = ("logits", "targets")
+    return Problem("binary_cross_entropy_with_logits", inputs, options, {}, cotangent, wanted, vector=vector)
 
 
 def _categorical_focal(random: Random) -> Problem:
@@ -294,4 +348,5 @@ _MAKERS: tuple[Callable[[Random], Problem], ...] = (
     _cross_entropy,
     _nll,
     _categorical_focal,
+    _softmax_conventions,
 )

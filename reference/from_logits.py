@@ -1,0 +1,200 @@
+"""The losses of logits: softmax, log_softmax, softmax_cross_entropy, categorical_focal, linear_cross_entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from reference import arguments, softmax
+from reference.arguments import ArgumentError, Floats
+from reference.numbers import others_sum, vanishing
+from reference.problem import BLOCK, HESSIAN_VECTOR, Make, Problem, Result, by_rows, of_block, shaped_back
+from reference.reductions import reduction
+from reference.targets import Targets, targets_of
+
+
+def softmax_of(problem: Problem) -> Result:
+    """p_j = e^{x_j} / Σ_k e^{x_k}."""
+    return _function(problem, softmax.softmax, softmax.softmax_gradient)
+
+
+def log_softmax_of(problem: Problem) -> Result:
+    """ln p_j."""
+    return _function(problem, softmax.log_softmax, softmax.log_softmax_gradient)
+
+
+def _function(problem: Problem, value_of: Callable[[Any], Any], gradient_of: Callable[[Any, Any], Any]) -> Result:
+    x, axis = problem.classes_last("logits")
+    cotangent = problem.cotangent_of(np.moveaxis(x, -1, axis).shape)
+    classes = x.shape[-1]
+    flat = x.reshape(-1, classes)
+    u = problem.make(1.0) if cotangent is None else cotangent.moveaxis(axis, -1).reshape(*flat.shape)
+
+    def body(rows: slice) -> Result:
+        r = softmax.rows(problem.make(flat[rows]))
+        if not problem.wanted:
+            return value_of(r), {}
+        weights = of_block(u, rows) + r.weight.constant(np.zeros(r.weight.shape))
+        return value_of(r), {"logits": gradient_of(r, weights)}
+
+    value, slopes = by_rows(flat.shape[0], classes, body)
+    return value.reshape(*x.shape).moveaxis(-1, axis), shaped_back(slopes, x.shape, axis)
+
+
+def softmax_cross_entropy(problem: Problem) -> Result:
+    """−Σ_j a_j ln p_j, one per row."""
+    x, axis = problem.classes_last("logits")
+    t = targets_of(problem, x.shape, axis)
+    flat = x.reshape(-1, x.shape[-1])
+    vector = problem.vector_like(np.moveaxis(x, -1, axis).shape)
+    directions = None if vector is None else np.moveaxis(vector, axis, -1).reshape(flat.shape)
+    value, slopes = cross_entropy_of_rows(problem, t, lambda rows: problem.make(flat[rows]), directions)
+    return value, shaped_back(slopes, x.shape, axis)
+
+
+def cross_entropy_of_rows(
+    problem: Problem, t: Targets, logits: Callable[[slice], Any], directions: Floats | None = None
+) -> Result:
+    """The loss of rows of logits; the gradients `logits` and `targets` where they are wanted, one row per row, and the
+    product of the Hessian with the `directions`, one per row."""
+    how = reduction(t.row_weights, problem.options, problem.convention)
+    scale = problem.scale(how, t.row_weights.rows)
+    as_if = problem.convention.get("gradient_of_targets_summing_to_one")
+
+    def body(rows: slice) -> Result:
+        r, b = softmax.rows(logits(rows)), t.block(rows)
+        weight = of_block(scale, rows)
+        weight = weight if weight.shape == () else weight.column()
+        value = softmax.cross_entropy(r, b.a)
+        found: dict[str, Any] = {}
+        if "logits" in problem.wanted:
+            unit = b.unit if b.unit.shape == () else b.unit.column()
+            others = unit - b.a if as_if else others_sum(b.a)
+            slope = softmax.cross_entropy_gradient(r, b.a, others) * weight
+            found["logits"] = slope.where(np.broadcast_to(b.keep, slope.shape), slope.zeros())
+        if "targets" in problem.wanted:
+            pull = (b.a.zeros() + b.per_target) * weight
+            found["targets"] = vanishing(pull, pull * r.negative_logs())
+        if directions is not None:
+            product = softmax.hessian_vector(r, b.a.sum(), problem.make(directions[rows])) * weight
+            found[HESSIAN_VECTOR] = product.where(np.broadcast_to(b.keep, product.shape), product.zeros())
+        return value.where(b.keep[:, 0], value.zeros()), found
+
+    values, slopes = by_rows(t.valid.size, t.classes, body)
+    result = how.value(values, t.row_weights.rows)
+    return result, with_moving_denominator(problem, t, result, scale, slopes)
+
+
+def with_moving_denominator(
+    problem: Problem, t: Targets, result: Any, scale: Any, slopes: dict[str, Any]
+) -> dict[str, Any]:
+    """The gradient wrt targets less what they move in the denominator of a mean; see `Targets.moves_denominator`."""
+    if "targets" not in slopes or not t.moves_denominator(problem):
+        return slopes
+    each = result * scale
+
+    def body(rows: slice) -> Result:
+        b, own = t.block(rows), of_block(each, rows)
+        pull = (b.a.zeros() + b.per_row_weight) * (own if own.shape == () else own.column())
+        return own, {"targets": slopes["targets"][rows] - pull}
+
+    return {**slopes, **by_rows(t.valid.size, t.classes, body)[1]}
+
+
+def categorical_focal(problem: Problem) -> Result:
+    """−Σ_j a_j (1 − p_j)^γ ln p_j, one per row."""
+    x, axis = problem.classes_last("logits")
+    t = targets_of(problem, x.shape, axis)
+    make, classes = problem.make, x.shape[-1]
+    flat = x.reshape(-1, classes)
+    alpha = make(1.0)
+    if "alpha" in problem.options:
+        given = arguments.floats("alpha", problem.options["alpha"])
+        if given.shape not in ((), (classes,)) or not np.isfinite(given).all():
+            raise ArgumentError(f"alpha has shape {given.shape}: expected one finite number, or one per class")
+        alpha = make(given)
+    gamma = arguments.focusing(problem.options.get("gamma", 2.0))
+    how = reduction(t.row_weights, problem.options, problem.convention)
+    scale = problem.scale(how, t.row_weights.rows)
+
+    def body(rows: slice) -> Result:
+        r, b = softmax.rows(make(flat[rows])), t.block(rows)
+        weight = of_block(scale, rows)
+        weight = weight if weight.shape == () else weight.column()
+        a = b.a * alpha
+        found: dict[str, Any] = {}
+        if "logits" in problem.wanted:
+            found["logits"] = softmax.focal_gradient(r, a, gamma) * weight
+        if "targets" in problem.wanted:
+            slope = (b.a.zeros() + b.per_target) * alpha * softmax.focal_target_gradient(r, gamma)
+            found["targets"] = slope * weight
+        return softmax.focal(r, a, gamma), found
+
+    values, slopes = by_rows(flat.shape[0], classes, body)
+    return how.value(values, x.shape[:-1]), shaped_back(slopes, x.shape, axis)
+
+
+def linear_cross_entropy(problem: Problem) -> Result:
+    """softmax_cross_entropy of hidden · weight + bias."""
+    make = problem.make
+    hidden, weight = (arguments.floats(name, problem.inputs[name]) for name in ("hidden", "weight"))
+    if problem.options.get("axis", -1) not in (-1, hidden.ndim - 1):
+        raise ArgumentError("axis: linear_cross_entropy has its classes last, expected -1")
+    if hidden.ndim == 0 or weight.ndim != 2 or hidden.shape[-1] != weight.shape[0]:
+        raise ArgumentError(f"hidden has shape {hidden.shape} and weight {weight.shape}: expected (..., d) and (d, C)")
+    rows, depth, classes = hidden.shape[:-1], weight.shape[0], weight.shape[1]
+    if classes == 0:
+        raise ArgumentError("weight: expected at least one class")
+    flat, w = hidden.reshape(-1, depth), make(weight)
+    columns = w.moveaxis(0, 1)  # (C, d)
+    bias = make(0.0)
+    if "bias" in problem.inputs:
+        given = arguments.floats("bias", problem.inputs["bias"])
+        bias = make(arguments.shaped("bias", given, (classes,), "one per class"))
+    t = targets_of(problem, (*rows, classes), -1)
+    inner = replace(problem, wanted=("logits", *(n for n in problem.wanted if n == "targets")))
+    value, slopes = cross_entropy_of_rows(
+        inner, t, lambda block: _matrix_product(make, make(flat[block]), columns) + bias
+    )
+    found: dict[str, Any] = {}
+    if "targets" in slopes:
+        found["targets"] = slopes["targets"].reshape(*rows, classes)
+    pull = slopes["logits"]
+    if "hidden" in problem.wanted:
+        found["hidden"] = _matrix_product(make, pull, w).reshape(*hidden.shape)
+    if "weight" in problem.wanted:
+        found["weight"] = _matrix_product(make, make(flat).moveaxis(0, 1), pull.moveaxis(0, 1))
+    if "bias" in problem.wanted:
+        found["bias"] = pull.moveaxis(0, 1).sum()
+    return value, found
+
+
+def _matrix_product(make: Make, left: Any, right: Any) -> Any:
+    """left (n, k) times the transpose of right (m, k), some products at a time."""
+    n, k = left.shape
+    m = right.shape[0]
+    if n * m == 0:
+        return make(np.zeros((n, m)))
+    # A block of products per step: first as many columns, then as many rows as fit.
+    wide = max(1, min(m, BLOCK // max(k, 1)))
+    tall = max(1, BLOCK // max(wide * k, 1))
+    columns = [slice(start, start + wide) for start in range(0, m, wide)]
+
+    def body(rows: slice) -> Any:
+        parts = []
+        for some in columns:
+            factor, other = left[rows][:, None, :], right[some][None, :, :]
+            parts.append(vanishing(factor + other.zeros(), factor * other).sum())
+        return _beside(parts)
+
+    made = [body(slice(start, start + tall)) for start in range(0, n, tall)]
+    return type(made[0])(**{name: np.concatenate([getattr(p, name) for p in made]) for name in vars(made[0])})
+
+
+def _beside(parts: list[Any]) -> Any:
+    """Columns of a block of rows, side by side."""
+    first = parts[0]
+    return type(first)(**{n: np.concatenate([getattr(p, n) for p in parts], axis=-1) for n in vars(first)})
