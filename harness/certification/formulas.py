@@ -249,7 +249,7 @@ class _Problem:
                 # The denominator W = Σ s w q moves with the targets: −mean · s w / W besides.
                 moved = self._row_weight_slopes(shape)
                 scaled = [
-                    [v - value[0] * c * m for v, m in zip(row, moves, strict=True)]
+                    [_difference(v, value[0] * c * m) for v, m in zip(row, moves, strict=True)]
                     for c, row, moves in zip(pull, scaled, moved, strict=True)
                 ]
             gradients["targets"] = self._back(scaled, shape, axis)
