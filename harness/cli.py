@@ -88,6 +88,56 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("current", type=Path, metavar="CURRENT")
     gate.set_defaults(command=_gate)
 
+    upgrade = commands.add_parser("upgrade", help="what changes between two versions of a framework")
+    upgrade.add_argument("requirements", nargs="+", metavar="REQUIREMENT", help="the new side: torch==2.13.0")
+    upgrade.add_argument(
+        "--from",
+        dest="origin",
+        action="append",
+        default=[],
+        metavar="REQUIREMENT",
+        help="the old side; default: what is installed here",
+    )
+    upgrade.add_argument(
+        "-i",
+        "--implementation",
+        action="append",
+        metavar="NAME",
+        help="default: all that use the packages and are installed here",
+    )
+    upgrade.add_argument(
+        "--cases",
+        action="append",
+        default=[],
+        metavar="CASES",
+        help="files, folders, ids or globs of ids; default: all",
+    )
+    upgrade.add_argument("--modes", metavar="M,…", help="modes to run; `all` for every one; default: each one's first")
+    upgrade.add_argument("--dtypes", metavar="D,…", help="dtypes to run; default: all that a case names")
+    for side in ("old", "new"):
+        upgrade.add_argument(
+            f"--{side}-pin",
+            action="append",
+            default=[],
+            metavar="REQUIREMENT",
+            help=f"also on the {side} side, such as 'numpy<2'",
+        )
+        upgrade.add_argument(
+            f"--{side}-exclude-newer",
+            metavar="DATE",
+            help=f"the {side} side knows nothing released later, such as 2024-06-01",
+        )
+    upgrade.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="per call")
+    upgrade.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("reports/output/upgrade"),
+        metavar="FOLDER",
+        help="for both run files and the report",
+    )
+    upgrade.set_defaults(command=_upgrade)
+
     merge = commands.add_parser("merge", help="merge the run files of shards or families into one")
     merge.add_argument("runs", type=Path, nargs="+", metavar="RUN.jsonl")
     merge.add_argument("-o", "--output", type=Path, required=True, metavar="MERGED.jsonl")
@@ -179,6 +229,12 @@ def _gate(options: argparse.Namespace) -> ExitCode:
     from harness.commands.gating import gate
 
     return gate(options)
+
+
+def _upgrade(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.upgrading import upgrade
+
+    return upgrade(options)
 
 
 def _merge(options: argparse.Namespace) -> ExitCode:

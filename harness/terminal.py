@@ -16,6 +16,7 @@ from rich.table import Table
 from harness.records import INFRASTRUCTURE, SEVERITIES, Cell, Run
 from harness.suite.case import Case
 from harness.upgrade.gate import GateResult
+from harness.upgrade.report import Upgrade
 
 Tick = Callable[[str, int, int], None]
 
@@ -209,3 +210,20 @@ def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
             f"{escape(group.sentence[:300])}"
         )
         out.print(f"          {escape(group.repro)}")
+
+
+def show_upgrade(upgrade: Upgrade) -> None:
+    """The verdict, then what changed, gravest first, one line per cause with what reproduces it."""
+    out = console()
+    changed = bool(upgrade.difference.changes)
+    out.print(f"[bold {'red' if changed else 'green'}]{escape(upgrade.verdict)}[/]")
+    for name, (old, new) in upgrade.packages.items():
+        out.print(f"  {escape(name)}: {escape(old)} → {escape(new)}")
+    for group in upgrade.groups:
+        out.print(
+            f"  {len(group.changes):5} × {escape(group.implementation)} {group.loss} {group.kind}: "
+            f"{escape(group.sentence[:300])}"
+        )
+        out.print(f"          {escape(group.repro)}")
+    right = sum(song.as_planted for song in upgrade.songs)
+    out.print(f"canaries: {right} of {len(upgrade.songs)} planted changes reported as what they are")
