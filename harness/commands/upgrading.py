@@ -164,6 +164,8 @@ def _canary_run(path: Path) -> Run:
     suite = load_selection(canaries.CASES)
     implementations = tuple(resolve(name) for name in canaries.IMPLEMENTATIONS)
     record_with(
-        Order(suite.cases, suite.digest, Ledger(), implementations, Scope(dtypes=("float64",))), path, lambda *_: None
+        Order(suite.cases, suite.digest, Ledger(), implementations, Scope(dtypes=("float64", "float32"))),
+        path,
+        lambda *_: None,
     )
     return read_run(path)

@@ -54,11 +54,11 @@ class Song:
 
 def listen(run: Run) -> tuple[Song, ...]:
     """Every canary of a run, compared with the sound implementation in it."""
-    sound = _only(run, SOUND)
     songs = []
     for canary in CANARIES:
-        difference = compare_runs(sound, _only(run, canary.mutant), rename={canary.mutant: SOUND})
-        changes = [change for change in difference.changes if change.kind not in ("added", "removed")]
+        losses = run.header.implementations[canary.mutant]["losses"]
+        sound, changed = (_only(run, name, losses) for name in (SOUND, canary.mutant))
+        changes = compare_runs(sound, changed, rename={canary.mutant: SOUND}).changes
         kinds = sorted({change.kind for change in changes}, key=KINDS.index)
         songs.append(Song(canary, tuple(kinds), len(changes)))
     return tuple(songs)
@@ -69,7 +69,9 @@ def silent(songs: Sequence[Song]) -> tuple[Song, ...]:
     return tuple(song for song in songs if not song.as_planted)
 
 
-def _only(run: Run, name: str) -> Run:
-    cells = tuple(cell for cell in run.cells if cell.implementation == name)
+def _only(run: Run, name: str, losses: Sequence[str]) -> Run:
+    """The cells of one implementation, on cases of these losses."""
+    cases = run.header.suite["cases"]
+    cells = tuple(c for c in run.cells if c.implementation == name and cases[c.case]["loss"] in losses)
     header = replace(run.header, implementations={name: run.header.implementations[name]})
     return Run(header, cells, (), (), Footer(len(cells), {}))

@@ -112,7 +112,7 @@ class Changed:
         self,
         losses: tuple[str, ...],
         answer: Callable[[Call, Answer], Answer] = lambda _, answer: answer,
-        error: Callable[[ValueError], Exception] = lambda error: error,
+        error: Callable[[Exception], Exception] = lambda error: error,
     ) -> None:
         self._sound = Sound(losses=losses)
         self._answer = answer
@@ -124,7 +124,7 @@ class Changed:
     def evaluate(self, call: Call) -> Answer:
         try:
             return self._answer(call, self._sound.evaluate(call))
-        except ValueError as error:
+        except (ValueError, IndexError) as error:
             raise self._error(error) from None
 
 
@@ -137,7 +137,7 @@ def drifted(call: Call, answer: Answer) -> Answer:
     if call.dtype not in ("float64", "float32"):
         return answer
     exact = answer.value.to_float64()
-    return replace(answer, value=Array.of(exact * (1.0 + 2.5 * FORMATS[call.dtype].eps), call.dtype))
+    return replace(answer, value=Array.of(exact * (1.0 + 1.5 * FORMATS[call.dtype].eps), call.dtype))
 
 
 def warned(_: Call, answer: Answer) -> Answer:
