@@ -84,8 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(command=_report)
 
     gate = commands.add_parser("gate", help="compare a run with a baseline; red on what nobody accepted")
-    gate.add_argument("baseline", type=Path, metavar="BASELINE")
-    gate.add_argument("current", type=Path, metavar="CURRENT")
+    gate.add_argument("baseline", type=Path, metavar="BASELINE", help="left out: the committed baseline")
+    gate.add_argument("current", type=Path, nargs="?", metavar="CURRENT")
+    gate.add_argument("--against", type=Path, metavar="FILE", help="another committed baseline")
+    gate.add_argument("--github", action="store_true", help="annotations for the pages of a pull request")
     gate.set_defaults(command=_gate)
 
     upgrade = commands.add_parser("upgrade", help="what changes between two versions of a framework")
@@ -137,6 +139,12 @@ def _parser() -> argparse.ArgumentParser:
         help="for both run files and the report",
     )
     upgrade.set_defaults(command=_upgrade)
+
+    accept = commands.add_parser("accept", help="make a run the baseline; what it shows goes into the ledger")
+    accept.add_argument("run", type=Path, metavar="RUN.jsonl")
+    accept.add_argument("--baseline", type=Path, default=Path("reports/baseline/baseline.jsonl.gz"), metavar="FILE")
+    accept.add_argument("--ledger", type=Path, metavar="FOLDER", help="another ledger; default: cases/ledger")
+    accept.set_defaults(command=_accept)
 
     merge = commands.add_parser("merge", help="merge the run files of shards or families into one")
     merge.add_argument("runs", type=Path, nargs="+", metavar="RUN.jsonl")
@@ -229,6 +237,12 @@ def _gate(options: argparse.Namespace) -> ExitCode:
     from harness.commands.gating import gate
 
     return gate(options)
+
+
+def _accept(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.gating import accept
+
+    return accept(options)
 
 
 def _upgrade(options: argparse.Namespace) -> ExitCode:
