@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write the report of a run file")
     report.add_argument("run", type=Path, metavar="RUN.jsonl")
     report.add_argument("-o", "--output", type=Path, metavar="REPORT.html", default=Path("reports/output/report.html"))
-    for name in ("markdown", "junit", "csv"):
+    for name in ("markdown", "junit", "csv", "badge"):
         report.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write it as {name}")
     report.set_defaults(command=_report)
 
