@@ -97,8 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     _selection(explain)
     explain.set_defaults(command=_explain)
 
-    repro = commands.add_parser("repro", help="run one cell again and show expected and observed")
+    repro = commands.add_parser("repro", help="one cell as a standalone script, or as an issue")
     repro.add_argument("cell", metavar="CELL", help="its name: case[implementation:mode:dtype:aspect]")
+    form = repro.add_mutually_exclusive_group()
+    form.add_argument("--issue", action="store_true", help="the text of an issue in Markdown instead of the script")
+    form.add_argument("--again", action="store_true", help="run the cell once more and show expected and observed")
     repro.set_defaults(command=_repro)
 
     cases = commands.add_parser("cases", help="lint, list, show the cases, or emit their schema")
@@ -164,7 +167,7 @@ def _explain(options: argparse.Namespace) -> ExitCode:
 
 
 def _repro(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.running import repro
+    from harness.commands.reproducing import repro
 
     return repro(options)
 
