@@ -21,7 +21,9 @@ from harness.suite.case import ArraySpec, Case
 Realize = Callable[[ArraySpec, str], Array]
 
 
-def truth_table(case: Case, dtype: str, realize: Realize, evaluated: Evaluated | None = None) -> TruthTable:
+def truth_table(
+    case: Case, dtype: str, realize: Realize, evaluated: Evaluated | None = None, *, exact: bool = True
+) -> TruthTable:
     """The truths of a case in a dtype, its inputs rounded to the dtype first; `evaluated` are those known already."""
     return TruthTable(
         loss=case.loss,
@@ -31,6 +33,7 @@ def truth_table(case: Case, dtype: str, realize: Realize, evaluated: Evaluated |
         differentiate=case.differentiate,
         cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
         evaluated=evaluated,
+        exact=exact,
     )
 
 
@@ -64,6 +67,10 @@ class Bench:
     """By ledger entry: judged cells it selects."""
     explained: Counter[str] = field(default_factory=Counter)
     """By ledger entry: cells it explains."""
+    exact: bool = True
+    """False judges by the plain float64 evaluation: for a first look, see harness.fuzzing."""
+    searches: bool = True
+    """Whether the cause of what nothing explains is searched for."""
     _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
     _ledgers: dict[str, Ledger] = field(default_factory=dict)
     """By case: the ledger entries that can be about it."""
@@ -81,7 +88,8 @@ class Bench:
             self._ledgers[case.id] = self.ledger.about(case.id)
         ledger = self._ledgers[case.id]
         if key not in self._tables:
-            self._tables[key] = truth_table(case, question.dtype, self.realize, self.evaluated.setdefault(case.id, {}))
+            known = self.evaluated.setdefault(case.id, {})
+            self._tables[key] = truth_table(case, question.dtype, self.realize, known, exact=self.exact)
         description = self.descriptions[question.implementation]
         subject = Subject(
             case=case.id,
@@ -93,6 +101,7 @@ class Bench:
             differentiate=case.differentiate,
             flush_to_zero=description.flush_to_zero,
             table=self._tables[key],
+            searches=self.searches,
         )
         cells = list(judge(subject, outcome, ledger))
         spot = (question.implementation, *key)

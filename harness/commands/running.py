@@ -71,7 +71,7 @@ def order_from(options: argparse.Namespace) -> Order:
         modes=None if options.modes is None else tuple(options.modes.split(",")),
         shard=_shard(options.shard),
     )
-    implementations = _implementations(options)
+    implementations = chosen_implementations(options)
     everything = not options.cases and options.shard is None and options.dtypes is None
     ledger_folder = options.ledger if options.ledger is not None else find_cases_directory() / "ledger"
     if options.ledger is not None and not options.ledger.is_dir():
@@ -90,7 +90,8 @@ def order_from(options: argparse.Namespace) -> Order:
     )
 
 
-def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
+def chosen_implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
+    """The implementations a command line names; all that are installed where it names none."""
     try:
         if options.implementation:
             return tuple(resolve(name) for name in options.implementation)

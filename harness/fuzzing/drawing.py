@@ -24,7 +24,7 @@ CHUNK = 64
 """Cases drawn at once: enough that Hypothesis's own start-up, some milliseconds, does not count."""
 
 DTYPES = ("float64", "float32", "float32", "float16", "bfloat16")
-"""float32 twice: it is what people compute in."""
+"""float32 twice: it is what people compute in. Every case is asked in a second format too, which costs no drawing."""
 
 _ORDINARY = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, -0.5, -1.0, -2.0)
 _TIES = (1.0, 1.0, 1.0, 0.0, -0.0)
@@ -34,6 +34,7 @@ _SPECIAL = (float("inf"), float("-inf"), float("nan"))
 _PROBABILITIES = (0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.9)
 _TINY = (0.0, 1.0, 1e-310, 1e-40, 1e-20, 1e-13, 1e-12, 1e-10, 1e-8, 1e-7, 9e-8, 1e-4, 1 - 1e-7, 1 - 1e-3, 0.999)
 _LOGS = (-0.5, -1.0, -2.0, -0.25, 0.0, -16.0, -100.0, -1e4, float("-inf"))
+_LOGS_OF_TARGETS = (-0.5, -1.0, -2.0, -0.25, -16.0, float("-inf"))
 _WEIGHTS = (1.0, 2.0, 0.5, 0.0, 3.0, 0.25)
 _WRONG_LABELS = (-1, -100, 255, 2**32, 2**32 + 1, -(2**32))
 """Labels no small number of classes holds: the last of Python's indexing, the default of ignore_index, wrapping."""
@@ -88,17 +89,16 @@ _LOGIT_KIND = st.sampled_from(("ordinary", "ordinary", "ties", "large", "large",
 
 def _logit_rows(draw: Any, shape: tuple[int, ...], dtype: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     kind = draw(_LOGIT_KIND)
-    size = int(np.prod(shape))
     fmt = FORMATS[dtype]
     match kind:
         case "shifted":
             offset = draw(st.sampled_from((100.0, 1000.0, -1e4, 1e4, 6e4, 1e8)))
-            values = np.array(draw(st.lists(_KINDS["ordinary"], min_size=size, max_size=size))) + offset
+            values = _filled(draw, shape, _KINDS["ordinary"]) + offset
         case "ends":
             ends = (fmt.smallest_subnormal, fmt.smallest_normal, fmt.eps, 1 + fmt.eps, fmt.largest, -fmt.largest, 0.0)
-            values = np.array(draw(st.lists(st.sampled_from(ends), min_size=size, max_size=size)))
+            values = _filled(draw, shape, st.sampled_from(ends))
         case _:
-            values = np.array(draw(st.lists(_KINDS[kind], min_size=size, max_size=size)))
+            values = _filled(draw, shape, _KINDS[kind])
     return rounded(values.reshape(shape), fmt)
 
 
@@ -137,7 +137,7 @@ def _case(
         inputs=inputs,
         location=LOCATION,
         options=options,
-        dtypes=(dtype,),
+        dtypes=(dtype, "float64" if dtype == "float32" else "float32"),
         differentiate=differentiate,
         cotangent=cotangent,
         tags=("fuzz",),
@@ -168,6 +168,12 @@ def _reduction(draw: Any) -> dict[str, Any]:
     return {"reduction": draw(_REDUCTIONS)}
 
 
+def _filled(draw: Any, shape: tuple[int, ...], values: st.SearchStrategy[Any]) -> np.ndarray[Any, np.dtype[Any]]:
+    """An array of drawn numbers."""
+    size = int(np.prod(shape))
+    return np.array(draw(st.lists(values, min_size=size, max_size=size))).reshape(shape)
+
+
 _PERHAPS = st.sampled_from((True, False, False))
 _RARELY = st.sampled_from((True,) + (False,) * 15)
 _LAYOUT = st.sampled_from(("contiguous",) * 6 + ("strided", "transposed"))
@@ -176,8 +182,7 @@ _LAYOUT = st.sampled_from(("contiguous",) * 6 + ("strided", "transposed"))
 def _cotangent(draw: Any, options: dict[str, Any], shape: tuple[int, ...]) -> ArraySpec | None:
     if options["reduction"] != "none" or not draw(_PERHAPS):
         return None
-    size = int(np.prod(shape))
-    return _spec(np.array(draw(st.lists(_floats((1.0, -2.0, 0.5, 3.0)), min_size=size, max_size=size))).reshape(shape))
+    return _spec(_filled(draw, shape, _floats((1.0, -2.0, 0.5, 3.0))))
 
 
 def _axis(shape: tuple[int, ...]) -> int:
@@ -190,15 +195,15 @@ def _class_targets(
     """Labels or distributions, now and then wrong ones; with the kind of error that is right for those."""
     axis = _axis(shape) % len(shape)
     rows = tuple(n for n in (*shape[:axis], *shape[axis + 1 :]))
-    classes, count = shape[axis], int(np.prod(rows))
-    labels = np.array(draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count))).reshape(rows)
+    classes = shape[axis]
+    labels = _filled(draw, rows, st.integers(0, classes - 1))
     kind = draw(st.sampled_from(("labels", "labels", "labels", "one-hot", "soft", "sum", "ignored", "wrong", "row")))
     if kind == "labels":
         return _spec(labels, draw(_LABEL_TYPES)), None
     if kind == "ignored":
         ignored = draw(st.sampled_from((-100, 0, -1)))
         options["ignore_index"] = ignored
-        chosen = np.array(draw(st.lists(st.booleans(), min_size=count, max_size=count))).reshape(rows)
+        chosen = _filled(draw, rows, st.booleans())
         return _spec(np.where(chosen, ignored, labels), "int64"), None
     if kind == "wrong" and draw(_PERHAPS):
         wrong = draw(st.sampled_from((*_WRONG_LABELS, classes, classes + 2)))
@@ -225,10 +230,7 @@ def _weights(draw: Any, options: dict[str, Any], shape: tuple[int, ...], names: 
         if name == "class_weights":
             options[name] = _spec(draw(st.lists(_floats(_WEIGHTS), min_size=shape[axis], max_size=shape[axis])))
         elif name == "sample_weights":
-            count = int(np.prod(rows))
-            options[name] = _spec(
-                np.array(draw(st.lists(_floats(_WEIGHTS), min_size=count, max_size=count))).reshape(rows)
-            )
+            options[name] = _spec(_filled(draw, rows, _floats(_WEIGHTS)))
         elif name == "label_smoothing":
             options[name] = draw(_floats((0.1, 0.25, 1.0)))
 
@@ -256,7 +258,8 @@ def _softmax_cross_entropy(draw: Any) -> Case:
         options["label_smoothing"], raises = draw(_floats((-0.1, 1.5))), "invalid_option"
     logits = _spec(_logit_rows(draw, shape, dtype), layout=draw(_LAYOUT))
     cotangent = None if raises else _cotangent(draw, options, rows)
-    return _case(draw, "softmax_cross_entropy", dtype, {"logits": logits, "targets": targets}, options, raises, cotangent)
+    inputs = {"logits": logits, "targets": targets}
+    return _case(draw, "softmax_cross_entropy", dtype, inputs, options, raises, cotangent)
 
 
 def _long(draw: Any, dtype: str, options: dict[str, Any]) -> Case:
@@ -272,21 +275,18 @@ def _long(draw: Any, dtype: str, options: dict[str, Any]) -> Case:
 def _activation(draw: Any, loss: str) -> Case:
     dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3), (4, 2))))
     logits = _logit_rows(draw, shape, dtype)
-    size = int(np.prod(shape))
-    upstream = np.array(draw(st.lists(_floats((1.0, -2.0, 0.5, 0.0)), min_size=size, max_size=size))).reshape(shape)
+    upstream = _filled(draw, shape, _floats((1.0, -2.0, 0.5, 0.0)))
     return _case(draw, loss, dtype, {"logits": _spec(logits)}, {}, None, _spec(upstream) if draw(_PERHAPS) else None)
 
 
 def _probability_rows(
     draw: Any, shape: tuple[int, ...], dtype: str, *, normalised: bool
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    size = int(np.prod(shape))
     kind = draw(st.sampled_from(("ordinary", "ordinary", "tiny", "certain")))
     if kind == "certain":
-        values = np.eye(shape[-1])[np.array(draw(st.lists(st.integers(0, shape[-1] - 1), min_size=shape[0], max_size=shape[0])))]
+        values = np.eye(shape[-1])[_filled(draw, shape[:-1], st.integers(0, shape[-1] - 1))]
         return rounded(values, FORMATS[dtype])
-    values = np.array(draw(st.lists(_floats(_PROBABILITIES, _TINY if kind == "tiny" else ()), min_size=size, max_size=size)))
-    values = values.reshape(shape)
+    values = _filled(draw, shape, _floats(_PROBABILITIES, _TINY if kind == "tiny" else ()))
     if normalised and kind == "ordinary":
         values = values / values.sum(-1, keepdims=True)
     return rounded(values, FORMATS[dtype])
@@ -325,12 +325,12 @@ def _entropy(draw: Any) -> Case:
 def _kl_divergence(draw: Any) -> Case:
     dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
     options: dict[str, Any] = {"reduction": draw(st.sampled_from(("none", "none", "sum", "mean", "batchmean")))}
-    size = int(np.prod(shape))
-    logs = np.array(draw(st.lists(_floats(_LOGS), min_size=size, max_size=size))).reshape(shape)
+    logs = _filled(draw, shape, _floats(_LOGS))
     targets = _probability_rows(draw, shape, dtype, normalised=True)
     if draw(_PERHAPS):
         options["log_target"] = True
-        targets = rounded(np.array(draw(st.lists(_floats(_LOGS), min_size=size, max_size=size))).reshape(shape), FORMATS[dtype])
+        logs_of = _filled(draw, shape, _floats(_LOGS_OF_TARGETS))
+        targets = rounded(logs_of, FORMATS[dtype])
     inputs = {"targets": _spec(targets), "log_probabilities": _spec(rounded(logs, FORMATS[dtype]))}
     return _case(draw, "kl_divergence", dtype, inputs, options)
 
@@ -339,8 +339,7 @@ def _kl_divergence(draw: Any) -> Case:
 def _nll_loss(draw: Any) -> Case:
     dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
     options = _reduction(draw)
-    size = int(np.prod(shape))
-    logs = np.array(draw(st.lists(_floats(_LOGS), min_size=size, max_size=size))).reshape(shape)
+    logs = _filled(draw, shape, _floats(_LOGS))
     labels = draw(st.lists(st.integers(0, shape[1] - 1), min_size=shape[0], max_size=shape[0]))
     raises = None
     if draw(_RARELY):
@@ -356,31 +355,29 @@ _BINARY_TARGETS = st.sampled_from(("bits", "bits", "bits", "soft"))
 
 
 def _binary_targets(draw: Any, shape: tuple[int, ...], dtype: str) -> tuple[ArraySpec, str | None]:
-    size = int(np.prod(shape))
+    """Bits or soft targets, now and then one that is no probability, with the kind of error that is right then."""
     choice = (0.0, 1.0) if draw(_BINARY_TARGETS) == "bits" else (0.0, 1.0, 0.5, 0.25, 0.999)
-    targets = draw(st.lists(_floats(choice), min_size=size, max_size=size))
+    targets = _filled(draw, shape, _floats(choice))
     raises = None
     if draw(_RARELY):
-        targets[0], raises = draw(_floats((1.5, -0.5, 2.0))), "invalid_probability"
-    return _spec(rounded(np.array(targets).reshape(shape), FORMATS[dtype])), raises
+        targets.flat[0], raises = draw(_floats((1.5, -0.5, 2.0))), "invalid_probability"
+    return _spec(rounded(targets, FORMATS[dtype])), raises
 
 
 @st.composite
 def _binary_with_logits(draw: Any) -> Case:
     dtype, shape = draw(st.sampled_from(DTYPES)), draw(_BINARY_SHAPES)
     options = _reduction(draw)
-    targets, raises = _binary_targets(draw, shape, dtype)
-    if raises is None:
-        if draw(_PERHAPS):
-            options["pos_weight"] = draw(_floats((3.0, 0.5, 1.0)))
-        elif draw(_PERHAPS):
-            options["sample_weights"] = _spec(
-                np.array(draw(st.lists(_floats(_WEIGHTS), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))).reshape(shape)
-            )
-            _denominator(draw, options)
+    # The formula is linear in the target, and no framework refuses one outside [0, 1]: there is a truth for it.
+    targets, _ = _binary_targets(draw, shape, dtype)
+    if draw(_PERHAPS):
+        options["pos_weight"] = draw(_floats((3.0, 0.5, 1.0)))
+    elif draw(_PERHAPS):
+        options["sample_weights"] = _spec(_filled(draw, shape, _floats(_WEIGHTS)))
+        _denominator(draw, options)
     inputs = {"logits": _spec(_logit_rows(draw, shape, dtype)), "targets": targets}
-    cotangent = None if raises else _cotangent(draw, options, shape)
-    return _case(draw, "binary_cross_entropy_with_logits", dtype, inputs, options, raises, cotangent)
+    cotangent = _cotangent(draw, options, shape)
+    return _case(draw, "binary_cross_entropy_with_logits", dtype, inputs, options, None, cotangent)
 
 
 @st.composite
@@ -410,7 +407,7 @@ def _binary_focal(draw: Any) -> Case:
 def _categorical_focal(draw: Any) -> Case:
     dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
     options: dict[str, Any] = {**_reduction(draw), "gamma": draw(_floats((0.0, 0.5, 2.0)))}
-    labels = np.array(draw(st.lists(st.integers(0, shape[1] - 1), min_size=shape[0], max_size=shape[0])))
+    labels = _filled(draw, shape[:1], st.integers(0, shape[1] - 1))
     inputs = {"logits": _spec(_logit_rows(draw, shape, dtype)), "targets": _spec(np.eye(shape[1])[labels])}
     return _case(draw, "categorical_focal", dtype, inputs, options)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.floats import FORMATS
+from harness.floats import FORMATS, FloatFormat
 from harness.judgement.agreement import BUDGET, Floats, Target, compare
 from harness.judgement.ledger import Ledger, Observed
 from harness.judgement.relations.catalogue import Relation
@@ -54,7 +54,7 @@ def judge_relation(
     returned = {part: o for part, o in outcomes.items() if isinstance(o, Returned)}
     try:
         equations = list(relation.equations(_answered(subject, pose, returned)))
-        failing = _first_failing(equations, subject)
+        failing = _first_failing(equations, subject, _coarsest(subject.dtype, returned))
     except (ValueError, IndexError) as error:
         sentence = f"the answers have shapes that cannot be related: {error}"
         wrong = replace(cell, verdict="disagrees", severity="silently_wrong", explanation=sentence)
@@ -123,8 +123,16 @@ def _answered(subject: Subject, pose: Pose, returned: Mapping[str, Returned]) ->
     )
 
 
-def _first_failing(equations: list[Equation], subject: Subject) -> tuple[Equation, float, str] | None:
-    fmt = FORMATS[subject.dtype]
+def _coarsest(dtype: str, returned: Mapping[str, Returned]) -> FloatFormat:
+    """The format the relation is judged in: that of the answers where they come back narrower than what was asked.
+
+    The narrowing itself is what the cell of the value is about.
+    """
+    names = {dtype, *(o.value.dtype for o in returned.values() if o.value.dtype in FORMATS)}
+    return max((FORMATS[name] for name in names), key=lambda fmt: fmt.eps)
+
+
+def _first_failing(equations: list[Equation], subject: Subject, fmt: FloatFormat) -> tuple[Equation, float, str] | None:
     for equation in equations:
         left, right = np.broadcast_arrays(np.asarray(equation.left), np.asarray(equation.right))
         if equation.at_most:
@@ -133,7 +141,8 @@ def _first_failing(equations: list[Equation], subject: Subject) -> tuple[Equatio
         gauge: Floats = np.zeros(right.shape)
         if equation.gauge is not None:
             size = np.where(np.isfinite(right), np.abs(right), 0.0)
-            gauge = TWICE * np.maximum(np.broadcast_to(np.nan_to_num(equation.gauge), right.shape), size)
+            with np.errstate(over="ignore"):
+                gauge = TWICE * np.maximum(np.broadcast_to(np.nan_to_num(equation.gauge), right.shape), size)
         result = compare(left, Target(right, np.zeros(right.shape), gauge), fmt, flush_to_zero=subject.flush_to_zero)
         exactly = equation.gauge is None and not bool(((left == right) | (np.isnan(left) & np.isnan(right))).all())
         if exactly or not result.agrees:
