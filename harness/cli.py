@@ -155,8 +155,11 @@ def _parser() -> argparse.ArgumentParser:
     _selection(explain)
     explain.set_defaults(command=_explain)
 
-    repro = commands.add_parser("repro", help="run one cell again and show expected and observed")
+    repro = commands.add_parser("repro", help="one cell as a standalone script, or as an issue")
     repro.add_argument("cell", metavar="CELL", help="its name: case[implementation:mode:dtype:aspect]")
+    form = repro.add_mutually_exclusive_group()
+    form.add_argument("--issue", action="store_true", help="the text of an issue in Markdown instead of the script")
+    form.add_argument("--again", action="store_true", help="run the cell once more and show expected and observed")
     repro.set_defaults(command=_repro)
 
     cases = commands.add_parser("cases", help="lint, list, show the cases, or emit their schema")
@@ -179,6 +182,19 @@ def _parser() -> argparse.ArgumentParser:
     kills.add_argument("-o", "--output", type=Path, metavar="KILLS.json", help="write the matrix here")
     kills.add_argument("--parallel", type=int, default=os.cpu_count() or 1, metavar="N", help="cases side by side")
     kills.set_defaults(command=_kills)
+
+    fuzz = commands.add_parser("fuzz", help="draw cases at random, judge them, and shrink what disagrees")
+    fuzz.add_argument("-i", "--implementation", action="append", metavar="NAME", help="default: all that are installed")
+    fuzz.add_argument("--family", metavar="NAME", help="all implementations of one family, e.g. torch")
+    fuzz.add_argument("--loss", action="append", metavar="NAME", help="only this loss; may be given several times")
+    fuzz.add_argument("--minutes", type=float, default=5.0, metavar="M", help="how long to go on; default: 5")
+    fuzz.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed draws the same cases")
+    fuzz.add_argument("--save", type=Path, metavar="FOLDER", help="write every finding as case, ledger stub and script")
+    fuzz.add_argument("--no-ledger", action="store_true", help="take nothing as known")
+    fuzz.add_argument("--first-mode", action="store_true", help="only the first mode of each implementation")
+    fuzz.add_argument("--parallel", type=int, default=2, metavar="N", help="workers side by side")
+    fuzz.add_argument("--python", metavar="PATH", help="interpreter of another environment to run the workers in")
+    fuzz.set_defaults(command=_fuzz)
 
     certify = commands.add_parser("certify", help="certify the reference with mpmath")
     certify.add_argument("-o", "--output", type=Path, metavar="CERTIFICATE.json")
@@ -222,9 +238,15 @@ def _explain(options: argparse.Namespace) -> ExitCode:
 
 
 def _repro(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.running import repro
+    from harness.commands.reproducing import repro
 
     return repro(options)
+
+
+def _fuzz(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.fuzzing import fuzz
+
+    return fuzz(options)
 
 
 def _report(options: argparse.Namespace) -> ExitCode:
