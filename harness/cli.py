@@ -81,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("-o", "--output", type=Path, metavar="REPORT.html", default=Path("reports/output/report.html"))
     for name in ("markdown", "junit", "csv", "badge"):
         report.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write it as {name}")
+    report.add_argument("--baseline", type=Path, metavar="RUN.jsonl", help="an earlier run, to say what changed")
+    report.add_argument("--kills", type=Path, metavar="KILLS.json", help="a kill matrix of `xent kills`: a page of it")
     report.set_defaults(command=_report)
 
     gate = commands.add_parser("gate", help="compare a run with a baseline; red on what nobody accepted")
