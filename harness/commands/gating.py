@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import reports.gate
 import reports.github
 from harness import terminal
 from harness.cli import UsageError
@@ -32,6 +33,9 @@ def gate(options: argparse.Namespace) -> ExitCode:
         baseline, current = _existing(options.baseline), _existing(options.current)
     result = decide(baseline, current)
     terminal.show_gate(result, baseline, current)
+    if options.markdown is not None:
+        options.markdown.parent.mkdir(parents=True, exist_ok=True)
+        options.markdown.write_text(reports.gate.markdown(result, current), encoding="utf-8")
     if options.github and result.difference is not None:
         for line in reports.github.workflow_commands(result.difference, (baseline, current)):
             print(line)
