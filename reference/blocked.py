@@ -48,10 +48,13 @@ def evaluate_blocked(
 
     Inputs and options are those of `evaluate`; `cotangent` has the shape of the value.
     """
+    logits = np.asarray(inputs.get("logits"))
+    plain = logits.dtype in (np.float32, np.float64) and logits.flags.c_contiguous and logits.size > 0
+    if loss in ("softmax", "log_softmax") and plain and not gradient:
+        with np.errstate(all="ignore"):
+            return _activation(loss, logits, options)
     if loss not in ("softmax_cross_entropy", "binary_cross_entropy_with_logits"):
         return None
-    logits = np.asarray(inputs["logits"])
-    plain = logits.dtype in (np.float32, np.float64) and logits.flags.c_contiguous and logits.size > 0
     if not plain or not set(options) <= {"reduction", "denominator", "axis"}:
         return None
     if options.get("reduction") not in ("none", "sum", "mean") or options.get("denominator") == "weights":
@@ -73,34 +76,58 @@ def _softmax(
     if labels.min() < 0 or labels.max() >= classes:
         return None
     rows, targets = logits.reshape(-1, classes), labels.reshape(-1)
-    losses = np.empty(len(rows), logits.dtype)
+    count = len(rows)
+    numbers = np.arange(count)
+    of_target = rows[numbers, targets]
+    largest, others = np.empty(count, logits.dtype), np.empty(count, logits.dtype)
     gradient = np.empty_like(rows) if wanted else None
     weights = _weights(options, cotangent, labels.shape, logits.dtype)
     per_block = max(1, BLOCK_BYTES // (classes * logits.itemsize))
-    spare = np.empty((min(per_block, len(rows)), classes), logits.dtype)
-    numbers = np.arange(len(spare))
-    for block in _blocks(len(rows), per_block):
+    spare = np.empty((min(per_block, count), classes), logits.dtype)
+    for block in _blocks(count, per_block):
         x, t = rows[block], targets[block]
         e = spare[: len(x)] if gradient is None else gradient[block]
-        of_target = (numbers[: len(x)], t)
+        spot = (numbers[: len(x)], t)
+        largest[block] = _largest(x)
+        np.subtract(x, largest[block, None], out=e)
+        np.exp(e, out=e)
+        e[spot] = 0
+        np.add.reduce(e, axis=1, out=others[block])
+        if gradient is not None:
+            scale = weights[block] / (others[block] + np.exp(of_target[block] - largest[block]))
+            e *= scale[:, None]
+            e[spot] = -others[block] * scale
+    distance = largest - of_target
+    losses = np.where(distance == 0, np.log1p(others), distance + np.log(others + np.exp(-distance)))
+    if np.isnan(losses).any() or not np.isfinite(largest).all():
+        return None  # what is not finite has limits of its own
+    return Blocked(_reduced(losses.reshape(labels.shape), options), _shaped(gradient, logits.shape))
+
+
+def _activation(loss: str, logits: Numbers, options: Mapping[str, Any]) -> Blocked | None:
+    """e^{d_j} / Σ e^{d_k}, or d_j − log Σ e^{d_k}, with d = x − M."""
+    if logits.ndim < 1 or options.get("axis", -1) not in (-1, logits.ndim - 1):
+        return None
+    classes = logits.shape[-1]
+    rows = logits.reshape(-1, classes)
+    found = np.empty_like(rows)
+    per_block = max(1, BLOCK_BYTES // (classes * logits.itemsize))
+    spare = np.empty((min(per_block, len(rows)), classes), logits.dtype)
+    for block in _blocks(len(rows), per_block):
+        x, out = rows[block], found[block]
         largest = _largest(x)
         if not np.isfinite(largest).all():
             return None
-        np.subtract(x, largest[:, None], out=e)
-        np.exp(e, out=e)
-        own = e[of_target]
-        e[of_target] = 0
-        others = e.sum(axis=1)
-        total = others + own
-        distance = largest - x[of_target]
-        losses[block] = np.where(distance == 0, np.log1p(others), distance + np.log(total))
-        if np.isnan(losses[block]).any():
+        np.subtract(x, largest[:, None], out=out)
+        e = np.exp(out, out=out if loss == "softmax" else spare[: len(x)])
+        total = e.sum(axis=1, keepdims=True)
+        if np.isnan(total).any():
             return None
-        if gradient is not None:
-            scale = weights[block] / total
-            e *= scale[:, None]
-            e[of_target] = -others * scale
-    return Blocked(_reduced(losses.reshape(labels.shape), options), _shaped(gradient, logits.shape))
+        if loss == "softmax":
+            out /= total
+        else:
+            out -= np.log(total)
+    return Blocked(found.reshape(logits.shape), None)
 
 
 def _largest(rows: Numbers) -> Numbers:
@@ -111,8 +138,8 @@ def _largest(rows: Numbers) -> Numbers:
     """
     integers = rows.view(np.int32 if rows.dtype == np.float32 else np.int64).max(axis=1)
     largest: Numbers = integers.view(rows.dtype)
-    negative = integers < 0
-    if negative.any():
+    if integers.min() < 0:
+        negative = integers < 0
         largest[negative] = rows[negative].max(axis=1)
     return largest
 
@@ -120,7 +147,10 @@ def _largest(rows: Numbers) -> Numbers:
 def _binary(
     logits: Numbers, targets: Numbers, options: Mapping[str, Any], wanted: bool, cotangent: Any
 ) -> Blocked | None:
-    """|z|·w + log1p(u), u = e^{−|z|}, w = 1 − y where z ≥ 0, else y; gradient ((1 − y)·a − y·b) / (1 + u), a + b = 1 + u."""
+    """|z|·w + log1p(u) with u = e^{−|z|} and w = 1 − y where z ≥ 0, else y.
+
+    The gradient is ((1 − y)·a − y·b) / (1 + u) with {a, b} = {1, u}, a = 1 where z ≥ 0.
+    """
     if "axis" in options or targets.dtype != logits.dtype or targets.shape != logits.shape:
         return None
     if not targets.flags.c_contiguous or not (targets.min() >= 0 and targets.max() <= 1):

@@ -7,8 +7,9 @@ bytes as a workload has, give the least time its bytes need. Only `xent bench` u
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,12 @@ class Machine:
             case "read":
                 # Of NumPy's reductions that of the largest integer comes nearest to the memory's speed.
                 integers = np.array_split(data.view(np.int32), _threads())
-                run = _side_by_side([lambda part=part: part.max() for part in integers])
+                run = _side_by_side([part.max for part in integers])
             case "copy":
                 target = np.empty_like(data)
                 target.fill(1)  # so that its pages are there
                 pairs = zip(np.array_split(target, _threads()), np.array_split(data, _threads()), strict=True)
-                run = _side_by_side([lambda to=to, source=source: np.copyto(to, source) for to, source in pairs])
+                run = _side_by_side([partial(np.copyto, to, source) for to, source in pairs])
             case other:
                 raise Unsupported(f"a machine computes no {other}")
         one = Array.of(np.float32(1))
@@ -54,7 +55,7 @@ def _nothing() -> None:
     """What an implementation would be that took no time."""
 
 
-def _side_by_side(parts: list[Callable[[], Any]]) -> Callable[[], Any]:
+def _side_by_side(parts: Sequence[Callable[[], Any]]) -> Callable[[], Any]:
     """All parts at once, each in a thread: NumPy lets go of the interpreter's lock while it reads or copies."""
     if len(parts) == 1:
         return parts[0]

@@ -198,7 +198,8 @@ def _row(speed: Speed) -> tuple[str, ...]:
     disturbed = f", {100 * f['disturbed']:.0f} % of blocks disturbed" if f["disturbed"] > 0.2 else ""
     ratio = ("", "")
     if "ratio" in f:
-        ratio = (f"{f['ratio']:.3g}", f"{f['ratio_low']:.3g}–{f['ratio_high']:.3g}")
+        ends = f"{f['ratio_low']:.3g}–{f['ratio_high']:.3g}" if "ratio_low" in f else ""
+        ratio = (f"{f['ratio']:.3g}", ends)
     verdict = "" if speed.implementation == YARDSTICK else speed.verdict
     return (
         name,

@@ -26,7 +26,7 @@ from harness.outcomes import Missing, Refused
 from harness.records import Speed
 from harness.speed import limit, plan
 from harness.speed import statistics as judging
-from harness.speed.worker import Core, TimedWorker, WorkerLost
+from harness.speed.worker import Core, TimedWorker, WorkerLostError
 from harness.suite.case import ArraySpec, Case, Location
 from harness.suite.generators import realize
 from harness.suite.workloads import BOTH, FORWARD, Workload
@@ -207,7 +207,7 @@ class Session:
                     continue
                 try:
                     found.blocks[-1].append(run(found.calls))
-                except WorkerLost as lost:
+                except WorkerLostError as lost:
                     found.verdict, found.explanation = "crashed", str(lost)
         for player, worker in ready.items():
             if self._found[task.name, player].verdict in GOOD:
@@ -279,13 +279,13 @@ class Session:
     ) -> list[tuple[str, Callable[[int], Block], Found]]:
         worker = workers.get(MACHINE.name)
         if worker is None:
-            raise WorkerLost(f"the machine itself cannot be measured: {self.absent[MACHINE.name]}")
+            raise WorkerLostError(f"the machine itself cannot be measured: {self.absent[MACHINE.name]}")
         elements = max(1, traffic(task).read // 4)
         prepared = []
         for what in ("nothing", "read", "copy"):
             name, found = f"{task.name}:{what}", self._machine[task.name, what]
             found.preparations.append(
-                worker.prepare(name, _machine_workload(what, elements), "float32", "eager", ()).seconds
+                worker.prepare(name, machine_workload(what, elements), "float32", "eager", ()).seconds
             )
             prepared.append((name, _timing(worker, name), found))
         return prepared
@@ -297,17 +297,17 @@ class Session:
                 continue  # nothing to say about the speed of what is not offered
             figures: dict[str, Any] = {"passes": task.passes, "threads": self._where.threads}
             if found.verdict in GOOD and found.blocks and all(found.blocks):
-                figures |= self._figures(task, player, found)
+                figures |= self._figures(task, found)
             else:
                 figures |= {"judged": found.verdict, "why": found.explanation or "not measured"}
             verdict = str(figures.pop("verdict", judging.NOT_COMPARABLE))
             yield Speed(task.workload.id, player.implementation, player.mode, task.dtype, verdict, figures)
 
-    def _figures(self, task: Task, player: Player, found: Found) -> dict[str, Any]:
+    def _figures(self, task: Task, found: Found) -> dict[str, Any]:
         needs = traffic(task)
         overhead = _per_call(self._machine[task.name, "nothing"])
         seconds = max(_per_call(found) - overhead, 1e-12)
-        measured = 4 * _machine_workload("read", needs.read // 4).shapes()["block"][0]
+        measured = 4 * machine_workload("read", needs.read // 4).shapes()["block"][0]
         machine = {what: measured / _per_call(self._machine[task.name, what]) for what in ("read", "copy")}
         least = limit.Bandwidth(machine["read"], machine["copy"]).least_seconds(needs)
         yardstick = self._found.get((task.name, Player(YARDSTICK, "eager")))
@@ -348,7 +348,9 @@ class Session:
         verdict, interval = judging.judge(ratios)
         figures |= {"ratios": ratios, "verdict": verdict}
         if interval is not None:
-            figures |= {"ratio": interval.ratio, "ratio_low": interval.low, "ratio_high": interval.high}
+            figures |= {"ratio": interval.ratio}
+        if interval is not None and len(ratios) > 1:  # one pair has no interval
+            figures |= {"ratio_low": interval.low, "ratio_high": interval.high}
         return figures
 
 
@@ -401,7 +403,7 @@ _MACHINE_BLOCK = 2**14
 cache, where reading takes less time than NumPy's call."""
 
 
-def _machine_workload(what: str, elements: int) -> Workload:
+def machine_workload(what: str, elements: int) -> Workload:
     """So many numbers to read or to copy."""
     block = ArraySpec(generator="full", parameters={"shape": (_MACHINE_BLOCK,), "value": 1}, dtype="float32")
     case = Case(f"machine/{what}", what, "", what, {"block": block}, Location("", 0), {"reduction": "mean"})

@@ -26,7 +26,7 @@ TIMING = 120.0
 """Seconds for one block: a block is one call at least, and the slowest call is some ten seconds."""
 
 
-class WorkerLost(RuntimeError):
+class WorkerLostError(RuntimeError):
     """The worker died, fell silent or broke the protocol; it cannot be measured any more."""
 
 
@@ -117,10 +117,10 @@ class TimedWorker:
         return Prepared(outcome, reply.get("preparation", {}))
 
     def time(self, name: str, calls: int) -> Block:
-        """One block of calls. WorkerLost where no block comes back."""
+        """One block of calls. WorkerLostError where no block comes back."""
         reply = self._ask({"kind": "time", "workload": name, "calls": calls}, TIMING)
         if not isinstance(reply, dict) or reply.get("kind") != "timed":
-            raise WorkerLost(f"timing {name}: {_why(reply)}")
+            raise WorkerLostError(f"timing {name}: {_why(reply)}")
         return block_from_wire(reply)
 
     def release(self, name: str) -> None:

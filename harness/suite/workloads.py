@@ -1,7 +1,7 @@
 """Workloads: what is measured, as data. `cases/workloads/*.yaml` become values, or an error with every problem.
 
-A workload is a case without claims whose rows may be repeated: its inputs are those of a small block, `repeat` times one
-after the other. So nothing large is generated or judged, and the truth of the whole is the truth of the block.
+A workload is a case without claims whose rows may be repeated: its inputs are those of a small block, `repeat` times
+one after the other. So nothing large is generated or judged, and the truth of the whole is the truth of the block.
 
     python -m harness.suite.workloads > cases/schema/workload.schema.json
 """
