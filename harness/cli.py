@@ -90,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("current", type=Path, nargs="?", metavar="CURRENT")
     gate.add_argument("--against", type=Path, metavar="FILE", help="another committed baseline")
     gate.add_argument("--github", action="store_true", help="annotations for the pages of a pull request")
+    gate.add_argument(
+        "--slower",
+        type=float,
+        default=5.0,
+        metavar="PER_CENT",
+        help="how much slower is too slow, beyond the interval of the measurement; default: 5",
+    )
     gate.set_defaults(command=_gate)
 
     upgrade = commands.add_parser("upgrade", help="what changes between two versions of a framework")
