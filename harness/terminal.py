@@ -17,6 +17,7 @@ from harness.records import INFRASTRUCTURE, SEVERITIES, Cell, Run
 from harness.suite.case import Case
 from harness.upgrade.gate import GateResult
 from harness.upgrade.report import Upgrade
+from harness.upgrade.speeds import counts
 
 Tick = Callable[[str, int, int], None]
 
@@ -183,6 +184,18 @@ def show_case(case: Case, run: Run) -> None:
             )
 
 
+def _speeds(out: Console, result: GateResult) -> None:
+    """What became slower or faster, and how many measurements did not."""
+    if not result.speeds:
+        return
+    words = ", ".join(f"{n} {verdict}" for verdict, n in counts(result.speeds).items())
+    out.print(f"speed, against NumPy within each run: {words}")
+    for moved in result.speeds:
+        if moved.verdict in ("faster", "slower"):
+            style = "red" if moved.verdict == "slower" else "green"
+            out.print(f"  [{style}]{escape(moved.sentence)}[/]")
+
+
 def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
     """What changed, gravest first, one line per cause."""
     out = console()
@@ -199,6 +212,7 @@ def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
     }
     for package, (old, new) in difference.versions.items():
         out.print(f"{escape(package)}: {escape(old)} → {escape(new)}")
+    _speeds(out, result)
     if not difference.changes:
         same = "" if difference.identical is None else f", {difference.identical} of them to the bit"
         out.print(f"[bold green]Nothing changed.[/]  {difference.compared} cells compared{same}")
