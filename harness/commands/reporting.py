@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import reports.badge
 import reports.html
 import reports.junit
 import reports.markdown
@@ -29,6 +30,7 @@ def report(options: argparse.Namespace) -> ExitCode:
         (options.markdown, reports.markdown.render),
         (options.junit, reports.junit.render),
         (options.csv, reports.table.render),
+        (options.badge, reports.badge.render),
     )
     for path, render in writers:
         if path is not None:
