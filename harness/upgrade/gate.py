@@ -21,7 +21,7 @@ class GateResult:
 def run_codes(run: Run) -> set[ExitCode]:
     """The codes one run earns by itself, compared with nothing."""
     codes: set[ExitCode] = set()
-    if not run.cells and not run.claims:
+    if not run.cells and not run.claims and not run.speeds:
         codes.add(ExitCode.NOTHING_RAN)
     # A worker that died and was asked again with success still died: the run says so and is not fine.
     died = any(problem.get("kind") == "incident" for problem in run.footer.problems)
