@@ -1,4 +1,4 @@
-"""Pages whose text lives in the code: written from the docstrings when the site is built, so that they cannot differ."""
+"""Pages whose text lives in the code: taken from there whenever the site is built."""
 
 from __future__ import annotations
 
