@@ -79,13 +79,17 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write the report of a run file")
     report.add_argument("run", type=Path, metavar="RUN.jsonl")
     report.add_argument("-o", "--output", type=Path, metavar="REPORT.html", default=Path("reports/output/report.html"))
-    for name in ("markdown", "junit", "csv"):
+    for name in ("markdown", "junit", "csv", "badge"):
         report.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write it as {name}")
+    report.add_argument("--baseline", type=Path, metavar="RUN.jsonl", help="an earlier run, to say what changed")
+    report.add_argument("--kills", type=Path, metavar="KILLS.json", help="a kill matrix of `xent kills`: a page of it")
     report.set_defaults(command=_report)
 
     gate = commands.add_parser("gate", help="compare a run with a baseline; red on what nobody accepted")
-    gate.add_argument("baseline", type=Path, metavar="BASELINE")
-    gate.add_argument("current", type=Path, metavar="CURRENT")
+    gate.add_argument("baseline", type=Path, metavar="BASELINE", help="left out: the committed baseline")
+    gate.add_argument("current", type=Path, nargs="?", metavar="CURRENT")
+    gate.add_argument("--against", type=Path, metavar="FILE", help="another committed baseline")
+    gate.add_argument("--github", action="store_true", help="annotations for the pages of a pull request")
     gate.set_defaults(command=_gate)
 
     upgrade = commands.add_parser("upgrade", help="what changes between two versions of a framework")
@@ -138,6 +142,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     upgrade.set_defaults(command=_upgrade)
 
+    accept = commands.add_parser("accept", help="make a run the baseline; what it shows goes into the ledger")
+    accept.add_argument("run", type=Path, metavar="RUN.jsonl")
+    accept.add_argument("--baseline", type=Path, default=Path("reports/baseline/baseline.jsonl.gz"), metavar="FILE")
+    accept.add_argument("--ledger", type=Path, metavar="FOLDER", help="another ledger; default: cases/ledger")
+    accept.set_defaults(command=_accept)
+
     merge = commands.add_parser("merge", help="merge the run files of shards or families into one")
     merge.add_argument("runs", type=Path, nargs="+", metavar="RUN.jsonl")
     merge.add_argument("-o", "--output", type=Path, required=True, metavar="MERGED.jsonl")
@@ -147,8 +157,11 @@ def _parser() -> argparse.ArgumentParser:
     _selection(explain)
     explain.set_defaults(command=_explain)
 
-    repro = commands.add_parser("repro", help="run one cell again and show expected and observed")
+    repro = commands.add_parser("repro", help="one cell as a standalone script, or as an issue")
     repro.add_argument("cell", metavar="CELL", help="its name: case[implementation:mode:dtype:aspect]")
+    form = repro.add_mutually_exclusive_group()
+    form.add_argument("--issue", action="store_true", help="the text of an issue in Markdown instead of the script")
+    form.add_argument("--again", action="store_true", help="run the cell once more and show expected and observed")
     repro.set_defaults(command=_repro)
 
     cases = commands.add_parser("cases", help="lint, list, show the cases, or emit their schema")
@@ -171,6 +184,19 @@ def _parser() -> argparse.ArgumentParser:
     kills.add_argument("-o", "--output", type=Path, metavar="KILLS.json", help="write the matrix here")
     kills.add_argument("--parallel", type=int, default=os.cpu_count() or 1, metavar="N", help="cases side by side")
     kills.set_defaults(command=_kills)
+
+    fuzz = commands.add_parser("fuzz", help="draw cases at random, judge them, and shrink what disagrees")
+    fuzz.add_argument("-i", "--implementation", action="append", metavar="NAME", help="default: all that are installed")
+    fuzz.add_argument("--family", metavar="NAME", help="all implementations of one family, e.g. torch")
+    fuzz.add_argument("--loss", action="append", metavar="NAME", help="only this loss; may be given several times")
+    fuzz.add_argument("--minutes", type=float, default=5.0, metavar="M", help="how long to go on; default: 5")
+    fuzz.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed draws the same cases")
+    fuzz.add_argument("--save", type=Path, metavar="FOLDER", help="write every finding as case, ledger stub and script")
+    fuzz.add_argument("--no-ledger", action="store_true", help="take nothing as known")
+    fuzz.add_argument("--first-mode", action="store_true", help="only the first mode of each implementation")
+    fuzz.add_argument("--parallel", type=int, default=2, metavar="N", help="workers side by side")
+    fuzz.add_argument("--python", metavar="PATH", help="interpreter of another environment to run the workers in")
+    fuzz.set_defaults(command=_fuzz)
 
     certify = commands.add_parser("certify", help="certify the reference with mpmath")
     certify.add_argument("-o", "--output", type=Path, metavar="CERTIFICATE.json")
@@ -214,9 +240,15 @@ def _explain(options: argparse.Namespace) -> ExitCode:
 
 
 def _repro(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.running import repro
+    from harness.commands.reproducing import repro
 
     return repro(options)
+
+
+def _fuzz(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.fuzzing import fuzz
+
+    return fuzz(options)
 
 
 def _report(options: argparse.Namespace) -> ExitCode:
@@ -229,6 +261,12 @@ def _gate(options: argparse.Namespace) -> ExitCode:
     from harness.commands.gating import gate
 
     return gate(options)
+
+
+def _accept(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.gating import accept
+
+    return accept(options)
 
 
 def _upgrade(options: argparse.Namespace) -> ExitCode:

@@ -97,7 +97,7 @@ def execute(order: Order, progress: Progress | None = None) -> Iterator[Header |
                     yield item
                 else:
                     plans[name].append(item)
-        pending = Counter((q.case.id, q.dtype) for plan in plans.values() for q in plan)
+        pending = Counter((q.home, q.dtype) for plan in plans.values() for q in plan)
         bench = Bench(order.ledger, realize, descriptions, pending, evaluated)
         totals = {name: len(plan) for name, plan in plans.items()}
         answered: Counter[str] = Counter()

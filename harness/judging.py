@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.adapters.base import Description
 from harness.arrays import Array
 from harness.floats import FORMATS
 from harness.judgement.ledger import Ledger
+from harness.judgement.relations import BASE, RELATIONS, Inexpressible, Pose, judge_relation
 from harness.judgement.truth import Evaluated, TruthTable
 from harness.judgement.verdict import Subject, judge, judge_modes
 from harness.outcomes import Outcome
-from harness.planning import Question
+from harness.planning import Question, parts_of, posed
 from harness.records import INFRASTRUCTURE, Cell
 from harness.suite.case import ArraySpec, Case
 
 Realize = Callable[[ArraySpec, str], Array]
 
 
-def truth_table(case: Case, dtype: str, realize: Realize, evaluated: Evaluated | None = None) -> TruthTable:
+def truth_table(
+    case: Case, dtype: str, realize: Realize, evaluated: Evaluated | None = None, *, exact: bool = True
+) -> TruthTable:
     """The truths of a case in a dtype, its inputs rounded to the dtype first; `evaluated` are those known already."""
     return TruthTable(
         loss=case.loss,
@@ -30,7 +33,23 @@ def truth_table(case: Case, dtype: str, realize: Realize, evaluated: Evaluated |
         differentiate=case.differentiate,
         cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
         evaluated=evaluated,
+        exact=exact,
     )
+
+
+def subject_key(question: Question) -> tuple[str, str]:
+    """What shares one truth: the written case, and the dtype."""
+    return question.home, question.dtype
+
+
+@dataclass
+class Waiting:
+    """A relation whose parts are not all answered yet."""
+
+    subject: Subject
+    pose: Pose
+    parts: Mapping[str, Case]
+    outcomes: dict[str, Outcome]
 
 
 @dataclass
@@ -48,19 +67,29 @@ class Bench:
     """By ledger entry: judged cells it selects."""
     explained: Counter[str] = field(default_factory=Counter)
     """By ledger entry: cells it explains."""
+    exact: bool = True
+    """False judges by the plain float64 evaluation: for a first look, see harness.fuzzing."""
+    searches: bool = True
+    """Whether the cause of what nothing explains is searched for."""
     _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
     _ledgers: dict[str, Ledger] = field(default_factory=dict)
     """By case: the ledger entries that can be about it."""
+    _waiting: dict[tuple[str, str, str, str, str], Waiting] = field(default_factory=dict)
+    """By implementation, mode, case, dtype and relation."""
     _first_modes: dict[tuple[str, str, str], tuple[str, Outcome]] = field(default_factory=dict)
 
     def judge(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
         """The cells of one outcome, mode agreement included."""
+        if question.relation:
+            yield from self._part(question, outcome)
+            return
         case, key = question.case, (question.case.id, question.dtype)
         if case.id not in self._ledgers:
             self._ledgers[case.id] = self.ledger.about(case.id)
         ledger = self._ledgers[case.id]
         if key not in self._tables:
-            self._tables[key] = truth_table(case, question.dtype, self.realize, self.evaluated.setdefault(case.id, {}))
+            known = self.evaluated.setdefault(case.id, {})
+            self._tables[key] = truth_table(case, question.dtype, self.realize, known, exact=self.exact)
         description = self.descriptions[question.implementation]
         subject = Subject(
             case=case.id,
@@ -72,6 +101,7 @@ class Bench:
             differentiate=case.differentiate,
             flush_to_zero=description.flush_to_zero,
             table=self._tables[key],
+            searches=self.searches,
         )
         cells = list(judge(subject, outcome, ledger))
         spot = (question.implementation, *key)
@@ -81,12 +111,57 @@ class Bench:
             cells += [] if agreement is None else [agreement]
         else:
             self._first_modes[spot] = (question.mode, outcome)
+        if case.relations:
+            cells += self._opened(question, subject, outcome)
         for cell in cells:
             self._count(subject, cell, ledger)
             yield cell
+        self._answered(key)
+
+    def _answered(self, key: tuple[str, str]) -> None:
         self.open_questions[key] -= 1
         if not self.open_questions[key]:
             self._drop(key)
+
+    def _opened(self, question: Question, subject: Subject, outcome: Outcome) -> list[Cell]:
+        """Wait for the parts of the case's relations; the cells of those that have no other part."""
+        cells: list[Cell] = []
+        for relation in question.case.relations:
+            try:
+                parts = parts_of(question.case, question.dtype, relation)
+            except Inexpressible:
+                continue
+            waiting = Waiting(subject, posed(question.case, question.dtype), parts, {BASE: outcome})
+            if parts:
+                self._waiting[question.implementation, question.mode, *subject_key(question), relation] = waiting
+            else:
+                cells.append(self._related(relation, waiting))
+        return cells
+
+    def _part(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
+        """Keep the outcome of a part, and judge its relation when it was the last one."""
+        place = (question.implementation, question.mode, *subject_key(question), question.relation)
+        waiting = self._waiting[place]
+        waiting.outcomes[question.part] = outcome
+        if len(waiting.outcomes) == 1 + len(waiting.parts):
+            del self._waiting[place]
+            cell = self._related(question.relation, waiting)
+            self._count(waiting.subject, cell, self._ledgers[question.home])
+            yield cell
+        self._answered(subject_key(question))
+
+    def _related(self, relation: str, waiting: Waiting) -> Cell:
+        subject = waiting.subject
+
+        def subject_of(part: str) -> Subject:
+            if part == BASE:
+                return subject
+            case = waiting.parts[part]
+            table = truth_table(case, subject.dtype, self.realize)
+            return replace(subject, case=case.id, differentiate=case.differentiate, table=table)
+
+        ledger = self._ledgers[subject.case]
+        return judge_relation(subject, RELATIONS[relation], waiting.pose, waiting.outcomes, subject_of, ledger)
 
     def _count(self, subject: Subject, cell: Cell, ledger: Ledger) -> None:
         """Only a cell that was judged can tell that an entry no longer happens."""

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.adapters.base import Description
+from harness.judgement.relations import BASE, RELATIONS, Inexpressible, Pose, case_of, pose_of
 from harness.judgement.truth import aspects
 from harness.records import Cell
-from harness.suite.case import Case
+from harness.suite.case import ArraySpec, Case
+from harness.suite.generators import realize
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,29 @@ class Question:
     case: Case
     dtype: str
     mode: str
+    relation: str = ""
+    """The relation this call is a part of; empty for the case itself."""
+    part: str = BASE
+
+    @property
+    def home(self) -> str:
+        """The id of the case that was written: parts of a relation belong to the case they are made from."""
+        return self.case.id.partition("#")[0]
+
+
+def posed(case: Case, dtype: str) -> Pose:
+    """The case as exact numbers in a dtype, the way relations see it."""
+    specs = {**case.inputs, **{n: v for n, v in case.options.items() if isinstance(v, ArraySpec)}}
+    if case.cotangent is not None:
+        specs["the cotangent"] = case.cotangent
+    realized = {name: realize(spec, dtype) for name, spec in specs.items()}
+    return pose_of(case, dtype, {n: a.to_float64() if a.is_float else a.storage for n, a in realized.items()})
+
+
+def parts_of(case: Case, dtype: str, relation: str) -> dict[str, Case]:
+    """The calls of a relation besides the case itself; Inexpressible where it says nothing about the case."""
+    parts = RELATIONS[relation].parts(posed(case, dtype))
+    return {part: case_of(pose, case, f"{relation}/{part}") for part, pose in parts.items()}
 
 
 @dataclass(frozen=True)
@@ -61,6 +86,14 @@ def questions(
                 continue
             for mode in modes:
                 yield Question(implementation, case, dtype, mode)
+                for relation in case.relations:
+                    try:
+                        parts = parts_of(case, dtype, relation)
+                    except Inexpressible as reason:
+                        yield unsupported(case, implementation, mode, dtype, f"relation/{relation}", str(reason))
+                        continue
+                    for part, asked in parts.items():
+                        yield Question(implementation, asked, dtype, mode, relation, part)
 
 
 def _modes(description: Description, scope: Scope) -> tuple[str, ...]:

@@ -203,7 +203,7 @@ def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
         same = "" if difference.identical is None else f", {difference.identical} of them to the bit"
         out.print(f"[bold green]Nothing changed.[/]  {difference.compared} cells compared{same}")
         return
-    out.print(f"[bold red]{len(difference.changes)} of {difference.compared} cells changed.[/]")
+    out.print(f"[bold red]{len(difference.changes)} cells changed.[/]  {difference.compared} compared")
     for group in difference.groups(losses):
         out.print(
             f"  {len(group.changes):5} × {escape(group.implementation)} {group.loss} {group.kind}: "

@@ -75,7 +75,7 @@ def _smoothed(call: Call, named: Named, axis: int) -> Any:
     if _are_labels(call):
         logits = named["logits"]
         labels = jax.nn.one_hot(labels, logits.shape[axis], dtype=logits.dtype, axis=axis)
-    return optax.losses.smooth_labels(labels, smoothing, axis=axis)
+    return optax.losses.smooth_labels(labels, smoothing, **_axis(call))
 
 
 def _smoothing_attested(call: Call) -> dict[str, str]:

@@ -76,7 +76,7 @@ def order_from(options: argparse.Namespace) -> Order:
         modes=None if options.modes is None else tuple(options.modes.split(",")),
         shard=_shard(options.shard),
     )
-    implementations = _implementations(options)
+    implementations = chosen_implementations(options)
     everything = not options.cases and options.shard is None and options.dtypes is None
     ledger_folder = options.ledger if options.ledger is not None else find_cases_directory() / "ledger"
     if options.ledger is not None and not options.ledger.is_dir():
@@ -95,7 +95,8 @@ def order_from(options: argparse.Namespace) -> Order:
     )
 
 
-def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
+def chosen_implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
+    """The implementations a command line names; all that are installed where it names none."""
     try:
         if options.implementation:
             return tuple(resolve(name) for name in options.implementation)
@@ -131,34 +132,8 @@ def _shard(text: str | None) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def repro(options: argparse.Namespace) -> ExitCode:
-    """Run the one cell a report names again, alone, and show expected and observed."""
-    # Implementations such as module:Class have colons of their own, so the name is read from the right.
-    cell = r"(?P<case>[^\[\]]+)\[(?P<name>.+):(?P<mode>[^:]+):(?P<dtype>[^:]+):(?P<aspect>[^:]+)\]"
-    match = re.fullmatch(cell, options.cell)
-    if match is None:
-        raise UsageError(f"{options.cell!r} names no cell: expected case[implementation:mode:dtype:aspect]")
-    order = order_from(
-        argparse.Namespace(
-            cases=[match["case"]],
-            implementation=[match["name"]],
-            family=None,
-            modes=match["mode"],
-            dtypes=match["dtype"],
-            shard=None,
-            ledger=None,
-            timeout=60.0,
-            parallel=1,
-            python=None,
-        )
-    )
-    finished = _recorded(order)
-    for case in order.cases:
-        terminal.show_case(case, finished)
-    return gravest(run_codes(finished) - {ExitCode.STALE_LEDGER})
-
-
-def _recorded(order: Order) -> Run:
+def recorded(order: Order) -> Run:
+    """The order executed, as a run."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
         record(order, path)
@@ -170,7 +145,7 @@ def explain(options: argparse.Namespace) -> ExitCode:
     if not options.cases:
         raise UsageError("explain needs a case: xent explain documents/d4-dog-in-bits (`xent cases list` names them)")
     order = order_from(options)
-    finished = _recorded(order)
+    finished = recorded(order)
     for case in order.cases:
         terminal.show_case(case, finished)
     return gravest(run_codes(finished))

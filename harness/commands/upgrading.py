@@ -44,15 +44,17 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
             "old": (old_asked, options.old_pin, options.old_exclude_newer),
             "new": (options.requirements, options.new_pin, options.new_exclude_newer),
         }
-        # Either side is tried with the companions that are installed here, then with those of the resolver's choice.
+        # A side is tried with the companions that are installed here; then without today's NumPy, which old releases
+        # seldom allow; then with companions of the resolver's choice.
+        without_numpy = {package: version for package, version in here.items() if package != "numpy"}
         sides = {
-            name: [side(name, *about, implementations, kept) for kept in (here, {})] for name, about in asked.items()
+            name: [side(name, *about, implementations, kept) for kept in (here, without_numpy, {})]
+            for name, about in asked.items()
         }
     except (SideError, RegistryError) as error:
         raise UsageError(str(error)) from error
     try:
-        with ThreadPoolExecutor(2) as pool:
-            built = dict(zip(sides, pool.map(_built, sides.values()), strict=True))
+        built = {name: _built(candidates) for name, candidates in sides.items()}
     except CannotBuild as error:
         print(f"xent: {error}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE

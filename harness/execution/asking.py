@@ -98,14 +98,20 @@ class Fleet:
         """The end of what the workers of an implementation printed."""
         return self._keepers[name].noise()
 
-    def ask(self, plans: Mapping[str, Sequence[Question]]) -> Iterator[Answer]:
-        """Every question with its outcome, as they come; in order within an implementation."""
+    def ask(self, plans: Mapping[str, Sequence[Question]], *, keep: bool = False) -> Iterator[Answer]:
+        """Every question with its outcome, as they come; in order within an implementation.
+
+        With `keep` the workers stay for further questions; otherwise each ends with its plan.
+        """
+        if keep:
+            self._messages = Messages()  # nothing of earlier questions is asked again
         answers: queue.Queue[Answer | BaseException | None] = queue.Queue(AHEAD)
         # The longest plans first: a short one at the end leaves no core idle for long.
         plan_of = deque(sorted(plans.items(), key=lambda plan: -len(plan[1])))
         count = min(self._parallel, len(plans))
         self._threads = [
-            threading.Thread(target=self._serve, args=(plan_of, answers), name=f"asking {n}") for n in range(count)
+            threading.Thread(target=self._serve, args=(plan_of, answers, keep), name=f"asking {n}")
+            for n in range(count)
         ]
         for thread in self._threads:
             thread.start()
@@ -123,7 +129,10 @@ class Fleet:
                 self._kill()
 
     def _serve(
-        self, plan_of: deque[tuple[str, Sequence[Question]]], answers: queue.Queue[Answer | BaseException | None]
+        self,
+        plan_of: deque[tuple[str, Sequence[Question]]],
+        answers: queue.Queue[Answer | BaseException | None],
+        keep: bool,
     ) -> None:
         """What each asking thread does: one plan after the other, as long as there are any."""
         try:
@@ -134,7 +143,8 @@ class Fleet:
                     break
                 for answer in self._keepers[name].ask(plan):
                     self._put(answers, answer)
-                self._keepers[name].close()
+                if not keep:
+                    self._keepers[name].close()
             self._put(answers, None)
         except Stopped:
             return

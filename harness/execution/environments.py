@@ -69,16 +69,18 @@ def environment_of(implementation: Implementation, code: str, user: Mapping[str,
         # The home of this interpreter's library would break any other.
         **{name: value for name, value in user.items() if name != "PYTHONHOME"},
         **PINNED,
-        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache()),
+        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache("jax")),
+        # torch.compile calls the C++ compiler for every signature: a second each, and nothing the second time.
+        "TORCHINDUCTOR_CACHE_DIR": str(compilation_cache("torch")),
         **implementation.environment,
         "PYTHONPATH": os.pathsep.join([code, *here, *own]),
     }
 
 
-def compilation_cache() -> Path:
-    """Where JAX keeps what it compiled: machine code, so in a folder per kind of processor, whoever shares the home."""
+def compilation_cache(framework: str) -> Path:
+    """Where a framework keeps what it compiled: machine code, so per kind of processor, whoever shares the home."""
     kind = hashlib.sha256(_processor().encode()).hexdigest()[:12]
-    return platformdirs.user_cache_path("xent") / "jax" / kind
+    return platformdirs.user_cache_path("xent") / framework / kind
 
 
 def _processor() -> str:

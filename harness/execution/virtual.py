@@ -38,8 +38,8 @@ class Environment:
 def build(requirements: Sequence[str], exclude_newer: str | None = None) -> Environment:
     """The environment with these requirements, from the cache where it was built before.
 
-    It is built next to its final place and renamed when it is complete, so that one that was interrupted is never
-    taken for a whole one. CannotBuild, with what uv said, where it cannot be had.
+    The list of its packages is written last, and an environment without it is built anew: one that was interrupted is
+    never taken for a whole one. CannotBuild, with what uv said, where it cannot be had.
     """
     uv = uv_program()
     place = environments_folder() / _key(requirements, exclude_newer)

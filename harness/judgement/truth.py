@@ -59,7 +59,10 @@ class TruthTable:
         differentiate: tuple[str, ...],
         cotangent: Array | None,
         evaluated: Evaluated | None = None,
+        exact: bool = True,
     ) -> None:
+        """`exact` False evaluates in plain float64: ten times as fast, for a first look."""
+        self._exact = exact
         self.loss = loss
         self.dtype = dtype
         self.inputs = {n: a.to_float64() if a.is_float else a.storage for n, a in inputs.items()}
@@ -141,19 +144,29 @@ class TruthTable:
                 self._ordinary[key] = found
         return self._ordinary[key]
 
+    def _numbers(
+        self, given: Mapping[str, NDArray[Any]], options: Mapping[str, Any], resolved: Convention | None
+    ) -> tuple[Floats, Floats, dict[str, tuple[Floats, Floats]]]:
+        """The value as hi and lo, and so each gradient."""
+        of, wanted = self.cotangent, self.differentiate
+        if self._exact:
+            exact = reference.evaluate(self.loss, given, options, resolved, cotangent=of, differentiate=wanted)
+            slopes = {n: (np.asarray(g.hi), np.asarray(g.lo)) for n, g in exact.gradients.items()}
+            return np.asarray(exact.value.hi), np.asarray(exact.value.lo), slopes
+        plain = reference.evaluate_plain(self.loss, given, options, resolved, cotangent=of, differentiate=wanted)
+        value = np.asarray(plain.value)
+        found = {n: np.asarray(g) for n, g in plain.gradients.items()}
+        return value, np.zeros_like(value), {n: (g, np.zeros_like(g)) for n, g in found.items()}
+
     def _evaluate(
         self, resolved: Convention | None, options: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]]
     ) -> Truth:
         chosen = {n: v for n, v in {**self.options, **options}.items() if v is not None}
         given = {**self.inputs, **inputs}
         try:
-            evaluation = reference.evaluate(
-                self.loss, given, chosen, resolved, cotangent=self.cotangent, differentiate=self.differentiate
-            )
+            value_hi, value_lo, slopes = self._numbers(given, chosen, resolved)
         except ValueError as error:
             return Truth({}, refusal=str(error))
-        value_hi, value_lo = np.asarray(evaluation.value.hi), np.asarray(evaluation.value.lo)
-        slopes = {n: (np.asarray(g.hi), np.asarray(g.lo)) for n, g in evaluation.gradients.items()}
         yardstick = {**chosen}
         if resolved and "denominator" in resolved:
             yardstick["denominator"] = resolved["denominator"]

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from harness.judgement.relations import RELATIONS
 from harness.suite.generators import DTYPES, GENERATORS, LAYOUTS
 from reference.signatures import LOSSES
 
@@ -44,12 +45,14 @@ if TYPE_CHECKING:
     GeneratorName: TypeAlias = str
     LossName: TypeAlias = str
     ErrorKind: TypeAlias = str
+    RelationName: TypeAlias = str
 else:
     Dtype = Literal[DTYPES]
     Layout = Literal[LAYOUTS]
     GeneratorName = Literal[tuple(GENERATORS)]
     LossName = Literal[tuple(LOSSES)]
     ErrorKind = Literal[ERROR_KINDS]
+    RelationName = Literal[tuple(RELATIONS)]
     Row = TypeAliasType(
         "Row",
         list[
@@ -202,6 +205,9 @@ class CaseEntry(_Entry):
         default=None, description="what the value is multiplied with before differentiating"
     )
     claims: list[ClaimEntry] = Field(default_factory=list, description="what the document says about the case")
+    relations: list[RelationName] = Field(
+        default_factory=list, description="relations the answers have to keep, by name"
+    )
     tags: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]] = Field(
         default_factory=list, description="words to select by: a-z, 0-9, dot, underscore and hyphen"
     )

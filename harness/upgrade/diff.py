@@ -158,7 +158,14 @@ def _change(old: Cell | None, new: Cell | None, bits_mean_something: bool) -> Ch
 def _differences(old: Cell, new: Cell, bits_mean_something: bool) -> Iterator[Change]:
     """The ways two cells differ, gravest first."""
     was, now = old.outcome, new.outcome
-    if old.verdict != new.verdict:
+    # Ledger entries name versions: the same wrong bits may be explained on one side and not on the other.
+    same_fault = (
+        bits_mean_something
+        and {old.verdict, new.verdict} == {"disagrees", "known"}
+        and "digest" in was
+        and _digest(old) == _digest(new)
+    )
+    if old.verdict != new.verdict and not same_fault:
         detail = f": {new.explanation}" if new.explanation else ""
         yield Change("verdict", f"was {_words(old)}, is {_words(new)}{detail}", old, new)
     if was.get("kind") != now.get("kind"):

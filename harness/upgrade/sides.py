@@ -34,6 +34,10 @@ PARTS: Mapping[str, str] = {"jaxlib": "jax", "tensorflow-cpu": "tensorflow", "on
 """Distributions that are a part or another build of one above."""
 
 
+RESTS_ON: Mapping[str, str] = {"optax": "jax"}
+"""By importable name: the distribution that does its arithmetic, where it does none of its own."""
+
+
 @dataclass(frozen=True)
 class Side:
     """What one environment is built from."""
@@ -58,9 +62,8 @@ def parsed(requirements: Iterable[str]) -> dict[str, Requirement]:
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            raise SideError(
-                f"{text!r} is no requirement ({error}): write name==version, such as torch==2.13.0"
-            ) from None
+            why = " ".join(str(error).split())
+            raise SideError(f"{text!r} is no requirement ({why}): write name==version, such as torch==2.13.0") from None
         name = canonicalize_name(requirement.name)
         if name in found:
             raise SideError(f"{requirement.name} is named twice: {found[name]} and {requirement}")
@@ -72,6 +75,7 @@ def touched(requirements: Iterable[str], table: Mapping[str, Implementation]) ->
     """Names of the registered implementations that use any of these packages; SideError where none does."""
     names = {PARTS.get(name, name) for name in parsed(requirements)}
     modules = {module for module, package in PACKAGES.items() if package in names}
+    modules |= {module for module, package in RESTS_ON.items() if package in names}
     found = tuple(name for name, i in table.items() if modules & set(i.requires) and i.family != "scratch")
     if not found:
         known = ", ".join(sorted({*PACKAGES.values(), *PARTS}))

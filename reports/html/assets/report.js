@@ -492,6 +492,10 @@
   function renderCase(article, c) {
     const formula = [...document.querySelectorAll(".formulas")].find((f) => f.dataset.loss === data.cases[c][3]);
     if (formula) article.querySelector(".formula-here").append(formula.cloneNode(true));
+    const terms = [...document.querySelectorAll("section .terms")].find((t) => t.dataset.budget === data.cases[c][3]);
+    if (terms) {
+      article.querySelector(".formula-here").append(make("details", {}, make("summary", {}, "What the error budget is made of"), terms.cloneNode(true)));
+    }
     article.prepend(caseNavigation(c));
     const from = data.first[c];
     const to = data.first[c + 1];

@@ -1,0 +1,269 @@
+"""A campaign: cases are drawn, asked, judged, and what disagrees is filed under its cause and shrunk.
+
+Screening. The exact truth of a small case takes milliseconds, the plain float64 evaluation a tenth of that, so every
+answer is first judged by the latter and only what is suspicious is judged exactly. The plain evaluation is what the
+implementation `numpy` computes in float64, whose R is within the budget of 4 in every cell of the suite. For narrower
+formats that is 2^-29 of a unit of float32 or less, and a whole unit of the budget is kept as a margin, so that nothing
+wrong is accepted by it. In float64 what is accepted has R ≤ 2 against the plain evaluation, hence R ≤ 6 against the
+truth: between 4 and 6 a divergence may be missed, beyond it none. Nothing is ever reported without the exact truth.
+
+What an implementation is asked depends on the seed alone; how much of it, on the time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from harness.adapters.base import Description
+from harness.execution.asking import Fleet
+from harness.fuzzing.causes import Cause, Conditions, cause_of, condition, explains
+from harness.fuzzing.drawing import drawn
+from harness.fuzzing.shrinking import smaller
+from harness.judgement.ledger import Ledger
+from harness.judging import Bench
+from harness.outcomes import Outcome, Returned
+from harness.planning import Question, Scope, questions
+from harness.records import Cell
+from harness.suite.case import Case, ExpectRaises
+from harness.suite.generators import realize
+
+SLICE = 2.0
+"""Seconds of work an implementation gets per round: short beside a minute, long beside starting a thread."""
+
+MOST_PER_ROUND = 768
+FEWEST_PER_ROUND = 24
+"""Questions per round, whatever the rate: answers of a round are kept until they are judged."""
+
+OTHER_MODES_EVERY = 4
+"""Of the cases drawn, every fourth is asked in all modes: compilers take seconds per signature."""
+
+SHRINKING_STEPS = 40
+"""Rounds of shrinking at most: a case has at most 12 numbers, 5 options and 4 rows to lose."""
+
+SHRINKING_SECONDS = 15.0
+"""A compiler that needs seconds for each new shape must not stop the campaign."""
+
+MARGIN = {"float64": 2.0, "float32": 3.0, "float16": 1.0, "bfloat16": 1.0}
+"""R up to which the plain evaluation is believed: half the budget, or the budget less one."""
+
+Answer = tuple[Question, Outcome]
+
+
+@dataclass
+class Finding:
+    """A cause with the smallest input that shows it."""
+
+    cause: Cause
+    case: Case
+    dtype: str
+    cell: Cell
+    conditions: frozenset[str]
+    ledger: str | None = None
+    """The entry that explains it; such findings are counted and not shown."""
+    count: int = 1
+
+
+@dataclass
+class Tally:
+    """What has been done so far."""
+
+    judged: Counter[str] = field(default_factory=Counter)
+    """By implementation: answers judged."""
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def rate(self) -> float:
+        """Judged inputs per second of the campaign."""
+        return sum(self.judged.values()) / max(time.monotonic() - self.started, 1e-9)
+
+
+@dataclass
+class Campaign:
+    """One campaign over a running fleet."""
+
+    fleet: Fleet
+    descriptions: Mapping[str, Description]
+    ledger: Ledger
+    written: tuple[Case, ...]
+    """The cases the ledger is about."""
+    losses: tuple[str, ...]
+    seed: int
+    modes: bool = True
+    """Whether modes other than the first are asked too."""
+    findings: list[Finding] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    statuses: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By what is wrong with an input: each implementation's way, accepts or refuses."""
+    _chunks: dict[int, list[Case]] = field(default_factory=dict)
+    _places: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._conditions = Conditions(self.written)
+        self._streams = {name: self._stream(name) for name in self.descriptions}
+        self._seconds = dict.fromkeys(self.descriptions, 0.002)
+
+    def run(self, seconds: float, told: Callable[[Campaign, float], None]) -> None:
+        """Round after round until the time is up; `told` is called after each with the seconds left."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self.round(min(SLICE, left), deadline)
+            told(self, max(deadline - time.monotonic(), 0.0))
+
+    def round(self, seconds: float, deadline: float) -> None:
+        """A slice of work for every implementation, and what it shows filed and shrunk."""
+        plans = {n: list(itertools.islice(stream, self._share(n, seconds))) for n, stream in self._streams.items()}
+        answers: list[Answer] = []
+        for question, outcome in self.fleet.ask(plans, keep=True):
+            answers.append((question, outcome))
+            self.tally.judged[question.implementation] += 1
+            spent = getattr(outcome, "seconds", 0.0)
+            self._seconds[question.implementation] = 0.95 * self._seconds[question.implementation] + 0.05 * spent
+        for case, dtype, cell in self._disagreeing(answers):
+            self._file(case, dtype, cell, deadline)
+        self._note_statuses(answers)
+
+    def _share(self, name: str, seconds: float) -> int:
+        # A third of a millisecond per question is what asking itself costs.
+        wanted = int(seconds / (self._seconds[name] + 0.0003))
+        return max(FEWEST_PER_ROUND, min(MOST_PER_ROUND, wanted))
+
+    def _stream(self, name: str) -> Iterator[Question]:
+        """The questions to one implementation, in an order the seed alone decides."""
+        description = self.descriptions[name]
+        offered = tuple(loss for loss in self.losses if loss in description.losses)
+        for number in itertools.count() if offered else ():
+            for position, case in enumerate(self._chunk(number)):
+                if case.loss not in offered:
+                    continue
+                every = self.modes and position % OTHER_MODES_EVERY == 0
+                scope = Scope(modes=("all",) if every else None)
+                for question in questions([case], name, description, scope):
+                    if isinstance(question, Question):
+                        yield question
+
+    def _chunk(self, number: int) -> list[Case]:
+        if number not in self._chunks:
+            self._chunks[number] = drawn(self.seed, self.losses, number)
+        return self._chunks[number]
+
+    # --- judging ---
+
+    def _disagreeing(self, answers: Sequence[Answer]) -> Iterator[tuple[Case, str, Cell]]:
+        """The cells that disagree, by the exact truth, with the case as it was drawn."""
+        drawn_cases = {(q.case.id, q.dtype): q.case for q, _ in answers if not q.relation}
+        suspicious = {spot for spot, cell in self._judged(answers, exact=False) if not _is_settled(cell)}
+        again = [(q, o) for q, o in answers if _spot(q) in suspicious]
+        for (_, home, dtype), cell in self._judged(again, exact=True):
+            if cell.verdict in ("disagrees", "crashed", "timed_out"):
+                yield drawn_cases[home, dtype], dtype, cell
+
+    def _judged(self, answers: Sequence[Answer], *, exact: bool) -> Iterator[tuple[tuple[str, str, str], Cell]]:
+        pending = Counter((q.home, q.dtype) for q, _ in answers)
+        bench = Bench(Ledger(), realize, self.descriptions, pending, exact=exact, searches=False)
+        for question, outcome in answers:
+            for cell in bench.judge(question, outcome):
+                yield _spot(question), cell
+
+    # --- filing and shrinking ---
+
+    def _file(self, case: Case, dtype: str, cell: Cell, deadline: float) -> None:
+        cause, conditions = cause_of(cell, case), condition(case, dtype)
+        for finding in self.findings:
+            if finding.cause == cause and finding.conditions <= conditions:
+                finding.count += 1
+                return
+        if not cell.aspect.startswith("relation/"):
+            case = replace(case, relations=())
+        finding = Finding(cause, case, dtype, cell, conditions)
+        finding.ledger = self._explained(finding)
+        if finding.ledger is None:
+            self._shrink(finding, min(deadline, time.monotonic() + SHRINKING_SECONDS))
+            finding.ledger = self._explained(finding)
+        for earlier in self.findings:
+            if earlier.cause == cause and earlier.conditions <= finding.conditions:
+                earlier.count += 1
+                return
+        # A smaller condition says more than those that include it.
+        covered = [f for f in self.findings if f.cause == cause and finding.conditions <= f.conditions]
+        finding.count += sum(f.count for f in covered)
+        self.findings = [f for f in self.findings if f not in covered]
+        self.findings.append(finding)
+
+    def _explained(self, finding: Finding) -> str | None:
+        for entry in self.ledger.entries:
+            if explains(entry, finding.cause, finding.conditions, finding.dtype, self._conditions):
+                return entry.id
+        return None
+
+    def _shrink(self, finding: Finding, deadline: float) -> None:
+        """Replace the finding's case by the smallest one found that shows the same cause."""
+        for step in range(SHRINKING_STEPS):
+            if time.monotonic() > deadline or finding.cell.verdict != "disagrees":
+                return
+            candidates = [
+                replace(case, id=f"{finding.case.id.partition('~')[0]}~{step}.{n}")
+                for n, case in enumerate(smaller(finding.case, finding.dtype))
+            ]
+            better = self._first_showing(candidates, finding)
+            if better is None:
+                return
+            finding.case, finding.cell = better
+            finding.conditions = condition(finding.case, finding.dtype)
+
+    def _first_showing(self, candidates: Sequence[Case], finding: Finding) -> tuple[Case, Cell] | None:
+        """The first candidate with a cell of the same cause. All are asked at once, since asking one by one waits."""
+        name = finding.cause.implementation
+        modes: tuple[str, ...] = (finding.cause.mode,)
+        if finding.cause.aspect == "mode_agreement":
+            modes = (self.descriptions[name].modes[0], finding.cause.mode)
+        scope = Scope(dtypes=(finding.dtype,), modes=modes)
+        try:
+            asked = list(questions(candidates, name, self.descriptions[name], scope))
+        except ValueError:  # a transformation that the candidate's shapes do not admit
+            return None
+        plan = [q for q in asked if isinstance(q, Question)]
+        found: dict[str, Cell] = {}
+        by_id = {case.id: case for case in candidates}
+        for (_, home, _), cell in self._judged(list(self.fleet.ask({name: plan}, keep=True)), exact=True):
+            if cell.verdict == "disagrees" and cause_of(cell, by_id[home]) == finding.cause:
+                found.setdefault(home, cell)
+        for case in candidates:
+            if case.id in found:
+                return case, found[case.id]
+        return None
+
+    def _note_statuses(self, answers: Sequence[Answer]) -> None:
+        """Who accepts and who refuses what no truth covers."""
+        for question, outcome in answers:
+            if isinstance(question.case.expect, ExpectRaises) and not question.relation:
+                what = f"{question.case.loss}: {question.case.expect.kind.replace('_', ' ')}"
+                way = "accepts" if isinstance(outcome, Returned) else "refuses"
+                said = self.statuses.setdefault(what, {})
+                told = said.setdefault(f"{question.implementation} ({question.mode})", way)
+                if told != way:
+                    said[f"{question.implementation} ({question.mode})"] = "accepts some"
+
+    @property
+    def shown(self) -> list[Finding]:
+        """What the ledger does not explain, gravest first."""
+        severity = defaultdict(lambda: 9, silently_wrong=1, silent_nonfinite=2, unexpected_error=3, wrong_error=4)
+        new = [f for f in self.findings if f.ledger is None]
+        return sorted(new, key=lambda f: (severity[f.cell.severity or ""], str(f.cause), sorted(f.conditions)))
+
+
+def _spot(question: Question) -> tuple[str, str, str]:
+    return question.implementation, question.home, question.dtype
+
+
+def _is_settled(cell: Cell) -> bool:
+    """Whether the first look is enough."""
+    if cell.verdict in ("unsupported", "missing"):
+        return True
+    if cell.verdict not in ("agrees", "by_convention"):
+        return False
+    ratio = cell.ratio if isinstance(cell.ratio, float | int) else 0.0
+    return ratio <= MARGIN[cell.dtype] or cell.aspect.startswith(("relation/", "mode_"))

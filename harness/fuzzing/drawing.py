@@ -1,0 +1,434 @@
+"""Cases drawn by Hypothesis: losses, shapes, options, formats and hard values.
+
+The shapes come from a small set, so that compilers compile once per signature; the numbers from lists of values at
+which something happens: ties, the ends of each format, values next to each clamp.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from harness.floats import FORMATS, rounded
+from harness.judgement.relations import RELATIONS, Inexpressible
+from harness.planning import parts_of
+from harness.suite.case import ArraySpec, Case, ExpectRaises, Location
+from reference.signatures import LOSSES
+
+CHUNK = 64
+"""Cases drawn at once: enough that Hypothesis's own start-up, some milliseconds, does not count."""
+
+DTYPES = ("float64", "float32", "float32", "float16", "bfloat16")
+"""float32 twice: it is what people compute in. Every case is asked in a second format too, which costs no drawing."""
+
+_ORDINARY = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, -0.5, -1.0, -2.0)
+_TIES = (1.0, 1.0, 1.0, 0.0, -0.0)
+_LARGE = (10.0, -10.0, 16.0, 17.0, -17.0, 20.0, -20.0, 40.0, 88.0, 89.0, 100.0, -104.0, 700.0, 710.0, -745.0)
+_HUGE = (1e3, -1e4, 1e4, 10001.0, 6e4, -6e4, 1e17, 3e38, -3e38)
+_SPECIAL = (float("inf"), float("-inf"), float("nan"))
+_PROBABILITIES = (0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.9)
+_TINY = (0.0, 1.0, 1e-310, 1e-40, 1e-20, 1e-13, 1e-12, 1e-10, 1e-8, 1e-7, 9e-8, 1e-4, 1 - 1e-7, 1 - 1e-3, 0.999)
+_LOGS = (-0.5, -1.0, -2.0, -0.25, 0.0, -16.0, -100.0, -1e4, float("-inf"))
+_LOGS_OF_TARGETS = (-0.5, -1.0, -2.0, -0.25, -16.0, float("-inf"))
+_WEIGHTS = (1.0, 2.0, 0.5, 0.0, 3.0, 0.25)
+_WRONG_LABELS = (-1, -100, 255, 2**32, 2**32 + 1, -(2**32))
+"""Labels no small number of classes holds: the last of Python's indexing, the default of ignore_index, wrapping."""
+LOCATION = Location("drawn", 0)
+
+
+def drawn(number: int, losses: Sequence[str], chunk: int) -> list[Case]:
+    """The cases of a chunk: the same for the same numbers."""
+    found: list[Case] = []
+
+    @seed(number * 1_000_003 + chunk)
+    @settings(
+        max_examples=CHUNK,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases(tuple(losses)))
+    def collect(case: Case) -> None:
+        found.append(case)
+
+    collect()
+    return [_named(case, f"fuzz/{number}-{chunk}-{n}") for n, case in enumerate(found)]
+
+
+def _named(case: Case, name: str) -> Case:
+    from dataclasses import replace
+
+    return replace(case, id=name)
+
+
+@functools.cache
+def cases(losses: tuple[str, ...]) -> st.SearchStrategy[Case]:
+    """Any case of these losses, in one format."""
+    return st.sampled_from(losses).flatmap(_BY_LOSS)
+
+
+def _floats(*families: tuple[float, ...]) -> st.SearchStrategy[float]:
+    return st.sampled_from([value for family in families for value in family])
+
+
+_KINDS = {
+    "ordinary": _floats(_ORDINARY),
+    "ties": _floats(_TIES),
+    "large": _floats(_ORDINARY, _LARGE, _LARGE),
+    "huge": _floats(_ORDINARY, _LARGE, _HUGE),
+    "special": _floats(_ORDINARY, _ORDINARY, _ORDINARY, _SPECIAL),
+}
+_LOGIT_KIND = st.sampled_from(("ordinary", "ordinary", "ties", "large", "large", "huge", "special", "shifted", "ends"))
+
+
+def _logit_rows(draw: Any, shape: tuple[int, ...], dtype: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    kind = draw(_LOGIT_KIND)
+    fmt = FORMATS[dtype]
+    match kind:
+        case "shifted":
+            offset = draw(st.sampled_from((100.0, 1000.0, -1e4, 1e4, 6e4, 1e8)))
+            values = _filled(draw, shape, _KINDS["ordinary"]) + offset
+        case "ends":
+            ends = (fmt.smallest_subnormal, fmt.smallest_normal, fmt.eps, 1 + fmt.eps, fmt.largest, -fmt.largest, 0.0)
+            values = _filled(draw, shape, st.sampled_from(ends))
+        case _:
+            values = _filled(draw, shape, _KINDS[kind])
+    return rounded(values.reshape(shape), fmt)
+
+
+_SHAPES = st.sampled_from(((4, 3), (4, 3), (4, 3), (1, 3), (4, 2), (2, 3, 2)))
+_REDUCTIONS = st.sampled_from(("none", "none", "mean", "sum"))
+_LABEL_TYPES = st.sampled_from(("int64",) * 8 + ("int32", "int16", "int8", "uint8"))
+
+
+def _spec(values: Any, dtype: str | None = None, layout: str = "contiguous") -> ArraySpec:
+    return ArraySpec(_nested(np.asarray(values).tolist()), dtype=dtype, layout=layout)
+
+
+def _nested(values: Any) -> Any:
+    return tuple(_nested(entry) for entry in values) if isinstance(values, list) else values
+
+
+def _case(
+    draw: Any,
+    loss: str,
+    dtype: str,
+    inputs: dict[str, ArraySpec],
+    options: dict[str, Any],
+    raises: str | None = None,
+    cotangent: ArraySpec | None = None,
+) -> Case:
+    signature = LOSSES[loss]
+    expect = {} if raises is None else {"expect": ExpectRaises(raises)}
+    differentiate = () if raises is not None else tuple(n for n in signature.differentiate if n in inputs)
+    if not signature.reductions and cotangent is None:
+        differentiate = ()
+    case = Case(
+        id="fuzz/drawn",
+        title=f"{loss.replace('_', ' ')} in {dtype}",
+        why="Drawn at random.",
+        loss=loss,
+        inputs=inputs,
+        location=LOCATION,
+        options=options,
+        dtypes=(dtype, "float64" if dtype == "float32" else "float32"),
+        differentiate=differentiate,
+        cotangent=cotangent,
+        tags=("fuzz",),
+        **expect,  # type: ignore[arg-type]
+    )
+    return case if raises is not None else _with_a_relation(draw, case, dtype)
+
+
+_ONE_IN_SIX = st.sampled_from((True, False, False, False, False, False))
+_RELATION = st.sampled_from(tuple(RELATIONS))
+
+
+def _with_a_relation(draw: Any, case: Case, dtype: str) -> Case:
+    """The case with one relation it can express, now and then."""
+    from dataclasses import replace
+
+    if not draw(_ONE_IN_SIX):
+        return case
+    name = draw(_RELATION)
+    try:
+        parts_of(case, dtype, name)
+    except (Inexpressible, ValueError, IndexError):
+        return case
+    return replace(case, relations=(name,))
+
+
+def _reduction(draw: Any) -> dict[str, Any]:
+    return {"reduction": draw(_REDUCTIONS)}
+
+
+def _filled(draw: Any, shape: tuple[int, ...], values: st.SearchStrategy[Any]) -> np.ndarray[Any, np.dtype[Any]]:
+    """An array of drawn numbers."""
+    size = int(np.prod(shape))
+    return np.array(draw(st.lists(values, min_size=size, max_size=size))).reshape(shape)
+
+
+_PERHAPS = st.sampled_from((True, False, False))
+_RARELY = st.sampled_from((True,) + (False,) * 15)
+_LAYOUT = st.sampled_from(("contiguous",) * 6 + ("strided", "transposed"))
+
+
+def _cotangent(draw: Any, options: dict[str, Any], shape: tuple[int, ...]) -> ArraySpec | None:
+    if options["reduction"] != "none" or not draw(_PERHAPS):
+        return None
+    return _spec(_filled(draw, shape, _floats((1.0, -2.0, 0.5, 3.0))))
+
+
+def _axis(shape: tuple[int, ...]) -> int:
+    return 1 if len(shape) == 3 else -1
+
+
+def _class_targets(
+    draw: Any, shape: tuple[int, ...], dtype: str, options: dict[str, Any]
+) -> tuple[ArraySpec, str | None]:
+    """Labels or distributions, now and then wrong ones; with the kind of error that is right for those."""
+    axis = _axis(shape) % len(shape)
+    rows = tuple(n for n in (*shape[:axis], *shape[axis + 1 :]))
+    classes = shape[axis]
+    labels = _filled(draw, rows, st.integers(0, classes - 1))
+    kind = draw(st.sampled_from(("labels", "labels", "labels", "one-hot", "soft", "sum", "ignored", "wrong", "row")))
+    if kind == "labels":
+        return _spec(labels, draw(_LABEL_TYPES)), None
+    if kind == "ignored":
+        ignored = draw(st.sampled_from((-100, 0, -1)))
+        options["ignore_index"] = ignored
+        chosen = _filled(draw, rows, st.booleans())
+        return _spec(np.where(chosen, ignored, labels), "int64"), None
+    if kind == "wrong" and draw(_PERHAPS):
+        wrong = draw(st.sampled_from((*_WRONG_LABELS, classes, classes + 2)))
+        flat = labels.ravel().copy()
+        flat[0] = wrong
+        return _spec(flat.reshape(rows), "int64"), "out_of_range_label"
+    if kind == "row" and shape[0] > 1 and len(shape) == 2 and draw(_PERHAPS):
+        return _spec(np.eye(classes)[:1]), "shape_mismatch"
+    one_hot = np.moveaxis(np.eye(classes)[labels], -1, axis)
+    if kind == "soft":
+        other = np.roll(one_hot, 1, axis)
+        one_hot = one_hot * 0.75 + other * 0.25
+    if kind == "sum":
+        one_hot = one_hot * draw(_floats((2.0, 0.5, 0.0)))
+    return _spec(rounded(one_hot, FORMATS[dtype])), None
+
+
+def _weights(draw: Any, options: dict[str, Any], shape: tuple[int, ...], names: tuple[str, ...]) -> None:
+    axis = _axis(shape) % len(shape)
+    rows = tuple(n for n in (*shape[:axis], *shape[axis + 1 :]))
+    for name in names:
+        if not draw(st.sampled_from((True,) + (False,) * 5)):
+            continue
+        if name == "class_weights":
+            options[name] = _spec(draw(st.lists(_floats(_WEIGHTS), min_size=shape[axis], max_size=shape[axis])))
+        elif name == "sample_weights":
+            options[name] = _spec(_filled(draw, rows, _floats(_WEIGHTS)))
+        elif name == "label_smoothing":
+            options[name] = draw(_floats((0.1, 0.25, 1.0)))
+
+
+def _denominator(draw: Any, options: dict[str, Any]) -> None:
+    if options["reduction"] == "mean" and ("class_weights" in options or "sample_weights" in options):
+        options["denominator"] = draw(st.sampled_from(("count", "weights")))
+
+
+@st.composite
+def _softmax_cross_entropy(draw: Any) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(_SHAPES)
+    options = _reduction(draw)
+    if draw(_RARELY):
+        return _long(draw, dtype, options)
+    targets, raises = _class_targets(draw, shape, dtype, options)
+    rows = tuple(n for i, n in enumerate(shape) if i != _axis(shape) % len(shape))
+    smoothing_is_wrong = raises is None and draw(_RARELY)
+    if raises is None:
+        _weights(draw, options, shape, ("class_weights", "sample_weights", "label_smoothing"))
+        _denominator(draw, options)
+    if len(shape) == 3:
+        options["axis"] = 1
+    if smoothing_is_wrong:
+        options["label_smoothing"], raises = draw(_floats((-0.1, 1.5))), "invalid_option"
+    logits = _spec(_logit_rows(draw, shape, dtype), layout=draw(_LAYOUT))
+    cotangent = None if raises else _cotangent(draw, options, rows)
+    inputs = {"logits": logits, "targets": targets}
+    return _case(draw, "softmax_cross_entropy", dtype, inputs, options, raises, cotangent)
+
+
+def _long(draw: Any, dtype: str, options: dict[str, Any]) -> Case:
+    """A batch that is long for its format: sums that overflow, lose digits, or count beyond what it can hold."""
+    count = draw(st.sampled_from((4096, 40000)))
+    logits = ArraySpec(None, "uniform", {"shape": (count, 3), "low": -1.0, "high": 3.0, "seed": 1})
+    targets = ArraySpec(None, "labels", {"shape": (count,), "classes": 3, "seed": 2})
+    inputs = {"logits": logits, "targets": targets}
+    return _case(lambda _: False, "softmax_cross_entropy", dtype, inputs, {"reduction": options["reduction"]})
+
+
+@st.composite
+def _activation(draw: Any, loss: str) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3), (4, 2))))
+    logits = _logit_rows(draw, shape, dtype)
+    upstream = _filled(draw, shape, _floats((1.0, -2.0, 0.5, 0.0)))
+    return _case(draw, loss, dtype, {"logits": _spec(logits)}, {}, None, _spec(upstream) if draw(_PERHAPS) else None)
+
+
+def _probability_rows(
+    draw: Any, shape: tuple[int, ...], dtype: str, *, normalised: bool
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    kind = draw(st.sampled_from(("ordinary", "ordinary", "tiny", "certain")))
+    if kind == "certain":
+        values = np.eye(shape[-1])[_filled(draw, shape[:-1], st.integers(0, shape[-1] - 1))]
+        return rounded(values, FORMATS[dtype])
+    values = _filled(draw, shape, _floats(_PROBABILITIES, _TINY if kind == "tiny" else ()))
+    if normalised and kind == "ordinary":
+        values = values / values.sum(-1, keepdims=True)
+    return rounded(values, FORMATS[dtype])
+
+
+@st.composite
+def _categorical_cross_entropy(draw: Any) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3), (4, 2))))
+    options = _reduction(draw)
+    targets, raises = _class_targets(draw, shape, dtype, options)
+    if raises is None:
+        _weights(draw, options, shape, ("class_weights", "sample_weights"))
+        _denominator(draw, options)
+    probabilities = _probability_rows(draw, shape, dtype, normalised=draw(st.booleans()))
+    inputs = {"probabilities": _spec(probabilities), "targets": targets}
+    return _case(draw, "categorical_cross_entropy", dtype, inputs, options, raises)
+
+
+@st.composite
+def _cross_entropy(draw: Any) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
+    targets = _probability_rows(draw, shape, dtype, normalised=True)
+    probabilities = _probability_rows(draw, shape, dtype, normalised=True)
+    inputs = {"targets": _spec(targets), "probabilities": _spec(probabilities)}
+    return _case(draw, "cross_entropy", dtype, inputs, _reduction(draw))
+
+
+@st.composite
+def _entropy(draw: Any) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
+    probabilities = _probability_rows(draw, shape, dtype, normalised=True)
+    return _case(draw, "entropy", dtype, {"probabilities": _spec(probabilities)}, _reduction(draw))
+
+
+@st.composite
+def _kl_divergence(draw: Any) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
+    options: dict[str, Any] = {"reduction": draw(st.sampled_from(("none", "none", "sum", "mean", "batchmean")))}
+    logs = _filled(draw, shape, _floats(_LOGS))
+    targets = _probability_rows(draw, shape, dtype, normalised=True)
+    if draw(_PERHAPS):
+        options["log_target"] = True
+        logs_of = _filled(draw, shape, _floats(_LOGS_OF_TARGETS))
+        targets = rounded(logs_of, FORMATS[dtype])
+    inputs = {"targets": _spec(targets), "log_probabilities": _spec(rounded(logs, FORMATS[dtype]))}
+    return _case(draw, "kl_divergence", dtype, inputs, options)
+
+
+@st.composite
+def _nll_loss(draw: Any) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
+    options = _reduction(draw)
+    logs = _filled(draw, shape, _floats(_LOGS))
+    labels = draw(st.lists(st.integers(0, shape[1] - 1), min_size=shape[0], max_size=shape[0]))
+    raises = None
+    if draw(_RARELY):
+        labels[0], raises = draw(st.sampled_from((*_WRONG_LABELS, shape[1]))), "out_of_range_label"
+    else:
+        _weights(draw, options, shape, ("class_weights",))
+    inputs = {"log_probabilities": _spec(rounded(logs, FORMATS[dtype])), "targets": _spec(labels, "int64")}
+    return _case(draw, "nll_loss", dtype, inputs, options, raises)
+
+
+_BINARY_SHAPES = st.sampled_from(((4,), (4,), (1,), (4, 3)))
+_BINARY_TARGETS = st.sampled_from(("bits", "bits", "bits", "soft"))
+
+
+def _binary_targets(draw: Any, shape: tuple[int, ...], dtype: str) -> tuple[ArraySpec, str | None]:
+    """Bits or soft targets, now and then one that is no probability, with the kind of error that is right then."""
+    choice = (0.0, 1.0) if draw(_BINARY_TARGETS) == "bits" else (0.0, 1.0, 0.5, 0.25, 0.999)
+    targets = _filled(draw, shape, _floats(choice))
+    raises = None
+    if draw(_RARELY):
+        targets.flat[0], raises = draw(_floats((1.5, -0.5, 2.0))), "invalid_probability"
+    return _spec(rounded(targets, FORMATS[dtype])), raises
+
+
+@st.composite
+def _binary_with_logits(draw: Any) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(_BINARY_SHAPES)
+    options = _reduction(draw)
+    # The formula is linear in the target, and no framework refuses one outside [0, 1]: there is a truth for it.
+    targets, _ = _binary_targets(draw, shape, dtype)
+    if draw(_PERHAPS):
+        options["pos_weight"] = draw(_floats((3.0, 0.5, 1.0)))
+    elif draw(_PERHAPS):
+        options["sample_weights"] = _spec(_filled(draw, shape, _floats(_WEIGHTS)))
+        _denominator(draw, options)
+    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype)), "targets": targets}
+    cotangent = _cotangent(draw, options, shape)
+    return _case(draw, "binary_cross_entropy_with_logits", dtype, inputs, options, None, cotangent)
+
+
+@st.composite
+def _binary(draw: Any) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4,), (1,))))
+    options = _reduction(draw)
+    targets, raises = _binary_targets(draw, shape, dtype)
+    values = draw(st.lists(_floats(_PROBABILITIES, _TINY), min_size=shape[0], max_size=shape[0]))
+    if raises is None and draw(_RARELY):
+        values[0], raises = draw(_floats((1.5, -0.1))), "invalid_probability"
+    inputs = {"probabilities": _spec(rounded(np.array(values), FORMATS[dtype])), "targets": targets}
+    return _case(draw, "binary_cross_entropy", dtype, inputs, options, raises)
+
+
+@st.composite
+def _binary_focal(draw: Any) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4,), (1,))))
+    options: dict[str, Any] = {**_reduction(draw), "gamma": draw(_floats((0.0, 0.5, 1.0, 2.0, 5.0)))}
+    if draw(_PERHAPS):
+        options["alpha"] = draw(_floats((0.25, 0.5)))
+    targets = draw(st.lists(_floats((0.0, 1.0)), min_size=shape[0], max_size=shape[0]))
+    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype)), "targets": _spec(targets)}
+    return _case(draw, "binary_focal", dtype, inputs, options)
+
+
+@st.composite
+def _categorical_focal(draw: Any) -> Case:
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
+    options: dict[str, Any] = {**_reduction(draw), "gamma": draw(_floats((0.0, 0.5, 2.0)))}
+    labels = _filled(draw, shape[:1], st.integers(0, shape[1] - 1))
+    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype)), "targets": _spec(np.eye(shape[1])[labels])}
+    return _case(draw, "categorical_focal", dtype, inputs, options)
+
+
+_STRATEGIES = {
+    "entropy": _entropy(),
+    "softmax": _activation("softmax"),
+    "log_softmax": _activation("log_softmax"),
+    "cross_entropy": _cross_entropy(),
+    "kl_divergence": _kl_divergence(),
+    "nll_loss": _nll_loss(),
+    "categorical_cross_entropy": _categorical_cross_entropy(),
+    "softmax_cross_entropy": _softmax_cross_entropy(),
+    "binary_cross_entropy": _binary(),
+    "binary_cross_entropy_with_logits": _binary_with_logits(),
+    "binary_focal": _binary_focal(),
+    "categorical_focal": _categorical_focal(),
+}
+DRAWN = tuple(_STRATEGIES)
+"""The losses that can be drawn. Not linear_cross_entropy: its inputs are a product, whose hard values are others."""
+
+
+def _BY_LOSS(loss: str) -> st.SearchStrategy[Case]:  # noqa: N802 - a table looked up by name
+    return _STRATEGIES[loss]

@@ -1,0 +1,149 @@
+"""A finding as a case file, a ledger stub whose reason is still to be written, and a script."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from harness import reproduction
+from harness.fuzzing.campaign import Finding
+from harness.judging import truth_table
+from harness.suite.case import ArraySpec, Case, ExpectRaises
+from harness.suite.divergences import UNWRITTEN
+from harness.suite.generators import realize
+
+FOLDER = "edges"
+"""The folder a saved case is meant for: ids begin with it."""
+
+
+def save(findings: Sequence[Finding], folder: Path) -> list[Path]:
+    """Write `FOLDER/edges/found.yaml`, `FOLDER/ledger/found.yaml` and, where it can be written, a script for each."""
+    names = [f"{FOLDER}/found-{n}-{_slug(finding)}" for n, finding in enumerate(findings, start=1)]
+    cases = [_case_entry(finding, name) for finding, name in zip(findings, names, strict=True)]
+    stubs = [_ledger_entry(finding, name) for finding, name in zip(findings, names, strict=True)]
+    written = [_write(folder / FOLDER / "found.yaml", cases), _write(folder / "ledger" / "found.yaml", stubs)]
+    for finding, name in zip(findings, names, strict=True):
+        program = script_of(finding)
+        if program is not None:
+            path = folder / "scripts" / f"{name.partition('/')[2]}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(program, encoding="utf-8")
+            written.append(path)
+    return written
+
+
+def _slug(finding: Finding) -> str:
+    cause = finding.cause
+    return re.sub(r"[^a-z0-9]+", "-", f"{cause.implementation}-{cause.loss}-{cause.aspect}-{cause.outcome}".lower())
+
+
+def _case_entry(finding: Finding, name: str) -> dict[str, Any]:
+    case, cause = finding.case, finding.cause
+    said = ", ".join(sorted(finding.conditions)) or "an ordinary input"
+    entry: dict[str, Any] = {
+        "id": name,
+        "title": f"{cause.loss.replace('_', ' ').capitalize()}: {said}",
+        "why": f"Found by fuzzing {cause.implementation}: {finding.cell.explanation}",
+        "loss": case.loss,
+        "inputs": {n: _array(spec) for n, spec in case.inputs.items()},
+        "dtypes": [finding.dtype],
+        "tags": ["found-by-fuzzing"],
+    }
+    if case.options:
+        entry["options"] = {n: _array(v) if isinstance(v, ArraySpec) else _number(v) for n, v in case.options.items()}
+    if case.cotangent is not None:
+        entry["cotangent"] = _array(case.cotangent)
+    if case.relations:
+        entry["relations"] = list(case.relations)
+    if isinstance(case.expect, ExpectRaises):
+        entry["expect"] = {"raises": case.expect.kind}
+    return entry
+
+
+def _ledger_entry(finding: Finding, name: str) -> dict[str, Any]:
+    cause = finding.cause
+    outcome: dict[str, Any] = {"kind": cause.outcome}
+    if cause.outcome == "raises":
+        outcome["error"] = str(finding.cell.outcome.get("type", "*"))
+    return {
+        "id": name.partition("/")[2],
+        "cases": [name],
+        "implementations": [cause.implementation],
+        "modes": [cause.mode],
+        "dtypes": [finding.dtype],
+        "aspects": [cause.aspect],
+        "outcome": outcome,
+        "reason": f"{UNWRITTEN}: why does this happen?",
+        "upstream": "none found",
+    }
+
+
+def _array(spec: ArraySpec) -> Any:
+    if spec.generator is not None:
+        return {"generator": spec.generator, **{n: _number(v) for n, v in spec.parameters.items()}}
+    values = _number(spec.values)
+    extras = {n: v for n, v in (("dtype", spec.dtype), ("layout", spec.layout)) if v not in (None, "contiguous")}
+    return {"values": values, **extras} if extras else values
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_number(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else repr(value)
+    return value
+
+
+def _write(path: Path, entries: Sequence[Any]) -> Path:
+    yaml = YAML()
+    yaml.default_flow_style = None
+    yaml.width = 120
+    text = io.StringIO()
+    yaml.dump(list(entries), text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Non-finite numbers are numbers in the case files' YAML; the dumper would quote them as text.
+    path.write_text(re.sub(r"'(nan|-?inf)'", r"\1", text.getvalue()), encoding="utf-8")
+    return path
+
+
+def script_of(finding: Finding) -> str | None:
+    """The standalone script of a finding, where its framework has a template and its aspect is one call."""
+    case, cell, dtype = finding.case, finding.cell, finding.dtype
+    aspect = cell.aspect if cell.aspect in ("value", "gradient") else None
+    if aspect is None:
+        return None
+    wanted = case.differentiate[:1] if aspect == "gradient" else ()
+    problem = reproduction.Problem(
+        implementation=cell.implementation,
+        loss=case.loss,
+        inputs={n: realize(spec, dtype) for n, spec in case.inputs.items()},
+        options={n: realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
+        dtype=dtype,
+        mode=cell.mode,
+        differentiate=wanted,
+        cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
+    )
+    try:
+        return reproduction.script(problem, _expected(case, dtype, aspect, wanted), case.title, _why(finding))
+    except reproduction.Inexpressible:
+        return None
+
+
+def _expected(case: Case, dtype: str, aspect: str, wanted: tuple[str, ...]) -> reproduction.Expected:
+    name = wanted[0] if wanted else "value"
+    if isinstance(case.expect, ExpectRaises):
+        return reproduction.Expected(name, raises=case.expect.kind)
+    target = truth_table(case, dtype, realize).under().targets.get(aspect)
+    if target is None:
+        raise reproduction.Inexpressible("the reference has no truth for it")
+    return reproduction.Expected.truth(name, target, dtype, flush_to_zero=False)
+
+
+def _why(finding: Finding) -> str:
+    return f"{finding.cell.explanation}. Found by fuzzing, shrunk to the smallest input that shows it."

@@ -1,0 +1,99 @@
+"""Smaller cases next to a case: what shrinking tries, largest step first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from harness.planning import posed
+from harness.suite.case import ArraySpec, Case
+
+_SIMPLER = (0.0, 1.0, -1.0, 2.0, 0.5)
+"""Numbers a reader takes in at a glance, simplest first."""
+
+
+def smaller(case: Case, dtype: str) -> Iterator[Case]:
+    """Cases that say less: fewer rows, options and classes, plainer numbers."""
+    if any(spec.generator is not None for spec in case.inputs.values()):
+        return
+    plain = {n: np.asarray(v) for n, v in posed(case, dtype).inputs.items()}
+    yield from _fewer_rows(case, plain)
+    yield from _fewer_options(case)
+    if case.relations:
+        yield replace(case, relations=())
+    yield from _fewer_classes(case, plain)
+    yield from _plainer_layout(case)
+    yield from _plainer_numbers(case, plain)
+
+
+def _fewer_rows(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:
+    count = {v.shape[0] for v in plain.values() if v.ndim}
+    if len(count) != 1 or count == {1} or case.options.get("axis", -1) not in (-1, 1):
+        return
+    for row in range(count.pop()):
+        options = {n: _only(v, row) if n == "sample_weights" else v for n, v in case.options.items()}
+        inputs = {n: _only(spec, row) for n, spec in case.inputs.items()}
+        cotangent = None if case.cotangent is None else _only(case.cotangent, row)
+        yield replace(case, inputs=inputs, options=options, cotangent=cotangent)
+
+
+def _only(spec: ArraySpec, row: int) -> ArraySpec:
+    return replace(spec, values=(spec.values[row],))
+
+
+def _fewer_options(case: Case) -> Iterator[Case]:
+    for name in case.options:
+        if name != "reduction":
+            yield replace(case, options={n: v for n, v in case.options.items() if n != name})
+    if case.options.get("reduction", "none") != "none":
+        rest = {n: v for n, v in case.options.items() if n != "denominator"}
+        yield replace(case, options={**rest, "reduction": "none"}, cotangent=None)
+    if case.cotangent is not None and "reduction" in case.options:
+        yield replace(case, cotangent=None)
+
+
+def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:
+    scores = next(iter(plain.values()))
+    targets = plain.get("targets")
+    if scores.ndim != 2 or scores.shape[1] <= 2 or "class_weights" in case.options or case.cotangent is not None:
+        return
+    for column in range(scores.shape[1]):
+        changed = {n: np.delete(v, column, 1) for n, v in plain.items() if v.ndim == 2}
+        if targets is not None and targets.ndim == 1:
+            if bool((targets == column).any()):
+                continue
+            changed["targets"] = np.where(targets > column, targets - 1, targets)
+        yield _with_numbers(case, changed)
+
+
+def _plainer_layout(case: Case) -> Iterator[Case]:
+    if any(spec.layout != "contiguous" for spec in case.inputs.values()):
+        yield replace(case, inputs={n: replace(spec, layout="contiguous") for n, spec in case.inputs.items()})
+
+
+def _plainer_numbers(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:
+    for name, values in plain.items():
+        if values.dtype.kind != "f":
+            continue
+        for place in np.ndindex(values.shape):
+            now = float(values[place])
+            for number in _SIMPLER:
+                if number == now and not (number == 0.0 and np.signbit(now)):
+                    break
+                changed = values.copy()
+                changed[place] = number
+                yield _with_numbers(case, {name: changed})
+
+
+def _with_numbers(case: Case, changed: dict[str, np.ndarray[Any, Any]]) -> Case:
+    inputs = dict(case.inputs)
+    for name, values in changed.items():
+        inputs[name] = replace(inputs[name], values=_nested(values.tolist()))
+    return replace(case, inputs=inputs)
+
+
+def _nested(values: Any) -> Any:
+    return tuple(_nested(entry) for entry in values) if isinstance(values, list) else values

@@ -1,0 +1,9 @@
+"""Standalone reproductions: a cell as a script that needs NumPy and one framework, and as the text of an issue.
+
+Pure: text out of values. One module per framework knows how its functions are written down.
+"""
+
+from harness.reproduction.problem import Inexpressible, Problem
+from harness.reproduction.writing import Expected, issue, script
+
+__all__ = ["Expected", "Inexpressible", "Problem", "issue", "script"]

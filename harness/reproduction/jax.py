@@ -1,0 +1,100 @@
+"""JAX and optax, as a script writes them."""
+
+from __future__ import annotations
+
+from harness.reproduction.problem import Code, Inexpressible, Problem
+
+
+def code(problem: Problem) -> Code:
+    """Value and gradients by jax.vjp, compiled by jax.jit where the mode says so."""
+    optax = problem.implementation == "optax"
+    body = [f"def loss({', '.join(problem.arrays)}):", f"    return {_expression(problem)}", *run(problem)]
+    imports = [
+        "import jax",
+        "import jax.numpy as jnp",
+        "import jax.scipy.special",
+        *(["import optax"] if optax else []),
+    ]
+    versions = '"jax", jax.__version__, "numpy", np.__version__' + (', "optax", optax.__version__' if optax else "")
+    return Code(tuple(imports), tuple(body), versions, environment())
+
+
+def environment() -> tuple[str, ...]:
+    return ('os.environ["JAX_ENABLE_X64"] = "1"', 'os.environ["JAX_PLATFORMS"] = "cpu"')
+
+
+def run(problem: Problem) -> list[str]:
+    """Statements that call `loss` and differentiate it."""
+    tensors = [f"{name}_ = {_tensor(problem, name)}" for name in problem.arrays]
+    names = [f"{name}_" for name in problem.arrays]
+    wanted = [f"{name}_" for name in problem.differentiate]
+    lines = [*tensors, f"def computed({', '.join(names)}):"]
+    if wanted:
+        upstream = "jnp.ones_like(result)" if problem.cotangent is None else "jnp.asarray(cotangent, result.dtype)"
+        lines += [
+            f"    result, pull = jax.vjp(lambda {', '.join(wanted)}: loss({', '.join(names)}), {', '.join(wanted)})",
+            f"    return result, pull({upstream})",
+        ]
+    else:
+        lines.append(f"    return loss({', '.join(names)}), []")
+    if problem.mode == "jit":
+        lines.append("computed = jax.jit(computed)")
+    return [
+        *lines,
+        f"result, found = computed({', '.join(names)})",
+        "value = np.asarray(result, dtype=np.float64)",
+        f"gradients = dict(zip({list(problem.differentiate)!r}, found))",
+    ]
+
+
+def _tensor(problem: Problem, name: str) -> str:
+    return f"jnp.asarray({name}, jnp.{problem.dtype})" if problem.arrays[name].is_float else f"jnp.asarray({name})"
+
+
+def _expression(problem: Problem) -> str:
+    if problem.implementation == "optax":
+        return _optax(problem)
+    problem.understands("axis")
+    match problem.loss:
+        case "softmax" | "log_softmax":
+            return f"jax.nn.{problem.loss}(logits, axis={problem.axis})"
+        case "entropy":
+            return _reduced(problem, f"jnp.sum(jax.scipy.special.entr(probabilities), axis={problem.axis})")
+        case "cross_entropy":
+            rows = f"-jnp.sum(jax.scipy.special.xlogy(targets, probabilities), axis={problem.axis})"
+            return _reduced(problem, rows)
+    raise Inexpressible(f"no template writes {problem.loss} for JAX")
+
+
+def _optax(problem: Problem) -> str:
+    match problem.loss:
+        case "softmax_cross_entropy":
+            problem.understands("axis", "label_smoothing")
+            distributions = problem.targets_are_distributions("logits")
+            axis = f"axis={problem.axis}"
+            if not distributions and not problem.options.get("label_smoothing"):
+                rows = f"optax.losses.softmax_cross_entropy_with_integer_labels(logits, targets, {axis})"
+                return _reduced(problem, rows)
+            hot = f"jax.nn.one_hot(targets, logits.shape[{problem.axis}], dtype=logits.dtype, {axis})"
+            targets = "targets" if distributions else hot
+            if problem.options.get("label_smoothing"):
+                targets = f"optax.losses.smooth_labels({targets}, {problem.options['label_smoothing']!r}, {axis})"
+            return _reduced(problem, f"optax.losses.softmax_cross_entropy(logits, {targets}, {axis})")
+        case "binary_cross_entropy_with_logits":
+            problem.understands()
+            return _reduced(problem, "optax.losses.sigmoid_binary_cross_entropy(logits, targets)")
+        case "binary_focal":
+            problem.understands("alpha", "gamma")
+            keywords = [*problem.keyword("alpha"), *problem.keyword("gamma")]
+            arguments = ", ".join(["logits", "targets", *keywords])
+            return _reduced(problem, f"optax.losses.sigmoid_focal_loss({arguments})")
+        case "kl_divergence":
+            problem.understands("axis", "log_target")
+            logs = "_with_log_targets" if problem.options.get("log_target") else ""
+            rows = f"optax.losses.kl_divergence{logs}(log_probabilities, targets, axis={problem.axis})"
+            return f"jnp.sum({rows}) / {rows}.shape[0]" if problem.reduction == "batchmean" else _reduced(problem, rows)
+    raise Inexpressible(f"no template writes {problem.loss} for optax")
+
+
+def _reduced(problem: Problem, rows: str) -> str:
+    return rows if problem.reduction == "none" else f"jnp.{problem.reduction}({rows})"
