@@ -91,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("--against", type=Path, metavar="FILE", help="another committed baseline")
     gate.add_argument("--markdown", type=Path, metavar="FILE", help="also write it as Markdown, for a job's summary")
     gate.add_argument("--github", action="store_true", help="annotations for the pages of a pull request")
+    gate.add_argument(
+        "--slower",
+        type=float,
+        default=5.0,
+        metavar="PER_CENT",
+        help="how much slower is too slow, beyond the interval of the measurement; default: 5",
+    )
     gate.set_defaults(command=_gate)
 
     upgrade = commands.add_parser("upgrade", help="what changes between two versions of a framework")
@@ -182,6 +189,28 @@ def _parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(verb, help=helps)
         sub.add_argument("cases", nargs="*", metavar="CASES")
         sub.set_defaults(command=function)
+
+    bench = commands.add_parser("bench", help="measure speed: against NumPy and against the machine")
+    bench.add_argument(
+        "workloads", nargs="*", metavar="WORKLOAD", help="ids or globs of ids; default: the default ones"
+    )
+    bench.add_argument(
+        "-i", "--implementation", action="append", metavar="NAME", help="default: all that are installed, not Keras"
+    )
+    bench.add_argument("--complete", action="store_true", help="every workload, implementation and way to compute")
+    bench.add_argument("--modes", metavar="M,…", help="modes to measure; `all` for every way to compute")
+    bench.add_argument("--threads", default="1", metavar="N", help="threads of each implementation, or `all`")
+    bench.add_argument("--sets", type=int, metavar="N", help="sets of processes; five at least for a verdict")
+    bench.add_argument("-o", "--output", type=Path, metavar="RUN.jsonl", help="write the run file here")
+    bench.add_argument("--report", type=Path, metavar="REPORT.html", help="write the HTML report here")
+    bench.add_argument("--python", metavar="PATH", help="interpreter of another environment to run the workers in")
+    bench.add_argument(
+        "--self-test",
+        choices=("aa", "planted", "overhead", "targets"),
+        help="measure our own measuring: identical code, a planted slowdown, the price of a call, the goals for numpy",
+    )
+    bench.add_argument("--comparisons", type=int, default=100, metavar="N", help="of a self-test")
+    bench.set_defaults(command=_bench)
 
     implementations = commands.add_parser("implementations", help="what can be run here")
     implementations.set_defaults(command=_implementations)
@@ -286,6 +315,12 @@ def _merge(options: argparse.Namespace) -> ExitCode:
     from harness.commands.gating import merge
 
     return merge(options)
+
+
+def _bench(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.benching import bench
+
+    return bench(options)
 
 
 def _cases_lint(options: argparse.Namespace) -> ExitCode:

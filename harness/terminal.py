@@ -17,6 +17,7 @@ from harness.records import INFRASTRUCTURE, SEVERITIES, Cell, Run
 from harness.suite.case import Case
 from harness.upgrade.gate import GateResult
 from harness.upgrade.report import Upgrade
+from harness.upgrade.speeds import counts
 
 Tick = Callable[[str, int, int], None]
 
@@ -58,7 +59,7 @@ def show_run(run: Run, seconds: float) -> None:
     stale = [p for p in run.footer.problems if p.get("kind") in ("fixed", "unmatched", "expired")]
     good = not (disagreeing or broken or unexpected or stale)
     head = "Everything agrees or is explained." if good else "Not everything agrees."
-    out.print(f"[bold {'green' if good else 'red'}]{head}[/]  {len(run.cells)} cells, {seconds:.1f} s")
+    out.print(f"[bold {'green' if good else 'red'}]{head}[/]  {_in_numbers(run, disagreeing, broken)}, {seconds:.1f} s")
     out.print(_scoreboard(run))
     if run.claims:
         counts = Counter(claim.verdict for claim in run.claims)
@@ -77,6 +78,15 @@ def show_run(run: Run, seconds: float) -> None:
     for problem in run.footer.problems:
         out.print(f"[yellow]{escape(str(problem.get('what')))}[/]: {escape(str(problem.get('remedy')))}")
     _time(out, run)
+
+
+def _in_numbers(run: Run, disagreeing: Sequence[Cell], broken: Sequence[Cell]) -> str:
+    """How much was judged and how it came out, before any table."""
+    judged = sum(1 for c in run.cells if c.verdict != "unsupported" and c.verdict not in INFRASTRUCTURE)
+    told = f"{len(disagreeing)} of {judged} judged cells disagree"
+    if broken:
+        told += f"; {len(broken)} were not run to an end and are in no count"
+    return f"{told}; {len(run.cells)} cells"
 
 
 def _scoreboard(run: Run) -> Table:
@@ -183,6 +193,18 @@ def show_case(case: Case, run: Run) -> None:
             )
 
 
+def _speeds(out: Console, result: GateResult) -> None:
+    """What became slower or faster, and how many measurements did not."""
+    if not result.speeds:
+        return
+    words = ", ".join(f"{n} {verdict}" for verdict, n in counts(result.speeds).items())
+    out.print(f"speed, against NumPy within each run: {words}")
+    for moved in result.speeds:
+        if moved.verdict in ("faster", "slower"):
+            style = "red" if moved.verdict == "slower" else "green"
+            out.print(f"  [{style}]{escape(moved.sentence)}[/]")
+
+
 def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
     """What changed, gravest first, one line per cause."""
     out = console()
@@ -199,6 +221,7 @@ def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
     }
     for package, (old, new) in difference.versions.items():
         out.print(f"{escape(package)}: {escape(old)} → {escape(new)}")
+    _speeds(out, result)
     if not difference.changes:
         same = "" if difference.identical is None else f", {difference.identical} of them to the bit"
         out.print(f"[bold green]Nothing changed.[/]  {difference.compared} cells compared{same}")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import jaxlib
 import optax
 
-from harness.adapters.base import Answer, Call, Description, Unsupported
+from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.jax_calls import Named, Recipe, Runner, flags, reduced, remember_compilations
 
 _REDUCTION = ("reduction", "denominator")
@@ -147,6 +147,11 @@ class Optax:
         if call.loss not in self._recipes:
             raise Unsupported(f"optax has no function for {call.loss}")
         return self._runner.run(call, self._recipes[call.loss](call))
+
+    def prepare(self, call: Call) -> Prepared:
+        if call.loss not in self._recipes:
+            raise Unsupported(f"optax has no function for {call.loss}")
+        return self._runner.prepare(call, self._recipes[call.loss](call))
 
 
 def safe_optax() -> Optax:

@@ -31,7 +31,9 @@ def gate(options: argparse.Namespace) -> ExitCode:
         baseline = comparable_part(_baseline(options.against), current)
     else:
         baseline, current = _existing(options.baseline), _existing(options.current)
-    result = decide(baseline, current)
+    if not options.slower >= 0:
+        raise UsageError(f"--slower {options.slower}: expected a percentage of zero or more")
+    result = decide(baseline, current, options.slower / 100)
     terminal.show_gate(result, baseline, current)
     if options.markdown is not None:
         options.markdown.parent.mkdir(parents=True, exist_ok=True)

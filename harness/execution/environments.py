@@ -57,6 +57,23 @@ def command_line(implementation: Implementation, python: str | None) -> list[str
     return [python or sys.executable, "-P", "-m", "harness.execution.worker", implementation.target]
 
 
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
+"""The variables among those pinned that are numbers of threads."""
+
+
+def with_threads(environment: Mapping[str, str], count: int) -> dict[str, str]:
+    """The environment of a worker that may use `count` threads, for measuring speed."""
+    flags = f"--xla_cpu_multi_thread_eigen={str(count > 1).lower()} intra_op_parallelism_threads={count}"
+    return {**environment, **dict.fromkeys(THREADS, str(count)), "XLA_FLAGS": flags}
+
+
 def environment_of(implementation: Implementation, code: str, user: Mapping[str, str]) -> dict[str, str]:
     """The user's environment, with what is pinned, and our code first on the import path.
 

@@ -21,9 +21,6 @@ class NotComparable(ValueError):  # noqa: N818 - says what is the case, as the o
 KINDS = ("verdict", "error", "outcome", "dtype", "value", "drift", "removed", "added", "warnings")
 """Kinds of change, gravest first; each cell has one, its gravest."""
 
-WRONG = ("known", "disagrees")
-"""Verdicts of what differs from the truth, accepted or not."""
-
 _DRIFT_FROM = 0.5
 """R below half an eps-gauge is rounding noise: a doubling there means nothing."""
 
@@ -96,7 +93,7 @@ def _pattern(change: Change) -> str:
     """What changes have in common when they have one cause: the verdicts and outcome kinds on both sides."""
 
     def shape(cell: Cell | None) -> str:
-        return "-" if cell is None else f"{_standing(cell)}/{cell.outcome.get('kind')}/{cell.outcome.get('type')}"
+        return "-" if cell is None else f"{cell.verdict}/{cell.outcome.get('kind')}/{cell.outcome.get('type')}"
 
     return f"{shape(change.old)}>{shape(change.new)}"
 
@@ -161,7 +158,13 @@ def _change(old: Cell | None, new: Cell | None, bits_mean_something: bool) -> Ch
 def _differences(old: Cell, new: Cell, bits_mean_something: bool) -> Iterator[Change]:
     """The ways two cells differ, gravest first."""
     was, now = old.outcome, new.outcome
-    if _standing(old) != _standing(new):
+    # Ledger entries name versions: the same wrong bits, or the same error, may be explained on one side only.
+    same_fault = (
+        {old.verdict, new.verdict} == {"disagrees", "known"}
+        and _digest(old) == _digest(new)
+        and (was.get("kind") == "raises" or (bits_mean_something and "digest" in was))
+    )
+    if old.verdict != new.verdict and not same_fault:
         detail = f": {new.explanation}" if new.explanation else ""
         yield Change("verdict", f"was {_words(old)}, is {_words(new)}{detail}", old, new)
     if was.get("kind") != now.get("kind"):
@@ -174,7 +177,7 @@ def _differences(old: Cell, new: Cell, bits_mean_something: bool) -> Iterator[Ch
         yield Change("outcome", f"had shape {was.get('shape')}, has {now.get('shape')}", old, new)
     if old.convention != new.convention:
         yield Change("verdict", f"was right under {old.convention}, is under {new.convention}", old, new)
-    if bits_mean_something and new.verdict in WRONG and _digest(old) != _digest(new):
+    if bits_mean_something and new.verdict in ("known", "disagrees") and _digest(old) != _digest(new):
         yield Change("value", f"gave {_short(old.got)}, gives {_short(new.got)}", old, new)
     ratios = (_number(old.ratio), _number(new.ratio))
     if ratios[0] is not None and ratios[1] is not None and ratios[1] > max(2.0 * ratios[0], _DRIFT_FROM):
@@ -182,12 +185,6 @@ def _differences(old: Cell, new: Cell, bits_mean_something: bool) -> Iterator[Ch
     fresh = [w for w in new.warnings if w not in old.warnings]
     if fresh:
         yield Change("warnings", f"warns: {fresh[0][:160]}", old, new)
-
-
-def _standing(cell: Cell) -> tuple[str, str | None]:
-    """Verdict and severity. What is known and what disagrees is one and the same behaviour, accepted or not: an entry
-    of the ledger that begins or ends with a version changes nothing that an implementation does."""
-    return ("wrong" if cell.verdict in WRONG else cell.verdict, cell.severity)
 
 
 def _words(cell: Cell) -> str:
