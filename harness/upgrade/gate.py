@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from harness.exit_codes import ExitCode, gravest
 from harness.records import INFRASTRUCTURE, Run
+from harness.speed.statistics import THRESHOLD
 from harness.upgrade.diff import Difference, NotComparable, compare_runs
-from harness.upgrade.speeds import THRESHOLD, SpeedChange, compare_speeds, slower
+from harness.upgrade.speeds import SpeedChange, compare_speeds, slower
 
 
 @dataclass(frozen=True)
