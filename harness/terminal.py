@@ -59,7 +59,7 @@ def show_run(run: Run, seconds: float) -> None:
     stale = [p for p in run.footer.problems if p.get("kind") in ("fixed", "unmatched", "expired")]
     good = not (disagreeing or broken or unexpected or stale)
     head = "Everything agrees or is explained." if good else "Not everything agrees."
-    out.print(f"[bold {'green' if good else 'red'}]{head}[/]  {len(run.cells)} cells, {seconds:.1f} s")
+    out.print(f"[bold {'green' if good else 'red'}]{head}[/]  {_in_numbers(run, disagreeing, broken)}, {seconds:.1f} s")
     out.print(_scoreboard(run))
     if run.claims:
         counts = Counter(claim.verdict for claim in run.claims)
@@ -78,6 +78,15 @@ def show_run(run: Run, seconds: float) -> None:
     for problem in run.footer.problems:
         out.print(f"[yellow]{escape(str(problem.get('what')))}[/]: {escape(str(problem.get('remedy')))}")
     _time(out, run)
+
+
+def _in_numbers(run: Run, disagreeing: Sequence[Cell], broken: Sequence[Cell]) -> str:
+    """How much was judged and how it came out, before any table."""
+    judged = sum(1 for c in run.cells if c.verdict != "unsupported" and c.verdict not in INFRASTRUCTURE)
+    told = f"{len(disagreeing)} of {judged} judged cells disagree"
+    if broken:
+        told += f"; {len(broken)} were not run to an end and are in no count"
+    return f"{told}; {len(run.cells)} cells"
 
 
 def _scoreboard(run: Run) -> Table:

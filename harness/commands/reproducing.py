@@ -6,7 +6,6 @@ import argparse
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness import reproduction, terminal
 from harness.cli import UsageError
@@ -106,7 +105,6 @@ def _problem(
     if named.aspect.startswith("relation/"):
         raise reproduction.Inexpressible("a relation is about several calls; name the cell of one of its parts")
     gradient_of = aspects(case.differentiate).get(named.aspect)
-    aspect = "value" if gradient_of is None else gradient_of
     problem = reproduction.Problem(
         implementation=named.implementation,
         loss=case.loss,
@@ -114,25 +112,25 @@ def _problem(
         options={n: realize(v, named.dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
         dtype=named.dtype,
         mode=named.mode,
-        differentiate=() if gradient_of is None else (gradient_of,),
+        differentiate=gradient_of,
         cotangent=None if case.cotangent is None else realize(case.cotangent, named.dtype),
     )
     match case.expect:
         case ExpectRaises(kind):
-            return problem, reproduction.Expected(aspect, raises=kind)
+            return problem, reproduction.Expected(raises=kind)
         case ExpectTruth():
             pass
         case _:
             raise reproduction.Inexpressible("the case has no right answer to compare with")
     if named.aspect == "mode_agreement":
         # Two modes may each be as far from the truth as the budget allows; 1e-6 is far above that in float32.
-        return problem, reproduction.Expected(aspect, mode=FIRST_MODE, share=1e-6)
+        return problem, reproduction.Expected(mode=FIRST_MODE, share=1e-6)
     truth = truth_table(case, named.dtype, realize).under()
     target = truth.targets.get(named.aspect)
     if target is None:
         raise reproduction.Inexpressible(truth.refusal or f"the reference has no {named.aspect} for this loss")
     flush = bool(described.get("flush_to_zero"))
-    return problem, reproduction.Expected.truth(aspect, target, named.dtype, flush_to_zero=flush)
+    return problem, reproduction.Expected.truth(target, named.dtype, flush_to_zero=flush)
 
 
 def _order(named: Named) -> Order:
@@ -150,11 +148,3 @@ def _order(named: Named) -> Order:
         python=None,
     )
     return order_from(options)
-
-
-def write(folder: Path, name: str, program: str) -> Path:
-    """The script as a file of its own."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.py"
-    path.write_text(program, encoding="utf-8")
-    return path

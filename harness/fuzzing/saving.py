@@ -118,7 +118,7 @@ def script_of(finding: Finding) -> str | None:
     aspect = cell.aspect if cell.aspect in ("value", "gradient") else None
     if aspect is None:
         return None
-    wanted = case.differentiate[:1] if aspect == "gradient" else ()
+    wanted = case.differentiate[0] if aspect == "gradient" else None
     problem = reproduction.Problem(
         implementation=cell.implementation,
         loss=case.loss,
@@ -130,19 +130,18 @@ def script_of(finding: Finding) -> str | None:
         cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
     )
     try:
-        return reproduction.script(problem, _expected(case, dtype, aspect, wanted), case.title, _why(finding))
+        return reproduction.script(problem, _expected(case, dtype, aspect), case.title, _why(finding))
     except reproduction.Inexpressible:
         return None
 
 
-def _expected(case: Case, dtype: str, aspect: str, wanted: tuple[str, ...]) -> reproduction.Expected:
-    name = wanted[0] if wanted else "value"
+def _expected(case: Case, dtype: str, aspect: str) -> reproduction.Expected:
     if isinstance(case.expect, ExpectRaises):
-        return reproduction.Expected(name, raises=case.expect.kind)
+        return reproduction.Expected(raises=case.expect.kind)
     target = truth_table(case, dtype, realize).under().targets.get(aspect)
     if target is None:
         raise reproduction.Inexpressible("the reference has no truth for it")
-    return reproduction.Expected.truth(name, target, dtype, flush_to_zero=False)
+    return reproduction.Expected.truth(target, dtype, flush_to_zero=False)
 
 
 def _why(finding: Finding) -> str:

@@ -27,24 +27,17 @@ def run(problem: Problem) -> list[str]:
     """Statements that call `loss` and differentiate it."""
     tensors = [f"{name}_ = {_tensor(problem, name)}" for name in problem.arrays]
     names = [f"{name}_" for name in problem.arrays]
-    wanted = [f"{name}_" for name in problem.differentiate]
-    lines = [*tensors, f"def computed({', '.join(names)}):"]
-    if wanted:
-        upstream = "jnp.ones_like(result)" if problem.cotangent is None else "jnp.asarray(cotangent, result.dtype)"
-        lines += [
-            f"    result, pull = jax.vjp(lambda {', '.join(wanted)}: loss({', '.join(names)}), {', '.join(wanted)})",
-            f"    return result, pull({upstream})",
-        ]
+    given = ", ".join(names)
+    lines = [*tensors, f"def computed({given}):"]
+    if problem.differentiate is None:
+        lines.append(f"    return loss({given})")
     else:
-        lines.append(f"    return loss({', '.join(names)}), []")
+        by = f"{problem.differentiate}_"
+        upstream = "jnp.ones_like(result)" if problem.cotangent is None else "jnp.asarray(cotangent, result.dtype)"
+        lines += [f"    result, pull = jax.vjp(lambda {by}: loss({given}), {by})", f"    return pull({upstream})[0]"]
     if problem.mode == "jit":
         lines.append("computed = jax.jit(computed)")
-    return [
-        *lines,
-        f"result, found = computed({', '.join(names)})",
-        "value = np.asarray(result, dtype=np.float64)",
-        f"gradients = dict(zip({list(problem.differentiate)!r}, found))",
-    ]
+    return [*lines, f"answer = computed({given})"]
 
 
 def _tensor(problem: Problem, name: str) -> str:

@@ -43,10 +43,9 @@ def _on_torch(problem: Problem) -> list[str]:
     tensors = [f"{name}_ = {torch.tensor(problem, name)}" for name in problem.arrays]
     return [
         *tensors,
-        *(f"{name}_.requires_grad_()" for name in problem.differentiate),
+        *([f"{problem.differentiate}_.requires_grad_()"] if problem.differentiate else []),
         f"result = loss({', '.join(f'{name}_' for name in problem.arrays)})",
-        "value = result.detach().double().numpy()",
-        *torch.differentiated(problem),
+        *torch.answered(problem),
     ]
 
 

@@ -40,12 +40,12 @@ def code(problem: Problem) -> Code:
         body += [
             'chosen = ["CPUExecutionProvider"]',
             "session = onnxruntime.InferenceSession(model.SerializeToString(), providers=chosen)",
-            "(value,) = session.run(None, feeds)",
+            "(answer,) = session.run(None, feeds)",
         ]
         versions = '"onnx", onnx.__version__, "onnxruntime", onnxruntime.__version__, "numpy", np.__version__'
     else:
         imports = ("import onnx", "import onnx.reference")
-        body.append("(value,) = onnx.reference.ReferenceEvaluator(model).run(None, feeds)")
+        body.append("(answer,) = onnx.reference.ReferenceEvaluator(model).run(None, feeds)")
         versions = '"onnx", onnx.__version__, "numpy", np.__version__'
     return Code(imports, tuple(body), versions)
 

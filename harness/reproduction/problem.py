@@ -29,7 +29,8 @@ class Problem:
     options: Mapping[str, Any]
     dtype: str
     mode: str
-    differentiate: tuple[str, ...] = ()
+    differentiate: str | None = None
+    """The input whose gradient is asked for; None: the value."""
     cotangent: Array | None = None
 
     @property
@@ -74,7 +75,7 @@ class Code:
 
     imports: tuple[str, ...]
     body: tuple[str, ...]
-    """Statements that define `value` (an array of NumPy) and, where asked for, `gradients`, a dict of such by name."""
+    """Statements that define `answer`: the gradient where one is asked for, else the value, as NumPy can read it."""
     versions: str
     """An expression for the text that names the versions."""
     environment: tuple[str, ...] = ()

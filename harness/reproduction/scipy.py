@@ -15,7 +15,7 @@ def code(problem: Problem) -> Code:
     module, expression = _expression(problem, renamed)
     root = module.partition(".")[0]
     imports = (f"import {root}", f"import {module}") if module != root else (f"import {root}",)
-    body = (*typed, f"value = {expression}")
+    body = (*typed, f"answer = {expression}")
     return Code(imports, body, f'"{root}", {root}.__version__, "numpy", np.__version__')
 
 

@@ -9,7 +9,7 @@ _REDUCTIONS = {"none": "NONE", "sum": "SUM", "weights": "MEAN", "count": "SUM_OV
 
 
 def code(problem: Problem) -> Code:
-    """Value and gradients in one function, which tf.function compiles where the mode says so."""
+    """The value or the gradient in one function, which tf.function compiles where the mode says so."""
     body = [f"def loss({', '.join(problem.arrays)}):", f"    return {_expression(problem)}"]
     body += run(problem)
     return Code(("import tensorflow as tf",), tuple(body), '"tensorflow", tf.__version__, "numpy", np.__version__')
@@ -19,20 +19,18 @@ def run(problem: Problem) -> list[str]:
     """Statements that call `loss` under a tape."""
     tensors = [f"{name}_ = {_tensor(problem, name)}" for name in problem.arrays]
     names = [f"{name}_" for name in problem.arrays]
-    watched = "[" + ", ".join(f"{name}_" for name in problem.differentiate) + "]"
-    upstream = "" if problem.cotangent is None else ", output_gradients=tf.cast(cotangent, result.dtype)"
-    lines = [*tensors, f"def computed({', '.join(names)}):", "    with tf.GradientTape() as tape:"]
-    lines += [f"        tape.watch({watched})", f"        result = loss({', '.join(names)})"]
-    slopes = f"tape.gradient(result, {watched}{upstream})" if problem.differentiate else "[]"
-    lines.append(f"    return result, {slopes}")
+    given = ", ".join(names)
+    lines = [*tensors, f"def computed({given}):"]
+    if problem.differentiate is None:
+        lines.append(f"    return loss({given})")
+    else:
+        by = f"{problem.differentiate}_"
+        upstream = "" if problem.cotangent is None else ", output_gradients=tf.cast(cotangent, result.dtype)"
+        lines += ["    with tf.GradientTape() as tape:", f"        tape.watch({by})", f"        result = loss({given})"]
+        lines.append(f"    return tape.gradient(result, {by}{upstream})")
     if problem.mode in ("graph", "xla"):
         lines.append(f"computed = tf.function(computed, jit_compile={problem.mode == 'xla'})")
-    lines += [
-        f"result, found = computed({', '.join(names)})",
-        "value = tf.cast(result, tf.float64).numpy()",
-        f"gradients = dict(zip({list(problem.differentiate)!r}, [tf.cast(g, tf.float64).numpy() for g in found]))",
-    ]
-    return lines
+    return [*lines, f"answer = tf.cast(computed({given}), tf.float64).numpy()"]
 
 
 def _tensor(problem: Problem, name: str) -> str:

@@ -20,12 +20,11 @@ def code(problem: Problem) -> Code:
     tensors = [f"{name}_ = {tensor(problem, name)}" for name in problem.arrays]
     names = ", ".join(f"{name}_" for name in problem.arrays)
     body = [*tensors]
-    body += [f"{name}_.requires_grad_()" for name in problem.differentiate]
+    body += [f"{problem.differentiate}_.requires_grad_()"] if problem.differentiate else []
     body += [f"def loss({', '.join(problem.arrays)}):", f"    return {_expression(problem)}"]
     if problem.mode == "compile":
         body.append("loss = torch.compile(loss, dynamic=False)")
-    body += [f"result = loss({names})", "value = result.detach().double().numpy()"]
-    body += differentiated(problem)
+    body += [f"result = loss({names})", *answered(problem)]
     return Code(("import torch",), tuple(body), '"torch", torch.__version__, "numpy", np.__version__')
 
 
@@ -34,14 +33,14 @@ def tensor(problem: Problem, name: str) -> str:
     return f"torch.tensor({name}{kept})"
 
 
-def differentiated(problem: Problem) -> list[str]:
-    if not problem.differentiate:
-        return []
+def answered(problem: Problem) -> list[str]:
+    """From `result` to `answer`."""
+    if problem.differentiate is None:
+        return ["answer = result.detach().double().numpy()"]
     upstream = "torch.ones_like(result)" if problem.cotangent is None else "torch.tensor(cotangent, dtype=result.dtype)"
-    wanted = "[" + ", ".join(f"{name}_" for name in problem.differentiate) + "]"
     return [
-        f"found = torch.autograd.grad(result, {wanted}, grad_outputs={upstream})",
-        f"gradients = dict(zip({list(problem.differentiate)!r}, [g.double().numpy() for g in found]))",
+        f"(found,) = torch.autograd.grad(result, [{problem.differentiate}_], grad_outputs={upstream})",
+        "answer = found.double().numpy()",
     ]
 
 

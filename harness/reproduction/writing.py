@@ -32,8 +32,6 @@ TEMPLATES: Mapping[str, Callable[[Problem], Code]] = {
 class Expected:
     """What is right: numbers with what may be missed, another mode's answer, or an error."""
 
-    aspect: str
-    """value; or the name of the input the gradient is with respect to."""
     numbers: Floats | None = None
     allowed: Floats | None = None
     mode: str | None = None
@@ -42,7 +40,7 @@ class Expected:
     raises: str | None = None
 
     @classmethod
-    def truth(cls, aspect: str, target: Target, dtype: str, *, flush_to_zero: bool) -> Expected:
+    def truth(cls, target: Target, dtype: str, *, flush_to_zero: bool) -> Expected:
         """The truth as the format holds it, with the budget of the harness."""
         fmt = FORMATS[dtype]
         nearest = rounded(target.hi, fmt)
@@ -50,7 +48,7 @@ class Expected:
         with np.errstate(invalid="ignore", over="ignore"):
             gap = np.abs(nearest - target.hi)
             allowed = BUDGET[dtype] * fmt.eps * target.gauge + floor + np.where(np.isfinite(gap), gap, 0.0)
-        return cls(aspect, nearest, np.where(np.isfinite(allowed), allowed, 0.0))
+        return cls(nearest, np.where(np.isfinite(allowed), allowed, 0.0))
 
 
 def code_of(problem: Problem) -> Code:
@@ -79,10 +77,10 @@ def script(problem: Problem, expected: Expected, title: str, why: str, note: str
         "\n".join(["import os", "import sys", *code.environment]) if code.environment else "import sys",
         "\n".join(["import numpy as np", *imports]),
         "\n".join(arrays),
-        _function("observe", code, expected.aspect),
+        _function("observe", code),
     ]
     if other is not None:
-        parts.append(_function("observe_the_other_mode", other, expected.aspect))
+        parts.append(_function("observe_the_other_mode", other))
     parts.append(_verdict(problem, code, expected))
     return "\n\n".join(parts) + "\n"
 
@@ -107,10 +105,9 @@ def _needs(problem: Problem) -> str:
     }.get(problem.implementation, problem.implementation)
 
 
-def _function(name: str, code: Code, aspect: str) -> str:
-    result = "value" if aspect == "value" else f'gradients["{aspect}"]'
-    body = textwrap.indent("\n".join([*code.body, f"return np.asarray({result}, dtype=np.float64)"]), "    ")
-    return f"def {name}():\n{body}"
+def _function(name: str, code: Code) -> str:
+    body = textwrap.indent("\n".join([*code.body, "return np.asarray(answer, dtype=np.float64)"]), "    ")
+    return f"\ndef {name}():\n{body}\n"
 
 
 def _verdict(problem: Problem, code: Code, expected: Expected) -> str:

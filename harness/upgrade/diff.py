@@ -158,12 +158,11 @@ def _change(old: Cell | None, new: Cell | None, bits_mean_something: bool) -> Ch
 def _differences(old: Cell, new: Cell, bits_mean_something: bool) -> Iterator[Change]:
     """The ways two cells differ, gravest first."""
     was, now = old.outcome, new.outcome
-    # Ledger entries name versions: the same wrong bits may be explained on one side and not on the other.
+    # Ledger entries name versions: the same wrong bits, or the same error, may be explained on one side only.
     same_fault = (
-        bits_mean_something
-        and {old.verdict, new.verdict} == {"disagrees", "known"}
-        and "digest" in was
+        {old.verdict, new.verdict} == {"disagrees", "known"}
         and _digest(old) == _digest(new)
+        and (was.get("kind") == "raises" or (bits_mean_something and "digest" in was))
     )
     if old.verdict != new.verdict and not same_fault:
         detail = f": {new.explanation}" if new.explanation else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,12 @@ def _maps(content: object, name: str, kind: type) -> bool:
     return isinstance(inner, dict) and all(isinstance(value, kind) for value in inner.values())
 
 
+def _survivors(matrix: Mapping[str, Any], caught: Counter[str]) -> Iterable[str]:
+    """Those the matrix names; some mutants answer rightly and only misbehave, and are not to be caught."""
+    named = matrix.get("survivors")
+    return named if isinstance(named, list) else [name for name in matrix["mutants"] if not caught[name]]
+
+
 def build(matrix: Mapping[str, Any]) -> Killing:
     """Mistakes by kind, the least caught first, since they are where the suite is thin."""
     mutants: Mapping[str, Mapping[str, Any]] = matrix["mutants"]
@@ -80,7 +86,7 @@ def build(matrix: Mapping[str, Any]) -> Killing:
         cases=len(cases),
         losses=losses,
         lines=tuple(sorted(lines, key=lambda m: (m.kind, min(n for n in m.caught if n is not None), m.mistake))),
-        survivors=tuple(sorted(name for name in mutants if not caught[name])),
+        survivors=tuple(sorted(text(name) for name in _survivors(matrix, caught))),
         idle=tuple(sorted(case for case, names in cases.items() if not names)),
         busiest=tuple(sorted(((case, len(names)) for case, names in cases.items()), key=lambda c: (-c[1], c[0]))[:10]),
     )

@@ -185,7 +185,8 @@
       return group;
     });
     view = { rows, groups, chunks, width, best: null };
-    view.best = gather(null);
+    view.all = gather(null); // kept: clearing a filter need not count again
+    view.best = view.all;
     const { best, count, refused } = view.best;
     view.looks = Array.from(best, (i, at) => lookOf(i, count[at], refused[at]));
     document.querySelectorAll("#matrix .mode").forEach((head, k) => {
@@ -266,7 +267,7 @@
 
   function applyFilters(filters) {
     const narrowed = narrows(filters);
-    const next = gather(narrowed ? testsOf(filters) : null);
+    const next = narrowed ? gather(testsOf(filters)) : view.all;
     let visible = 0;
     view.best = next;
     for (const row of view.rows) {

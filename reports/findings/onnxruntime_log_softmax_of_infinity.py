@@ -1,0 +1,55 @@
+"""A row that has no softmax (plus-inf).
+
+The result is undefined and nan says so; zeros, or a one at +inf, hide it.
+
+The float64 kernel drops nan in its maximum and subtracts infinity from the infinite entries only,
+so part of an undefined row gets numbers.
+
+Needs NumPy and onnx and ONNX Runtime. Exits 1 while the defect shows, 0 when it is gone.
+"""
+
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+
+logits = np.array([[0.0, np.inf, 1.0]], dtype=np.float64)
+
+
+def observe():
+    from onnx import TensorProto, helper
+
+    feeds = {}
+    inputs = []
+    feeds["logits"] = logits.astype(np.float64)
+    inputs.append(helper.make_tensor_value_info("logits", TensorProto.DOUBLE, [1, 3]))
+    given = ["logits"]
+    node = helper.make_node("LogSoftmax", given, ["loss"], axis=-1)
+    output = helper.make_tensor_value_info("loss", TensorProto.DOUBLE, None)
+    graph = helper.make_graph([node], "loss", inputs, [output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    chosen = ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=chosen)
+    (answer,) = session.run(None, feeds)
+    return np.asarray(answer, dtype=np.float64)
+
+
+print("onnx", onnx.__version__, "onnxruntime", onnxruntime.__version__, "numpy", np.__version__)
+expected = np.array([[np.nan, np.nan, np.nan]], dtype=np.float64)
+# 4 units of float64 times the error that rounding the input makes
+allowed = np.array([[5e-324, 5e-324, 5e-324]], dtype=np.float64)
+try:
+    observed = observe()
+except Exception as error:
+    print("expected (exactly):", expected)
+    print("observed:", type(error).__name__, error)
+    sys.exit(1)
+print("expected (exactly):", expected)
+print("observed:", observed)
+if observed.shape != expected.shape:
+    sys.exit(1)
+with np.errstate(invalid="ignore"):
+    near = np.abs(observed - expected) <= allowed
+right = near | (observed == expected) | (np.isnan(observed) & np.isnan(expected))
+sys.exit(0 if right.all() else 1)
