@@ -44,8 +44,11 @@ OTHER_MODES_EVERY = 4
 SHRINKING_STEPS = 40
 """Rounds of shrinking at most: a case has at most 12 numbers, 5 options and 4 rows to lose."""
 
-SHRINKING_SECONDS = 15.0
-"""A compiler that needs seconds for each new shape must not stop the campaign."""
+SHRINKING_SECONDS = 4.0
+"""Per finding. A compiler that needs seconds for each new shape must not stop the campaign."""
+
+MOST_PER_CAUSE = 6
+"""Findings of one cause that are told apart by their conditions: what is always wrong would be one per input."""
 
 MARGIN = {"float64": 2.0, "float32": 3.0, "float16": 1.0, "bfloat16": 1.0}
 """R up to which the plain evaluation is believed: half the budget, or the budget less one."""
@@ -176,6 +179,9 @@ class Campaign:
             if finding.cause == cause and finding.conditions <= conditions:
                 finding.count += 1
                 return
+        if sum(finding.cause == cause for finding in self.findings) >= MOST_PER_CAUSE:
+            next(finding for finding in self.findings if finding.cause == cause).count += 1
+            return
         if not cell.aspect.startswith("relation/"):
             case = replace(case, relations=())
         finding = Finding(cause, case, dtype, cell, conditions)
@@ -215,26 +221,29 @@ class Campaign:
             finding.conditions = condition(finding.case, finding.dtype)
 
     def _first_showing(self, candidates: Sequence[Case], finding: Finding) -> tuple[Case, Cell] | None:
-        """The first candidate with a cell of the same cause. All are asked at once, since asking one by one waits."""
+        """The first candidate that shows the same cause: a first look at all at once, the exact truth for that one."""
+        showing = self._showing(candidates, finding, exact=False)
+        for case in candidates:
+            if case.id in showing:
+                certain = self._showing([case], finding, exact=True)
+                if case.id in certain:
+                    return case, certain[case.id]
+        return None
+
+    def _showing(self, candidates: Sequence[Case], finding: Finding, *, exact: bool) -> dict[str, Cell]:
+        """By candidate: its cell of the same cause. All are asked at once, since asking one by one waits."""
         name = finding.cause.implementation
         modes: tuple[str, ...] = (finding.cause.mode,)
         if finding.cause.aspect == "mode_agreement":
             modes = (self.descriptions[name].modes[0], finding.cause.mode)
         scope = Scope(dtypes=(finding.dtype,), modes=modes)
-        try:
-            asked = list(questions(candidates, name, self.descriptions[name], scope))
-        except ValueError:  # a transformation that the candidate's shapes do not admit
-            return None
-        plan = [q for q in asked if isinstance(q, Question)]
+        plan = [q for q in questions(candidates, name, self.descriptions[name], scope) if isinstance(q, Question)]
         found: dict[str, Cell] = {}
         by_id = {case.id: case for case in candidates}
-        for (_, home, _), cell in self._judged(list(self.fleet.ask({name: plan}, keep=True)), exact=True):
+        for (_, home, _), cell in self._judged(list(self.fleet.ask({name: plan}, keep=True)), exact=exact):
             if cell.verdict == "disagrees" and cause_of(cell, by_id[home]) == finding.cause:
                 found.setdefault(home, cell)
-        for case in candidates:
-            if case.id in found:
-                return case, found[case.id]
-        return None
+        return found
 
     def _note_statuses(self, answers: Sequence[Answer]) -> None:
         """Who accepts and who refuses what no truth covers."""
