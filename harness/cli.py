@@ -79,14 +79,88 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write the report of a run file")
     report.add_argument("run", type=Path, metavar="RUN.jsonl")
     report.add_argument("-o", "--output", type=Path, metavar="REPORT.html", default=Path("reports/output/report.html"))
-    for name in ("markdown", "junit", "csv"):
+    for name in ("markdown", "junit", "csv", "badge"):
         report.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write it as {name}")
+    report.add_argument("--baseline", type=Path, metavar="RUN.jsonl", help="an earlier run, to say what changed")
+    report.add_argument("--kills", type=Path, metavar="KILLS.json", help="a kill matrix of `xent kills`: a page of it")
     report.set_defaults(command=_report)
 
     gate = commands.add_parser("gate", help="compare a run with a baseline; red on what nobody accepted")
-    gate.add_argument("baseline", type=Path, metavar="BASELINE")
-    gate.add_argument("current", type=Path, metavar="CURRENT")
+    gate.add_argument("baseline", type=Path, metavar="BASELINE", help="left out: the committed baseline")
+    gate.add_argument("current", type=Path, nargs="?", metavar="CURRENT")
+    gate.add_argument("--against", type=Path, metavar="FILE", help="another committed baseline")
+    gate.add_argument("--markdown", type=Path, metavar="FILE", help="also write it as Markdown, for a job's summary")
+    gate.add_argument("--github", action="store_true", help="annotations for the pages of a pull request")
+    gate.add_argument(
+        "--slower",
+        type=float,
+        default=5.0,
+        metavar="PER_CENT",
+        help="how much slower is too slow, beyond the interval of the measurement; default: 5",
+    )
     gate.set_defaults(command=_gate)
+
+    upgrade = commands.add_parser("upgrade", help="what changes between two versions of a framework")
+    upgrade.add_argument("requirements", nargs="*", metavar="REQUIREMENT", help="the new side: torch==2.13.0")
+    upgrade.add_argument(
+        "--from",
+        dest="origin",
+        action="append",
+        default=[],
+        metavar="REQUIREMENT",
+        help="the old side; default: what is installed here",
+    )
+    upgrade.add_argument(
+        "-i",
+        "--implementation",
+        action="append",
+        metavar="NAME",
+        help="default: all that use the packages and are installed here",
+    )
+    upgrade.add_argument(
+        "--cases",
+        action="append",
+        default=[],
+        metavar="CASES",
+        help="files, folders, ids or globs of ids; default: all",
+    )
+    upgrade.add_argument("--modes", metavar="M,…", help="modes to run; `all` for every one; default: each one's first")
+    upgrade.add_argument("--dtypes", metavar="D,…", help="dtypes to run; default: all that a case names")
+    for side in ("old", "new"):
+        upgrade.add_argument(
+            f"--{side}-pin",
+            action="append",
+            default=[],
+            metavar="REQUIREMENT",
+            help=f"also on the {side} side, such as 'numpy<2'",
+        )
+        upgrade.add_argument(
+            f"--{side}-exclude-newer",
+            metavar="DATE",
+            help=f"the {side} side knows nothing released later, such as 2024-06-01",
+        )
+        upgrade.add_argument(
+            f"--{side}-python",
+            type=Path,
+            metavar="PATH",
+            help=f"interpreter of an environment that is the {side} side as it is; nothing is built for it",
+        )
+    upgrade.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="per call")
+    upgrade.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("reports/output/upgrade"),
+        metavar="FOLDER",
+        help="for both run files and the report",
+    )
+    upgrade.set_defaults(command=_upgrade)
+
+    accept = commands.add_parser("accept", help="make a run the baseline; what it shows goes into the ledger")
+    accept.add_argument("run", type=Path, metavar="RUN.jsonl")
+    accept.add_argument("--baseline", type=Path, default=Path("reports/baseline/baseline.jsonl.gz"), metavar="FILE")
+    accept.add_argument("--ledger", type=Path, metavar="FOLDER", help="another ledger; default: cases/ledger")
+    accept.set_defaults(command=_accept)
 
     merge = commands.add_parser("merge", help="merge the run files of shards or families into one")
     merge.add_argument("runs", type=Path, nargs="+", metavar="RUN.jsonl")
@@ -115,6 +189,28 @@ def _parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(verb, help=helps)
         sub.add_argument("cases", nargs="*", metavar="CASES")
         sub.set_defaults(command=function)
+
+    bench = commands.add_parser("bench", help="measure speed: against NumPy and against the machine")
+    bench.add_argument(
+        "workloads", nargs="*", metavar="WORKLOAD", help="ids or globs of ids; default: the default ones"
+    )
+    bench.add_argument(
+        "-i", "--implementation", action="append", metavar="NAME", help="default: all that are installed, not Keras"
+    )
+    bench.add_argument("--complete", action="store_true", help="every workload, implementation and way to compute")
+    bench.add_argument("--modes", metavar="M,…", help="modes to measure; `all` for every way to compute")
+    bench.add_argument("--threads", default="1", metavar="N", help="threads of each implementation, or `all`")
+    bench.add_argument("--sets", type=int, metavar="N", help="sets of processes; five at least for a verdict")
+    bench.add_argument("-o", "--output", type=Path, metavar="RUN.jsonl", help="write the run file here")
+    bench.add_argument("--report", type=Path, metavar="REPORT.html", help="write the HTML report here")
+    bench.add_argument("--python", metavar="PATH", help="interpreter of another environment to run the workers in")
+    bench.add_argument(
+        "--self-test",
+        choices=("aa", "planted", "overhead", "targets"),
+        help="measure our own measuring: identical code, a planted slowdown, the price of a call, the goals for numpy",
+    )
+    bench.add_argument("--comparisons", type=int, default=100, metavar="N", help="of a self-test")
+    bench.set_defaults(command=_bench)
 
     implementations = commands.add_parser("implementations", help="what can be run here")
     implementations.set_defaults(command=_implementations)
@@ -203,10 +299,28 @@ def _gate(options: argparse.Namespace) -> ExitCode:
     return gate(options)
 
 
+def _accept(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.gating import accept
+
+    return accept(options)
+
+
+def _upgrade(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.upgrading import upgrade
+
+    return upgrade(options)
+
+
 def _merge(options: argparse.Namespace) -> ExitCode:
     from harness.commands.gating import merge
 
     return merge(options)
+
+
+def _bench(options: argparse.Namespace) -> ExitCode:
+    from harness.commands.benching import bench
+
+    return bench(options)
 
 
 def _cases_lint(options: argparse.Namespace) -> ExitCode:

@@ -8,6 +8,8 @@ JSON has no nan and no infinities; numbers that may be either are written as the
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import math
 from collections import Counter
@@ -15,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Literal, Self, TextIO
 
 SCHEMA = 1
 
@@ -200,6 +202,15 @@ def from_json(line: str) -> Record:
     return type_(**chosen)
 
 
+def _opened(path: Path, how: Literal["r", "w"]) -> TextIO:
+    """A run file, compressed where its name ends in .gz; the same run always gives the same bytes."""
+    if path.suffix != ".gz":
+        return path.open(how, encoding="utf-8")
+    # No time inside: a baseline that did not change is the same file.
+    packed = gzip.GzipFile(path, "rb" if how == "r" else "wb", mtime=0)
+    return io.TextIOWrapper(packed, encoding="utf-8")
+
+
 class RunWriter:
     """Writes a run line by line, so that whatever happens, what was found is on disk.
 
@@ -208,7 +219,7 @@ class RunWriter:
 
     def __init__(self, path: Path, header: Header) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: TextIO = path.open("w", encoding="utf-8")
+        self._file: TextIO = _opened(path, "w")
         self._verdicts: Counter[str] = Counter()
         self._write(header)
 
@@ -246,8 +257,9 @@ class RunWriter:
 def read_run(path: Path) -> Run:
     """A complete run; RunFileError where the file is no run, of another schema, cut off, or contradicts itself."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with _opened(path, "r") as file:
+            text = file.read()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
         raise RunFileError(f"{path}: cannot be read as a run file: {error}") from error
     records = list(_parse(path, text))
     if not records or not isinstance(records[0], Header):

@@ -16,6 +16,8 @@ from rich.table import Table
 from harness.records import INFRASTRUCTURE, SEVERITIES, Cell, Run
 from harness.suite.case import Case
 from harness.upgrade.gate import GateResult
+from harness.upgrade.report import Upgrade
+from harness.upgrade.speeds import counts
 
 Tick = Callable[[str, int, int], None]
 
@@ -57,7 +59,7 @@ def show_run(run: Run, seconds: float) -> None:
     stale = [p for p in run.footer.problems if p.get("kind") in ("fixed", "unmatched", "expired")]
     good = not (disagreeing or broken or unexpected or stale)
     head = "Everything agrees or is explained." if good else "Not everything agrees."
-    out.print(f"[bold {'green' if good else 'red'}]{head}[/]  {len(run.cells)} cells, {seconds:.1f} s")
+    out.print(f"[bold {'green' if good else 'red'}]{head}[/]  {_in_numbers(run, disagreeing, broken)}, {seconds:.1f} s")
     out.print(_scoreboard(run))
     if run.claims:
         counts = Counter(claim.verdict for claim in run.claims)
@@ -76,6 +78,15 @@ def show_run(run: Run, seconds: float) -> None:
     for problem in run.footer.problems:
         out.print(f"[yellow]{escape(str(problem.get('what')))}[/]: {escape(str(problem.get('remedy')))}")
     _time(out, run)
+
+
+def _in_numbers(run: Run, disagreeing: Sequence[Cell], broken: Sequence[Cell]) -> str:
+    """How much was judged and how it came out, before any table."""
+    judged = sum(1 for c in run.cells if c.verdict != "unsupported" and c.verdict not in INFRASTRUCTURE)
+    told = f"{len(disagreeing)} of {judged} judged cells disagree"
+    if broken:
+        told += f"; {len(broken)} were not run to an end and are in no count"
+    return f"{told}; {len(run.cells)} cells"
 
 
 def _scoreboard(run: Run) -> Table:
@@ -182,6 +193,18 @@ def show_case(case: Case, run: Run) -> None:
             )
 
 
+def _speeds(out: Console, result: GateResult) -> None:
+    """What became slower or faster, and how many measurements did not."""
+    if not result.speeds:
+        return
+    words = ", ".join(f"{n} {verdict}" for verdict, n in counts(result.speeds).items())
+    out.print(f"speed, against NumPy within each run: {words}")
+    for moved in result.speeds:
+        if moved.verdict in ("faster", "slower"):
+            style = "red" if moved.verdict == "slower" else "green"
+            out.print(f"  [{style}]{escape(moved.sentence)}[/]")
+
+
 def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
     """What changed, gravest first, one line per cause."""
     out = console()
@@ -198,14 +221,32 @@ def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
     }
     for package, (old, new) in difference.versions.items():
         out.print(f"{escape(package)}: {escape(old)} → {escape(new)}")
+    _speeds(out, result)
     if not difference.changes:
         same = "" if difference.identical is None else f", {difference.identical} of them to the bit"
         out.print(f"[bold green]Nothing changed.[/]  {difference.compared} cells compared{same}")
         return
-    out.print(f"[bold red]{len(difference.changes)} of {difference.compared} cells changed.[/]")
+    out.print(f"[bold red]{len(difference.changes)} cells changed.[/]  {difference.compared} compared")
     for group in difference.groups(losses):
         out.print(
             f"  {len(group.changes):5} × {escape(group.implementation)} {group.loss} {group.kind}: "
             f"{escape(group.sentence[:300])}"
         )
         out.print(f"          {escape(group.repro)}")
+
+
+def show_upgrade(upgrade: Upgrade) -> None:
+    """The verdict, then what changed, gravest first, one line per cause with what reproduces it."""
+    out = console()
+    changed = bool(upgrade.difference.changes)
+    out.print(f"[bold {'red' if changed else 'green'}]{escape(upgrade.verdict)}[/]")
+    for name, (old, new) in upgrade.packages.items():
+        out.print(f"  {escape(name)}: {escape(old)} → {escape(new)}")
+    for group in upgrade.groups:
+        out.print(
+            f"  {len(group.changes):5} × {escape(group.implementation)} {group.loss} {group.kind}: "
+            f"{escape(group.sentence[:300])}"
+        )
+        out.print(f"          {escape(group.repro)}")
+    right = sum(song.as_planted for song in upgrade.songs)
+    out.print(f"canaries: {right} of {len(upgrade.songs)} planted changes reported as what they are")

@@ -34,7 +34,7 @@ _EXP_LIMIT = 1.0e8
 """Arguments of exp are clamped to this size: e^±1e8 is beyond float64 by a factor of 2^1.4e8 whatever follows."""
 
 
-def two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+def two_sum(a: Floats, b: Floats | float) -> tuple[Floats, Floats]:
     """a + b as s + e exactly, in any order of magnitude."""
     s = a + b
     bb = s - a
@@ -47,26 +47,26 @@ def quick_two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     return s, b - (s - a)
 
 
-def two_product(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+def two_product(a: Floats, b: Floats | float) -> tuple[Floats, Floats]:
     """a · b as p + e exactly, for factors whose product neither overflows nor underflows."""
     p = a * b
     t = _SPLITTER * a
     ah = t - (t - a)
     al = a - ah
-    t = _SPLITTER * b
-    bh = t - (t - b)
+    u = _SPLITTER * b
+    bh = u - (u - b)
     bl = b - bh
     return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
 
 
-def _add(ah: Floats, al: Floats, bh: Floats, bl: Floats) -> tuple[Floats, Floats]:
+def _add(ah: Floats, al: Floats, bh: Floats | float, bl: Floats | float) -> tuple[Floats, Floats]:
     s, e = two_sum(ah, bh)
     t, f = two_sum(al, bl)
     s, e = quick_two_sum(s, e + t)
     return quick_two_sum(s, e + f)
 
 
-def _multiply(ah: Floats, al: Floats, bh: Floats, bl: Floats) -> tuple[Floats, Floats]:
+def _multiply(ah: Floats, al: Floats, bh: Floats | float, bl: Floats | float) -> tuple[Floats, Floats]:
     p, e = two_product(ah, bh)
     return quick_two_sum(p, e + (ah * bl + al * bh))
 
@@ -292,17 +292,17 @@ class DoubleDouble:
         for degree in range(19, 0, -2):
             series = series * z + 1.0 / degree
         guess = 2.0 * s * series
-        eh, el, ee = _exp(-guess, np.zeros_like(guess))
+        eh, el, ee = _exp(-guess, 0.0)
         eh, el = _ldexp(eh, ee), _ldexp(el, ee)
         ph, pl = _multiply(eh, el, m, rest)
-        dh, dl = _add(ph, pl, np.full_like(ph, -1.0), np.zeros_like(ph))
+        dh, dl = _add(ph, pl, -1.0, 0.0)
         square_hi, square_lo = _multiply(dh, dl, dh, dl)
         dh, dl = _add(dh, dl, -0.5 * square_hi, -0.5 * square_lo)
         dh, dl = quick_two_sum(dh, dl + square_hi * dh / 3.0)
-        yh, yl = _add(guess, np.zeros_like(guess), dh, dl)
+        yh, yl = _add(dh, dl, guess, 0.0)
         kf = np.where(ordinary, k, 0).astype(np.float64)
         ln2_hi, ln2_lo = _constants().ln2
-        th, tl = _multiply(kf, np.zeros_like(kf), np.full_like(kf, ln2_hi), np.full_like(kf, ln2_lo))
+        th, tl = _multiply(kf, np.zeros_like(kf), ln2_hi, ln2_lo)
         yh, yl = _add(th, tl, yh, yl)
         special = np.where(self.hi == 0.0, -np.inf, np.where(self.hi > 0.0, self.hi, np.nan))
         yh = np.where(ordinary, yh, special)
@@ -353,7 +353,7 @@ def _aligned(number: DoubleDouble, exponent: NDArray[np.int64]) -> tuple[Floats,
     return np.ldexp(number.hi, shift), np.ldexp(number.lo, shift)
 
 
-def _exp(x: Floats, rest: Floats) -> tuple[Floats, Floats, NDArray[np.int64]]:
+def _exp(x: Floats, rest: Floats | float) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """e^(x + rest) as (hi + lo) · 2^k for |x| < 1e8.
 
     x + rest = n · ln2/1024 + r with |r| ≤ ln2/2048; e^r by its series, whose terms from the fourth on are below 2^-49
@@ -363,14 +363,14 @@ def _exp(x: Floats, rest: Floats) -> tuple[Floats, Floats, NDArray[np.int64]]:
     n = np.rint(x * constants.per_step)
     # n has at most 38 bits and `first` 15, so their product is exact, and so is its difference from the near x.
     first, second, third = constants.step
-    p, e = two_product(n, np.full_like(n, second))
+    p, e = two_product(n, second)
     r, e1 = two_sum(x - n * first, -p)
     e1 = e1 - e - n * third + rest
     r, r_lo = quick_two_sum(r, e1)
     square_hi, square_lo = _multiply(r, r_lo, r, r_lo)
     cube_hi, cube_lo = _multiply(square_hi, square_lo, r, r_lo)
     sixth_hi, sixth_lo = constants.sixth
-    cubic_hi, cubic_lo = _multiply(cube_hi, cube_lo, np.full_like(r, sixth_hi), np.full_like(r, sixth_lo))
+    cubic_hi, cubic_lo = _multiply(cube_hi, cube_lo, sixth_hi, sixth_lo)
     tail = square_hi * square_hi * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0 + r / 5040.0)))
     sh, sl = _add(0.5 * square_hi, 0.5 * square_lo, cubic_hi, cubic_lo)
     sl = sl + tail

@@ -149,12 +149,17 @@ def _check_second_order(loss: str, convention: Mapping[str, Any]) -> None:
 
 def _exact(number: Any) -> Exact:
     """hi and lo of a number, a block at a time where there are many: the way there takes some copies."""
-    if len(number.shape) == 0 or np.prod(number.shape) <= BLOCK:
+    shape = number.shape
+    if len(shape) == 0 or np.prod(shape) <= BLOCK:
         hi, lo = number.parts()
         return Exact(np.asarray(hi), np.asarray(lo))
-    whole = number if number.shape[0] > 1 else number.reshape(*number.shape[1:])
-    rows = [whole[block].parts() for block in blocks(whole.shape[0], int(np.prod(whole.shape[1:])))]
-    hi, lo = (np.concatenate([part[side] for part in rows]).reshape(number.shape) for side in (0, 1))
+    # The classes may stand on any axis: rows are taken along the longest, so that a block is never the whole.
+    longest = int(np.argmax(shape))
+    whole = number.moveaxis(longest, 0)
+    kind = whole[:1].parts()[0].dtype
+    hi, lo = np.empty(shape, kind), np.empty(shape, kind)
+    for block in blocks(shape[longest], int(np.prod(shape)) // shape[longest]):
+        np.moveaxis(hi, longest, 0)[block], np.moveaxis(lo, longest, 0)[block] = whole[block].parts()
     return Exact(hi, lo)
 
 

@@ -30,6 +30,7 @@ PAGES = (
     "conventions",
     "ledger",
     "modes",
+    "kills",
     "losses",
     "environment",
     "case",
@@ -64,6 +65,8 @@ def take(report: Path, folder: Path, pages: Sequence[str] = PAGES) -> list[Path]
                 )
                 tab.goto(report.resolve().as_uri())
                 for page in pages:
+                    if page != "case" and not tab.locator(f'section[data-page="{page}"]').count():
+                        continue  # some pages are there only when there is something to show
                     tab.evaluate("hash => { location.hash = hash }", _hash(tab, page))
                     while not tab.evaluate(_SETTLED):
                         tab.wait_for_timeout(20)  # until the cells are unpacked; polling inside is against its policy

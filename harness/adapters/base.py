@@ -15,13 +15,13 @@ An adapter imports NumPy, its framework and this module, nothing else of ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.arrays import Array
 
-__all__ = ["ALL_DTYPES", "Adapter", "Answer", "Array", "Call", "Description", "Unsupported"]
+__all__ = ["ALL_DTYPES", "Adapter", "Answer", "Array", "Call", "Description", "Prepared", "Unsupported"]
 
 ALL_DTYPES = ("float64", "float32", "float16", "bfloat16")
 
@@ -96,6 +96,21 @@ class Answer:
     the answer: {"result_dtype": "float64"} declares that it is documented to come back in that type."""
     computed_with: Mapping[str, str] = field(default_factory=dict)
     """Anything else worth attesting: the dtype the framework really computed in, a reduction's name."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call whose data is in place, in the implementation's own type, so that what is timed is the implementation.
+
+    An adapter may offer `prepare(call) -> Prepared` beside `evaluate`. Where it does not, what is timed is `evaluate`:
+    right for implementations whose own type is the NumPy array of the call.
+    """
+
+    run: Callable[[], Any]
+    """Computes the value, and the gradients the call asks for; returns when they are complete, not when they are
+    under way. Called many times; each call does all of the work."""
+    answer: Callable[[Any], Answer]
+    """The answer in what `run` returned: what is timed is also what is judged."""
 
 
 class Adapter(Protocol):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import jax.scipy.special
 import jaxlib
 
-from harness.adapters.base import Answer, Call, Description, Unsupported
+from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.jax_calls import Named, Recipe, Runner, flags, reduced, remember_compilations
 
 _SUMMED = {"sum over classes": "jax.numpy.sum"}
@@ -80,3 +80,8 @@ class Jax:
         if call.loss not in _RECIPES:
             raise Unsupported(f"JAX has no function for {call.loss}")
         return self._runner.run(call, _RECIPES[call.loss](call))
+
+    def prepare(self, call: Call) -> Prepared:
+        if call.loss not in _RECIPES:
+            raise Unsupported(f"JAX has no function for {call.loss}")
+        return self._runner.prepare(call, _RECIPES[call.loss](call))

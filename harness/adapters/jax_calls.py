@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from harness.adapters.base import Answer, Array, Call, Unsupported
+from harness.adapters.base import Answer, Array, Call, Prepared, Unsupported
 
 Named = Mapping[str, Any]
 Loss = Callable[[Named], Any]
@@ -82,24 +82,26 @@ class Runner:
 
     def run(self, call: Call, recipe: Recipe) -> Answer:
         """The value, and the gradients asked for: `jax.vjp` applied to the cotangent (all ones where there is none)."""
-        given = {n: to_jax(a) for n, a in {**call.inputs, **_arrays(call.options)}.items()}
-        asked = tuple(n for n in call.differentiate if jnp.issubdtype(given[n].dtype, jnp.inexact))
-        cotangent = None if call.cotangent is None else to_jax(call.cotangent)
-        if not asked:
-            value = self._staged(call, recipe, asked, lambda named, _: (recipe.compute(named), {}))(given, cotangent)[0]
-            return self._answer(recipe, value, {})
-
-        def differentiated(named: Named, upstream: Any) -> Any:
-            rest = {n: a for n, a in named.items() if n not in asked}
-            value, pull = jax.vjp(lambda wanted: recipe.compute({**rest, **wanted}), {n: named[n] for n in asked})
-            return value, pull(jnp.ones_like(value) if upstream is None else upstream.astype(value.dtype))[0]
-
+        given, cotangent = _operands(call)
+        asked = _asked(call, given)
         try:
-            value, gradients = self._staged(call, recipe, asked, differentiated)(given, cotangent)
+            value, gradients = self._staged(call, recipe, asked, _work(recipe, asked))(given, cotangent)
         except Exception as error:  # what the value alone does decides whether this is a failure of the gradient
-            value = self._staged(call, recipe, (), lambda named, _: (recipe.compute(named), {}))(given, None)[0]
+            if not asked:
+                raise
+            value = self._staged(call, recipe, (), _work(recipe, ()))(given, None)[0]
             return self._answer(recipe, value, {}, error)
         return self._answer(recipe, value, gradients)
+
+    def prepare(self, call: Call, recipe: Recipe) -> Prepared:
+        """The same work on arrays that are there, until its results are: JAX returns before it has computed."""
+        given, cotangent = _operands(call)
+        asked = _asked(call, given)
+        work = self._staged(call, recipe, asked, _work(recipe, asked))
+        return Prepared(
+            run=lambda: jax.block_until_ready(work(given, cotangent)),
+            answer=lambda result: self._answer(recipe, *result),
+        )
 
     def _staged(self, call: Call, recipe: Recipe, asked: tuple[str, ...], function: Callable[[Named, Any], Any]) -> Any:
         if call.mode != "jit":
@@ -121,6 +123,28 @@ class Runner:
             gradient_error=gradient_error,
             computed_with=recipe.computed_with,
         )
+
+
+def _operands(call: Call) -> tuple[dict[str, Any], Any]:
+    given = {n: to_jax(a) for n, a in {**call.inputs, **_arrays(call.options)}.items()}
+    return given, None if call.cotangent is None else to_jax(call.cotangent)
+
+
+def _asked(call: Call, given: Named) -> tuple[str, ...]:
+    return tuple(n for n in call.differentiate if jnp.issubdtype(given[n].dtype, jnp.inexact))
+
+
+def _work(recipe: Recipe, asked: tuple[str, ...]) -> Callable[[Named, Any], Any]:
+    """The value, and the gradients with respect to the inputs `asked` for, as one function that can be compiled."""
+    if not asked:
+        return lambda named, _: (recipe.compute(named), {})
+
+    def differentiated(named: Named, upstream: Any) -> Any:
+        rest = {n: a for n, a in named.items() if n not in asked}
+        value, pull = jax.vjp(lambda wanted: recipe.compute({**rest, **wanted}), {n: named[n] for n in asked})
+        return value, pull(jnp.ones_like(value) if upstream is None else upstream.astype(value.dtype))[0]
+
+    return differentiated
 
 
 def _static(call: Call) -> list[Any]:

@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 import keras
 
-from harness.adapters.base import Answer, Call, Description, Unsupported
+from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.keras_losses import RECIPES, Recipe
 
 _MODES = {"tensorflow": ("graph", "xla"), "jax": ("jit",), "torch": ()}
@@ -24,6 +24,7 @@ class _Connected:
     """How recipes run on a backend, and what it says of itself."""
 
     run: Callable[[Call, Recipe], Answer]
+    prepare: Callable[[Call, Recipe], Prepared]
     flags: Mapping[str, str]
     threads: int = 1
 
@@ -60,6 +61,11 @@ class Keras:
             raise Unsupported(f"Keras has no {call.loss}")
         return self._connected.run(call, RECIPES[call.loss](call))
 
+    def prepare(self, call: Call) -> Prepared:
+        if call.loss not in RECIPES:
+            raise Unsupported(f"Keras has no {call.loss}")
+        return self._connected.prepare(call, RECIPES[call.loss](call))
+
 
 def _connect(backend: str) -> _Connected:
     """What a backend brings. Imported here, since the other backends may be absent."""
@@ -67,11 +73,13 @@ def _connect(backend: str) -> _Connected:
         from harness.adapters import tensorflow_calls
 
         on_tensorflow = tensorflow_calls.Runner()
+
+        def translated(recipe: Recipe) -> tensorflow_calls.Recipe:
+            return tensorflow_calls.Recipe(recipe.function, recipe.compute, recipe.convention, recipe.computed_with)
+
         return _Connected(
-            lambda call, recipe: on_tensorflow.run(
-                call,
-                tensorflow_calls.Recipe(recipe.function, recipe.compute, recipe.convention, recipe.computed_with),
-            ),
+            lambda call, recipe: on_tensorflow.run(call, translated(recipe)),
+            lambda call, recipe: on_tensorflow.prepare(call, translated(recipe)),
             tensorflow_calls.flags(),
             tensorflow_calls.threads(),
         )
@@ -80,11 +88,17 @@ def _connect(backend: str) -> _Connected:
 
         jax_calls.remember_compilations()
         on_jax = jax_calls.Runner()
+
+        def for_jax(recipe: Recipe) -> jax_calls.Recipe:
+            return jax_calls.Recipe(recipe.function, recipe.compute, recipe.computed_with)
+
+        def prepare_jax(call: Call, recipe: Recipe) -> Prepared:
+            prepared = on_jax.prepare(call, for_jax(recipe))
+            return Prepared(prepared.run, lambda result: replace(prepared.answer(result), convention=recipe.convention))
+
         return _Connected(
-            lambda call, recipe: replace(
-                on_jax.run(call, jax_calls.Recipe(recipe.function, recipe.compute, recipe.computed_with)),
-                convention=recipe.convention,
-            ),
+            lambda call, recipe: replace(on_jax.run(call, for_jax(recipe)), convention=recipe.convention),
+            prepare_jax,
             jax_calls.flags(),
         )
     from harness.adapters import torch_calls
@@ -94,4 +108,10 @@ def _connect(backend: str) -> _Connected:
         value = recipe.compute(tensors)
         return torch_calls.answer(call, tensors, value, recipe.function, recipe.convention, recipe.computed_with)
 
-    return _Connected(on_torch, torch_calls.flags(), torch_calls.threads())
+    def prepare_torch(call: Call, recipe: Recipe) -> Prepared:
+        tensors = torch_calls.tensors_of(call)
+        return torch_calls.prepared(
+            call, tensors, lambda: recipe.compute(tensors), recipe.function, recipe.convention, recipe.computed_with
+        )
+
+    return _Connected(on_torch, prepare_torch, torch_calls.flags(), torch_calls.threads())

@@ -129,7 +129,9 @@ def _from_class(call: Call, loss: _Loss) -> Recipe:
         raise Unsupported(f"no reduction {reduction} in Keras")
     apart = loss.elementwise and (reduction != "mean" or "sample_weights" in call.options)
     dtype = None if call.mode == "class" else call.dtype
-    instance = getattr(keras.losses, loss.class_name)(reduction=names[reduction], dtype=dtype, **loss.keywords)
+    # The last axis is every class's default, and classes of older versions take no axis at all.
+    keywords = {name: value for name, value in loss.keywords.items() if (name, value) != ("axis", -1)}
+    instance = getattr(keras.losses, loss.class_name)(reduction=names[reduction], dtype=dtype, **keywords)
 
     def compute(tensors: Tensors) -> Any:
         return instance(*_operands(loss, tensors, apart), sample_weight=tensors.get("sample_weights"))

@@ -1,11 +1,13 @@
-"""ONNX Runtime: onnxruntime.InferenceSession on a model of one node, on the CPU, one thread, values only."""
+"""ONNX Runtime: onnxruntime.InferenceSession on the CPU, values only; one thread unless told otherwise."""
 
 from __future__ import annotations
+
+import os
 
 import onnx
 import onnxruntime
 
-from harness.adapters.base import Answer, Call, Description
+from harness.adapters.base import Answer, Call, Description, Prepared
 from harness.adapters.onnx_graphs import LOSSES, OPSET, Graph, answer, prepare, to_model
 
 _PROVIDER = "CPUExecutionProvider"
@@ -22,16 +24,32 @@ class OnnxRuntime:
             dtypes=("float64", "float32", "float16"),  # no CPU kernel of these operators takes bfloat16
             gradients=False,
             versions={"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__},
+            threads=_threads(),
             flags={"opset": str(OPSET), "provider": _PROVIDER},
         )
 
     def evaluate(self, call: Call) -> Answer:
-        prepared = prepare(call)
-        if prepared.graph not in self._sessions:
+        prepared = self.prepare(call)
+        return prepared.answer(prepared.run())
+
+    def prepare(self, call: Call) -> Prepared:
+        model = prepare(call)
+        session, feeds = self._session(model.graph), dict(model.feeds)
+        return Prepared(
+            run=lambda: session.run(None, feeds)[0],
+            answer=lambda result: answer(model, result, "onnxruntime.InferenceSession"),
+        )
+
+    def _session(self, graph: Graph) -> onnxruntime.InferenceSession:
+        if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1
+            options.intra_op_num_threads = _threads()
             options.inter_op_num_threads = 1
-            model = to_model(prepared.graph).SerializeToString()
-            self._sessions[prepared.graph] = onnxruntime.InferenceSession(model, options, providers=[_PROVIDER])
-        (result,) = self._sessions[prepared.graph].run(None, dict(prepared.feeds))
-        return answer(prepared, result, "onnxruntime.InferenceSession")
+            model = to_model(graph).SerializeToString()
+            self._sessions[graph] = onnxruntime.InferenceSession(model, options, providers=[_PROVIDER])
+        return self._sessions[graph]
+
+
+def _threads() -> int:
+    """ONNX Runtime has no variable of its own for its pool of threads; it follows the one all others follow."""
+    return int(os.environ.get("OMP_NUM_THREADS", "1"))

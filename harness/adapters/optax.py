@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import jaxlib
 import optax
 
-from harness.adapters.base import Answer, Call, Description, Unsupported
+from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.jax_calls import Named, Recipe, Runner, flags, reduced, remember_compilations
 
 _REDUCTION = ("reduction", "denominator")
@@ -30,19 +30,20 @@ def _softmax_cross_entropy(call: Call) -> Recipe:
 
     def compute(named: Named) -> Any:
         labels = _smoothed(call, named, axis)
-        return reduced(call, optax.losses.softmax_cross_entropy(named["logits"], labels, axis=axis))
+        return reduced(call, optax.losses.softmax_cross_entropy(named["logits"], labels, **_axis(call)))
 
     return Recipe("optax.losses.softmax_cross_entropy", compute, _smoothing_attested(call))
 
 
 def _with_integer_labels(call: Call) -> Recipe:
     call.refuse_options_except(*_REDUCTION, "axis", "ignore_index", "label_smoothing")
-    axis, ignored = call.options.get("axis", -1), call.options.get("ignore_index")
+    ignored = call.options.get("ignore_index")
 
     def compute(named: Named) -> Any:
         labels = named["targets"]
         keep = None if ignored is None else labels != ignored
-        losses = optax.losses.softmax_cross_entropy_with_integer_labels(named["logits"], labels, axis=axis, where=keep)
+        chosen = _axis(call) if keep is None else {**_axis(call), "where": keep}
+        losses = optax.losses.softmax_cross_entropy_with_integer_labels(named["logits"], labels, **chosen)
         return reduced(call, losses, keep)
 
     attested = {} if ignored is None else {"ignore_index": "where=labels != ignore_index"}
@@ -62,6 +63,11 @@ def _safe_softmax_cross_entropy(call: Call) -> Recipe:
     return Recipe("optax.losses.safe_softmax_cross_entropy", compute, _smoothing_attested(call))
 
 
+def _axis(call: Call) -> dict[str, Any]:
+    """The keyword, where the case asks for another axis than the last: versions before 0.2.4 have none."""
+    return {"axis": call.options["axis"]} if "axis" in call.options else {}
+
+
 def _smoothed(call: Call, named: Named, axis: int) -> Any:
     labels, smoothing = named["targets"], call.options.get("label_smoothing")
     if not smoothing:
@@ -69,7 +75,7 @@ def _smoothed(call: Call, named: Named, axis: int) -> Any:
     if _are_labels(call):
         logits = named["logits"]
         labels = jax.nn.one_hot(labels, logits.shape[axis], dtype=logits.dtype, axis=axis)
-    return optax.losses.smooth_labels(labels, smoothing, axis=axis)
+    return optax.losses.smooth_labels(labels, smoothing, **_axis(call))
 
 
 def _smoothing_attested(call: Call) -> dict[str, str]:
@@ -100,11 +106,10 @@ def _sigmoid_focal_loss(call: Call) -> Recipe:
 
 def _kl_divergence(call: Call) -> Recipe:
     call.refuse_options_except(*_REDUCTION, "axis", "log_target")
-    axis = call.options.get("axis", -1)
     name = "kl_divergence_with_log_targets" if call.options.get("log_target") else "kl_divergence"
 
     def compute(named: Named) -> Any:
-        rows = getattr(optax.losses, name)(named["log_probabilities"], named["targets"], axis=axis)
+        rows = getattr(optax.losses, name)(named["log_probabilities"], named["targets"], **_axis(call))
         return jnp.sum(rows) / rows.shape[0] if call.options["reduction"] == "batchmean" else reduced(call, rows)
 
     return Recipe(f"optax.losses.{name}", compute)
@@ -142,6 +147,11 @@ class Optax:
         if call.loss not in self._recipes:
             raise Unsupported(f"optax has no function for {call.loss}")
         return self._runner.run(call, self._recipes[call.loss](call))
+
+    def prepare(self, call: Call) -> Prepared:
+        if call.loss not in self._recipes:
+            raise Unsupported(f"optax has no function for {call.loss}")
+        return self._runner.prepare(call, self._recipes[call.loss](call))
 
 
 def safe_optax() -> Optax:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from harness.adapters.base import Answer, Call, Description, Unsupported
+from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.tensorflow_calls import Runner, flags, threads
 from harness.adapters.tensorflow_losses import RECIPES
 
@@ -32,3 +32,8 @@ class TensorFlow:
         if call.loss not in RECIPES:
             raise Unsupported(f"TensorFlow without Keras has no {call.loss}")
         return self._runner.run(call, RECIPES[call.loss](call))
+
+    def prepare(self, call: Call) -> Prepared:
+        if call.loss not in RECIPES:
+            raise Unsupported(f"TensorFlow without Keras has no {call.loss}")
+        return self._runner.prepare(call, RECIPES[call.loss](call))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from harness.adapters.base import Answer, Array, Call
+from harness.adapters.base import Answer, Array, Call, Prepared
 
 Tensors = Mapping[str, Any]
 Compute = Callable[[Tensors], Any]
@@ -50,40 +50,58 @@ class Runner:
         self._traces: dict[tuple[Any, ...], Step] = {}
 
     def run(self, call: Call, recipe: Recipe) -> Answer:
-        options = {name: option for name, option in call.options.items() if isinstance(option, Array)}
-        tensors = {name: to_tensorflow(array) for name, array in {**call.inputs, **options}.items()}
-        cotangent = None if call.cotangent is None else to_tensorflow(call.cotangent)
-        wanted = tuple(name for name in call.differentiate if tensors[name].dtype.is_floating)
+        tensors, cotangent, wanted = _operands(call)
         error: BaseException | None = None
         try:
-            value, found = self._step(call, recipe.compute, wanted, tensors, cotangent)
+            value, found = self._step(call, recipe.compute, wanted, tensors, cotangent)()
         except Exception as raised:  # the value's own error comes again below; otherwise it was the gradient's
             if not wanted:
                 raise
-            value, found = self._step(call, recipe.compute, (), tensors, None)
+            value, found = self._step(call, recipe.compute, (), tensors, None)()
             error = raised
-        return Answer(
-            value=from_tensorflow(value),
-            function=recipe.function,
-            gradients={name: from_tensorflow(gradient) for name, gradient in found.items() if gradient is not None},
-            gradient_error=error,
-            convention=recipe.convention,
-            computed_with=recipe.computed_with,
+        return _answer(recipe, value, found, error)
+
+    def prepare(self, call: Call, recipe: Recipe) -> Prepared:
+        """The same work on tensors that are there. On the CPU a call returns when it is complete."""
+        tensors, cotangent, wanted = _operands(call)
+        return Prepared(
+            run=self._step(call, recipe.compute, wanted, tensors, cotangent),
+            answer=lambda result: _answer(recipe, *result),
         )
 
     def _step(
         self, call: Call, compute: Compute, wanted: tuple[str, ...], tensors: Tensors, cotangent: Any
-    ) -> tuple[Any, Mapping[str, Any]]:
+    ) -> Callable[[], tuple[Any, Mapping[str, Any]]]:
         step = _step(compute, wanted)
         if call.mode not in ("graph", "xla"):
-            return step(tensors, cotangent)
+            return lambda: step(tensors, cotangent)
         key = (call.loss, call.mode, wanted, cotangent is None, _signature(call))
         if key not in self._traces:
             # autograph rewrites Python control flow on tensors; there is none here. The concrete function is asked
             # for because many functions from one line look to TensorFlow like one retraced again and again.
             function = tf.function(step, jit_compile=call.mode == "xla", autograph=False)
             self._traces[key] = function.get_concrete_function(tensors, cotangent)
-        return self._traces[key](tensors, cotangent)
+        traced = self._traces[key]
+        return lambda: traced(tensors, cotangent)
+
+
+def _operands(call: Call) -> tuple[dict[str, Any], Any, tuple[str, ...]]:
+    """Inputs and options that are arrays as tensors, the cotangent, and the names to differentiate by."""
+    options = {name: option for name, option in call.options.items() if isinstance(option, Array)}
+    tensors = {name: to_tensorflow(array) for name, array in {**call.inputs, **options}.items()}
+    cotangent = None if call.cotangent is None else to_tensorflow(call.cotangent)
+    return tensors, cotangent, tuple(name for name in call.differentiate if tensors[name].dtype.is_floating)
+
+
+def _answer(recipe: Recipe, value: Any, found: Mapping[str, Any], error: BaseException | None = None) -> Answer:
+    return Answer(
+        value=from_tensorflow(value),
+        function=recipe.function,
+        gradients={name: from_tensorflow(gradient) for name, gradient in found.items() if gradient is not None},
+        gradient_error=error,
+        convention=recipe.convention,
+        computed_with=recipe.computed_with,
+    )
 
 
 def _step(compute: Compute, wanted: tuple[str, ...]) -> Step:

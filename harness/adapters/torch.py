@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from harness.adapters.base import Answer, Call, Description, Unsupported
-from harness.adapters.torch_calls import answer, flags, tensors_of, threads
-from harness.adapters.torch_losses import REQUESTS
+from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
+from harness.adapters.torch_calls import answer, flags, prepared, tensors_of, threads
+from harness.adapters.torch_losses import COMPUTING_REQUESTS, REQUESTS
 
 # The class that stands for each function in the mode "module".
 _MODULES = {
@@ -50,6 +50,22 @@ class Torch:
         value = request.finish(run(*request.arguments, **request.keywords))
         name = _public_name(request.function, call.mode)
         return answer(call, tensors, value, name, request.convention, request.computed_with)
+
+    def prepare(self, call: Call) -> Prepared:
+        if call.loss not in REQUESTS:
+            raise Unsupported(f"PyTorch has no {call.loss}")
+        tensors = tensors_of(call)
+        build = REQUESTS[call.loss]
+        request = build(call, tensors)
+        function = self._function(request.function, call.mode)
+
+        def forward() -> torch.Tensor:
+            # Where making the request computes something, that is part of the work; elsewhere it is ours, not theirs.
+            asked = build(call, tensors) if call.loss in COMPUTING_REQUESTS else request
+            return asked.finish(function(*asked.arguments, **asked.keywords))
+
+        name = _public_name(request.function, call.mode)
+        return prepared(call, tensors, forward, name, request.convention, request.computed_with)
 
     def _function(self, name: str, mode: str) -> Function:
         if (name, mode) not in self._functions:

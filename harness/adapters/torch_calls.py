@@ -6,14 +6,14 @@ Imports NumPy, PyTorch and the adapter contract only.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 
-from harness.adapters.base import Answer, Array, Call
+from harness.adapters.base import Answer, Array, Call, Prepared
 
 Tensors = Mapping[str, torch.Tensor]
 _ENVIRONMENT = ("TORCH", "OMP_", "MKL_")
@@ -56,6 +56,34 @@ def answer(
         convention=convention,
         computed_with={**computed_with, **dict.fromkeys(copied, "copied: torch has no negative strides")},
     )
+
+
+def prepared(
+    call: Call,
+    tensors: Tensors,
+    forward: Callable[[], torch.Tensor],
+    function: str,
+    convention: Mapping[str, Any] | None = None,
+    computed_with: Mapping[str, str] = MappingProxyType({}),
+) -> Prepared:
+    """`forward`, followed by autograd where gradients are asked for. On the CPU a call returns when it is complete."""
+    wanted = {name: tensors[name] for name in call.differentiate if tensors[name].requires_grad}
+    sources = list(wanted.values())
+    cotangent = None if call.cotangent is None else to_torch(call.cotangent)
+
+    def run() -> tuple[torch.Tensor, Any]:
+        value = forward()
+        if not sources:
+            return value, ()
+        upstream = torch.ones_like(value) if cotangent is None else cotangent.to(value.dtype)
+        return value, torch.autograd.grad(value, sources, grad_outputs=upstream)
+
+    def finish(result: tuple[torch.Tensor, Any]) -> Answer:
+        value, found = result
+        gradients = {name: from_torch(gradient) for name, gradient in zip(wanted, found, strict=True)}
+        return Answer(from_torch(value), function, gradients, convention=convention, computed_with=dict(computed_with))
+
+    return Prepared(run, finish)
 
 
 def to_torch(array: Array) -> torch.Tensor:

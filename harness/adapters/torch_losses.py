@@ -181,6 +181,9 @@ def _binary(function: str, scores: str, *options: str) -> Builder:
     return request
 
 
+COMPUTING_REQUESTS = frozenset({"categorical_cross_entropy", "linear_cross_entropy"})
+"""Losses whose request takes logarithms or multiplies matrices before its function is called."""
+
 REQUESTS: Mapping[str, Builder] = {
     "entropy": _entropy,
     "softmax": _activation("softmax"),

@@ -172,7 +172,7 @@ def to_plain(problem: Problem) -> dict[str, Any]:
         if isinstance(value, np.ndarray | list | tuple):
             array = np.asarray(value)
             if array.size > 4096:
-                return f"{array.size} elements, made by the grid"
+                return f"{array.size} elements, not written out"
             return [plain(v) for v in array] if array.ndim else plain(array.item())
         if isinstance(value, float | np.floating):
             return float(value).hex()

@@ -73,6 +73,7 @@ def _log(value: MP) -> MP:
 
 
 def _times(weight: MP, number: MP) -> MP:
+    """weight · number, 0 where the weight is 0: what does not count does not, and x e^−x is 0 in the limit."""
     return mpmath.mpf(0) if weight == 0 else weight * number
 
 
@@ -237,7 +238,7 @@ class _Problem:
         pull = [c if counts else mpmath.mpf(0) for c, counts in zip(pull, valid, strict=True)]
         gradients: dict[str, list[MP]] = {}
         if primary in self.wanted:
-            scaled = [[c * v for v in row] for c, row in zip(pull, slopes, strict=True)]
+            scaled = [[_times(c, v) for v in row] for c, row in zip(pull, slopes, strict=True)]
             gradients[primary] = self._back(scaled, shape, axis)
         if "targets" in self.wanted:
             scaled = [
@@ -249,7 +250,7 @@ class _Problem:
                 # The denominator W = Σ s w q moves with the targets: −mean · s w / W besides.
                 moved = self._row_weight_slopes(shape)
                 scaled = [
-                    [v - value[0] * c * m for v, m in zip(row, moves, strict=True)]
+                    [_difference(v, value[0] * c * m) for v, m in zip(row, moves, strict=True)]
                     for c, row, moves in zip(pull, scaled, moved, strict=True)
                 ]
             gradients["targets"] = self._back(scaled, shape, axis)
@@ -375,7 +376,7 @@ class _Problem:
             logs.append(minus_log)
         value, pull = self._reduced(losses, denominator)
         pull = [c if counts else mpmath.mpf(0) for c, counts in zip(pull, valid, strict=True)]
-        g = [[c * v for v in row] for c, row in zip(pull, slopes, strict=True)]
+        g = [[_times(c, v) for v in row] for c, row in zip(pull, slopes, strict=True)]
         depth, n = len(w), len(h)
         gradients: dict[str, list[MP]] = {}
         if "hidden" in self.wanted:
@@ -465,8 +466,8 @@ class _Problem:
         return (
             _power(down, gamma) * f,
             _power(up, gamma) * g,
-            -_power(down, gamma) * (gamma * up * f + down),
-            _power(up, gamma) * (gamma * down * g + up),
+            -_power(down, gamma) * (gamma * _times(up, f) + down),
+            _power(up, gamma) * (gamma * _times(down, g) + up),
         )
 
 

@@ -5,21 +5,80 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import reports.gate
+import reports.github
 from harness import terminal
 from harness.cli import UsageError
 from harness.exit_codes import ExitCode, gravest
 from harness.records import Cell, ClaimRecord, Run, RunWriter, Speed, read_run
+from harness.suite.divergences import UNWRITTEN, remove_entries
+from harness.suite.loading import find_cases_directory
+from harness.upgrade.baseline import comparable_part, reduced, stubs
+from harness.upgrade.diff import NotComparable
 from harness.upgrade.gate import gate as decide
 from harness.upgrade.gate import run_codes
 from harness.upgrade.merge import merge as merged
 
+BASELINE = Path("reports/baseline/baseline.jsonl.gz")
+"""Beside the cases: what `xent accept` writes and `xent gate RUN` reads where nothing else is named."""
+
 
 def gate(options: argparse.Namespace) -> ExitCode:
     """The gate between a dependency bump and the main branch."""
-    baseline, current = _existing(options.baseline), _existing(options.current)
-    result = decide(baseline, current)
+    if options.current is None:
+        # One file: that is the run, and the committed baseline is what it is compared with, as far as it went.
+        current = _existing(options.baseline)
+        baseline = comparable_part(_baseline(options.against), current)
+    else:
+        baseline, current = _existing(options.baseline), _existing(options.current)
+    if not options.slower >= 0:
+        raise UsageError(f"--slower {options.slower}: expected a percentage of zero or more")
+    result = decide(baseline, current, options.slower / 100)
     terminal.show_gate(result, baseline, current)
+    if options.markdown is not None:
+        options.markdown.parent.mkdir(parents=True, exist_ok=True)
+        options.markdown.write_text(reports.gate.markdown(result, current), encoding="utf-8")
+    if options.github and result.difference is not None:
+        for line in reports.github.workflow_commands(result.difference, (baseline, current)):
+            print(line)
     return result.code
+
+
+def accept(options: argparse.Namespace) -> ExitCode:
+    """Make a run the baseline, and put what it shows into the ledger, with reasons for a person to write."""
+    run = _existing(options.run)
+    if ExitCode.INFRASTRUCTURE in run_codes(run):
+        raise NotComparable(
+            f"{options.run}: it has cells that never were judged (crashed, timed out or missing): run it again; "
+            "a baseline without them would hide whatever they do"
+        )
+    whole = reduced(run)
+    with RunWriter(options.baseline, whole.header) as writer:
+        records: tuple[Cell | Speed, ...] = (*whole.cells, *whole.speeds)
+        for record in records:
+            writer.add(record)
+        writer.finish({}, ())
+    print(f"baseline: {options.baseline} ({len(whole.cells)} cells)")
+    folder = options.ledger if options.ledger is not None else find_cases_directory() / "ledger"
+    gone = [str(p["what"]) for p in run.footer.problems if p.get("kind") == "fixed"]
+    removed = remove_entries(folder, {text.split()[2] for text in gone})
+    for name in removed:
+        print(f"removed:  {name}, whose outcome no longer happens")
+    new = list(stubs(run))
+    if new:
+        file = folder / "accepted.yaml"
+        before = file.read_text(encoding="utf-8") if file.is_file() else ""
+        text = "\n".join(stub.text(UNWRITTEN) for stub in new)
+        file.write_text(f"{before.rstrip()}\n\n{text}".lstrip(), encoding="utf-8")
+        print(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
+    return ExitCode.FINE
+
+
+def _baseline(named: Path | None) -> Run:
+    path = named if named is not None else find_cases_directory().parent / BASELINE
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no baseline yet; make one with `xent run -o RUN.jsonl` and `xent accept`")
+    return read_run(path)
 
 
 def merge(options: argparse.Namespace) -> ExitCode:

@@ -6,22 +6,31 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import reports.badge
 import reports.html
 import reports.junit
 import reports.markdown
 import reports.table
+from harness.cli import UsageError
 from harness.exit_codes import ExitCode
 from harness.records import Run, read_run
+from reports.html import killing
 
 
 def report(options: argparse.Namespace) -> ExitCode:
     """Write the report, print where it is."""
     run = read_run(options.run)
-    print(f"report:   {reports.html.write(run, options.output).resolve()}")
+    baseline = None if options.baseline is None else read_run(options.baseline)
+    try:
+        kills = None if options.kills is None else killing.read(options.kills)
+    except killing.KillsFileError as error:
+        raise UsageError(str(error)) from error
+    print(f"report:   {reports.html.write(run, options.output, baseline, kills).resolve()}")
     writers: tuple[tuple[Path | None, Callable[[Run], str]], ...] = (
         (options.markdown, reports.markdown.render),
         (options.junit, reports.junit.render),
         (options.csv, reports.table.render),
+        (options.badge, reports.badge.render),
     )
     for path, render in writers:
         if path is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import terminal
 from harness.adapters.registry import Implementation, RegistryError, installed, registered, resolve
 from harness.cli import UsageError
-from harness.engine import Order, Result, execute
+from harness.engine import Order, Progress, Result, execute
 from harness.exit_codes import ExitCode, gravest
 from harness.planning import Scope, sharded
 from harness.records import Cell, ClaimRecord, Header, Run, RunWriter, read_run
@@ -46,18 +46,23 @@ def run(options: argparse.Namespace) -> ExitCode:
 
 
 def record(order: Order, path: Path) -> None:
+    """Execute the order into a run file, with progress on the terminal."""
+    with terminal.progress() as tick:
+        record_with(order, path, tick)
+
+
+def record_with(order: Order, path: Path, tick: Progress) -> None:
     """Execute the order into a run file. Whatever happens, what was found by then is on disk, without a footer."""
     writer: RunWriter | None = None
     try:
-        with terminal.progress() as tick:
-            for item in execute(order, tick):
-                match item:
-                    case Header():
-                        writer = RunWriter(path, item)
-                    case Cell() | ClaimRecord() if writer is not None:
-                        writer.add(item)
-                    case Result(seconds, problems) if writer is not None:
-                        writer.finish(seconds, problems)
+        for item in execute(order, tick):
+            match item:
+                case Header():
+                    writer = RunWriter(path, item)
+                case Cell() | ClaimRecord() if writer is not None:
+                    writer.add(item)
+                case Result(seconds, problems) if writer is not None:
+                    writer.finish(seconds, problems)
     finally:
         if writer is not None:
             writer.close()
@@ -67,7 +72,7 @@ def order_from(options: argparse.Namespace) -> Order:
     """What the command line asks for; UsageError where it asks for something that is not there."""
     suite = load_selection(options.cases)
     scope = Scope(
-        dtypes=_names(options.dtypes, "--dtypes", ("float64", "float32", "float16", "bfloat16")),
+        dtypes=names_of(options.dtypes, "--dtypes", ("float64", "float32", "float16", "bfloat16")),
         modes=None if options.modes is None else tuple(options.modes.split(",")),
         shard=_shard(options.shard),
     )
@@ -108,7 +113,7 @@ def chosen_implementations(options: argparse.Namespace) -> tuple[Implementation,
     return tuple(present.values())
 
 
-def _names(text: str | None, flag: str, allowed: tuple[str, ...]) -> tuple[str, ...] | None:
+def names_of(text: str | None, flag: str, allowed: tuple[str, ...]) -> tuple[str, ...] | None:
     if text is None:
         return None
     names = tuple(text.split(","))

@@ -57,6 +57,23 @@ def command_line(implementation: Implementation, python: str | None) -> list[str
     return [python or sys.executable, "-P", "-m", "harness.execution.worker", implementation.target]
 
 
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
+"""The variables among those pinned that are numbers of threads."""
+
+
+def with_threads(environment: Mapping[str, str], count: int) -> dict[str, str]:
+    """The environment of a worker that may use `count` threads, for measuring speed."""
+    flags = f"--xla_cpu_multi_thread_eigen={str(count > 1).lower()} intra_op_parallelism_threads={count}"
+    return {**environment, **dict.fromkeys(THREADS, str(count)), "XLA_FLAGS": flags}
+
+
 def environment_of(implementation: Implementation, code: str, user: Mapping[str, str]) -> dict[str, str]:
     """The user's environment, with what is pinned, and our code first on the import path.
 
@@ -69,16 +86,18 @@ def environment_of(implementation: Implementation, code: str, user: Mapping[str,
         # The home of this interpreter's library would break any other.
         **{name: value for name, value in user.items() if name != "PYTHONHOME"},
         **PINNED,
-        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache()),
+        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache("jax")),
+        # torch.compile calls the C++ compiler for every signature: a second each, and nothing the second time.
+        "TORCHINDUCTOR_CACHE_DIR": str(compilation_cache("torch")),
         **implementation.environment,
         "PYTHONPATH": os.pathsep.join([code, *here, *own]),
     }
 
 
-def compilation_cache() -> Path:
-    """Where JAX keeps what it compiled: machine code, so in a folder per kind of processor, whoever shares the home."""
+def compilation_cache(framework: str) -> Path:
+    """Where a framework keeps what it compiled: machine code, so per kind of processor, whoever shares the home."""
     kind = hashlib.sha256(_processor().encode()).hexdigest()[:12]
-    return platformdirs.user_cache_path("xent") / "jax" / kind
+    return platformdirs.user_cache_path("xent") / framework / kind
 
 
 def _processor() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import gc
 import importlib
 import os
 import platform
@@ -27,7 +28,7 @@ import numpy as np
 
 from harness.adapters.base import Adapter, Answer, Call, Description, Unsupported
 from harness.arrays import Array
-from harness.execution import protocol
+from harness.execution import protocol, timing
 from harness.outcomes import Missing, Outcome, Raised, Refused, Returned
 
 LONGEST_MESSAGE = 4000
@@ -58,10 +59,13 @@ def main(target: str) -> int:
 def _serve(target: str, requests: BinaryIO, responses: BinaryIO) -> None:
     us = os.getpid()
     adapter: Adapter | None = None
+    workloads: dict[str, Callable[[], Any]] = {}
     for raw in requests:
         message = protocol.parse(raw)
         if message.get("kind") == "describe":
             answer, adapter = _describe(target)
+        elif adapter is not None and message.get("kind") in ("prepare", "time", "release"):
+            answer = _timing(adapter, workloads, message)
         else:
             answer = _answer(adapter, message)
         if os.getpid() != us:
@@ -132,6 +136,42 @@ def _answer(adapter: Adapter | None, message: Mapping[str, Any]) -> dict[str, An
         return protocol.outcome_to_wire(evaluate(adapter, call))
     except Exception as error:  # an answer is foreign code too: its attributes may be anything, and raise anything
         return protocol.outcome_to_wire(Missing(f"the adapter's answer cannot be sent: {_text(error)}"))
+
+
+def _timing(adapter: Adapter, workloads: dict[str, Callable[[], Any]], message: Mapping[str, Any]) -> dict[str, Any]:
+    """Requests of kinds prepare, time and release; `workloads` are the prepared calls by their name."""
+    name = str(message.get("workload"))
+    if message["kind"] == "prepare":
+        return _prepare(adapter, workloads, name, message)
+    if name not in workloads:
+        return protocol.outcome_to_wire(Missing(f"no workload {name!r} was prepared"))
+    if message["kind"] == "release":
+        del workloads[name]
+        gc.collect()
+        return {"kind": "released"}
+    try:
+        return timing.block_to_wire(timing.timed(workloads[name], int(message["calls"])))
+    except BaseException as error:
+        return protocol.outcome_to_wire(_raised(error))
+
+
+def _prepare(
+    adapter: Adapter, workloads: dict[str, Callable[[], Any]], name: str, message: Mapping[str, Any]
+) -> dict[str, Any]:
+    times, batch = int(message.get("repeat", 1)), tuple(message.get("batch", ()))
+    try:
+        prepared, call, answer, preparation = timing.prepare(
+            adapter, lambda: timing.enlarged(protocol.call_from_wire(message), times, batch)
+        )
+        judged = timing.first_rows(answer, call, times, batch)
+        outcome = Returned(judged.value, judged.function, judged.gradients, convention=judged.convention)
+        wire = protocol.outcome_to_wire(outcome) | {"preparation": timing.preparation_to_wire(preparation)}
+    except Unsupported as reason:
+        return protocol.outcome_to_wire(Refused(_text(reason)))
+    except BaseException as error:
+        return protocol.outcome_to_wire(_raised(error))
+    workloads[name] = prepared.run
+    return wire
 
 
 def evaluate(adapter: Adapter, call: Call) -> Outcome:

@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -110,6 +110,23 @@ def load_ledger(folder: Path) -> Ledger:
     if problems:
         raise SuiteError(problems)
     return Ledger(tuple(entries))
+
+
+def remove_entries(folder: Path, ids: Collection[str]) -> tuple[str, ...]:
+    """Take these entries out of the ledger's files, leaving every other line as it is; the ids that were there."""
+    removed: list[str] = []
+    for path in sorted(folder.glob("*.yaml")) if ids else ():
+        blocks = re.split(r"(?m)^(?=- id: )", path.read_text(encoding="utf-8"))
+        kept = []
+        for block in blocks:
+            named = re.match(r"- id: (\S+)", block)
+            if named is not None and named[1] in ids:
+                removed.append(named[1])
+            else:
+                kept.append(block)
+        if len(kept) < len(blocks):
+            path.write_text("".join(kept).rstrip() + "\n" if "".join(kept).strip() else "[]\n", encoding="utf-8")
+    return tuple(removed)
 
 
 def parse_ledger(text: str, file: str) -> tuple[list[Entry], list[Problem]]:

@@ -133,6 +133,31 @@ def test_the_exact_gradients_are_those_of_differences(seed: int) -> None:
     assert checked > 10
 
 
+def test_every_convention_is_in_the_grid() -> None:
+    found = {name for problem in problems(7, 20_000) for name in problem.convention}
+    found |= {"base" for problem in problems(7, 2000) if "base" in problem.options}
+    assert found == set(reference.conventions.NAMES)
+    denominators = {p.convention.get("denominator") for p in problems(7, 20_000) if p.loss == "softmax_cross_entropy"}
+    # "weights" is the default of class weights, "uniform" that of smoothing: both are in the grid as options.
+    assert denominators - {None} == set(reference.conventions.DENOMINATORS) - {"weights"}
+
+
+def test_the_kl_clip_is_certified() -> None:
+    clipped = [p for p in problems(7, 12_000) if p.loss == "kl_divergence" and "clip" in p.convention]
+    certificate = certify(reference.evaluate, clipped)
+    assert certificate.points > 100
+    assert certificate.holds, certificate.sentence
+
+
+def test_cases_with_infinities_nans_and_no_samples_are_certified() -> None:
+    names = ("undefined", "infinite", "masked", "ignored-bad-row", "no-samples", "-nan")
+    cases = [case for case in load().cases if case.id.startswith("edges/") and any(n in case.id for n in names)]
+    certificate = certify_cases(cases)
+    assert certificate.skipped == 0
+    assert certificate.points > 800
+    assert certificate.holds, certificate.sentence
+
+
 def test_a_problem_survives_as_json() -> None:
     for problem in grid(200):
         again = from_plain(to_plain(problem))

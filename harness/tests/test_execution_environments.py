@@ -129,6 +129,6 @@ def test_what_is_executed() -> None:
 
 
 def test_compiled_code_is_kept_per_kind_of_processor() -> None:
-    assert compilation_cache() == compilation_cache()
-    assert compilation_cache().parent.name == "jax"
-    assert len(compilation_cache().name) == 12
+    assert compilation_cache("jax") == compilation_cache("jax") != compilation_cache("torch")
+    assert compilation_cache("jax").parent.name == "jax"
+    assert len(compilation_cache("jax").name) == 12

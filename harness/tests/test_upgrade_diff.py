@@ -137,3 +137,11 @@ def test_one_code_the_gravest() -> None:
 
 def test_nothing_ran_is_not_fine() -> None:
     assert run_codes(run()) == {ExitCode.NOTHING_RAN}
+
+
+def test_the_same_fault_explained_on_one_side_only_is_no_change() -> None:
+    """An upgrade compares versions, and a ledger entry names those it explains."""
+    unexplained = replace(KNOWN, verdict="disagrees", ledger=None)
+    assert compare_runs(run(unexplained), run(KNOWN)).changes == ()
+    other = replace(KNOWN, outcome={**KNOWN.outcome, "digest": "2"})
+    assert [change.kind for change in compare_runs(run(unexplained), run(other)).changes] == ["verdict"]

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from harness.exit_codes import ExitCode, gravest
 from harness.records import INFRASTRUCTURE, Run
+from harness.speed.statistics import THRESHOLD
 from harness.upgrade.diff import Difference, NotComparable, compare_runs
+from harness.upgrade.speeds import SpeedChange, compare_speeds, slower
 
 
 @dataclass(frozen=True)
@@ -16,12 +18,14 @@ class GateResult:
     code: ExitCode
     difference: Difference | None
     reasons: tuple[str, ...]
+    speeds: tuple[SpeedChange, ...] = ()
+    """What both runs measured, the slowest change first."""
 
 
 def run_codes(run: Run) -> set[ExitCode]:
     """The codes one run earns by itself, compared with nothing."""
     codes: set[ExitCode] = set()
-    if not run.cells and not run.claims:
+    if not run.cells and not run.claims and not run.speeds:
         codes.add(ExitCode.NOTHING_RAN)
     # A worker that died and was asked again with success still died: the run says so and is not fine.
     died = any(problem.get("kind") == "incident" for problem in run.footer.problems)
@@ -36,8 +40,11 @@ def run_codes(run: Run) -> set[ExitCode]:
     return codes
 
 
-def gate(baseline: Run, current: Run) -> GateResult:
-    """Whether the current run may pass: red exactly when something nobody has accepted has changed."""
+def gate(baseline: Run, current: Run, threshold: float = THRESHOLD) -> GateResult:
+    """Whether the current run may pass: red exactly when something nobody has accepted has changed.
+
+    Speed is judged by ratios within each run; a slowdown must clear its interval and `threshold`.
+    """
     reasons: list[str] = []
     codes = run_codes(current) & {ExitCode.INFRASTRUCTURE, ExitCode.STALE_LEDGER, ExitCode.NOTHING_RAN}
     reasons += [str(p.get("what")) for p in current.footer.problems]
@@ -47,4 +54,15 @@ def gate(baseline: Run, current: Run) -> GateResult:
         return GateResult(ExitCode.INFRASTRUCTURE, None, (str(refusal), *reasons))
     if difference.changes:
         codes.add(ExitCode.CHANGED)
-    return GateResult(gravest(codes), difference, tuple(reasons))
+    known = {cell.key for cell in baseline.cells if cell.verdict == "known"}
+    uncovered = [cell for cell in current.cells if cell.verdict == "disagrees" and cell.key in known]
+    if uncovered:
+        codes.add(ExitCode.STALE_LEDGER)
+        reasons.append(
+            f"{len(uncovered)} cells were known and are covered by no ledger entry any more, the first is "
+            f"{uncovered[0].name}: look at the version range of its entry"
+        )
+    speeds = compare_speeds(baseline, current, threshold)
+    if slower(speeds):
+        codes.add(ExitCode.SLOWER)
+    return GateResult(gravest(codes), difference, tuple(reasons), speeds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -138,6 +139,26 @@ def test_a_hessian_vector_product_is_the_derivative_of_the_gradient(seed: int, n
     )
     assert product is not None
     assert np.allclose(product.hi, (up - down) / (2 * step), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("shape", [(1000, 10), (4, 50_257)])
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "log_softmax", "categorical_focal"])
+def test_memory_is_at_most_twelve_times_the_input(name: str, shape: tuple[int, int]) -> None:
+    """Twelve is the reference's promise; a block of rows takes five of it, the results up to six."""
+    random = np.random.default_rng(5)
+    inputs: dict[str, Any] = {"logits": random.normal(size=shape)}
+    if name != "log_softmax":
+        inputs["targets"] = random.integers(0, shape[1], shape[0])
+    reference.evaluate(name, {n: array[:1] for n, array in inputs.items()})  # tables are made on first use
+    tracemalloc.start()
+    try:
+        reference.evaluate(name, inputs)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    allowed = 12 * sum(array.nbytes for array in inputs.values())
+    # A row is never cut: with few rows of very many classes the block is a row, forty arrays of it.
+    assert peak <= allowed + (40 * 8 * shape[1] if shape[0] < 8 else 0)
 
 
 @pytest.mark.parametrize("rows", [1, 5, 3000])

@@ -10,14 +10,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.records import Run
-from reports.html import accuracy, casepage, matrix, pages, payload, summary
+from reports.html import accuracy, casepage, changes, killing, matrix, pages, payload, summary
 from reports.html.addresses import address
+from reports.html.budgets import BUDGETS
 from reports.html.formulas import FORMULAS
 from reports.numbers import count, rough
 from reports.tally import cases_of, text, unexpected_claims
@@ -31,14 +34,18 @@ _CHUNK = 25
 screen shows some twenty."""
 
 
-def write(run: Run, path: Path) -> Path:
-    """Write the report of `run` to `path`, making its folder, and return the path."""
+def write(run: Run, path: Path, baseline: Run | None = None, kills: Mapping[str, Any] | None = None) -> Path:
+    """Write the report of `run` to `path`, making its folder, and return the path.
+
+    With a `baseline` the first screen says what changed since; with `kills`, a kill matrix as `killing.read` gives it,
+    the report has a page of what the suite catches.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(run), encoding="utf-8", newline="\n")
+    path.write_text(render(run, baseline, kills), encoding="utf-8", newline="\n")
     return path
 
 
-def render(run: Run) -> str:
+def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | None = None) -> str:
     """The report as text.
 
     Everything that comes from the run is escaped by the template or packed by `payload`; a content security policy that
@@ -71,6 +78,7 @@ def render(run: Run) -> str:
             documents=pages.documents(run.claims),
             surprises=unexpected_claims(run.claims),
             conventions=pages.conventions(run.cells),
+            choices=pages.choices(run),
             ledger=pages.ledger(run),
             broken=pages.broken(run.cells),
             modes=mode_lines,
@@ -78,6 +86,9 @@ def render(run: Run) -> str:
             speed_heads=speed_heads,
             speed_rows=speed_rows,
             accuracy=accuracy.build(run),
+            changes=None if baseline is None else changes.build(run, baseline),
+            kills=None if kills is None else killing.build(kills),
+            budgets=BUDGETS,
             formulas=FORMULAS,
             losses=sorted({text(entry.get("loss")) for entry in cases_of(run).values()}),
             facts=pages.facts,

@@ -10,17 +10,19 @@ from typing import Any
 from harness.records import CLAIM_VERDICTS, INFRASTRUCTURE, Cell, ClaimRecord, Run
 from reports.html.addresses import outside
 from reports.numbers import rough, shown
-from reports.tally import order_of, text
+from reports.tally import loss_of, order_of, text
 from reports.words import CLAIM_MARKS, MARKS, Mark, fate
 
 __all__ = [
     "Broken",
+    "Choices",
     "ClaimLine",
     "ConventionLine",
     "Document",
     "LedgerLine",
     "ModeLine",
     "broken",
+    "choices",
     "conventions",
     "documents",
     "facts",
@@ -110,6 +112,29 @@ def conventions(cells: Sequence[Cell]) -> tuple[ConventionLine, ...]:
     return tuple(
         ConventionLine(name, tuple((i, users[name][i]) for i in order_of(users[name])), tuple(sorted(cases[name])))
         for name in sorted(users, key=lambda n: (-users[n].total(), n))
+    )
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One loss: under which convention each implementation is right."""
+
+    loss: str
+    lines: tuple[tuple[str, int, tuple[tuple[str, int], ...]], ...]
+    """Implementation, cells that agree without any convention, then convention and cells."""
+
+
+def choices(run: Run) -> tuple[Choices, ...]:
+    """Losses on which at least one implementation needs a convention, with everybody who offers them beside it."""
+    counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for cell in run.cells:
+        if cell.verdict in ("agrees", "by_convention"):
+            name = "" if cell.verdict == "agrees" else cell.convention or "not named"
+            counts[loss_of(run, cell.case)][cell.implementation][name] += 1
+    return tuple(
+        Choices(loss, tuple((i, by[i][""], tuple((n, k) for n, k in by[i].most_common() if n)) for i in order_of(by)))
+        for loss, by in sorted(counts.items())
+        if any(name for found in by.values() for name in found)
     )
 
 

@@ -338,6 +338,16 @@ SPEEDS = tuple(
     )
 )
 
+KILLS = {
+    "mutants": {
+        "mean-is-sum.a": {"mistake": "mean returns the sum", "kind": "reductions", "losses": ["nll_loss"]},
+        "mean-is-sum.b": {"mistake": "mean returns the sum", "kind": "reductions", "losses": ["softmax"]},
+        "blind": {"mistake": "<b>nobody sees this</b>", "kind": "values", "losses": ["softmax"]},
+    },
+    "cases": {"edges/one": ["mean-is-sum.a", "mean-is-sum.b"], "edges/two": ["mean-is-sum.a"], "edges/idle": []},
+}
+"""A kill matrix with a survivor and an idle case; the mistake nobody sees tries to be markup."""
+
 HOSTILE = (
     "<script>window.owned=1</script>",
     "\"><img src=x onerror='window.owned=2'>",

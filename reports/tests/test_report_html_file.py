@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,12 +19,18 @@ from urllib.parse import quote
 import pytest
 
 import reports.html
-from harness.records import Run
+from harness.records import INFRASTRUCTURE, Run
+from reference.signatures import LOSSES as SIGNATURES
 from reports.html.addresses import address, outside
+from reports.html.budgets import BUDGETS
 from reports.html.formulas import FORMULAS
+from reports.html.killing import KillsFileError
+from reports.html.killing import build as killing
+from reports.html.killing import read as read_kills
 from reports.html.matrix import build
+from reports.html.pages import choices
 from reports.html.summary import segments
-from reports.tests.synthetic import LOSSES, hostile, run
+from reports.tests.synthetic import KILLS, LOSSES, hostile, run
 from reports.words import fate
 
 
@@ -271,3 +278,77 @@ def test_only_links_to_the_web_become_links(link: object, expected: str | None) 
 def test_address_is_an_id_and_a_link() -> None:
     assert address("cell", "a/b[torch:eager:float32:value]") == "cell=a/b%5Btorch:eager:float32:value%5D"
     assert address("case", 'x"y z') == "case=" + quote('x"y z')
+
+
+@pytest.mark.parametrize("kind", ["plain", "hostile"])
+def test_html_validates(kind: str) -> None:
+    """html5lib follows the parsing algorithm of the standard and names each deviation, without Java or npm."""
+    html5lib = pytest.importorskip("html5lib", reason="needs html5lib: pip install -e '.[browser]'")
+    parser = html5lib.HTMLParser()
+    made = run(cases=5) if kind == "plain" else hostile()
+    parser.parse(reports.html.render(made, baseline=made, kills=KILLS))
+    assert parser.errors == []
+
+
+def test_every_loss_has_its_budget_in_terms() -> None:
+    assert set(BUDGETS) == set(SIGNATURES)
+
+
+def test_kill_matrix_counts_cases_by_mistake_and_loss() -> None:
+    page = killing(KILLS)
+    assert page.losses == ("nll_loss", "softmax")
+    assert [(line.mistake, line.caught) for line in page.lines] == [
+        ("mean returns the sum", (2, 1)),
+        ("<b>nobody sees this</b>", (None, 0)),
+    ]
+    assert page.survivors == ("blind",)
+    assert page.idle == ("edges/idle",)
+    assert page.busiest[0] == ("edges/one", 2)
+
+
+def test_report_has_the_page_of_kills_only_when_asked() -> None:
+    made = run(cases=2)
+    assert 'data-page="kills"' not in reports.html.render(made)
+    text = reports.html.render(made, kills=KILLS)
+    assert 'data-page="kills"' in text
+    assert "<b>nobody" not in text
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"mutants": {}}', '{"mutants": {"a": 1}, "cases": {}}'])
+def test_what_is_no_kill_matrix_is_refused_with_the_remedy(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "kills.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(KillsFileError, match="xent kills --output"):
+        read_kills(path)
+
+
+def test_first_screen_says_what_changed_since_the_baseline() -> None:
+    now = judged_only(run(cases=5))
+    at = next(i for i, c in enumerate(now.cells) if c.verdict == "agrees")
+    before = replace(now.cells[at], verdict="disagrees", severity="silently_wrong", explanation="it was wrong")
+    baseline = replace(now, cells=(*now.cells[:at], before, *now.cells[at + 1 :]))
+    text = reports.html.render(now, baseline=baseline)
+    assert f"1 of {len(now.cells):,} cells changed" in text
+    assert address("cell", before.name) in text.split('id="h-standings"')[0]
+    assert "Nothing changed" in reports.html.render(now, baseline=now)
+
+
+def test_runs_that_must_not_be_compared_say_so_on_the_first_screen() -> None:
+    now = judged_only(run(cases=2))
+    other = replace(now, header=replace(now.header, suite={**now.header.suite, "version": "another"}))
+    text = reports.html.render(now, baseline=other)
+    assert "Not compared." in text
+    assert "suite version another" in text
+
+
+def judged_only(made: Run) -> Run:
+    """Without the cells that crashed or hung, which forbid every comparison."""
+    return replace(made, cells=tuple(c for c in made.cells if c.verdict not in INFRASTRUCTURE))
+
+
+def test_conventions_are_compared_loss_by_loss() -> None:
+    made = run(cases=30)
+    used = {c.implementation for c in made.cells if c.verdict == "by_convention"}
+    shown = {name for c in choices(made) for name, _, conventions in c.lines if conventions}
+    assert used
+    assert shown == used

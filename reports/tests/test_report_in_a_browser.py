@@ -1,14 +1,14 @@
 """The HTML report in headless Chromium: what a reader does with it.
 
-Skipped where Playwright or a Chromium is absent; the axe checks also need the axe-core package, whose script AXE_CORE
-names or `npm install axe-core` puts into node_modules/.
+Skipped where Playwright or a Chromium is absent: `pip install -e '.[browser]'` and `apt-get install chromium` bring
+both. The script of axe-core comes with axe-playwright-python.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +18,15 @@ import reports.html
 from harness.records import Run
 from reports.html.addresses import address
 from reports.screenshots import BROWSER_FLAGS, PAGES, chromium
-from reports.tests.synthetic import hostile, run
+from reports.tests.synthetic import KILLS, hostile, run
 from reports.words import fate
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install -e '.[browser]'")
 pytestmark = pytest.mark.skipif(chromium() is None, reason="needs Chromium: apt-get install chromium, or set CHROMIUM")
 
-AXE = Path(os.environ.get("AXE_CORE", "node_modules/axe-core/axe.min.js"))
 RUN = run(cases=30)
 SMALL = run(cases=5)
 """For axe, which looks at every element."""
@@ -48,9 +47,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
-    reports.html.write(RUN, path / "plain.html")
-    reports.html.write(SMALL, path / "small.html")
-    reports.html.write(hostile(), path / "hostile.html")
+    for name, made in (("plain", RUN), ("small", SMALL), ("hostile", hostile())):
+        reports.html.write(made, path / f"{name}.html", baseline=made, kills=KILLS)
     return path
 
 
@@ -300,15 +298,18 @@ def test_no_page_is_wider_than_the_window(opened: Opener, width: int) -> None:
         assert over == 0, page_name
 
 
-@pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core: npm install axe-core, or set AXE_CORE to axe.min.js")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(opened: Opener, theme: str) -> None:
+    pytest.importorskip("axe_playwright_python", reason="needs axe-core: pip install -e '.[browser]'")
+    axe = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
     page = opened(name="small", color_scheme=theme)
     wait_until_ready(page)
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    page.evaluate(axe)
     found = []
     for page_name in PAGES:
         go_to(page, page_name, SMALL)
-        violations = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        # What frames a page is looked at once; after that the page shown, since axe also walks all that is hidden.
+        where = "document" if page_name == PAGES[0] else "document.querySelector('main > section.here')"
+        violations = page.evaluate(f"axe.run({where}, {{resultTypes: ['violations']}})")["violations"]
         found += [(page_name, v["id"], [n["html"][:160] for n in v["nodes"][:3]]) for v in violations]
     assert found == []

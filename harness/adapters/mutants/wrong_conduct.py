@@ -9,11 +9,13 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.adapters.base import Adapter, Answer, Call, Description, Unsupported
+from harness.adapters.base import Adapter, Answer, Array, Call, Description, Unsupported
 from harness.adapters.mutants.sound import LOSSES, Sound
+from harness.floats import FORMATS
 
 
 def hang(call: Call) -> None:  # noqa: ARG001  # pragma: no cover - the process waits for ever
@@ -103,6 +105,46 @@ class Repeating:
         return answer if previous is None else previous
 
 
+class Changed:
+    """`Sound`, whose answers and errors are changed on their way out without becoming wrong."""
+
+    def __init__(
+        self,
+        losses: tuple[str, ...],
+        answer: Callable[[Call, Answer], Answer] = lambda _, answer: answer,
+        error: Callable[[Exception], Exception] = lambda error: error,
+    ) -> None:
+        self._sound = Sound(losses=losses)
+        self._answer = answer
+        self._error = error
+
+    def describe(self) -> Description:
+        return self._sound.describe()
+
+    def evaluate(self, call: Call) -> Answer:
+        try:
+            return self._answer(call, self._sound.evaluate(call))
+        except (ValueError, IndexError) as error:
+            raise self._error(error) from None
+
+
+class OtherError(ValueError):
+    """What used to be a plain ValueError."""
+
+
+def drifted(call: Call, answer: Answer) -> Answer:
+    """Off by some eps more than a rounding, within the budget of float64 and float32."""
+    if call.dtype not in ("float64", "float32"):
+        return answer
+    exact = answer.value.to_float64()
+    return replace(answer, value=Array.of(exact * (1.0 + 1.5 * FORMATS[call.dtype].eps), call.dtype))
+
+
+def warned(_: Call, answer: Answer) -> Answer:
+    warnings.warn("this loss will be removed in a later version", DeprecationWarning, stacklevel=2)
+    return answer
+
+
 @dataclass(frozen=True)
 class Conduct:
     """A misbehaviour: what it is, and what makes an adapter with it."""
@@ -140,6 +182,18 @@ CONDUCT: Mapping[str, Conduct] = {
     "prints": _acting("prints to stdout while it computes", shout, answers_rightly=True),
     "raises": _acting("raises for everything", refuse),
     "feigns-unsupported": _acting("announces its losses, then calls each unsupported", feign),
+    "warns": Conduct("warns whenever it answers", lambda losses: Changed(losses, warned), answers_rightly=True),
+    "drifts": Conduct(
+        "answers within the budget, with an error that has grown",
+        lambda losses: Changed(losses, drifted),
+        _LABELLED,
+        True,
+    ),
+    "other-error": Conduct(
+        "raises another class of error with the same message",
+        lambda losses: Changed(losses, error=lambda error: OtherError(str(error))),
+        answers_rightly=True,
+    ),
     "repeats": Conduct("answers every call with the previous answer", Repeating),
 }
 """By name."""

@@ -185,7 +185,8 @@
       return group;
     });
     view = { rows, groups, chunks, width, best: null };
-    view.best = gather(null);
+    view.all = gather(null); // kept: clearing a filter need not count again
+    view.best = view.all;
     const { best, count, refused } = view.best;
     view.looks = Array.from(best, (i, at) => lookOf(i, count[at], refused[at]));
     document.querySelectorAll("#matrix .mode").forEach((head, k) => {
@@ -266,7 +267,7 @@
 
   function applyFilters(filters) {
     const narrowed = narrows(filters);
-    const next = gather(narrowed ? testsOf(filters) : null);
+    const next = narrowed ? gather(testsOf(filters)) : view.all;
     let visible = 0;
     view.best = next;
     for (const row of view.rows) {
@@ -492,6 +493,10 @@
   function renderCase(article, c) {
     const formula = [...document.querySelectorAll(".formulas")].find((f) => f.dataset.loss === data.cases[c][3]);
     if (formula) article.querySelector(".formula-here").append(formula.cloneNode(true));
+    const terms = [...document.querySelectorAll("section .terms")].find((t) => t.dataset.budget === data.cases[c][3]);
+    if (terms) {
+      article.querySelector(".formula-here").append(make("details", {}, make("summary", {}, "What the error budget is made of"), terms.cloneNode(true)));
+    }
     article.prepend(caseNavigation(c));
     const from = data.first[c];
     const to = data.first[c + 1];

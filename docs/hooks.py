@@ -1,0 +1,59 @@
+"""Pages whose text lives in the code: taken from there whenever the site is built."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import reference.conventions
+import reference.losses
+from harness.exit_codes import ExitCode
+from harness.judgement import gauge
+from reference.signatures import LOSSES
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Replaces a line `{{ name }}` with what the function of that name below gives."""
+    return re.sub(r"^\{\{ (\w+) \}\}$", lambda found: _TEXTS[found[1]](), markdown, flags=re.MULTILINE)
+
+
+def _losses() -> str:
+    parts = []
+    for name in LOSSES:
+        function = getattr(reference.losses, name)
+        arguments = ", ".join(inspect.signature(function).parameters)
+        parts.append(f"## {name}\n\n`{name}({arguments})`\n\n{_verbatim(inspect.getdoc(function))}")
+    return "\n\n".join(parts)
+
+
+def _verbatim(text: str | None) -> str:
+    """Formulas are typeset with signs that Markdown would take for markup."""
+    return f"```text\n{text or ''}\n```"
+
+
+def _conventions() -> str:
+    return (inspect.getdoc(reference.conventions) or "").partition("\n\n")[2]
+
+
+def _gauges() -> str:
+    return _verbatim(inspect.getdoc(gauge))
+
+
+def _exit_codes() -> str:
+    meanings = {
+        ExitCode.FINE: "everything agrees or is explained",
+        ExitCode.DISAGREES: "something disagrees",
+        ExitCode.INTERRUPTED: "interrupted",
+        ExitCode.INTERNAL: "an error of the harness itself",
+        ExitCode.USAGE: "a wrong argument or file; the message names where, what and the remedy",
+        ExitCode.NOTHING_RAN: "nothing ran",
+        ExitCode.STALE_LEDGER: "a ledger entry no longer happens or matches nothing",
+        ExitCode.CHANGED: "behaviour differs from the baseline and nobody accepted it",
+        ExitCode.SLOWER: "only slower than the baseline",
+        ExitCode.INFRASTRUCTURE: "a worker crashed, hung or could not start; a run was cut off",
+    }
+    rows = [f"| {code.value} | {meanings[code]} |" for code in ExitCode]
+    return "\n".join(["| code | meaning |", "|--:|---|", *rows])
+
+
+_TEXTS = {"losses": _losses, "conventions": _conventions, "gauges": _gauges, "exit_codes": _exit_codes}

@@ -1,0 +1,118 @@
+"""`harness.check`: the suite inside another project's own tests.
+
+    def test_my_loss_conforms():
+        harness.check("my_package.my_adapter:MyLosses").assert_conforms()
+
+The adapter runs in a worker process like any implementation, so whatever it does, the test suite that asks survives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from harness.adapters.registry import resolve
+from harness.engine import Order, execute
+from harness.judgement.ledger import Ledger
+from harness.planning import Scope
+from harness.records import INFRASTRUCTURE, Cell
+from harness.suite.selection import load_selection
+
+MOST_SHOWN = 20
+"""Disagreeing cells in the message of a failed assertion; all of them are in the result."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What the suite says of one adapter."""
+
+    cells: tuple[Cell, ...]
+    expected: Mapping[str, str]
+    """Reasons of the divergences that are expected, by pattern."""
+
+    @property
+    def disagreeing(self) -> tuple[Cell, ...]:
+        """Cells that disagree with the truth, expected or not."""
+        return tuple(cell for cell in self.cells if cell.verdict == "disagrees")
+
+    @property
+    def unexpected(self) -> tuple[Cell, ...]:
+        """Cells that disagree though no pattern expects it."""
+        return tuple(c for c in self.disagreeing if not any(_matches(c, pattern) for pattern in self.expected))
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """Patterns that match no disagreeing cell: what they excuse no longer happens."""
+        return tuple(p for p in self.expected if not any(_matches(cell, p) for cell in self.disagreeing))
+
+    @property
+    def broken(self) -> tuple[Cell, ...]:
+        """Cells that were never judged: crashed, timed out, missing."""
+        return tuple(cell for cell in self.cells if cell.verdict in INFRASTRUCTURE)
+
+    @property
+    def judged(self) -> int:
+        return sum(cell.verdict not in INFRASTRUCTURE and cell.verdict != "unsupported" for cell in self.cells)
+
+    @property
+    def conforms(self) -> bool:
+        return bool(self.judged) and not (self.unexpected or self.stale or self.broken)
+
+    def assert_conforms(self) -> None:
+        """AssertionError that names every kind of failure, with got, want and where, unless all is as expected."""
+        if not self.conforms:
+            raise AssertionError("\n".join(self._complaints()))
+
+    def _complaints(self) -> list[str]:
+        lines = [] if self.judged else ["nothing was judged: the adapter offers none of the losses of these cases"]
+        for heading, cells in (
+            ("disagree with the truth", self.unexpected),
+            ("were not run to an end", self.broken),
+        ):
+            if cells:
+                lines.append(f"{len(cells)} of {len(self.cells)} cells {heading}:")
+                lines += [f"  {cell.name}: {cell.explanation}" for cell in cells[:MOST_SHOWN]]
+                lines += [f"  … and {len(cells) - MOST_SHOWN} more"] if len(cells) > MOST_SHOWN else []
+        lines += [f"expected, but no cell disagrees so: {pattern} ({self.expected[pattern]})" for pattern in self.stale]
+        return lines
+
+
+def _matches(cell: Cell, pattern: str) -> bool:
+    # Names of cells hold brackets, which a glob takes for a set of characters: only * and ? are special here.
+    plain = pattern.replace("[", "[[]")
+    return fnmatchcase(cell.case, plain) or fnmatchcase(cell.name, plain)
+
+
+def check(
+    adapter: str,
+    cases: Sequence[str] = (),
+    *,
+    expected_divergences: Mapping[str, str] | None = None,
+    modes: Sequence[str] | None = ("all",),
+    dtypes: Sequence[str] | None = None,
+    timeout: float = 60.0,
+    python: str | None = None,
+) -> CheckResult:
+    """Run the suite on an adapter and judge it.
+
+    `adapter` is a module:Class that can be imported from here, or any name the command line takes. `cases` are files,
+    folders, ids or patterns of ids (default: the whole suite). `expected_divergences` maps patterns of case ids, or of
+    whole cells such as `edges/*[*:eager:float16:gradient]`, to the reason why they disagree; a pattern that nothing
+    matches any more makes the check fail. `timeout` is in seconds per call; `python` is the interpreter of another
+    environment. Raises RegistryError or SelectionError for a name that does not exist.
+    """
+    suite = load_selection(list(cases))
+    implementation = resolve(adapter)
+    order = Order(
+        suite.cases,
+        suite.digest,
+        Ledger(),
+        (implementation,),
+        Scope(None if dtypes is None else tuple(dtypes), None if modes is None else tuple(modes)),
+        timeout=timeout,
+        parallel=1,
+        python=python,
+    )
+    cells = tuple(item for item in execute(order) if isinstance(item, Cell))
+    return CheckResult(cells, dict(expected_divergences or {}))

@@ -1,0 +1,222 @@
+"""`xent bench`: speed against NumPy and against the machine, on the terminal and in a run file."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from harness import terminal
+from harness.adapters.registry import Implementation, RegistryError, installed, registered, resolve
+from harness.cli import UsageError
+from harness.engine import SUITE_VERSION, describe_array
+from harness.exit_codes import ExitCode, gravest
+from harness.machine import describe_machine
+from harness.records import Header, RunWriter, Speed, read_run
+from harness.speed.bench import YARDSTICK, Bench, Effort, Session
+from harness.speed.worker import core
+from harness.suite.case import ArraySpec
+from harness.suite.workloads import Workload, load_workloads, select_workloads
+
+LEFT_OUT = ("keras", "scratch", "onnx-reference", "jax-x32", "sklearn")
+"""Beginnings of names that the default bench leaves out: wrappers of others, and what was never meant to be fast."""
+
+
+def bench(options: argparse.Namespace) -> ExitCode:
+    """Measure, show, keep."""
+    if options.self_test is not None:
+        from harness.commands.self_tests import self_test
+
+        return self_test(options.self_test, options.comparisons)
+    order = _order(options)
+    with contextlib.ExitStack() as stack:
+        path = options.output
+        if path is None:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "bench.jsonl"
+        since = time.perf_counter()
+        with terminal.progress() as tick:
+            session = record_bench(order, path, tick)
+        run = read_run(path)
+        show(run.speeds, time.perf_counter() - since)
+        for name, reason in session.absent.items():
+            terminal.console().print(f"[red]{escape(name)} could not start:[/] {escape(reason[:300])}")
+        if options.output is not None:
+            print(f"run file: {options.output}")
+        if options.report is not None:
+            from reports.html import write
+
+            print(f"report:   {write(run, options.report).resolve()}")
+    return gravest(_codes(run.speeds, session))
+
+
+def _codes(speeds: Sequence[Speed], session: Session) -> set[ExitCode]:
+    judged = {speed.figures.get("judged") for speed in speeds}
+    codes = set() if speeds else {ExitCode.NOTHING_RAN}
+    if "disagrees" in judged:
+        codes.add(ExitCode.DISAGREES)
+    if judged & {"crashed", "timed_out", "missing"} or session.absent:
+        codes.add(ExitCode.INFRASTRUCTURE)
+    return codes
+
+
+def _order(options: argparse.Namespace) -> Bench:
+    try:
+        threads = None if options.threads == "all" else int(options.threads)
+    except ValueError:
+        raise UsageError(f"--threads {options.threads}: expected a number or all") from None
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads {threads}: expected one at least")
+    if options.sets is not None and options.sets < 1:
+        raise UsageError(f"--sets {options.sets}: expected one at least")
+    effort = Effort() if options.sets is None else Effort(sets=options.sets)
+    modes = None if options.modes is None else tuple(options.modes.split(","))
+    return Bench(
+        workloads=select_workloads(load_workloads(), options.workloads, complete=options.complete),
+        implementations=_implementations(options),
+        modes=("all",) if modes is None and options.complete else modes,
+        effort=effort,
+        threads=threads,
+        python=options.python,
+    )
+
+
+def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
+    table = registered()
+    try:
+        if options.implementation:
+            chosen = [resolve(name) for name in options.implementation]
+        else:
+            chosen = [table[name] for name in installed() if options.complete or not name.startswith(LEFT_OUT)]
+    except RegistryError as error:
+        raise UsageError(str(error)) from error
+    if not any(i.name == YARDSTICK for i in chosen):
+        chosen.insert(0, table[YARDSTICK])
+    return tuple(chosen)
+
+
+def record_bench(order: Bench, path: Path, tick: Any) -> Session:
+    """Measure into a run file; what cannot be measured any more leaves no footer."""
+    since = time.perf_counter()
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    session = Session(order, core(order.threads), tick)
+    speeds = list(session.measure())
+    header = Header(
+        suite={
+            "version": SUITE_VERSION,
+            "digest": "",
+            "cases": {},
+            "workloads": {w.id: _described(w) for w in order.workloads},
+        },
+        implementations={
+            **{
+                name: {
+                    "version": d.version,
+                    "versions": dict(d.versions),
+                    "modes": list(d.modes),
+                    "dtypes": list(d.dtypes),
+                    "losses": list(d.losses),
+                    "device": d.device,
+                    "threads": d.threads,
+                    "flags": dict(d.flags),
+                }
+                for name, d in session.descriptions.items()
+                if name != "machine"
+            },
+            **{name: {"version": "?", "missing": reason} for name, reason in session.absent.items()},
+        },
+        machine=describe_machine(),
+        started=started,
+        command=("xent", *sys.argv[1:]),
+    )
+    with RunWriter(path, header) as writer:
+        for speed in speeds:
+            writer.add(speed)
+        writer.finish({"total": round(time.perf_counter() - since, 3)})
+    return session
+
+
+def _described(workload: Workload) -> dict[str, Any]:
+    case = workload.case
+    return {
+        "title": case.title,
+        "why": case.why,
+        "loss": case.loss,
+        "inputs": {name: describe_array(spec) for name, spec in case.inputs.items()},
+        "shapes": {name: list(shape) for name, shape in workload.shapes().items()},
+        "options": {n: describe_array(v) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
+        "repeat": workload.repeat,
+    }
+
+
+def show(speeds: Sequence[Speed], seconds: float) -> None:
+    """One table per workload and pass, fastest first."""
+    out = terminal.console()
+    groups: dict[tuple[str, str, str], list[Speed]] = {}
+    for speed in speeds:
+        groups.setdefault((speed.workload, speed.dtype, str(speed.figures["passes"])), []).append(speed)
+    for (workload, dtype, passes), members in groups.items():
+        threads = members[0].figures["threads"]
+        read = next((s.figures["read_gb_per_s"] for s in members if "read_gb_per_s" in s.figures), None)
+        limit = "" if read is None else f", reading {read:.1f} GB/s"
+        head = f"{workload} {dtype}, {passes}, {threads} thread{'' if threads == 1 else 's'}{limit}"
+        out.print(f"\n[bold]{escape(head)}[/]")
+        table = Table(box=None, pad_edge=False)
+        for name in (
+            "implementation",
+            "time",
+            "ns/element",
+            "GB/s",
+            "of limit",
+            f"× {YARDSTICK}",
+            "interval",
+            "verdict",
+        ):
+            table.add_column(name, justify="left" if name in ("implementation", "verdict") else "right")
+        table.add_column("first call", justify="right")
+        table.add_column("peak MiB", justify="right")
+        for speed in sorted(members, key=lambda s: s.figures.get("seconds", float("inf"))):
+            table.add_row(*(escape(text) for text in _row(speed)))
+        out.print(table)
+    overhead = [s.figures["overhead_seconds"] for s in speeds if "overhead_seconds" in s.figures]
+    ours = f"; our overhead of {1e9 * max(overhead):.0f} ns per call or less is subtracted" if overhead else ""
+    out.print(f"\n{seconds:.1f} s{ours}")
+
+
+def _row(speed: Speed) -> tuple[str, ...]:
+    f, name = speed.figures, f"{speed.implementation}:{speed.mode}"
+    if "seconds" not in f:
+        return (name, *("",) * 6, f"not shown: {f['judged'].replace('_', ' ')}: {str(f['why'])[:60]}", "", "")
+    disturbed = f", {100 * f['disturbed']:.0f} % of blocks disturbed" if f["disturbed"] > 0.2 else ""
+    ratio = ("", "")
+    if "ratio" in f:
+        ends = f"{f['ratio_low']:.3g}–{f['ratio_high']:.3g}" if "ratio_low" in f else ""
+        ratio = (f"{f['ratio']:.3g}", ends)
+    verdict = "" if speed.implementation == YARDSTICK else speed.verdict
+    return (
+        name,
+        duration(f["seconds"]),
+        f"{f['ns_per_element']:.3g}",
+        f"{f['gb_per_s']:.3g}",
+        f"{100 * f['fraction_of_limit']:.3g} %",
+        *ratio,
+        verdict + disturbed,
+        duration(f["first_call_seconds"]),
+        f"{f['peak_mib']:.0f}",
+    )
+
+
+def duration(seconds: float) -> str:
+    """Three digits and a unit."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"

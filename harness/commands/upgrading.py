@@ -1,0 +1,191 @@
+"""`xent upgrade`: two environments, one suite, what is different."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import distributions
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+import reports.upgrade
+from harness import terminal
+from harness.adapters.registry import Implementation, RegistryError, installed, registered, resolve
+from harness.cli import UsageError
+from harness.commands.running import names_of, record_with
+from harness.engine import Order, Progress
+from harness.execution.virtual import CannotBuild, Environment, build, existing
+from harness.exit_codes import ExitCode
+from harness.judgement.ledger import Ledger
+from harness.planning import Scope
+from harness.records import Run, read_run
+from harness.suite.divergences import load_ledger
+from harness.suite.loading import find_cases_directory
+from harness.suite.selection import load_selection
+from harness.upgrade import canaries
+from harness.upgrade.diff import NotComparable, compare_runs
+from harness.upgrade.report import Upgrade
+from harness.upgrade.sides import Side, SideError, from_installed, side, touched
+
+
+def upgrade(options: argparse.Namespace) -> ExitCode:
+    """Build both sides, run the suite in both side by side, show the difference."""
+    try:
+        implementations = _implementations(options)
+        built = _environments(options, implementations)
+    except (SideError, RegistryError) as error:
+        raise UsageError(str(error)) from error
+    except CannotBuild as error:
+        print(f"xent: {error}", file=sys.stderr)
+        return ExitCode.INFRASTRUCTURE
+    suite = load_selection(options.cases)
+    scope = Scope(
+        dtypes=names_of(options.dtypes, "--dtypes", ("float64", "float32", "float16", "bfloat16")),
+        modes=None if options.modes is None else tuple(options.modes.split(",")),
+    )
+    ledger = load_ledger(find_cases_directory() / "ledger")
+    orders = {
+        name: Order(
+            suite.cases,
+            suite.digest,
+            ledger,
+            implementations,
+            scope,
+            timeout=options.timeout,
+            # One worker at a time on either side: the two sides side by side are what shares the machine.
+            parallel=1,
+            command=("xent", *sys.argv[1:]),
+            python=str(environment.python),
+        )
+        for name, (_, environment) in built.items()
+    }
+    options.output.mkdir(parents=True, exist_ok=True)
+    paths = {name: options.output / f"{name}.jsonl" for name in orders}
+    _record_side_by_side(orders, paths)
+    runs = {name: read_run(path) for name, path in paths.items()}
+    unborn = [f"{name} side: {text}" for name, run in runs.items() for text in _missing(run)]
+    if unborn:
+        for text in unborn:
+            print(f"xent: {text}", file=sys.stderr)
+        print(
+            "xent: not compared: a side that cannot start is no difference; see --old-pin and --old-exclude-newer",
+            file=sys.stderr,
+        )
+        return ExitCode.INFRASTRUCTURE
+    try:
+        difference = compare_runs(runs["old"], runs["new"])
+    except NotComparable as refusal:
+        print(f"xent: not compared: {refusal}", file=sys.stderr)
+        return ExitCode.INFRASTRUCTURE
+    songs = canaries.listen(_canary_run(options.output / "canaries.jsonl"))
+    found = Upgrade(
+        old=runs["old"],
+        new=runs["new"],
+        sides={name: (sentence, environment.packages) for name, (sentence, environment) in built.items()},
+        difference=difference,
+        songs=songs,
+        command=shlex.join(("xent", *sys.argv[1:])),
+    )
+    terminal.show_upgrade(found)
+    for path, text in (
+        (options.output / "upgrade.md", reports.upgrade.markdown(found)),
+        (options.output / "upgrade.html", reports.upgrade.html(found)),
+    ):
+        path.write_text(text, encoding="utf-8")
+        print(f"report:   {path.resolve()}")
+    if canaries.silent(songs):
+        print("xent: a planted change was not reported as what it is: this comparison proves nothing", file=sys.stderr)
+        return ExitCode.INTERNAL
+    return ExitCode.CHANGED if difference.changes else ExitCode.FINE
+
+
+def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
+    if options.implementation:
+        return tuple(resolve(name) for name in options.implementation)
+    if not options.requirements:
+        raise SideError("without a requirement nothing says which implementations to compare: name them with -i")
+    present = set(installed())
+    found = touched(options.requirements, registered())
+    return tuple(registered()[name] for name in found if name in present) or tuple(registered()[name] for name in found)
+
+
+def _environments(
+    options: argparse.Namespace, implementations: Sequence[Implementation]
+) -> dict[str, tuple[str, Environment]]:
+    """Old and new, each with a sentence that says what it is."""
+    pythons: dict[str, Path | None] = {"old": options.old_python, "new": options.new_python}
+    here: dict[str, str] = {
+        canonicalize_name(d.metadata["Name"]): d.version for d in distributions() if d.metadata["Name"]
+    }
+    # A side is tried with the companions that are installed here; then without today's NumPy, which old releases
+    # seldom allow; then with companions of the resolver's choice.
+    without_numpy = {package: version for package, version in here.items() if package != "numpy"}
+    found: dict[str, tuple[str, Environment]] = {}
+    for name, python in pythons.items():
+        if python is not None:
+            found[name] = (f"the environment of {python.name}", existing(python))
+            continue
+        if not options.requirements:
+            raise SideError("name what is upgraded, such as torch==2.13.0, or both --old-python and --new-python")
+        if name == "old":
+            about = (
+                options.origin or from_installed(options.requirements, here),
+                options.old_pin,
+                options.old_exclude_newer,
+            )
+        else:
+            about = (options.requirements, options.new_pin, options.new_exclude_newer)
+        made, environment = _built([side(name, *about, implementations, k) for k in (here, without_numpy, {})])
+        found[name] = (made.sentence, environment)
+    return found
+
+
+def _built(candidates: Sequence[Side]) -> tuple[Side, Environment]:
+    """The first side that can be built; CannotBuild, of the last, where none can."""
+    for position, candidate in enumerate(candidates):
+        try:
+            return candidate, build(candidate.requirements, candidate.exclude_newer)
+        except CannotBuild:
+            if position == len(candidates) - 1:
+                raise
+    raise AssertionError("there is always a candidate")
+
+
+def _record_side_by_side(orders: dict[str, Order], paths: dict[str, Path]) -> None:
+    """Both sides at once: what disturbs one in a minute disturbs the other in the same."""
+    lock = threading.Lock()
+    with terminal.progress() as tick, ThreadPoolExecutor(len(orders)) as pool:
+
+        def named(prefix: str) -> Progress:
+            def told(name: str, done: int, total: int) -> None:
+                with lock:
+                    tick(f"{prefix} {name}", done, total)
+
+            return told
+
+        for future in [pool.submit(record_with, order, paths[name], named(name)) for name, order in orders.items()]:
+            future.result()
+
+
+def _missing(run: Run) -> list[str]:
+    return [
+        f"{name} cannot start: {' '.join(str(d['missing']).split())[:600]}"
+        for name, d in run.header.implementations.items()
+        if "missing" in d
+    ]
+
+
+def _canary_run(path: Path) -> Run:
+    suite = load_selection(canaries.CASES)
+    implementations = tuple(resolve(name) for name in canaries.IMPLEMENTATIONS)
+    record_with(
+        Order(suite.cases, suite.digest, Ledger(), implementations, Scope(dtypes=("float64", "float32"))),
+        path,
+        lambda *_: None,
+    )
+    return read_run(path)

@@ -1,0 +1,35 @@
+"""In which order blocks are timed, and how many calls make a block. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+Name = TypeVar("Name")
+
+
+def rounds(names: Sequence[Name], count: int, seed: int) -> list[tuple[Name, ...]]:
+    """`count` rounds, each with every name once: a random order, then the same backwards, then another.
+
+    Forwards and backwards, a drift of the machine that is linear in time hits all alike; a random order keeps any one
+    from always coming after the same other, whose data it finds in the cache.
+    """
+    generator = random.Random(seed)
+    planned: list[tuple[Name, ...]] = []
+    while len(planned) < count:
+        order = list(names)
+        generator.shuffle(order)
+        planned += [tuple(order), tuple(reversed(order))]
+    return planned[:count]
+
+
+def calls_per_block(seconds_per_call: float, block_seconds: float) -> int:
+    """As many calls as fill a block; at least one."""
+    return max(1, round(block_seconds / max(seconds_per_call, 1e-9)))
+
+
+def round_count(seconds_per_call: float, block_seconds: float, most: int, budget: float) -> int:
+    """Rounds that fit into `budget` seconds, forwards and backwards, at least two and at most `most`."""
+    block = max(seconds_per_call, block_seconds)
+    return max(2, min(most, int(budget / block)))

@@ -1,0 +1,151 @@
+"""One worker whose speed is measured: pinned to a processor core, spoken to one request at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.adapters.base import Description
+from harness.adapters.registry import Implementation
+from harness.execution import protocol
+from harness.execution.environments import command_line, environment_of, with_threads
+from harness.execution.process import Died, Garbled, Silent, WorkerProcess
+from harness.execution.timing import Block, block_from_wire
+from harness.outcomes import Crashed, Missing, Outcome, TimedOut
+from harness.suite.workloads import Workload
+
+STARTUP = 180.0
+"""Seconds a worker may take to import its framework: thrice what the slowest takes on two busy cores."""
+
+PREPARING = 600.0
+"""Seconds for making inputs and two first calls: compiling half a gigabyte's worth of work takes minutes at worst."""
+
+TIMING = 120.0
+"""Seconds for one block: a block is one call at least, and the slowest call is some ten seconds."""
+
+
+class WorkerLostError(RuntimeError):
+    """The worker died, fell silent or broke the protocol; it cannot be measured any more."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What came before the steady state."""
+
+    outcome: Outcome
+    seconds: Mapping[str, float]
+    """making_inputs, placing, first_call, second_call."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """Where workers run: the same processor cores for all, and how many threads each may use."""
+
+    cpus: tuple[int, ...]
+    threads: int
+
+
+def core(threads: int | None) -> Core:
+    """The last core for one thread (interrupts are mostly served by the first); None: all cores, a thread for each."""
+    available = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+    if threads is None:
+        return Core(available, len(available) or os.cpu_count() or 1)
+    return Core(available[-threads:], threads)
+
+
+class TimedWorker:
+    """A worker process; `stop` ends it. The thread that made it must live as long as it does."""
+
+    def __init__(
+        self,
+        implementation: Implementation,
+        code: str,
+        where: Core,
+        python: str | None = None,
+        startup: float = STARTUP,
+    ) -> None:
+        """Start it, without waiting until it is up: `describe` does."""
+        environment = with_threads(environment_of(implementation, code, os.environ), where.threads)
+        self._process = WorkerProcess(command_line(implementation, python), environment)
+        self._startup = startup
+        self._number = 0
+        if where.cpus and hasattr(os, "sched_setaffinity"):
+            # Before it imports anything: threads started later inherit the cores of the one that starts them.
+            os.sched_setaffinity(self._process.pid, where.cpus)
+        self._process.send(protocol.describe_request())
+
+    def describe(self) -> Description | Missing:
+        reply = self._process.receive(self._startup)
+        if isinstance(reply, dict):
+            return protocol.description_from_wire(reply)
+        return Missing(f"{_why(reply)}; it printed: {self._process.noise()[-500:]}")
+
+    def prepare(
+        self,
+        name: str,
+        workload: Workload,
+        dtype: str,
+        mode: str,
+        differentiate: Sequence[str],
+        timeout: float = PREPARING,
+    ) -> Prepared:
+        """Make the inputs, hand them over, call twice; the outcome is that of the block."""
+        case = workload.case
+        request = protocol.request_to_wire(
+            protocol.Request(case.loss, dtype, case.inputs, case.options, tuple(differentiate))
+        )
+        more = {
+            "kind": "prepare",
+            "workload": name,
+            "mode": mode,
+            "repeat": workload.repeat,
+            "batch": [*workload.batch],
+        }
+        reply = self._ask({**request, **more}, timeout)
+        if isinstance(reply, Silent):
+            return Prepared(TimedOut(timeout), {})
+        if isinstance(reply, Died):
+            return Prepared(Crashed(reply.how), {})
+        if isinstance(reply, Garbled):
+            return Prepared(Missing(f"protocol violated: {reply.reason}"), {})
+        try:
+            outcome = protocol.answer_from_wire(reply, self._number)
+        except protocol.ProtocolError as error:
+            return Prepared(Missing(f"protocol violated: {error}"), {})
+        return Prepared(outcome, reply.get("preparation", {}))
+
+    def time(self, name: str, calls: int) -> Block:
+        """One block of calls. WorkerLostError where no block comes back."""
+        reply = self._ask({"kind": "time", "workload": name, "calls": calls}, TIMING)
+        if not isinstance(reply, dict) or reply.get("kind") != "timed":
+            raise WorkerLostError(f"timing {name}: {_why(reply)}")
+        return block_from_wire(reply)
+
+    def release(self, name: str) -> None:
+        """Let go of what was prepared."""
+        self._ask({"kind": "release", "workload": name}, TIMING)
+
+    def stop(self) -> None:
+        self._process.stop()
+
+    def _ask(self, message: Mapping[str, Any], timeout: float) -> dict[str, Any] | Died | Silent | Garbled:
+        self._number += 1
+        self._process.send(protocol.line({"id": self._number, **message}))
+        reply = self._process.receive(timeout)
+        if isinstance(reply, dict) and reply.get("id") != self._number:
+            return Garbled(f"an answer to request {reply.get('id')!r}, expected one to {self._number}")
+        return reply
+
+
+def _why(reply: dict[str, Any] | Died | Silent | Garbled) -> str:
+    match reply:
+        case Died(how):
+            return f"the worker ended: {how}"
+        case Silent(seconds):
+            return f"no answer within {seconds:g} s"
+        case Garbled(reason):
+            return f"protocol violated: {reason}"
+        case _:
+            return str(reply.get("reason") or reply.get("message") or reply)

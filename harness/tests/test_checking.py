@@ -1,0 +1,73 @@
+"""`harness.check`: right, wrong, expected, stale and dying adapters, and the example project as its user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.adapters.registry import RegistryError
+
+CASES = ("documents/d4-gradient-*", "documents/d4-perfect-*")
+ROOT = Path(harness.__file__).resolve().parents[1]
+
+
+def test_a_right_adapter_conforms() -> None:
+    result = harness.check("mutant:sound", CASES)
+    assert result.conforms
+    assert result.judged > 10
+    result.assert_conforms()
+
+
+def test_a_wrong_one_is_told_where_what_it_gave_and_what_is_right() -> None:
+    result = harness.check("mutant:opposite-gradient.softmax_cross_entropy", CASES)
+    with pytest.raises(AssertionError, match=r"documents/d4-gradient-.*:gradient\]: .* where the truth is"):
+        result.assert_conforms()
+
+
+def test_what_is_expected_is_excused_and_what_no_longer_happens_is_stale() -> None:
+    wrong = "mutant:opposite-gradient.softmax_cross_entropy"
+    reason = {"documents/*[*:gradient]": "the sign is turned round in the next layer"}
+    assert harness.check(wrong, CASES, expected_divergences=reason).conforms
+    stale = harness.check("mutant:sound", CASES, expected_divergences=reason)
+    assert stale.stale == tuple(reason)
+    with pytest.raises(AssertionError, match="no cell disagrees so"):
+        stale.assert_conforms()
+
+
+def test_an_adapter_that_dies_is_broken_and_not_excused() -> None:
+    result = harness.check(
+        "mutant:aborts", CASES[:1], expected_divergences={"*": "whatever it does"}, dtypes=["float64"]
+    )
+    assert result.broken
+    with pytest.raises(AssertionError, match="not run to an end"):
+        result.assert_conforms()
+
+
+def test_an_adapter_that_offers_nothing_does_not_conform() -> None:
+    with pytest.raises(AssertionError, match="nothing was judged"):
+        harness.check("mutant:detached.entropy", CASES).assert_conforms()
+
+
+def test_a_name_that_addresses_nothing_is_refused() -> None:
+    with pytest.raises(RegistryError, match="no implementation is named"):
+        harness.check("no_such_thing")
+
+
+def test_the_example_project_passes_its_own_gate_and_fails_it_when_the_loss_is_broken(tmp_path: Path) -> None:
+    example = ROOT / "examples" / "hand-written-loss"
+    for file in example.glob("*.py"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    passes = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert passes.returncode == 0, passes.stdout
+    loss = tmp_path / "my_loss.py"
+    loss.write_text(loss.read_text(encoding="utf-8").replace("-others.sum", "others.sum"), encoding="utf-8")
+    fails = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert fails.returncode == 1
+    assert "where the truth is" in fails.stdout

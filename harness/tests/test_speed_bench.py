@@ -1,0 +1,176 @@
+"""Timing in the worker, and the bench from end to end: what is wrong has no speed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.adapters.base import Answer, Array, Call, Description
+from harness.adapters.numpy import NumPy
+from harness.adapters.registry import Implementation, registered
+from harness.execution import timing
+from harness.execution.environments import private_code
+from harness.exit_codes import ExitCode
+from harness.outcomes import Raised, Refused, Returned
+from harness.records import read_run
+from harness.speed.bench import MACHINE, Bench, Effort, Session, machine_workload, modes_of
+from harness.speed.worker import TimedWorker, WorkerLostError, core
+from harness.suite.workloads import load_workloads
+from harness.tests.calls import make_call
+from harness.upgrade.gate import run_codes
+
+SMALL = next(w for w in load_workloads() if w.id == "workloads/softmax-32x10")
+QUICK = Effort(sets=2, rounds=2, block_seconds=0.001, budget=0.01)
+
+
+def test_a_block_makes_as_many_calls_as_asked_and_counts_what_they_cost() -> None:
+    made: list[float] = []
+
+    def call() -> None:
+        made.append(float(np.ones(300_000).sum()))
+
+    block = timing.timed(call, 20)
+    assert len(made) == block.calls == 20
+    assert block.cpu > 0
+    assert 0 <= block.system <= block.cpu
+    assert 0 < block.wall < 60
+    assert block.peak_bytes > 10_000_000  # an interpreter with NumPy is larger than that
+    assert timing.block_from_wire(timing.block_to_wire(block)) == block
+
+
+def test_a_message_that_is_no_block_is_refused() -> None:
+    with pytest.raises(ValueError, match="wall"):
+        timing.block_from_wire({"calls": 1})
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_the_block_of_an_enlarged_call_is_what_the_call_alone_gives(reduction: str) -> None:
+    inputs = {"logits": np.random.default_rng(1).normal(size=(3, 5)), "targets": np.array([0, 4, 2])}
+    call = make_call("softmax_cross_entropy", inputs, {"reduction": reduction}, differentiate=("logits",))
+    whole = timing.enlarged(call, 4, ("logits", "targets"))
+    assert whole.inputs["logits"].shape == (12, 5)
+    alone = NumPy().evaluate(call)
+    back = timing.first_rows(NumPy().evaluate(whole), whole, 4, ("logits", "targets"))
+    np.testing.assert_allclose(back.value.storage, alone.value.storage, rtol=1e-14)
+    np.testing.assert_allclose(back.gradients["logits"].storage, alone.gradients["logits"].storage, rtol=1e-14)
+
+
+@pytest.fixture
+def worker() -> Iterator[TimedWorker]:
+    with private_code() as code:
+        started = TimedWorker(registered()["numpy"], code, core(1))
+        try:
+            assert isinstance(started.describe(), Description)
+            yield started
+        finally:
+            started.stop()
+
+
+def test_a_worker_prepares_times_and_lets_go(worker: TimedWorker) -> None:
+    prepared = worker.prepare("w", SMALL, "float32", "eager", ("logits",))
+    assert isinstance(prepared.outcome, Returned)
+    assert set(prepared.outcome.gradients) == {"logits"}
+    assert set(prepared.seconds) == {"making_inputs", "placing", "first_call", "second_call"}
+    assert worker.time("w", 7).calls == 7
+    worker.release("w")
+    with pytest.raises(WorkerLostError, match="no workload 'w' was prepared"):
+        worker.time("w", 1)
+
+
+def test_what_is_refused_or_raised_is_an_outcome_and_the_worker_lives_on(worker: TimedWorker) -> None:
+    assert isinstance(worker.prepare("w", SMALL, "float32", "eager", ("nothing",)).outcome, Raised)
+    nothing = machine_workload("nothing", 1)
+    assert isinstance(worker.prepare("n", nothing, "float32", "eager", ()).outcome, Refused)
+    assert isinstance(worker.prepare("w", SMALL, "float32", "eager", ()).outcome, Returned)
+
+
+class Wrong:
+    """Twice the loss, in no time."""
+
+    def describe(self) -> Description:
+        return Description("1", ("softmax_cross_entropy",))
+
+    def evaluate(self, call: Call) -> Answer:
+        right = NumPy().evaluate(call)
+        return Answer(Array.of(2 * right.value.to_float64(), call.dtype), "wrong", right.gradients)
+
+
+def test_a_wrong_answer_has_no_speed_and_a_right_one_has_all_figures() -> None:
+    wrong = Implementation("wrong", f"{__name__}:Wrong", found_here=True)
+    bench = Bench((SMALL,), (registered()["numpy"], wrong), effort=QUICK)
+    found = {(s.implementation, s.figures["passes"]): s for s in Session(bench, core(1)).measure()}
+    assert "seconds" not in found["wrong", "forward"].figures
+    assert found["wrong", "forward"].figures["judged"] == "disagrees"
+    figures = found["numpy", "forward+backward"].figures
+    assert figures["judged"] == "agrees"
+    assert figures["seconds"] > 0
+    assert figures["ratios"] == [1.0, 1.0]
+    assert figures["fraction_of_limit"] > 0
+    assert 0 < figures["overhead_seconds"] < 1e-6
+    assert figures["elements"] == 320
+    assert found["numpy", "forward"].verdict == "not comparable"  # two pairs are no five
+
+
+def test_an_implementation_that_cannot_start_is_absent_and_the_others_are_measured() -> None:
+    absent = Implementation("absent", "no_such_module:Nothing")
+    session = Session(Bench((SMALL,), (registered()["numpy"], absent), effort=QUICK), core(1))
+    assert {s.implementation for s in session.measure()} == {"numpy"}
+    assert "no_such_module" in session.absent["absent"]
+
+
+def test_the_modes_measured() -> None:
+    description = Description("1", (), modes=("eager", "graph", "xla", "v1"))
+    assert modes_of(description, None) == ("eager", "graph")
+    assert modes_of(description, ("all",)) == ("eager", "graph", "xla")
+    assert modes_of(description, ("xla",)) == ("xla",)
+
+
+def test_the_machine_reads_and_copies() -> None:
+    with private_code() as code:
+        machine = TimedWorker(MACHINE, code, core(1))
+        try:
+            machine.describe()
+            for what in ("nothing", "read", "copy"):
+                workload = machine_workload(what, 2**20)
+                assert isinstance(machine.prepare(what, workload, "float32", "eager", ()).outcome, Returned)
+            empty, read = (machine.time(what, 20).wall for what in ("nothing", "read"))
+        finally:
+            machine.stop()
+    assert empty < read
+
+
+def run(*arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "harness", "bench", *arguments], capture_output=True, text=True, timeout=300, cwd=path
+    )
+
+
+def test_the_command_writes_a_run_file_and_shows_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "bench.jsonl"
+    finished = run("softmax-32x10", "-i", "numpy", "--sets", "1", "-o", str(path))
+    assert finished.returncode == ExitCode.FINE, finished.stderr
+    assert "ns/element" in finished.stdout
+    assert "is subtracted" in finished.stdout
+    kept = read_run(path)
+    assert {s.workload for s in kept.speeds} == {"workloads/softmax-32x10"}
+    assert run_codes(kept) == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("no-such-workload",), "no workload has this id"),
+        (("--threads", "many"), "expected a number or all"),
+        (("--sets", "0"), "expected one at least"),
+        (("-i", "numpyy"), "no implementation is named"),
+    ],
+)
+def test_what_cannot_be_done_is_a_usage_error(arguments: tuple[str, ...], message: str) -> None:
+    finished = run(*arguments)
+    assert finished.returncode == ExitCode.USAGE
+    assert message in finished.stderr

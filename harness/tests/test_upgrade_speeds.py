@@ -1,0 +1,93 @@
+"""The gate on speed: ratios within each run, an interval and a threshold, exit code 8."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.exit_codes import ExitCode
+from harness.records import Header, Run, RunWriter, Speed, read_run
+from harness.upgrade.gate import gate
+from harness.upgrade.speeds import compare_speeds, counts, slower
+
+
+def ratios(centre: float, seed: int, count: int = 5) -> list[float]:
+    return [float(r) for r in centre * np.exp(np.random.default_rng(seed).normal(0, 0.01, count))]
+
+
+def speed(implementation: str, found: list[float], **more: Any) -> Speed:
+    figures = {"passes": "forward", "threads": 1, "ratios": found, "judged": "agrees", **more}
+    return Speed("workloads/w", implementation, "eager", "float32", "same", figures)
+
+
+def run_of(tmp_path: Path, name: str, *speeds: Speed) -> Run:
+    path = tmp_path / name
+    header = Header({"version": "1", "digest": "", "cases": {}}, {}, {"cpu": "some"}, "2026-01-01T00:00:00+00:00")
+    with RunWriter(path, header) as writer:
+        for one in speeds:
+            writer.add(one)
+        writer.finish({})
+    return read_run(path)
+
+
+def test_a_slowdown_is_red_and_nothing_else_is(tmp_path: Path) -> None:
+    old = run_of(
+        tmp_path, "old", speed("numpy", [1.0] * 5), *(speed(n, ratios(2, i)) for i, n in enumerate(("a", "b", "c")))
+    )
+    new = run_of(
+        tmp_path,
+        "new",
+        speed("numpy", [1.0] * 5),
+        speed("a", ratios(2.6, 11)),
+        speed("b", ratios(2.02, 12)),
+        speed("c", ratios(1.5, 13)),
+    )
+    result = gate(old, new)
+    assert result.code == ExitCode.SLOWER
+    assert {c.key[3]: c.verdict for c in result.speeds} == {"a": "slower", "b": "same", "c": "faster"}
+    assert "1.3 times as long as before" in slower(result.speeds)[0].sentence
+    assert counts(result.speeds) == {"slower": 1, "faster": 1, "same": 1}
+    assert gate(old, new, threshold=0.5).code == ExitCode.FINE
+    assert gate(old, old).code == ExitCode.FINE
+
+
+def test_absolute_times_are_never_compared(tmp_path: Path) -> None:
+    old = run_of(tmp_path, "old", speed("a", ratios(2, 1), seconds=0.001))
+    new = run_of(tmp_path, "new", speed("a", ratios(2, 2), seconds=0.1))
+    assert gate(old, new).code == ExitCode.FINE
+
+
+@pytest.mark.parametrize(
+    ("found", "more", "reason"),
+    [([], {"judged": "disagrees"}, "disagrees"), ([2.0, 2.0], {}, "2 process pairs are too few")],
+)
+def test_what_has_no_number_or_too_few_is_not_comparable(
+    tmp_path: Path, found: list[float], more: dict[str, Any], reason: str
+) -> None:
+    old = run_of(tmp_path, "old", speed("a", ratios(1, 1)))
+    new = run_of(tmp_path, "new", speed("a", found, **more))
+    (change,) = compare_speeds(old, new)
+    assert change.verdict == "not comparable"
+    assert reason in change.sentence
+
+
+def test_what_only_one_run_measured_and_other_threads_are_no_change(tmp_path: Path) -> None:
+    old = run_of(tmp_path, "old", speed("a", ratios(1, 1)), speed("b", ratios(1, 2)))
+    new = run_of(tmp_path, "new", speed("a", ratios(2, 1), threads=2))
+    assert compare_speeds(old, new) == ()
+
+
+def test_the_command_exits_with_eight(tmp_path: Path) -> None:
+    run_of(tmp_path, "old.jsonl", speed("a", ratios(2, 1)))
+    run_of(tmp_path, "new.jsonl", speed("a", ratios(3, 2)))
+    command = [sys.executable, "-m", "harness", "gate", str(tmp_path / "old.jsonl"), str(tmp_path / "new.jsonl")]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert finished.returncode == ExitCode.SLOWER, finished.stderr
+    assert "a:eager on workloads/w" in finished.stdout
+    lenient = subprocess.run([*command, "--slower", "80"], capture_output=True, text=True, timeout=100)
+    assert lenient.returncode == ExitCode.FINE

@@ -1,0 +1,77 @@
+"""Canaries: planted changes that every upgrade has to report, or its silence means nothing.
+
+Most upgrades change no number. So each report is shipped with changes that were planted in the same session: known-bad
+implementations compared with the correct one they are made from, exactly as the new side is compared with the old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.records import Footer, Run
+from harness.upgrade.diff import KINDS, compare_runs
+
+SOUND = "mutant:sound"
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A planted change and what it has to be reported as."""
+
+    mutant: str
+    kind: str
+    """The kind of change, of `harness.upgrade.diff.KINDS`."""
+
+
+CANARIES = (
+    Canary("mutant:log-base-2.categorical_cross_entropy", "verdict"),
+    Canary("mutant:opposite-gradient.softmax_cross_entropy", "verdict"),
+    Canary("mutant:float32-for-float64.softmax_cross_entropy", "verdict"),
+    Canary("mutant:other-error", "error"),
+    Canary("mutant:drifts", "drift"),
+    Canary("mutant:warns", "warnings"),
+)
+IMPLEMENTATIONS = (SOUND, *(canary.mutant for canary in CANARIES))
+
+CASES = ("documents/d4-*", "invalid/label-3-softmax-cross-entropy", "edges/softmax-cross-entropy-shifted-1024*")
+"""Cases the canaries are tried on: enough to show each change, few enough to take a second or two."""
+
+
+@dataclass(frozen=True)
+class Song:
+    """What became of a canary."""
+
+    canary: Canary
+    kinds: tuple[str, ...]
+    """Kinds of change that were reported, gravest first."""
+    changes: int
+
+    @property
+    def as_planted(self) -> bool:
+        return self.kinds == (self.canary.kind,)
+
+
+def listen(run: Run) -> tuple[Song, ...]:
+    """Every canary of a run, compared with the sound implementation in it."""
+    songs = []
+    for canary in CANARIES:
+        losses = run.header.implementations[canary.mutant]["losses"]
+        sound, changed = (_only(run, name, losses) for name in (SOUND, canary.mutant))
+        changes = compare_runs(sound, changed, rename={canary.mutant: SOUND}).changes
+        kinds = sorted({change.kind for change in changes}, key=KINDS.index)
+        songs.append(Song(canary, tuple(kinds), len(changes)))
+    return tuple(songs)
+
+
+def silent(songs: Sequence[Song]) -> tuple[Song, ...]:
+    """Those that were not reported as what they are."""
+    return tuple(song for song in songs if not song.as_planted)
+
+
+def _only(run: Run, name: str, losses: Sequence[str]) -> Run:
+    """The cells of one implementation, on cases of these losses."""
+    cases = run.header.suite["cases"]
+    cells = tuple(c for c in run.cells if c.implementation == name and cases[c.case]["loss"] in losses)
+    header = replace(run.header, implementations={name: run.header.implementations[name]})
+    return Run(header, cells, (), (), Footer(len(cells), {}))

@@ -1,0 +1,89 @@
+"""What changed in speed between two runs: ratios against the yardstick of the same run, never absolute times. Pure.
+
+Two machines, or one machine on two days, have nothing in common but what was measured in the same rounds. So what is
+compared is how many times longer than NumPy an implementation takes, in one run and in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.records import Run, Speed
+from harness.speed.statistics import FASTER, SLOWER, THRESHOLD, Interval, change
+
+YARDSTICK = "numpy"
+
+Key = tuple[str, str, str, str, str, str]
+"""Workload, passes, threads, implementation, mode, dtype."""
+
+
+@dataclass(frozen=True)
+class SpeedChange:
+    """One implementation on one workload, in both runs."""
+
+    key: Key
+    verdict: str
+    """faster, slower, same, unstable or not comparable."""
+    interval: Interval | None
+    """Of the new time divided by the old, both in units of the yardstick."""
+    reason: str = ""
+    """Why it is not comparable."""
+
+    @property
+    def sentence(self) -> str:
+        workload, passes, threads, implementation, mode, dtype = self.key
+        what = f"{implementation}:{mode} on {workload} ({dtype}, {passes}, threads: {threads})"
+        if self.interval is None:
+            return f"{what}: {self.verdict}" + (f": {self.reason}" if self.reason else "")
+        i = self.interval
+        return f"{what}: {self.verdict}, {i.ratio:.3g} times as long as before ({i.low:.3g}–{i.high:.3g})"
+
+
+def compare_speeds(old: Run, new: Run, threshold: float = THRESHOLD) -> tuple[SpeedChange, ...]:
+    """Every measurement both runs have, the slowest change first.
+
+    `threshold` is what a change must exceed besides clearing its interval: 0.05 is five per cent. A measurement that
+    only one run has is no change of speed.
+    """
+    before, after = _by_key(old.speeds), _by_key(new.speeds)
+    found = [_change(key, before[key], after[key], threshold) for key in before if key in after and key[3] != YARDSTICK]
+    return tuple(sorted(found, key=lambda c: (c.interval is None, -(c.interval.ratio if c.interval else 0.0), c.key)))
+
+
+def slower(changes: Iterable[SpeedChange]) -> tuple[SpeedChange, ...]:
+    """Those a gate fails on."""
+    return tuple(c for c in changes if c.verdict == SLOWER)
+
+
+def counts(changes: Sequence[SpeedChange]) -> Mapping[str, int]:
+    """How many of each verdict, faster and slower always named."""
+    verdicts = dict.fromkeys((SLOWER, FASTER), 0)
+    for c in changes:
+        verdicts[c.verdict] = verdicts.get(c.verdict, 0) + 1
+    return verdicts
+
+
+def _by_key(speeds: Iterable[Speed]) -> dict[Key, Speed]:
+    return {
+        (
+            s.workload,
+            str(s.figures.get("passes")),
+            str(s.figures.get("threads")),
+            s.implementation,
+            s.mode,
+            s.dtype,
+        ): s
+        for s in speeds
+    }
+
+
+def _change(key: Key, old: Speed, new: Speed, threshold: float) -> SpeedChange:
+    sides = [s.figures.get("ratios", ()) for s in (old, new)]
+    for name, speed, ratios in zip(("before", "now"), (old, new), sides, strict=True):
+        if not ratios:
+            why = speed.figures.get("judged", "not measured")
+            return SpeedChange(key, "not comparable", None, f"{name} there is no number ({why})")
+    verdict, interval = change(*sides, threshold=threshold)
+    reason = "" if interval is not None else f"{len(sides[0])} and {len(sides[1])} process pairs are too few"
+    return SpeedChange(key, verdict, interval, reason)

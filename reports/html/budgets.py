@@ -1,0 +1,104 @@
+"""The error each loss is allowed, term by term, in the letters of `harness.judgement.gauge`.
+
+A cell agrees when its error is at most k · eps · A. The terms of A are what the mathematics itself makes unavoidable:
+rounding what enters a step moves the result by them, however the step is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["BUDGETS", "Budget"]
+
+Term = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The gauge A of one loss: its terms, each with what it stands for."""
+
+    value: tuple[Term, ...]
+    gradient: tuple[Term, ...]
+
+
+_RESULT: Term = ("|g|", "rounding of the gradient itself")
+_FROM_LOGITS = (
+    ("1", "rounding of the result"),
+    ("L = −ln p", "the size of the loss"),
+    ("ln C", "the sum over C classes, seen through the logarithm"),
+)
+_SPREAD: Term = ("p (1 + L + ln C)", "what rounding the logits moves a probability by")
+_OF_LOGITS = (_RESULT, ("p (1 + L + ln C) · Σ|w q|", "what rounding the logits moves the probabilities by"))
+_CROSS_ENTROPY = (
+    ("|w q|", "rounding of each weighted term"),
+    ("|w q ln p|", "the size of each weighted term"),
+)
+
+BUDGETS: Mapping[str, Budget] = MappingProxyType(
+    {
+        "entropy": Budget(
+            (("p", "rounding of each term"), ("p |ln p|", "the size of each term")),
+            (("1", "rounding of the derivative"), ("|ln p|", "the size of the derivative")),
+        ),
+        "softmax": Budget(
+            (_SPREAD,), (_RESULT, ("p (1 + L + ln C) · (|u| + Σ|u| p)", "the same, pulled by the cotangent u"))
+        ),
+        "log_softmax": Budget(
+            _FROM_LOGITS, (_RESULT, ("p (1 + L + ln C) · Σ|u|", "the probabilities, pulled by the cotangent u"))
+        ),
+        "cross_entropy": Budget(_CROSS_ENTROPY, (("2 |w q / p|", "twice the quotient: p and the division round"),)),
+        "kl_divergence": Budget(
+            (
+                ("p", "rounding of each term"),
+                ("p |ln p|", "the term of the targets"),
+                ("p |ln q|", "the term of the predictions"),
+            ),
+            (("p", "rounding of the derivative"), ("p |ln p|", "targets given as logarithms are exponentiated first")),
+        ),
+        "nll_loss": Budget((("|w ln p|", "the size of each weighted term"),), (_RESULT,)),
+        "categorical_cross_entropy": Budget(
+            _CROSS_ENTROPY, (("2 |w q / p|", "twice the quotient: p and the division round"),)
+        ),
+        "softmax_cross_entropy": Budget(_FROM_LOGITS, _OF_LOGITS),
+        "binary_cross_entropy": Budget(
+            (
+                ("w t (1 + |ln p|)", "the term of the positive class"),
+                ("w (1 − t) (1 + |ln(1 − p)|)", "the term of the negative class; its 1 is the rounding of 1 − p"),
+            ),
+            (("2 w t / p", "the positive quotient"), ("2 w (1 − t) / (1 − p)", "the negative quotient")),
+        ),
+        "binary_cross_entropy_with_logits": Budget(
+            (
+                ("w t (1 + softplus(−z))", "the term of the positive class"),
+                ("(1 − t) (1 + softplus(z))", "the term of the negative class"),
+                ("min(w t, 1 − t) |z|", "what cancels between the two for a soft target"),
+            ),
+            (_RESULT, ("max(w t, 1 − t) · Σ p (1 − ln p)", "rounding of the logistic function on both sides")),
+        ),
+        "binary_focal": Budget(
+            (
+                ("(1 − p)^γ (1 + L)", "the size of the term"),
+                ("γ (1 − p)^(γ−1) (min(L, 1) + p L)", "what rounding 1 − p moves the factor by"),
+            ),
+            (_RESULT, ("the same two, differentiated", "rounding of the factor and of its derivative")),
+        ),
+        "categorical_focal": Budget(
+            (
+                ("(1 + ln C) (1 − p)^γ (1 + L)", "the size of the term"),
+                ("(1 + ln C) γ (1 − p)^(γ−1) (min(L, 1) + p L)", "what rounding 1 − p moves the factor by"),
+            ),
+            (_RESULT, ("the same two, differentiated", "rounding of the factor, of its derivative and of the logits")),
+        ),
+        "linear_cross_entropy": Budget(
+            (*_FROM_LOGITS, ("(1 + log₂ d) Σ|h||W|", "rounding of the dot products of length d that make the logits")),
+            (
+                ("|W| or |h| times the following", "the sum that carries the gradient of the logits back"),
+                ("q + p", "rounding of the gradient of the logits"),
+                ("p (1 + L + ln C)", "what rounding the logits moves a probability by"),
+                ("p (1 + log₂ d) Σ|h||W|", "what rounding the dot products moves it by"),
+            ),
+        ),
+    }
+)

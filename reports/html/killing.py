@@ -1,0 +1,92 @@
+"""The page of the kill matrix: which mistake is caught by how many cases, and which cases catch nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reports.tally import text
+
+__all__ = ["Killing", "KillsFileError", "MistakeLine", "build", "read"]
+
+
+class KillsFileError(ValueError):
+    """A file that is no kill matrix, with the reason and the remedy."""
+
+
+@dataclass(frozen=True)
+class MistakeLine:
+    """One mistake, planted in one loss after the other."""
+
+    mistake: str
+    kind: str
+    caught: tuple[int | None, ...]
+    """Cases that catch it, by loss; None where it is not planted in that loss."""
+
+
+@dataclass(frozen=True)
+class Killing:
+    """Everything the page shows."""
+
+    mutants: int
+    cases: int
+    losses: tuple[str, ...]
+    lines: tuple[MistakeLine, ...]
+    survivors: tuple[str, ...]
+    idle: tuple[str, ...]
+    """Cases that catch nothing."""
+    busiest: tuple[tuple[str, int], ...]
+    """The cases that catch most."""
+
+
+def read(path: Path) -> Mapping[str, Any]:
+    """The matrix as `xent kills --output` writes it; KillsFileError where the file is something else."""
+    remedy = f"write one with `xent kills --output {path}`"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise KillsFileError(f"{path}: cannot be read as a kill matrix: {error}; {remedy}") from error
+    if not (_maps(content, "mutants", dict) and _maps(content, "cases", list)):
+        raise KillsFileError(f"{path}: a kill matrix has `mutants` and `cases`, each an object; {remedy}")
+    return dict(content)
+
+
+def _maps(content: object, name: str, kind: type) -> bool:
+    inner = content.get(name) if isinstance(content, dict) else None
+    return isinstance(inner, dict) and all(isinstance(value, kind) for value in inner.values())
+
+
+def _survivors(matrix: Mapping[str, Any], caught: Counter[str]) -> Iterable[str]:
+    """Those the matrix names; some mutants answer rightly and only misbehave, and are not to be caught."""
+    named = matrix.get("survivors")
+    return named if isinstance(named, list) else [name for name in matrix["mutants"] if not caught[name]]
+
+
+def build(matrix: Mapping[str, Any]) -> Killing:
+    """Mistakes by kind, the least caught first, since they are where the suite is thin."""
+    mutants: Mapping[str, Mapping[str, Any]] = matrix["mutants"]
+    cases: Mapping[str, Sequence[Any]] = matrix["cases"]
+    caught = Counter(text(name) for names in cases.values() for name in names)
+    by_mistake: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for name, entry in mutants.items():
+        told = by_mistake[text(entry.get("kind")), text(entry.get("mistake")) or name]
+        for loss in entry.get("losses") or ("",):
+            told[text(loss)] = told.get(text(loss), 0) + caught[name]
+    losses = tuple(sorted({loss for told in by_mistake.values() for loss in told}))
+    lines = (
+        MistakeLine(mistake, kind, tuple(told.get(loss) for loss in losses))
+        for (kind, mistake), told in by_mistake.items()
+    )
+    return Killing(
+        mutants=len(mutants),
+        cases=len(cases),
+        losses=losses,
+        lines=tuple(sorted(lines, key=lambda m: (m.kind, min(n for n in m.caught if n is not None), m.mistake))),
+        survivors=tuple(sorted(text(name) for name in _survivors(matrix, caught))),
+        idle=tuple(sorted(case for case, names in cases.items() if not names)),
+        busiest=tuple(sorted(((case, len(names)) for case, names in cases.items()), key=lambda c: (-c[1], c[0]))[:10]),
+    )

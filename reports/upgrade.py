@@ -1,0 +1,109 @@
+"""What an upgrade changed, old against new: as Markdown for a pull request, and as a page of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.upgrade.canaries import Song
+from harness.upgrade.diff import Group
+from harness.upgrade.report import Upgrade
+
+MOST_CELLS = 12
+"""Cells listed under a cause; the run files beside the report hold them all."""
+
+LONGEST = 400
+
+
+def markdown(upgrade: Upgrade) -> str:
+    """The verdict, the causes gravest first, the packages, the canaries."""
+    return "\n".join(_lines(upgrade)) + "\n"
+
+
+def _lines(upgrade: Upgrade) -> Iterator[str]:
+    yield "# What this upgrade changes"
+    yield ""
+    yield f"**{upgrade.verdict}**"
+    yield ""
+    yield from cause_lines(upgrade.groups)
+    yield ""
+    yield "| package | old | new |"
+    yield "|---|---|---|"
+    for name, (old, new) in upgrade.packages.items():
+        yield f"| {inline(name)} | {inline(old)} | {inline(new)} |"
+    if not upgrade.packages:
+        yield "| (none differs) | | |"
+    yield ""
+    yield f"Canaries, planted changes that have to be reported: {_canaries(upgrade.songs)}."
+    yield ""
+    yield (
+        f"Made with `{upgrade.command.replace('`', ' ')}` on {inline(upgrade.new.header.started)}, suite version "
+        f"{inline(str(upgrade.new.header.suite.get('version')))}."
+    )
+
+
+def cause_lines(groups: Iterable[Group]) -> Iterator[str]:
+    """A point for every cause, with what reproduces its first cell."""
+    for group in groups:
+        yield f"- **{len(group.changes)} × {inline(group.implementation)} {inline(group.loss)}, {group.kind}**: " + (
+            inline(group.sentence)
+        )
+        yield f"  - `{group.repro.replace('`', ' ')}`"
+
+
+def _canaries(songs: tuple[Song, ...]) -> str:
+    told = []
+    for song in songs:
+        name = song.canary.mutant.removeprefix("mutant:")
+        seen = "reported as " + " and ".join(song.kinds) if song.kinds else "NOT reported"
+        told.append(f"{name} {seen}" + ("" if song.as_planted else f" (planted: {song.canary.kind})"))
+    return "; ".join(told)
+
+
+def inline(text: str) -> str:
+    """Foreign text inside a line of Markdown: no line breaks, no markup, no HTML."""
+    flat = " ".join(str(text).split())[:LONGEST]
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", flat)
+
+
+def html(upgrade: Upgrade) -> str:
+    """A page that needs nothing else; all foreign text is escaped by the template, and no script runs."""
+    style = files("reports.html").joinpath("assets/report.css").read_text(encoding="utf-8")
+    environment = Environment(
+        loader=PackageLoader("reports.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("upgrade.html.j2")
+    return template.render(
+        upgrade=upgrade, style=style, groups=[_shown(group) for group in upgrade.groups], most=MOST_CELLS
+    )
+
+
+def _shown(group: Group) -> dict[str, object]:
+    cells = [
+        {
+            "name": change.cell.name,
+            "sentence": change.sentence[:LONGEST],
+            "old": _outcome(change.old),
+            "new": _outcome(change.new),
+        }
+        for change in group.changes[:MOST_CELLS]
+    ]
+    return {"group": group, "cells": cells, "more": len(group.changes) - len(cells)}
+
+
+def _outcome(cell: object) -> str:
+    """A side of a change in a few words."""
+    if cell is None:
+        return "–"
+    got, outcome = getattr(cell, "got", None), getattr(cell, "outcome", {})
+    if outcome.get("kind") == "raises":
+        return f"raises {outcome.get('type')}"
+    text = str(outcome.get("kind")) if got is None else str(got)
+    return text if len(text) <= 80 else text[:77] + "..."
