@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness import pytest_workloads
 from harness.records import INFRASTRUCTURE, Cell, ClaimRecord
 
 if TYPE_CHECKING:
@@ -35,9 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="implementation to run the case files on (repeatable); default: all that are installed",
     )
     group.addoption("--all-modes", action="store_true", help="run every mode of every implementation")
+    pytest_workloads.pytest_addoption(group)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix == ".yaml" and file_path.parent == CASES / "workloads":
+        workloads: pytest.Collector = pytest_workloads.WorkloadFile.from_parent(parent, path=file_path)
+        return workloads
     is_case_file = file_path.suffix == ".yaml" and CASES in file_path.parents
     if is_case_file and file_path.parent.name not in ("ledger", "workloads", "properties"):
         collector: pytest.Collector = CaseFile.from_parent(parent, path=file_path)
@@ -125,6 +130,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Before the first item: one run of the engine for everything selected; then pytest goes on as usual."""
     if session.config.option.collectonly:
         return
+    pytest_workloads.measure(session.config, session.items)
     items = [item for item in session.items if isinstance(item, CellsItem)]
     claims = [item for item in session.items if isinstance(item, ClaimItem)]
     results = Results()

@@ -14,6 +14,7 @@ from harness.suite.linting import lint as lint_cases
 from harness.suite.loading import find_cases_directory
 from harness.suite.schema import schema as case_schema
 from harness.suite.selection import load_selection
+from harness.suite.workloads import load_workloads
 
 
 def lint(options: argparse.Namespace) -> ExitCode:
@@ -26,7 +27,11 @@ def lint(options: argparse.Namespace) -> ExitCode:
     if problems:
         print(f"{len(problems)} problems in {len(suite.cases)} cases")
         return ExitCode.USAGE
-    print(f"{len(suite.cases)} cases and {len(ledger.entries)} ledger entries: nothing to complain about")
+    workloads = load_workloads()
+    print(
+        f"{len(suite.cases)} cases, {len(ledger.entries)} ledger entries and {len(workloads)} workloads: "
+        "nothing to complain about"
+    )
     return ExitCode.FINE
 
 

@@ -150,6 +150,14 @@ class Session:
         for task in tasks:
             yield from self._records(task)
 
+    def seconds_per_call(self, speed: Speed) -> tuple[float, ...]:
+        """Of every block of a measurement, our overhead subtracted; none where there is no number."""
+        if "overhead_seconds" not in speed.figures:
+            return ()
+        name = f"{speed.workload}:{speed.dtype}:{speed.figures['passes']}"
+        found, overhead = self._found[name, Player(speed.implementation, speed.mode)], speed.figures["overhead_seconds"]
+        return tuple(max(b.wall / b.calls - overhead, 0.0) for one_set in found.blocks for b in one_set)
+
     def _start(self, stack: ExitStack) -> dict[str, TimedWorker]:
         """A set of workers, imported side by side on all cores; what does not come up is left out for good."""
         code = stack.enter_context(private_code())

@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.records import Run
-from reports.html import accuracy, casepage, changes, killing, matrix, pages, payload, summary
+from reports.html import accuracy, casepage, changes, killing, matrix, pages, payload, speed, summary
 from reports.html.addresses import address
 from reports.html.budgets import BUDGETS
 from reports.html.formulas import FORMULAS
@@ -55,7 +55,6 @@ def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | Non
     style = f"{_asset('report.css')}:root {{ --columns: {len(table.columns)}; }}\n"
     script = _asset("report.js")
     mode_lines, mode_places = pages.modes(run)
-    speed_heads, speed_rows = pages.speeds(run)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -83,8 +82,8 @@ def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | Non
             broken=pages.broken(run.cells),
             modes=mode_lines,
             mode_places=mode_places,
-            speed_heads=speed_heads,
-            speed_rows=speed_rows,
+            speed_table=speed.table(run),
+            speed_pictures=speed.pictures(run),
             accuracy=accuracy.build(run),
             changes=None if baseline is None else changes.build(run, baseline),
             kills=None if kills is None else killing.build(kills),

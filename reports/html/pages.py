@@ -1,4 +1,4 @@
-"""What the pages beside the matrix show: documents, conventions, ledger, modes, infrastructure, speed."""
+"""What the pages beside the matrix show: documents, conventions, ledger, modes, infrastructure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ __all__ = [
     "facts",
     "ledger",
     "modes",
-    "speeds",
 ]
 
 
@@ -244,25 +243,6 @@ def modes(run: Run) -> tuple[tuple[ModeLine, ...], int]:
         for key, group in differing[:_MOST_MODE_LINES]
     )
     return lines, len(differing)
-
-
-def speeds(run: Run) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Heads and rows: every measurement with every figure it has."""
-    figures = sorted({key for speed in run.speeds for key in speed.figures})
-    rows = tuple(
-        (
-            *(s.workload, s.implementation, s.mode, s.dtype, s.verdict),
-            *(_figure(s.figures.get(key)) for key in figures),
-        )
-        for s in sorted(run.speeds, key=lambda s: (s.workload, s.dtype, s.implementation, s.mode))
-    )
-    return ("workload", "implementation", "mode", "dtype", "verdict", *(f.replace("_", " ") for f in figures)), rows
-
-
-def _figure(value: object) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return rough(float(value))
-    return _plain(value)
 
 
 def facts(entries: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,149 @@
+"""pytest-benchmark as a front end: workload files become benchmarks, measured by the one bench.
+
+`pytest cases/workloads --benchmark-only`. All that was collected is measured once, interleaved, before the first item;
+each item then hands its blocks to pytest-benchmark, whose timer is the worker's own clock, so that storing, comparing
+and histograms work on our numbers. The verdict is ours: an item fails where the answer is wrong, whatever
+pytest-benchmark was told to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.adapters.registry import Implementation
+    from harness.records import Speed
+    from harness.suite.workloads import Workload
+
+NOT_STORED = ("ratios",)
+"""Figures that are lists, of which pytest-benchmark's tables know nothing."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One benchmark: what is measured, and where its result will be."""
+
+    workload: Workload
+    implementation: Implementation
+    mode: str
+    dtype: str
+    passes: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        return (self.workload.id, self.implementation.name, self.mode, self.dtype, self.passes)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the bench found: the record, and the seconds per call of each block."""
+
+    speed: Speed
+    blocks: tuple[float, ...]
+
+
+MEASURED = pytest.StashKey[Measured]()
+RESULTS = pytest.StashKey[dict[tuple[str, str, str, str, str], Result]]()
+
+
+def pytest_addoption(group: pytest.OptionGroup) -> None:
+    group.addoption("--complete", action="store_true", help="every workload, not only the default ones")
+    group.addoption("--sets", type=int, default=None, help="sets of processes; five at least for a verdict")
+    group.addoption("--threads", default="1", help="threads of each implementation, or all")
+
+
+class WorkerClock:
+    """A clock that stands still but for the seconds the worker counted."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class WorkloadFile(pytest.File):
+    """One YAML file of workloads."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from harness.suite.workloads import load_workloads, select_workloads
+
+        if not self.config.pluginmanager.hasplugin("benchmark"):
+            raise pytest.UsageError("workloads need pytest-benchmark: pip install 'pytest-benchmark>=5.3.1'")
+        complete = self.config.getoption("--complete")
+        for workload in select_workloads(load_workloads([self.path]), [], complete=complete):
+            for implementation in _implementations(self.config):
+                for dtype in workload.case.dtypes:
+                    for passes in workload.passes:
+                        yield self._item(Measured(workload, implementation, "eager", dtype, passes))
+
+    def _item(self, measured: Measured) -> pytest.Item:
+        clock = WorkerClock()
+        name = f"{measured.workload.id}[{measured.implementation.name}-{measured.dtype}-{measured.passes}]"
+        item: pytest.Item = pytest.Function.from_parent(self, name=name, callobj=_benchmark(measured, clock))
+        group = f"{measured.workload.id} {measured.dtype} {measured.passes}"
+        item.add_marker(pytest.mark.benchmark(group=group, timer=clock))
+        item.stash[MEASURED] = measured
+        return item
+
+
+def _benchmark(measured: Measured, clock: WorkerClock) -> Callable[..., None]:
+    def test(benchmark: Any, request: pytest.FixtureRequest) -> None:
+        result = request.config.stash[RESULTS].get(measured.key)
+        if result is None:
+            pytest.skip(f"{measured.implementation.name} does not offer it")
+        figures = result.speed.figures
+        if not result.blocks:
+            pytest.fail(f"no speed: {figures.get('judged')}: {figures.get('why')}", pytrace=False)
+        left = iter(result.blocks)
+
+        def one_block() -> None:
+            clock.now += next(left)
+
+        benchmark.pedantic(one_block, rounds=len(result.blocks), iterations=1)
+        benchmark.extra_info.update({n: v for n, v in figures.items() if n not in NOT_STORED})
+        benchmark.extra_info["verdict"] = result.speed.verdict
+
+    return test
+
+
+def _implementations(config: pytest.Config) -> tuple[Implementation, ...]:
+    from harness.adapters.registry import installed, registered, resolve
+    from harness.commands.benching import LEFT_OUT
+
+    names = config.getoption("--implementation")
+    if names:
+        return tuple(resolve(name) for name in names)
+    table = registered()
+    return tuple(table[name] for name in installed() if not name.startswith(LEFT_OUT))
+
+
+def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Measure everything that was selected, once; the items find it in the stash."""
+    from harness.adapters.registry import registered
+    from harness.speed.bench import YARDSTICK, Bench, Effort, Session
+    from harness.speed.worker import core
+
+    wanted = [item.stash[MEASURED] for item in items if MEASURED in item.stash]
+    results: dict[tuple[str, str, str, str, str], Result] = {}
+    config.stash[RESULTS] = results
+    if not wanted or config.getoption("benchmark_skip", False):
+        return
+    implementations = {m.implementation.name: m.implementation for m in wanted}
+    implementations.setdefault(YARDSTICK, registered()[YARDSTICK])
+    sets, threads = config.getoption("--sets"), config.getoption("--threads")
+    bench = Bench(
+        workloads=tuple({m.workload.id: m.workload for m in wanted}.values()),
+        implementations=tuple(implementations.values()),
+        modes=("eager",),
+        effort=Effort() if sets is None else Effort(sets=sets),
+        threads=None if threads == "all" else int(threads),
+    )
+    session = Session(bench, core(bench.threads))
+    for speed in session.measure():
+        key = (speed.workload, speed.implementation, speed.mode, speed.dtype, str(speed.figures["passes"]))
+        results[key] = Result(speed, session.seconds_per_call(speed))

@@ -1,0 +1,347 @@
+"""How fast: the table of every measurement, and four pictures, each drawn from numbers that stand beside it.
+
+Points are told apart by letters, not by colours; a key says which implementation a letter is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from harness.records import Run, Speed
+from reports.numbers import rough
+from reports.tally import cases_of, text
+from reports.words import excess
+
+__all__ = ["Picture", "Table", "pictures", "table"]
+
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _KEY = 520, 320, 70, 20, 50, 210
+"""Units of a drawing: of the plane, of the space around it, of the key beside it."""
+_RIGHT = ("agrees", "by_convention", "known")
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Heads and rows of text; the first `words` columns are words, the others numbers."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing with the numbers it is drawn from."""
+
+    title: str
+    caption: str
+    drawing: Markup
+    table: Table
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One dot: where, whose, and its line of the table."""
+
+    x: float
+    y: float
+    name: str
+
+
+_FIGURES: Mapping[str, str] = {
+    "seconds": "seconds",
+    "ns_per_element": "ns per element",
+    "gb_per_s": "GB/s",
+    "fraction_of_limit": "of the limit",
+    "ratio": "times numpy",
+    "ratio_low": "from",
+    "ratio_high": "to",
+    "first_call_seconds": "first call, s",
+    "compile_seconds": "compiling, s",
+    "cpu_seconds": "CPU, s",
+    "system_seconds": "system, s",
+    "page_faults": "page faults",
+    "peak_mib": "peak, MiB",
+    "disturbed": "disturbed blocks",
+    "overhead_seconds": "overhead subtracted, s",
+}
+
+
+def table(run: Run) -> Table:
+    """Every measurement; one whose answer is wrong shows why and no number."""
+    heads = ("workload", "passes", "threads", "implementation", "mode", "dtype", "verdict", *_FIGURES.values())
+    rows = [
+        (
+            text(s.workload),
+            _word(s.figures.get("passes")),
+            _word(s.figures.get("threads")),
+            text(s.implementation),
+            text(s.mode),
+            text(s.dtype),
+            _verdict(s),
+            *(_number(s.figures.get(name)) if _counts(s) else "–" for name in _FIGURES),
+        )
+        for s in sorted(run.speeds, key=_order)
+    ]
+    return Table(heads, tuple(rows), 7)
+
+
+def _order(speed: Speed) -> tuple[str, str, str, float, str, str]:
+    f = speed.figures
+    seconds = _finite(f.get("seconds"))
+    return (
+        text(speed.workload),
+        _word(f.get("passes")),
+        _word(f.get("threads")),
+        math.inf if seconds is None else seconds,
+        text(speed.implementation),
+        text(speed.mode),
+    )
+
+
+def _verdict(speed: Speed) -> str:
+    return text(speed.verdict) if _counts(speed) else f"not shown: {_word(speed.figures.get('judged')) or 'not judged'}"
+
+
+def _counts(speed: Speed) -> bool:
+    """Whether there is a time, of an answer that is right."""
+    return (_finite(speed.figures.get("seconds")) or 0) > 0 and speed.figures.get("judged") in _RIGHT
+
+
+def _word(value: object) -> str:
+    return "" if value is None else text(value)
+
+
+def _finite(value: object) -> float | None:
+    """The number where it is one a picture can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _number(value: object) -> str:
+    number = _finite(value)
+    return "" if number is None else rough(number)
+
+
+def pictures(run: Run) -> tuple[Picture, ...]:
+    """Those there are numbers for."""
+    timed = [s for s in run.speeds if _counts(s)]
+    drawn = (_sizes(timed, run), _errors(timed, run), _compiled(timed), _passes(timed))
+    return tuple(picture for group in drawn for picture in group)
+
+
+def _sizes(timed: Sequence[Speed], run: Run) -> list[Picture]:
+    """Time against size, one picture per loss and pass, with the limit of the machine."""
+    losses = {name: text(w.get("loss")) for name, w in _workloads(run).items()}
+    groups: dict[tuple[str, str, str], list[Speed]] = defaultdict(list)
+    for s in timed:
+        if _finite(s.figures.get("elements")):
+            groups[losses.get(s.workload, "?"), _word(s.figures.get("passes")), text(s.dtype)].append(s)
+    found = []
+    for (loss, passes, dtype), members in sorted(groups.items()):
+        if len({s.workload for s in members}) < 2:
+            continue
+        points = [_Point(float(s.figures["elements"]), float(s.figures["seconds"]), _name(s)) for s in members]
+        limits = sorted({(float(s.figures["elements"]), float(s.figures.get("limit_seconds") or 0)) for s in members})
+        limits = [(x, y) for x, y in limits if y > 0]
+        rows = [(p.name, rough(p.x), rough(p.y)) for p in sorted(points, key=lambda p: (p.x, p.y))]
+        rows += [("limit of the memory", rough(x), rough(y)) for x, y in limits]
+        found.append(
+            Picture(
+                f"Time against size: {loss}, {passes}, {dtype}",
+                "Both axes are logarithmic. The line is the least time in which this machine can move the bytes.",
+                _plane(f"Time of {loss} against its size", "elements", "seconds", points, line=limits),
+                Table(("implementation", "elements", "seconds"), tuple(rows), 1),
+            )
+        )
+    return found
+
+
+def _errors(timed: Sequence[Speed], run: Run) -> list[Picture]:
+    """Error against time per loss: who is both right and fast. The error is that of the run's cells of the loss."""
+    losses = {name: text(w.get("loss")) for name, w in _workloads(run).items()}
+    case_loss = {case: text(entry.get("loss")) for case, entry in cases_of(run).items()}
+    worst: dict[tuple[str, str, str], float] = {}
+    for cell in run.cells:
+        if cell.aspect != "value" or cell.ulps is None:
+            continue
+        key = (case_loss.get(cell.case, ""), cell.implementation, cell.dtype)
+        worst[key] = max(worst.get(key, 0.0), excess(cell))
+    groups: dict[tuple[str, str], list[tuple[_Point, Speed]]] = defaultdict(list)
+    for s in timed:
+        loss, ns = losses.get(s.workload, "?"), _finite(s.figures.get("ns_per_element"))
+        error = worst.get((loss, s.implementation, s.dtype))
+        if ns and error is not None and s.figures.get("passes") == "forward":
+            groups[loss, s.workload].append((_Point(ns, min(max(error, 1e-3), 1e6), _name(s)), s))
+    found = []
+    for (loss, workload), members in sorted(groups.items()):
+        rows = [(p.name, rough(p.x), rough(p.y)) for p, _ in sorted(members, key=lambda m: m[0].x)]
+        found.append(
+            Picture(
+                f"Error against time: {loss} on {text(workload)}",
+                "Up: the largest share of its error budget a value of this loss needed anywhere in this run (1 is all "
+                "of it, above the line it disagrees; ends of the axis hold what lies beyond). Left and low is best.",
+                _plane(
+                    f"Error of {loss} against its time",
+                    "ns per element",
+                    "share of the error budget",
+                    [p for p, _ in members],
+                    level=1.0,
+                ),
+                Table(("implementation", "ns per element", "largest share of the budget"), tuple(rows), 1),
+            )
+        )
+    return found
+
+
+def _compiled(timed: Sequence[Speed]) -> list[Picture]:
+    """Eager against compiled: below the diagonal compiling paid."""
+    eager = {_spot(s): s for s in timed if s.mode == "eager"}
+    pairs = [(eager[_spot(s)], s) for s in timed if s.mode != "eager" and _spot(s) in eager]
+    return _against(
+        pairs,
+        "Eager against compiled",
+        "One dot per workload and pass. Below the line the compiled one is faster; compiling itself is not counted.",
+        ("eager, s", "compiled, s"),
+        _name,
+    )
+
+
+def _passes(timed: Sequence[Speed]) -> list[Picture]:
+    """Forward against forward+backward."""
+    forward = {
+        (*_spot(s)[:3], s.mode, s.figures.get("threads")): s for s in timed if s.figures.get("passes") == "forward"
+    }
+    pairs = []
+    for s in timed:
+        key = (*_spot(s)[:3], s.mode, s.figures.get("threads"))
+        if s.figures.get("passes") != "forward" and key in forward:
+            pairs.append((forward[key], s))
+    return _against(
+        pairs,
+        "Forward against forward and backward",
+        "One dot per workload. How far above the line a dot lies is what the gradient costs.",
+        ("forward, s", "forward and backward, s"),
+        _name,
+    )
+
+
+def _spot(speed: Speed) -> tuple[str, str, str, Any, Any]:
+    return (
+        speed.workload,
+        speed.implementation,
+        speed.dtype,
+        speed.figures.get("passes"),
+        speed.figures.get("threads"),
+    )
+
+
+def _against(
+    pairs: Sequence[tuple[Speed, Speed]], title: str, caption: str, axes: tuple[str, str], name: Callable[[Speed], str]
+) -> list[Picture]:
+    if not pairs:
+        return []
+    points = [_Point(float(a.figures["seconds"]), float(b.figures["seconds"]), name(b)) for a, b in pairs]
+    rows = [
+        (
+            name(b),
+            f"{text(b.workload)} {_word(b.figures.get('passes'))}",
+            rough(a.figures["seconds"]),
+            rough(b.figures["seconds"]),
+            rough(b.figures["seconds"] / a.figures["seconds"]),
+        )
+        for a, b in sorted(pairs, key=lambda p: (name(p[1]), p[0].figures["seconds"]))
+    ]
+    heads = ("implementation", "workload", *axes, "second / first")
+    drawing = _plane(title, *axes, points, diagonal=True)
+    return [Picture(title, caption, drawing, Table(heads, tuple(rows), 2))]
+
+
+def _name(speed: Speed) -> str:
+    return f"{text(speed.implementation)}:{text(speed.mode)}"
+
+
+def _workloads(run: Run) -> Mapping[str, Mapping[str, Any]]:
+    found = run.header.suite.get("workloads")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _plane(
+    label: str,
+    across: str,
+    up: str,
+    points: Sequence[_Point],
+    *,
+    line: Sequence[tuple[float, float]] = (),
+    level: float | None = None,
+    diagonal: bool = False,
+) -> Markup:
+    """Points on two logarithmic axes, one letter per name."""
+    xs = [p.x for p in points] + [x for x, _ in line]
+    ys = [p.y for p in points] + [y for _, y in line] + ([] if level is None else [level])
+    if diagonal:
+        xs = ys = xs + ys
+    left, right = _decades(xs)
+    low, high = _decades(ys)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (
+            round(_LEFT + _WIDTH * (math.log10(x) - left) / (right - left), 1),
+            round(_TOP + _HEIGHT * (1 - (math.log10(y) - low) / (high - low)), 1),
+        )
+
+    width, height = _LEFT + _WIDTH + _KEY, _TOP + _HEIGHT + _BOTTOM
+    parts = [
+        Markup('<svg class="plot" role="img" viewBox="0 0 {} {}" width="{}" height="{}" aria-label="{}">').format(
+            width, height, width, height, f"{label}; the table has the numbers"
+        )
+    ]
+    for decade in range(left, right + 1):
+        x, _ = place(10.0**decade, 10.0**low)
+        parts.append(Markup('<path class="grid" d="M{:g} {:g}v{:g}"/>').format(x, _TOP, _HEIGHT))
+        parts.append(_label(x, _TOP + _HEIGHT + 16, f"1e{decade}", "middle", "tick"))
+    for decade in range(low, high + 1):
+        _, y = place(10.0**left, 10.0**decade)
+        parts.append(Markup('<path class="grid" d="M{:g} {:g}h{:g}"/>').format(_LEFT, y, _WIDTH))
+        parts.append(_label(_LEFT - 6, y + 4, f"1e{decade}", "end", "tick"))
+    if line:
+        path = "L".join("{:g} {:g}".format(*place(x, y)) for x, y in line)
+        parts.append(Markup('<path class="one" fill="none" d="M{}"/>').format(path))
+        x, y = place(*line[-1])
+        parts.append(_label(x, y + 14, "limit", "end", "tick"))
+    if level is not None:
+        _, y = place(10.0**left, level)
+        parts.append(Markup('<path class="one" d="M{:g} {:g}h{:g}"/>').format(_LEFT, y, _WIDTH))
+    if diagonal:
+        ends = (*place(10.0**left, 10.0**low), *place(10.0**right, 10.0**high))
+        parts.append(Markup('<path class="one" d="M{:g} {:g}L{:g} {:g}"/>').format(*ends))
+    names = sorted({p.name for p in points})
+    letters = {name: _LETTERS[i % len(_LETTERS)] for i, name in enumerate(names)}
+    for p in points:
+        x, y = place(p.x, p.y)
+        parts.append(Markup('<circle class="in" cx="{:g}" cy="{:g}" r="2.5"/>').format(x, y))
+        parts.append(_label(x + 4, y - 3, letters[p.name], "start", "tick"))
+    for i, name in enumerate(names):
+        parts.append(_label(_LEFT + _WIDTH + 24, _TOP + 12 + 16 * i, f"{letters[name]}  {name}", "start", "name"))
+    parts.append(_label(_LEFT + _WIDTH / 2, _TOP + _HEIGHT + 38, across, "middle", "tick"))
+    parts.append(_label(_LEFT, _TOP - 7, up, "start", "tick"))
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _decades(values: Sequence[float]) -> tuple[int, int]:
+    """Whole decades around the numbers, two ends at least."""
+    low = math.floor(math.log10(min(values)))
+    return low, max(low + 1, math.ceil(math.log10(max(values))))
+
+
+def _label(x: float, y: float, words: str, anchor: str, kind: str) -> Markup:
+    return Markup('<text class="{}" x="{:g}" y="{:g}" text-anchor="{}">{}</text>').format(
+        kind, x, y, anchor, escape(words)
+    )
