@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("baseline", type=Path, metavar="BASELINE", help="left out: the committed baseline")
     gate.add_argument("current", type=Path, nargs="?", metavar="CURRENT")
     gate.add_argument("--against", type=Path, metavar="FILE", help="another committed baseline")
+    gate.add_argument("--markdown", type=Path, metavar="FILE", help="also write it as Markdown, for a job's summary")
     gate.add_argument("--github", action="store_true", help="annotations for the pages of a pull request")
     gate.add_argument(
         "--slower",
@@ -100,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     gate.set_defaults(command=_gate)
 
     upgrade = commands.add_parser("upgrade", help="what changes between two versions of a framework")
-    upgrade.add_argument("requirements", nargs="+", metavar="REQUIREMENT", help="the new side: torch==2.13.0")
+    upgrade.add_argument("requirements", nargs="*", metavar="REQUIREMENT", help="the new side: torch==2.13.0")
     upgrade.add_argument(
         "--from",
         dest="origin",
@@ -137,6 +138,12 @@ def _parser() -> argparse.ArgumentParser:
             f"--{side}-exclude-newer",
             metavar="DATE",
             help=f"the {side} side knows nothing released later, such as 2024-06-01",
+        )
+        upgrade.add_argument(
+            f"--{side}-python",
+            type=Path,
+            metavar="PATH",
+            help=f"interpreter of an environment that is the {side} side as it is; nothing is built for it",
         )
     upgrade.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="per call")
     upgrade.add_argument(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,25 +28,30 @@ def _lines(upgrade: Upgrade) -> Iterator[str]:
     yield ""
     yield f"**{upgrade.verdict}**"
     yield ""
-    for group in upgrade.groups:
-        yield f"- **{len(group.changes)} × {_inline(group.implementation)} {_inline(group.loss)}, {group.kind}**: " + (
-            _inline(group.sentence)
-        )
-        yield f"  - `{group.repro.replace('`', ' ')}`"
+    yield from cause_lines(upgrade.groups)
     yield ""
     yield "| package | old | new |"
     yield "|---|---|---|"
     for name, (old, new) in upgrade.packages.items():
-        yield f"| {_inline(name)} | {_inline(old)} | {_inline(new)} |"
+        yield f"| {inline(name)} | {inline(old)} | {inline(new)} |"
     if not upgrade.packages:
         yield "| (none differs) | | |"
     yield ""
     yield f"Canaries, planted changes that have to be reported: {_canaries(upgrade.songs)}."
     yield ""
     yield (
-        f"Made with `{upgrade.command.replace('`', ' ')}` on {_inline(upgrade.new.header.started)}, suite version "
-        f"{_inline(str(upgrade.new.header.suite.get('version')))}."
+        f"Made with `{upgrade.command.replace('`', ' ')}` on {inline(upgrade.new.header.started)}, suite version "
+        f"{inline(str(upgrade.new.header.suite.get('version')))}."
     )
+
+
+def cause_lines(groups: Iterable[Group]) -> Iterator[str]:
+    """A point for every cause, with what reproduces its first cell."""
+    for group in groups:
+        yield f"- **{len(group.changes)} × {inline(group.implementation)} {inline(group.loss)}, {group.kind}**: " + (
+            inline(group.sentence)
+        )
+        yield f"  - `{group.repro.replace('`', ' ')}`"
 
 
 def _canaries(songs: tuple[Song, ...]) -> str:
@@ -58,7 +63,7 @@ def _canaries(songs: tuple[Song, ...]) -> str:
     return "; ".join(told)
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Foreign text inside a line of Markdown: no line breaks, no markup, no HTML."""
     flat = " ".join(str(text).split())[:LONGEST]
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", flat)

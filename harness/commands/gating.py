@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import reports.gate
 import reports.github
 from harness import terminal
 from harness.cli import UsageError
@@ -34,6 +35,9 @@ def gate(options: argparse.Namespace) -> ExitCode:
         raise UsageError(f"--slower {options.slower}: expected a percentage of zero or more")
     result = decide(baseline, current, options.slower / 100)
     terminal.show_gate(result, baseline, current)
+    if options.markdown is not None:
+        options.markdown.parent.mkdir(parents=True, exist_ok=True)
+        options.markdown.write_text(reports.gate.markdown(result, current), encoding="utf-8")
     if options.github and result.difference is not None:
         for line in reports.github.workflow_commands(result.difference, (baseline, current)):
             print(line)

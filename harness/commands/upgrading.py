@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import threading
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from harness.adapters.registry import Implementation, RegistryError, installed, 
 from harness.cli import UsageError
 from harness.commands.running import names_of, record_with
 from harness.engine import Order, Progress
-from harness.execution.virtual import CannotBuild, Environment, build
+from harness.execution.virtual import CannotBuild, Environment, build, existing
 from harness.exit_codes import ExitCode
 from harness.judgement.ledger import Ledger
 from harness.planning import Scope
@@ -34,27 +35,11 @@ from harness.upgrade.sides import Side, SideError, from_installed, side, touched
 
 def upgrade(options: argparse.Namespace) -> ExitCode:
     """Build both sides, run the suite in both side by side, show the difference."""
-    here: dict[str, str] = {
-        canonicalize_name(d.metadata["Name"]): d.version for d in distributions() if d.metadata["Name"]
-    }
     try:
         implementations = _implementations(options)
-        old_asked = options.origin or from_installed(options.requirements, here)
-        asked = {
-            "old": (old_asked, options.old_pin, options.old_exclude_newer),
-            "new": (options.requirements, options.new_pin, options.new_exclude_newer),
-        }
-        # A side is tried with the companions that are installed here; then without today's NumPy, which old releases
-        # seldom allow; then with companions of the resolver's choice.
-        without_numpy = {package: version for package, version in here.items() if package != "numpy"}
-        sides = {
-            name: [side(name, *about, implementations, kept) for kept in (here, without_numpy, {})]
-            for name, about in asked.items()
-        }
+        built = _environments(options, implementations)
     except (SideError, RegistryError) as error:
         raise UsageError(str(error)) from error
-    try:
-        built = {name: _built(candidates) for name, candidates in sides.items()}
     except CannotBuild as error:
         print(f"xent: {error}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE
@@ -101,10 +86,10 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
     found = Upgrade(
         old=runs["old"],
         new=runs["new"],
-        sides={name: (made.sentence, environment.packages) for name, (made, environment) in built.items()},
+        sides={name: (sentence, environment.packages) for name, (sentence, environment) in built.items()},
         difference=difference,
         songs=songs,
-        command=" ".join(("xent", *sys.argv[1:])),
+        command=shlex.join(("xent", *sys.argv[1:])),
     )
     terminal.show_upgrade(found)
     for path, text in (
@@ -122,9 +107,42 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
 def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
     if options.implementation:
         return tuple(resolve(name) for name in options.implementation)
+    if not options.requirements:
+        raise SideError("without a requirement nothing says which implementations to compare: name them with -i")
     present = set(installed())
     found = touched(options.requirements, registered())
     return tuple(registered()[name] for name in found if name in present) or tuple(registered()[name] for name in found)
+
+
+def _environments(
+    options: argparse.Namespace, implementations: Sequence[Implementation]
+) -> dict[str, tuple[str, Environment]]:
+    """Old and new, each with a sentence that says what it is."""
+    pythons: dict[str, Path | None] = {"old": options.old_python, "new": options.new_python}
+    here: dict[str, str] = {
+        canonicalize_name(d.metadata["Name"]): d.version for d in distributions() if d.metadata["Name"]
+    }
+    # A side is tried with the companions that are installed here; then without today's NumPy, which old releases
+    # seldom allow; then with companions of the resolver's choice.
+    without_numpy = {package: version for package, version in here.items() if package != "numpy"}
+    found: dict[str, tuple[str, Environment]] = {}
+    for name, python in pythons.items():
+        if python is not None:
+            found[name] = (f"the environment of {python.name}", existing(python))
+            continue
+        if not options.requirements:
+            raise SideError("name what is upgraded, such as torch==2.13.0, or both --old-python and --new-python")
+        if name == "old":
+            about = (
+                options.origin or from_installed(options.requirements, here),
+                options.old_pin,
+                options.old_exclude_newer,
+            )
+        else:
+            about = (options.requirements, options.new_pin, options.new_exclude_newer)
+        made, environment = _built([side(name, *about, implementations, k) for k in (here, without_numpy, {})])
+        found[name] = (made.sentence, environment)
+    return found
 
 
 def _built(candidates: Sequence[Side]) -> tuple[Side, Environment]:

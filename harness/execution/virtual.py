@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -36,29 +37,63 @@ class Environment:
 
 
 def build(requirements: Sequence[str], exclude_newer: str | None = None) -> Environment:
-    """The environment with these requirements, from the cache where it was built before.
+    """The environment these requirements resolve to today, from the cache where it was built before.
 
-    The list of its packages is written last, and an environment without it is built anew: one that was interrupted is
-    never taken for a whole one. CannotBuild, with what uv said, where it cannot be had.
+    Its key is what the resolver chose, so that a range never gives the environment of another day. A marker is written
+    last: one that was interrupted is never taken for a whole one. Two that want the same wait for each other.
+    CannotBuild, with what uv said, where it cannot be had.
     """
     uv = uv_program()
-    place = environments_folder() / _key(requirements, exclude_newer)
-    python, complete = place / "bin" / "python", place / "packages.json"
-    if complete.is_file():
-        return Environment(python, json.loads(complete.read_text(encoding="utf-8")), fresh=False)
-    shutil.rmtree(place, ignore_errors=True)
-    place.parent.mkdir(parents=True, exist_ok=True)
     settings = {**os.environ, **uv_settings(os.environ, pip_configuration())}
     settings.pop("VIRTUAL_ENV", None)
-    _call([uv, "venv", "--quiet", "--python", sys.executable, str(place)], settings, requirements)
+    chosen = resolved(uv, settings, requirements, exclude_newer)
+    place = environments_folder() / key_of(chosen)
+    python, complete = place / "bin" / "python", place / "packages.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(place.with_suffix(".lock")):
+        if complete.is_file():
+            return Environment(python, json.loads(complete.read_text(encoding="utf-8")), fresh=False)
+        shutil.rmtree(place, ignore_errors=True)
+        _call([uv, "venv", "--quiet", "--python", sys.executable, str(place)], settings, requirements)
+        # Compiled now, once: a framework that compiles its modules at every import takes longer than the suite.
+        install = [uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "--python", str(python), *chosen]
+        _call(install, settings, requirements)
+        listed = _call([uv, "pip", "list", "--format", "json", "--python", str(python)], settings, requirements)
+        packages = {entry["name"]: entry["version"] for entry in json.loads(listed)}
+        complete.write_text(json.dumps(packages, indent=1), encoding="utf-8")
+        return Environment(python, packages, fresh=True)
+
+
+def existing(python: Path) -> Environment:
+    """An environment somebody else built; CannotBuild where its interpreter does not start."""
+    ask = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+    try:
+        # -P: the folder the user is in must not be taken for a package of that environment.
+        answer = subprocess.run([str(python), "-P", "-c", ask], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise CannotBuild(f"{python} cannot be started: {error}") from error
+    if answer.returncode:
+        raise CannotBuild(f"{python} cannot be started: {answer.stderr.strip()[-LONGEST_ANSWER:]}")
+    return Environment(python, dict(sorted(json.loads(answer.stdout).items())), fresh=False)
+
+
+def resolved(
+    uv: str, settings: Mapping[str, str], requirements: Sequence[str], exclude_newer: str | None
+) -> tuple[str, ...]:
+    """Every package of the environment, pinned, as the resolver chooses them now."""
     date = ["--exclude-newer", exclude_newer] if exclude_newer else []
-    # Compiled now, once: a framework that compiles its modules at every import takes longer than the suite.
-    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *date, *requirements]
-    _call(install, settings, requirements)
-    listed = _call([uv, "pip", "list", "--format", "json", "--python", str(python)], settings, requirements)
-    packages = {entry["name"]: entry["version"] for entry in json.loads(listed)}
-    complete.write_text(json.dumps(packages, indent=1), encoding="utf-8")
-    return Environment(python, packages, fresh=True)
+    bare = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+    ask = [uv, "pip", "compile", *bare, "--python", sys.executable, *date, "-"]
+    answer = _call(ask, settings, requirements, "\n".join(requirements))
+    return tuple(line.strip() for line in answer.splitlines() if line.strip() and not line.startswith(("#", "-")))
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Holds a lock that other threads and processes wait for; the system takes it away when we end."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def environments_folder() -> Path:
@@ -66,8 +101,9 @@ def environments_folder() -> Path:
     return platformdirs.user_cache_path("xent") / "environments"
 
 
-def _key(requirements: Sequence[str], exclude_newer: str | None) -> str:
-    text = json.dumps([sys.version, sorted(requirements), exclude_newer])
+def key_of(pinned: Sequence[str]) -> str:
+    """The name of an environment: the interpreter, and every package with its version."""
+    text = json.dumps([sys.version, sorted(pinned)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -83,11 +119,13 @@ def uv_program() -> str:
     return found
 
 
-def _call(command: Sequence[str], settings: Mapping[str, str], requirements: Sequence[str]) -> str:
-    ended = subprocess.run(command, capture_output=True, text=True, env=dict(settings), check=False)
+def _call(
+    command: Sequence[str], settings: Mapping[str, str], requirements: Sequence[str], said: str | None = None
+) -> str:
+    ended = subprocess.run(command, input=said, capture_output=True, text=True, env=dict(settings), check=False)
     if ended.returncode:
-        said = (ended.stderr or ended.stdout).strip()[-LONGEST_ANSWER:]
-        raise CannotBuild(f"no environment with {', '.join(requirements)}: {said}")
+        complaint = (ended.stderr or ended.stdout).strip()[-LONGEST_ANSWER:]
+        raise CannotBuild(f"no environment with {', '.join(requirements)}: {complaint}")
     return ended.stdout
 
 

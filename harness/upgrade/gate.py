@@ -54,6 +54,14 @@ def gate(baseline: Run, current: Run, threshold: float = THRESHOLD) -> GateResul
         return GateResult(ExitCode.INFRASTRUCTURE, None, (str(refusal), *reasons))
     if difference.changes:
         codes.add(ExitCode.CHANGED)
+    known = {cell.key for cell in baseline.cells if cell.verdict == "known"}
+    uncovered = [cell for cell in current.cells if cell.verdict == "disagrees" and cell.key in known]
+    if uncovered:
+        codes.add(ExitCode.STALE_LEDGER)
+        reasons.append(
+            f"{len(uncovered)} cells were known and are covered by no ledger entry any more, the first is "
+            f"{uncovered[0].name}: look at the version range of its entry"
+        )
     speeds = compare_speeds(baseline, current, threshold)
     if slower(speeds):
         codes.add(ExitCode.SLOWER)

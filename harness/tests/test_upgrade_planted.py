@@ -1,0 +1,170 @@
+"""`xent upgrade` from outside, on environments that are there: the same twice, a planted change of each kind, a side
+that cannot start, one that dies. The new side is this interpreter with a variable set, which the adapter obeys."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.records import read_run
+from harness.upgrade.diff import compare_runs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ADAPTER = '''
+import os, signal, warnings
+import numpy as np
+from harness.adapters.base import Answer, Array
+from harness.adapters.mutants import adapter
+
+PLANTED = os.environ.get("PLANTED", "")
+if PLANTED == "unimportable":
+    raise ImportError("built for another numpy")
+
+
+class Loss:
+    """The correct implementation, and on the new side whatever is planted there."""
+
+    def __init__(self):
+        self.sound = adapter("sound")
+
+    def describe(self):
+        return self.sound.describe()
+
+    def evaluate(self, call):
+        if PLANTED == "crash":
+            os.kill(os.getpid(), signal.SIGKILL)
+        # The first logit says which change this case is about; the label is out of range in the last two.
+        planted = KINDS[int(call.inputs["logits"].to_float64().ravel()[0])] if PLANTED == "changes" else ""
+        if planted == "warnings":
+            warnings.warn("soon to be removed", DeprecationWarning)
+        if planted == "error":
+            raise RuntimeError("label 3 is out of range")
+        if planted == "outcome":
+            return Answer(Array.of(np.float64(0.5), call.dtype), "quiet")
+        answer = self.sound.evaluate(call)
+        if planted == "verdict":
+            return Answer(Array.of(2 * answer.value.to_float64(), call.dtype), "doubled", answer.gradients)
+        if planted == "drift":
+            near = answer.value.to_float64() * (1 + 3 * 2.0**-52)
+            return Answer(Array.of(near, call.dtype), "less exact", answer.gradients)
+        return answer
+
+
+KINDS = ("", "verdict", "drift", "warnings", "error", "outcome")
+'''
+
+REPORTED_AS = {
+    "unchanged": set(),
+    "verdict": {"verdict"},
+    "drift": {"drift"},
+    "warnings": {"warnings"},
+    "error": {"error"},
+    # A value where an error is right is judged, so the graver word for it is a changed verdict.
+    "outcome": {"verdict"},
+}
+"""What each planted change has to be reported as; the case of each has its position as its first logit."""
+
+CASE = """\
+- id: mine/{name}
+  title: The change {name}
+  why: The change that is planted here has to be reported, and as nothing else.
+  loss: softmax_cross_entropy
+  inputs: {{logits: [[{position}, 2, 4]], targets: [{label}]}}
+  dtypes: [float64]
+"""
+CASES = "".join(
+    CASE.format(name=name, position=position, label=0)
+    if position < 4
+    else CASE.format(name=name, position=position, label=3) + "  expect: {raises: out_of_range_label}\n"
+    for position, name in enumerate(REPORTED_AS)
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "planted.py").write_text(ADAPTER, encoding="utf-8")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "cases.yaml").write_text(CASES, encoding="utf-8")
+    return tmp_path
+
+
+def interpreter(place: Path, planted: str) -> Path:
+    """This interpreter, with a change planted in whatever it runs."""
+    script = place / f"python-{planted or 'same'}"
+    script.write_text(f'#!/bin/sh\nPLANTED={planted} exec "{sys.executable}" "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
+    return script
+
+
+def upgrade(place: Path, planted: str, *more: str) -> subprocess.CompletedProcess[str]:
+    sides = ["--old-python", sys.executable, "--new-python", str(interpreter(place, planted))]
+    command = [sys.executable, "-m", "harness", "upgrade", *sides, "-i", "planted:Loss", "--cases", "mine/cases.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [*command, "-o", "out", *more], cwd=place, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_same_twice_changes_nothing_to_the_bit_and_the_canaries_sing(place: Path) -> None:
+    done = upgrade(place, "")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing changed" in done.stdout
+    assert "canaries: 6 of 6" in done.stdout
+    difference = compare_runs(read_run(place / "out/old.jsonl"), read_run(place / "out/new.jsonl"))
+    assert difference.identical == difference.compared == 10
+    assert "Nothing changed" in (place / "out/upgrade.md").read_text(encoding="utf-8")
+
+
+def test_a_planted_change_of_each_kind_is_reported_as_exactly_that(place: Path) -> None:
+    done = upgrade(place, "changes")
+    assert done.returncode == 7, done.stdout + done.stderr
+    difference = compare_runs(read_run(place / "out/old.jsonl"), read_run(place / "out/new.jsonl"))
+    found: dict[str, set[str]] = {name: set() for name in REPORTED_AS}
+    for change in difference.changes:
+        found[change.cell.case.removeprefix("mine/")].add(change.kind)
+    assert found == REPORTED_AS
+    text = (place / "out/upgrade.md").read_text(encoding="utf-8")
+    page = (place / "out/upgrade.html").read_text(encoding="utf-8")
+    for kind in ("verdict", "drift", "warnings", "error"):
+        assert f", {kind}**" in text
+        assert f": {kind}</h2>" in page
+    assert "xent repro" in page
+
+
+@pytest.mark.parametrize(
+    ("planted", "said"), [("unimportable", "built for another numpy"), ("crash", "never were judged")]
+)
+def test_a_side_that_cannot_run_is_infrastructure_and_never_a_difference(place: Path, planted: str, said: str) -> None:
+    done = upgrade(place, planted)
+    assert done.returncode == 9, done.stdout + done.stderr
+    assert said in done.stderr
+    assert "not compared" in done.stderr
+    assert not (place / "out/upgrade.md").exists()
+
+
+def test_an_interpreter_that_is_not_there_is_infrastructure(place: Path) -> None:
+    done = upgrade(place, "", "--new-python", "/nowhere/python")
+    assert done.returncode == 9
+    assert "/nowhere/python cannot be started" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "name them with -i"),
+        (("torch=2.13",), "is no requirement"),
+        (("left-pad==1.0",), "no implementation uses left-pad"),
+        (("numpy==2.0", "-i", "numpy", "--from", "numpy==1", "--from", "numpy==2"), "named twice"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_usage_error(place: Path, arguments: tuple[str, ...], said: str) -> None:
+    command = [sys.executable, "-m", "harness", "upgrade", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert said in done.stderr

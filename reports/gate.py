@@ -1,0 +1,49 @@
+"""What a gate found as Markdown, for the summary of a CI job or a comment on a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.exit_codes import ExitCode
+from harness.records import Run
+from harness.upgrade.gate import GateResult
+from reports.upgrade import cause_lines, inline
+
+__all__ = ["markdown"]
+
+_WORDS = {
+    ExitCode.FINE: "Nothing changed that nobody has accepted.",
+    ExitCode.NOTHING_RAN: "Nothing ran.",
+    ExitCode.STALE_LEDGER: "The ledger says what is no longer so.",
+    ExitCode.CHANGED: "Behaviour changed.",
+    ExitCode.SLOWER: "Slower, and nothing else.",
+    ExitCode.INFRASTRUCTURE: "Not compared: something was not run to an end.",
+}
+
+
+def markdown(result: GateResult, current: Run) -> str:
+    """The verdict, the reasons, the causes gravest first, the versions."""
+    return "\n".join(_lines(result, current)) + "\n"
+
+
+def _lines(result: GateResult, current: Run) -> Iterator[str]:
+    yield "## Gate"
+    yield ""
+    yield f"**{_WORDS.get(result.code, result.code.name)}** (exit code {int(result.code)})"
+    yield ""
+    for reason in result.reasons:
+        yield f"- {inline(reason)}"
+    difference = result.difference
+    if difference is None:
+        return
+    losses = {case: str(entry["loss"]) for case, entry in current.header.suite.get("cases", {}).items()}
+    yield from cause_lines(difference.groups(losses))
+    yield ""
+    same = "" if difference.identical is None else f", {difference.identical} of them identical to the bit"
+    yield f"{len(difference.changes)} of {difference.compared} cells changed{same}."
+    if difference.versions:
+        yield ""
+        yield "| package | baseline | now |"
+        yield "|---|---|---|"
+        for name, (old, new) in difference.versions.items():
+            yield f"| {inline(name)} | {inline(old)} | {inline(new)} |"
