@@ -120,7 +120,15 @@ def test_every_round_holds_everybody_once_and_every_second_runs_backwards(
 def test_a_block_is_as_long_as_asked_or_one_call(call: float, block: float) -> None:
     calls = plan.calls_per_block(call, block)
     assert calls == 1 or calls * call == pytest.approx(block, rel=0.5)
-    assert 2 <= plan.round_count(call, block, 8, 0.6) <= 8
+    assert 1 <= plan.round_count(call, block, 8, 0.6) <= 8
+
+
+@given(st.lists(st.integers(), max_size=30), st.integers(1, 10))
+def test_groups_hold_everybody_once_and_differ_by_one_at_most(names: list[int], size: int) -> None:
+    found = plan.groups(names, size)
+    assert sorted(n for group in found for n in group) == sorted(names)
+    assert max(map(len, found)) <= size
+    assert max(map(len, found)) - min(map(len, found)) <= 1
 
 
 def test_bytes_are_those_of_the_definition() -> None:
