@@ -41,11 +41,15 @@ FEWEST_PER_ROUND = 24
 OTHER_MODES_EVERY = 4
 """Of the cases drawn, every fourth is asked in all modes: compilers take seconds per signature."""
 
-SHRINKING_STEPS = 40
-"""Rounds of shrinking at most: a case has at most 12 numbers, 5 options and 4 rows to lose."""
+SHRINKING_STEPS = 25
+"""Rounds of shrinking at most: a case has 4 rows, 5 options and a class to lose, and 12 numbers to make plain."""
 
-SHRINKING_SECONDS = 15.0
-"""A compiler that needs seconds for each new shape must not stop the campaign."""
+SHRINKING_SECONDS = 30.0
+"""Per finding: an emergency brake for compilers that need seconds per shape. Where it is met, a seed no longer decides
+alone what the smallest input is; the steps above end all others long before."""
+
+MOST_PER_CAUSE = 4
+"""Findings of one cause that are told apart by their conditions: what is always wrong would be one per input."""
 
 MARGIN = {"float64": 2.0, "float32": 3.0, "float16": 1.0, "bfloat16": 1.0}
 """R up to which the plain evaluation is believed: half the budget, or the budget less one."""
@@ -115,7 +119,7 @@ class Campaign:
 
     def round(self, seconds: float, deadline: float) -> None:
         """A slice of work for every implementation, and what it shows filed and shrunk."""
-        plans = {n: list(itertools.islice(stream, self._share(n, seconds))) for n, stream in self._streams.items()}
+        plans = {name: self._next(name, seconds) for name in self._streams}
         answers: list[Answer] = []
         for question, outcome in self.fleet.ask(plans, keep=True):
             answers.append((question, outcome))
@@ -126,13 +130,22 @@ class Campaign:
             self._file(case, dtype, cell, deadline)
         self._note_statuses(answers)
 
+    def _next(self, name: str, seconds: float) -> list[Question]:
+        """The next questions to an implementation, case by case: modes and parts are judged together."""
+        share, plan = self._share(name, seconds), list[Question]()
+        for asked in self._streams[name]:
+            plan += asked
+            if len(plan) >= share:
+                break
+        return plan
+
     def _share(self, name: str, seconds: float) -> int:
         # A third of a millisecond per question is what asking itself costs.
         wanted = int(seconds / (self._seconds[name] + 0.0003))
         return max(FEWEST_PER_ROUND, min(MOST_PER_ROUND, wanted))
 
-    def _stream(self, name: str) -> Iterator[Question]:
-        """The questions to one implementation, in an order the seed alone decides."""
+    def _stream(self, name: str) -> Iterator[list[Question]]:
+        """The questions to one implementation, case by case, in an order the seed alone decides."""
         description = self.descriptions[name]
         offered = tuple(loss for loss in self.losses if loss in description.losses)
         for number in itertools.count() if offered else ():
@@ -141,9 +154,7 @@ class Campaign:
                     continue
                 every = self.modes and position % OTHER_MODES_EVERY == 0
                 scope = Scope(modes=("all",) if every else None)
-                for question in questions([case], name, description, scope):
-                    if isinstance(question, Question):
-                        yield question
+                yield [q for q in questions([case], name, description, scope) if isinstance(q, Question)]
 
     def _chunk(self, number: int) -> list[Case]:
         if number not in self._chunks:
@@ -176,6 +187,9 @@ class Campaign:
             if finding.cause == cause and finding.conditions <= conditions:
                 finding.count += 1
                 return
+        if sum(finding.cause == cause for finding in self.findings) >= MOST_PER_CAUSE:
+            next(finding for finding in self.findings if finding.cause == cause).count += 1
+            return
         if not cell.aspect.startswith("relation/"):
             case = replace(case, relations=())
         finding = Finding(cause, case, dtype, cell, conditions)
@@ -204,37 +218,43 @@ class Campaign:
         for step in range(SHRINKING_STEPS):
             if time.monotonic() > deadline or finding.cell.verdict != "disagrees":
                 return
-            candidates = [
-                replace(case, id=f"{finding.case.id.partition('~')[0]}~{step}.{n}")
-                for n, case in enumerate(smaller(finding.case, finding.dtype))
-            ]
-            better = self._first_showing(candidates, finding)
+            better = next(filter(None, self._stages(finding, step)), None)
             if better is None:
                 return
             finding.case, finding.cell = better
             finding.conditions = condition(finding.case, finding.dtype)
 
+    def _stages(self, finding: Finding, step: int) -> Iterator[tuple[Case, Cell] | None]:
+        """What each stage of smaller cases finds, asked only when the one before found nothing."""
+        root = finding.case.id.partition("~")[0]
+        for stage, cases in enumerate(smaller(finding.case, finding.dtype)):
+            named = [replace(case, id=f"{root}~{step}.{stage}.{n}") for n, case in enumerate(cases)]
+            yield self._first_showing(named, finding)
+
     def _first_showing(self, candidates: Sequence[Case], finding: Finding) -> tuple[Case, Cell] | None:
-        """The first candidate with a cell of the same cause. All are asked at once, since asking one by one waits."""
+        """The first candidate that shows the same cause: a first look at all at once, the exact truth for that one."""
+        showing = self._showing(candidates, finding, exact=False)
+        for case in candidates:
+            if case.id in showing:
+                certain = self._showing([case], finding, exact=True)
+                if case.id in certain:
+                    return case, certain[case.id]
+        return None
+
+    def _showing(self, candidates: Sequence[Case], finding: Finding, *, exact: bool) -> dict[str, Cell]:
+        """By candidate: its cell of the same cause. All are asked at once, since asking one by one waits."""
         name = finding.cause.implementation
         modes: tuple[str, ...] = (finding.cause.mode,)
         if finding.cause.aspect == "mode_agreement":
             modes = (self.descriptions[name].modes[0], finding.cause.mode)
         scope = Scope(dtypes=(finding.dtype,), modes=modes)
-        try:
-            asked = list(questions(candidates, name, self.descriptions[name], scope))
-        except ValueError:  # a transformation that the candidate's shapes do not admit
-            return None
-        plan = [q for q in asked if isinstance(q, Question)]
+        plan = [q for q in questions(candidates, name, self.descriptions[name], scope) if isinstance(q, Question)]
         found: dict[str, Cell] = {}
         by_id = {case.id: case for case in candidates}
-        for (_, home, _), cell in self._judged(list(self.fleet.ask({name: plan}, keep=True)), exact=True):
+        for (_, home, _), cell in self._judged(list(self.fleet.ask({name: plan}, keep=True)), exact=exact):
             if cell.verdict == "disagrees" and cause_of(cell, by_id[home]) == finding.cause:
                 found.setdefault(home, cell)
-        for case in candidates:
-            if case.id in found:
-                return case, found[case.id]
-        return None
+        return found
 
     def _note_statuses(self, answers: Sequence[Answer]) -> None:
         """Who accepts and who refuses what no truth covers."""

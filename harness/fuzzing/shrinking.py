@@ -15,18 +15,18 @@ _SIMPLER = (0.0, 1.0, -1.0, 2.0, 0.5)
 """Numbers a reader takes in at a glance, simplest first."""
 
 
-def smaller(case: Case, dtype: str) -> Iterator[Case]:
-    """Cases that say less: fewer rows, options and classes, plainer numbers."""
+def smaller(case: Case, dtype: str) -> Iterator[list[Case]]:
+    """Cases that say less, in stages: fewer rows, options and classes; then plainer numbers, many at once, then one.
+
+    A later stage is worth asking only where no case of an earlier one still shows what is looked for.
+    """
     if any(spec.generator is not None for spec in case.inputs.values()):
         return
     plain = {n: np.asarray(v) for n, v in posed(case, dtype).inputs.items()}
-    yield from _fewer_rows(case, plain)
-    yield from _fewer_options(case)
-    if case.relations:
-        yield replace(case, relations=())
-    yield from _fewer_classes(case, plain)
-    yield from _plainer_layout(case)
-    yield from _plainer_numbers(case, plain)
+    fewer = [*_fewer_rows(case, plain), *_fewer_options(case)]
+    yield [*fewer, *([replace(case, relations=())] if case.relations else []), *_fewer_classes(case, plain)]
+    yield [*_plainer_layout(case), *_plain_but_one(case, plain)]
+    yield list(_plainer_numbers(case, plain))
 
 
 def _fewer_rows(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:
@@ -72,6 +72,19 @@ def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterat
 def _plainer_layout(case: Case) -> Iterator[Case]:
     if any(spec.layout != "contiguous" for spec in case.inputs.values()):
         yield replace(case, inputs={n: replace(spec, layout="contiguous") for n, spec in case.inputs.items()})
+
+
+def _plain_but_one(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:
+    """All numbers of the first input the same but one."""
+    name, values = next(iter(plain.items()))
+    if values.dtype.kind != "f" or values.size < 3:
+        return
+    for number in (0.0, 1.0):
+        for place in np.ndindex(values.shape):
+            changed = np.full_like(values, number)
+            changed[place] = values[place]
+            if not np.array_equal(changed, values, equal_nan=True):
+                yield _with_numbers(case, {name: changed})
 
 
 def _plainer_numbers(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:

@@ -107,7 +107,7 @@ def dense_source(values: NDArray[Any], dtype: str = "np.float64") -> str:
     if values.ndim and values.size > 16:
         first = values[:1]
         if bool(((values == first) | ((values != values) & (first != first))).all()):
-            counts = f"({values.shape[0]},{' 1,' * (values.ndim - 1)})"
+            counts = (values.shape[0], *(1,) * (values.ndim - 1))
             return f"np.tile(np.array({literal(first.tolist())}, dtype={dtype}), {counts})"
     if values.size > LARGEST_WRITTEN:
         raise Inexpressible(f"{values.size} numbers are too many to write down")

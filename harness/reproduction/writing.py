@@ -73,7 +73,7 @@ def script(problem: Problem, expected: Expected, title: str, why: str, note: str
     if problem.cotangent is not None:
         arrays.append(f"cotangent = {numpy_source(problem.cotangent)}")
     parts = [
-        '"""' + "\n".join(heading).replace("\\", "\\\\") + '\n"""',
+        '"""' + "\n".join(heading).replace("\\", "\\\\").replace('"""', "'''") + '\n"""',
         "\n".join(["import os", "import sys", *code.environment]) if code.environment else "import sys",
         "\n".join(["import numpy as np", *imports]),
         "\n".join(arrays),

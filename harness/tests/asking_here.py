@@ -1,0 +1,35 @@
+"""Questions answered in this process, and judged: for tests of what needs no worker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.adapters.base import Adapter
+from harness.execution import protocol
+from harness.execution.asking import request
+from harness.execution.worker import evaluate
+from harness.judgement.ledger import Ledger
+from harness.judging import Bench
+from harness.outcomes import Outcome
+from harness.planning import Question, Scope, questions
+from harness.records import Cell
+from harness.suite.case import Case
+from harness.suite.generators import realize
+
+
+def answer(adapter: Adapter, question: Question) -> Outcome:
+    """What an adapter does with a question, as a worker would send it."""
+    message = protocol.parse(protocol.line(protocol.request_to_wire(request(question, realized=False))))
+    return evaluate(adapter, protocol.call_from_wire({**message, "mode": question.mode}))
+
+
+def cells(adapter: Adapter, cases: Sequence[Case], dtypes: tuple[str, ...]) -> list[Cell]:
+    """The cells of an adapter on some cases."""
+    description = adapter.describe()
+    asked = list(questions(cases, "it", description, Scope(dtypes=dtypes)))
+    plan = [item for item in asked if isinstance(item, Question)]
+    pending = Counter((q.home, q.dtype) for q in plan)
+    bench = Bench(Ledger(), realize, {"it": description}, pending, searches=False)
+    judged = [cell for question in plan for cell in bench.judge(question, answer(adapter, question))]
+    return [item for item in asked if isinstance(item, Cell)] + judged

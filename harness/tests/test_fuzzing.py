@@ -1,0 +1,119 @@
+"""Fuzzing: what is drawn, how it is filed and shrunk, and that it accuses nobody wrongly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.adapters.registry import resolve
+from harness.execution.asking import Fleet
+from harness.fuzzing.campaign import Campaign, Finding
+from harness.fuzzing.causes import condition
+from harness.fuzzing.drawing import DRAWN, drawn
+from harness.fuzzing.saving import save
+from harness.fuzzing.shrinking import smaller
+from harness.judgement.ledger import Ledger
+from harness.suite.divergences import parse_ledger
+from harness.suite.loading import load_text
+from harness.tests.fleets import miniature
+
+PATIENCE = math.inf
+"""Deadline of a campaign that is to end by itself."""
+
+
+@contextmanager
+def campaign(name: str, seed: int = 0, losses: tuple[str, ...] = ("softmax_cross_entropy",)) -> Iterator[Campaign]:
+    with Fleet([resolve(name)], timeout=30.0, parallel=1) as fleet:
+        descriptions, absent = fleet.start()
+        assert not absent
+        yield Campaign(fleet, descriptions, Ledger(), (), losses, seed)
+
+
+def found(name: str, seed: int = 0, rounds: int = 1, seconds: float = 0.05) -> list[Finding]:
+    with campaign(name, seed) as it:
+        for _ in range(rounds):
+            it.round(seconds, PATIENCE)
+        return it.shown
+
+
+def test_the_same_seed_draws_the_same_cases_and_another_draws_others() -> None:
+    assert drawn(7, DRAWN, 2) == drawn(7, DRAWN, 2)
+    assert drawn(7, DRAWN, 2) != drawn(8, DRAWN, 2)
+    assert len({case.id for n in range(3) for case in drawn(7, DRAWN, n)}) > 100
+
+
+def test_every_loss_and_format_is_drawn() -> None:
+    cases = [case for n in range(4) for case in drawn(0, DRAWN, n)]
+    assert {case.loss for case in cases} == set(DRAWN)
+    assert {case.dtypes[0] for case in cases} == {"float64", "float32", "float16", "bfloat16"}
+
+
+def test_the_implementation_everything_starts_from_is_not_accused() -> None:
+    with campaign("numpy", losses=DRAWN) as it:
+        for _ in range(2):
+            it.round(0.05, PATIENCE)
+        accused = [f for f in it.shown if f.cause.outcome != "returns"]
+        assert [str(f.cause) for f in accused if "raises" not in str(f.cause)] == []
+        assert it.tally.judged["numpy"] > 30
+
+
+def test_a_mistake_is_found_and_shrunk_to_one_row() -> None:
+    findings = found("mutant:squares-class-weights.softmax_cross_entropy", rounds=2, seconds=0.5)
+    assert findings
+    wrong = next(f for f in findings if f.cause.aspect == "value" and f.cause.outcome == "finite")
+    assert "class weights" in wrong.conditions
+    assert all(len(spec.values) == 1 for spec in wrong.case.inputs.values())
+    assert wrong.case.relations == ()
+
+
+def test_the_same_seed_finds_the_same() -> None:
+    name = "mutant:log-base-2.softmax_cross_entropy"
+    first, second = found(name, seed=3), found(name, seed=3)
+    assert first
+    assert [(f.cause, f.case, f.dtype) for f in first] == [(f.cause, f.case, f.dtype) for f in second]
+    plain = next(f for f in first if f.cause.aspect == "value" and f.cause.outcome == "finite")
+    assert all(len(spec.values) == 1 for spec in plain.case.inputs.values() if isinstance(spec.values, tuple))
+
+
+def test_a_worker_that_dies_is_a_finding_and_the_campaign_goes_on() -> None:
+    with campaign(miniature("AbortsAlways"), losses=("softmax",)) as it:
+        it.round(0.0, PATIENCE)
+        it.round(0.0, PATIENCE)
+        assert {f.cause.outcome for f in it.shown} & {"crashed", "missing"}
+
+
+def test_shrinking_never_says_more() -> None:
+    for case in drawn(1, ("softmax_cross_entropy",), 0):
+        for candidate in (one for stage in smaller(case, "float32") for one in stage):
+            assert len(candidate.options) <= len(case.options)
+            assert len(candidate.relations) <= len(case.relations)
+            assert candidate != case
+
+
+def test_saved_findings_are_a_case_and_a_stub_that_lint_refuses(tmp_path: Path) -> None:
+    findings = found("mutant:log-base-2.softmax_cross_entropy", seed=3)
+    paths = save(findings, tmp_path)
+    case_file, stub_file = paths[:2]
+    cases, problems = load_text(case_file.read_text(encoding="utf-8"), "found.yaml", "edges")
+    assert problems == []
+    assert [condition(c, c.dtypes[0]) for c in cases] == [f.conditions for f in findings]
+    for case, finding in zip(cases, findings, strict=True):
+        assert case.inputs == {n: replace(s) for n, s in finding.case.inputs.items()}
+    _, refused = parse_ledger(stub_file.read_text(encoding="utf-8"), "found.yaml")
+    assert len(refused) == len(findings)
+    assert all("written by a person" in problem.message for problem in refused)
+    reason = "The logarithm has base 2, so every loss is too large by 1/ln 2."
+    mended = stub_file.read_text(encoding="utf-8").replace("'TODO: why does this happen?'", repr(reason))
+    entries, problems = parse_ledger(mended, "found.yaml")
+    assert problems == []
+    assert {e.cases[0] for e in entries} == {c.id for c in cases}
+
+
+@pytest.mark.parametrize("word", ["confident logits", "targets that do not sum to 1"])
+def test_conditions_are_words(word: str) -> None:
+    assert any(word in condition(case, "float64") for n in range(3) for case in drawn(0, ("softmax_cross_entropy",), n))

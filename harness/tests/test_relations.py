@@ -1,0 +1,112 @@
+"""Relations between answers: kept by what is right, broken by what is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.adapters.mutants import adapter
+from harness.adapters.numpy import NumPy
+from harness.judgement.relations import RELATIONS, Inexpressible
+from harness.planning import parts_of, posed
+from harness.suite.case import Case
+from harness.suite.loading import find_cases_directory, load
+from harness.suite.selection import load_selection
+from harness.tests.asking_here import cells
+
+PROPERTIES = load([find_cases_directory() / "properties"]).cases
+LABELS = next(case for case in PROPERTIES if case.id == "properties/softmax-cross-entropy-labels")
+
+
+def related(name: str, relation: str, case: Case = LABELS, dtype: str = "float32") -> str:
+    """The verdict a known-bad implementation gets for one relation of one case."""
+    judged = cells(adapter(name), [replace(case, relations=(relation,))], (dtype,))
+    (verdict,) = [cell.verdict for cell in judged if cell.aspect == f"relation/{relation}"]
+    return verdict
+
+
+def test_every_relation_has_a_case() -> None:
+    assert {name for case in PROPERTIES for name in case.relations} == set(RELATIONS)
+
+
+@pytest.mark.parametrize("case", PROPERTIES, ids=lambda case: case.id)
+def test_every_relation_of_a_case_can_be_expressed_in_float32(case: Case) -> None:
+    for relation in case.relations:
+        parts_of(case, "float32", relation)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_the_plain_formulas_keep_every_relation(dtype: str) -> None:
+    wrong = [c.name for c in cells(NumPy(), PROPERTIES, (dtype,)) if c.verdict not in ("agrees", "unsupported")]
+    assert wrong == []
+
+
+def test_the_sound_implementation_keeps_every_relation() -> None:
+    judged = cells(adapter("sound"), PROPERTIES, ("float32",))
+    assert [cell.name for cell in judged if cell.verdict == "disagrees"] == []
+    kept = {cell.aspect for cell in judged if cell.verdict == "agrees"}
+    assert kept >= {f"relation/{name}" for name in RELATIONS}
+
+
+@pytest.mark.parametrize(
+    ("relation", "mutant", "case"),
+    [
+        ("shift", "logits-in-float16", "shifted-far"),
+        ("class-permutation", "one-wrong-sign", "labels"),
+        ("batch-permutation", "first-sample-only", "labels"),
+        ("label-is-one-hot", "labels-from-one", "labels"),
+        ("bounds", "log-base-2", "labels"),
+        ("gradient-sums-to-zero", "wrong-axis", "labels"),
+        ("monotone", "labels-from-one", "labels"),
+        ("padding", "softmax-twice", "labels"),
+        ("split-class", "class-left-out", "labels"),
+        ("reductions-agree", "mean-over-classes", "labels"),
+        ("concatenation", "first-sample-only", "labels"),
+        ("more-axes", "reshapes-for-axis", "labels"),
+        ("layouts", "flat-gradient", "labels"),
+        ("linear-in-the-cotangent", "ignores-cotangent", "labels"),
+        ("gibbs", "class-left-out", "distributions"),
+        ("linear-in-the-target", "argmax-of-soft-labels", "distributions"),
+        ("weights-times-four", "squares-class-weights", "class-weights"),
+        ("weight-zero-deletes", "sum-is-mean", "rows-left-out"),
+        ("ignoring-deletes", "sum-is-mean", "rows-left-out"),
+        ("smoothing-mixes", "wrong-sign-at-target", "rows-left-out"),
+    ],
+)
+def test_a_known_bad_implementation_breaks_it(relation: str, mutant: str, case: str) -> None:
+    (written,) = load_selection([f"properties/softmax-cross-entropy-{case}"]).cases
+    assert related(f"{mutant}.softmax_cross_entropy", relation, written) == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("relation", "mutant"), [("mirror", "positive-term-only"), ("binary-difference", "drops-the-tail")]
+)
+def test_a_known_bad_binary_loss_breaks_it(relation: str, mutant: str) -> None:
+    (written,) = load_selection(["properties/binary-with-logits"]).cases
+    assert related(f"{mutant}.binary_cross_entropy_with_logits", relation, written) == "disagrees"
+
+
+@given(st.integers(-3, 3), st.integers(0, 3))
+def test_a_shifted_pose_differs_by_a_constant_that_is_exact(row: int, column: int) -> None:
+    case = LABELS
+    base = posed(case, "float32")
+    moved = RELATIONS["shift"].parts(base)["other"]
+    assert moved.rows[row % 3, column] - base.rows[row % 3, column] == 8.0
+
+
+def test_what_is_not_exact_in_the_format_is_not_expressed() -> None:
+    (case,) = load_selection(["properties/softmax-cross-entropy-shifted-far"]).cases
+    with pytest.raises(Inexpressible, match="bfloat16"):
+        RELATIONS["shift"].parts(posed(case, "bfloat16"))
+
+
+def test_ignoring_replaces_the_row_and_deleting_removes_it() -> None:
+    (case,) = load_selection(["properties/softmax-cross-entropy-rows-left-out"]).cases
+    parts = RELATIONS["ignoring-deletes-nan"].parts(posed(case, "float32"))
+    assert np.isnan(parts["other"].rows[0]).all()
+    assert parts["other"].inputs["targets"][0] == parts["other"].options["ignore_index"]
+    assert len(parts["deleted"].rows) == 2
