@@ -75,6 +75,8 @@ class Bench:
     threads: int | None = 1
     """None: all cores."""
     python: str | None = None
+    pythons: Mapping[str, str] = field(default_factory=dict)
+    """Interpreters of other environments, by implementation, before `python`."""
 
 
 CHEAP_MODES = ("jit", "graph")
@@ -172,7 +174,8 @@ class Session:
         workers: dict[str, TimedWorker] = {}
         for implementation in (MACHINE, *self._bench.implementations):
             if implementation.name not in self.absent:
-                worker = TimedWorker(implementation, code, self._where, self._bench.python)
+                python = self._bench.pythons.get(implementation.name, self._bench.python)
+                worker = TimedWorker(implementation, code, self._where, python)
                 stack.callback(worker.stop)
                 workers[implementation.name] = worker
         for name, worker in list(workers.items()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from harness.exit_codes import ExitCode
 from harness.outcomes import Raised, Refused, Returned
 from harness.records import read_run
 from harness.speed.bench import MACHINE, Bench, Effort, Session, machine_workload, modes_of
+from harness.speed.versus import old_against_new
 from harness.speed.worker import TimedWorker, WorkerLostError, core
 from harness.suite.workloads import load_workloads
 from harness.tests.calls import make_call
@@ -142,6 +144,31 @@ def test_the_machine_reads_and_copies() -> None:
         finally:
             machine.stop()
     assert empty < read
+
+
+def test_old_against_new_finds_a_planted_slowdown() -> None:
+    numpy = registered()["numpy"]
+    twice = Implementation("numpy", f"{__name__}:Twice", found_here=True)
+    (change,) = old_against_new(
+        ((numpy, None), (twice, sys.executable)),
+        [replace(SMALL, passes=("forward",))],
+        effort=Effort(rounds=4, block_seconds=0.002),
+    )
+    assert change.key[:2] == ("workloads/softmax-32x10", "forward")
+    assert change.verdict == "slower", change.sentence
+    assert change.interval is not None
+    assert change.interval.ratio > 1.3
+
+
+class Twice:
+    """NumPy, asked twice."""
+
+    def describe(self) -> Description:
+        return NumPy().describe()
+
+    def evaluate(self, call: Call) -> Answer:
+        NumPy().evaluate(call)
+        return NumPy().evaluate(call)
 
 
 def run(*arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
