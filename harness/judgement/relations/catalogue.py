@@ -36,15 +36,11 @@ class Relation:
     equations: Callable[[Answered], Iterator[Equation]]
 
 
-def _same(a: Answered, part: str = "other", *, exactly: bool = False) -> Iterator[Equation]:
+def _same(a: Answered, part: str = "other") -> Iterator[Equation]:
     """Value and gradients of a part are those of the base."""
-    yield Equation("value", a.values[part], a.values[BASE], None if exactly else a.gauge)
+    yield Equation("value", a.values[part], a.values[BASE], a.gauge)
     for name, (left, right), gauge in a.slopes(part, BASE):
-        yield Equation(f"gradient of {name}", left, right, None if exactly else gauge)
-
-
-def _identical(a: Answered) -> Iterator[Equation]:
-    yield from _same(a, exactly=True)
+        yield Equation(f"gradient of {name}", left, right, gauge)
 
 
 def _classifying(pose: Pose) -> None:
@@ -437,7 +433,7 @@ _ALL = (
     Relation("padding", "a class of logit −inf changes nothing", GAUGE, _padded, _without_padding),
     Relation("split-class", "a class at x is two classes at x − ln 2", GAUGE, _split, _unsplit),
     Relation("weights-times-four", "weights times 4 give losses times 4", BITWISE, _weights_doubled, _four_times),
-    Relation("unit-weights", "weights of 1 are no weights", BITWISE, _unit_weights, _identical),
+    Relation("unit-weights", "weights of 1 are no weights", GAUGE, _unit_weights, _same),
     Relation("weight-zero-deletes", "a row of weight 0 is a deleted row", GAUGE, _weight_zero, _as_deleted),
     Relation("ignoring-deletes", "an ignored row is a deleted row", GAUGE, _ignored, _as_deleted),
     Relation(
