@@ -69,13 +69,17 @@ def _shifted(pose: Pose) -> Parts:
 
 def _classes_turned(pose: Pose) -> Parts:
     pose.needs(pose.loss not in BINARY and pose.rows.ndim == 2, "speaks of rows of classes")
+    pose.needs("ignore_index" not in pose.options, "no class is ignored")
     changed: dict[str, Any] = {pose.scores: np.roll(pose.rows, 1, -1)}
     classes = pose.rows.shape[-1]
     targets = pose.inputs.get("targets")
     if targets is not None:
         changed["targets"] = (targets + 1) % classes if pose.has_labels else np.roll(targets, 1, -1)
     weights = pose.options.get("class_weights")
-    return {"other": pose.having({} if weights is None else {"class_weights": np.roll(weights, 1)}, **changed)}
+    turned = pose.having({} if weights is None else {"class_weights": np.roll(weights, 1)}, **changed)
+    if pose.loss in ("softmax", "log_softmax") and pose.cotangent is not None:
+        turned = replace(turned, cotangent=np.roll(pose.cotangent, 1, -1))
+    return {"other": turned}
 
 
 def _turned_back(a: Answered) -> Iterator[Equation]:
@@ -287,6 +291,7 @@ def _a_quarter_of_the_way(a: Answered) -> Iterator[Equation]:
 
 def _reductions(pose: Pose) -> Parts:
     pose.unreduced()
+    pose.needs("reduction" in pose.options, "speaks of losses, which can be reduced")
     pose.needs("class_weights" not in pose.options, "the mean divides by the number of losses")
     return {"sum": pose.having({"reduction": "sum"}), "mean": pose.having({"reduction": "mean"})}
 
@@ -300,6 +305,7 @@ def _reduced_alike(a: Answered) -> Iterator[Equation]:
 
 def _batches(pose: Pose) -> Parts:
     pose.unreduced()
+    pose.needs("reduction" in pose.options, "speaks of losses, which can be reduced")
     pose.needs(len(pose.rows) > 1 and not pose.options.get("sample_weights"), "speaks of several rows")
     tail = {n: v[1:] for n, v in pose.inputs.items()}
     return {"other": pose.having({"reduction": "sum"}), "tail": pose.having({"reduction": "sum"}, **tail)}
@@ -314,7 +320,7 @@ def _concatenated(a: Answered) -> Iterator[Equation]:
 
 def _more_axes(pose: Pose) -> Parts:
     _labels(pose)
-    pose.needs("ignore_index" not in pose.options, "no row is left out")
+    pose.needs(not {"ignore_index", "sample_weights"} & set(pose.options), "no row is left out or weighed")
     classes_second = np.ascontiguousarray(pose.rows.T)[None]
     turned = pose.having({"axis": 1}, logits=classes_second, targets=pose.inputs["targets"][None])
     return {"other": replace(turned, cotangent=None if pose.cotangent is None else pose.cotangent[None])}
