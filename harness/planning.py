@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from harness.adapters.base import Description
+from harness.floats import FORMATS
 from harness.judgement.relations import BASE, RELATIONS, Inexpressible, Pose, case_of, pose_of
 from harness.judgement.truth import aspects
 from harness.records import Cell
@@ -42,8 +45,14 @@ def posed(case: Case, dtype: str) -> Pose:
 
 def parts_of(case: Case, dtype: str, relation: str) -> dict[str, Case]:
     """The calls of a relation besides the case itself; Inexpressible where it says nothing about the case."""
-    parts = RELATIONS[relation].parts(posed(case, dtype))
-    return {part: case_of(pose, case, f"{relation}/{part}") for part, pose in parts.items()}
+    pose = posed(case, dtype)
+    moderate = float(np.sqrt(FORMATS[dtype].largest))
+    for name, values in pose.inputs.items():
+        # What is infinite, or overflows when two are added, is a matter of the truth and not of a relation.
+        if values.dtype.kind == "f" and not bool((np.abs(values) <= moderate).all()):
+            raise Inexpressible(f"{name} hold what is not finite, or near overflow")
+    parts = RELATIONS[relation].parts(pose)
+    return {part: case_of(changed, case, f"{relation}/{part}") for part, changed in parts.items()}
 
 
 @dataclass(frozen=True)

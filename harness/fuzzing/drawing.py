@@ -37,7 +37,7 @@ _SPECIAL = (float("inf"), float("-inf"), float("nan"))
 _PROBABILITIES = (0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.9)
 _TINY = (0.0, 1.0, 1e-310, 1e-40, 1e-20, 1e-13, 1e-12, 1e-10, 1e-8, 1e-7, 9e-8, 1e-4, 1 - 1e-7, 1 - 1e-3, 0.999)
 _LOGS = (-0.5, -1.0, -2.0, -0.25, 0.0, -16.0, -100.0, -1e4, float("-inf"))
-_LOGS_OF_TARGETS = (-0.5, -1.0, -2.0, -0.25, -16.0, float("-inf"))
+_LOGS_OF_TARGETS = (-0.5, -1.0, -2.0, -0.25, -8.0, float("-inf"))
 _WEIGHTS = (1.0, 2.0, 0.5, 0.0, 3.0, 0.25)
 _WRONG_LABELS = (-1, -100, 255, 2**32, 2**32 + 1, -(2**32))
 """Labels no small number of classes holds: the last of Python's indexing, the default of ignore_index, wrapping."""
@@ -90,7 +90,9 @@ _KINDS = {
 _LOGIT_KIND = st.sampled_from(("ordinary", "ordinary", "ties", "large", "large", "huge", "special", "shifted", "ends"))
 
 
-def _logit_rows(draw: Any, shape: tuple[int, ...], dtype: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _logit_rows(
+    draw: Any, shape: tuple[int, ...], dtype: str, reduction: str = "none"
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     kind = draw(_LOGIT_KIND)
     fmt = FORMATS[dtype]
     match kind:
@@ -102,7 +104,11 @@ def _logit_rows(draw: Any, shape: tuple[int, ...], dtype: str) -> np.ndarray[Any
             values = _filled(draw, shape, ends)
         case _:
             values = _filled(draw, shape, _KINDS[kind])
-    return rounded(values.reshape(shape), fmt)
+    if reduction != "none":
+        # A sum that overflows though its mean does not is every implementation's, and drawn by `_long` on purpose.
+        far = np.isfinite(values) & (np.abs(values) > fmt.largest / 16)
+        values = np.where(far, np.sign(values) * fmt.largest / 16, values)
+    return rounded(values, fmt)
 
 
 _SHAPES = st.sampled_from(((4, 3), (4, 3), (4, 3), (1, 3), (4, 2), (2, 3, 2)))
@@ -266,7 +272,7 @@ def _softmax_cross_entropy(draw: Any) -> Case:
         options["axis"] = 1
     if smoothing_is_wrong:
         options["label_smoothing"], raises = draw(_any((-0.1, 1.5))), "invalid_option"
-    logits = _spec(_logit_rows(draw, shape, dtype), layout=draw(_LAYOUT))
+    logits = _spec(_logit_rows(draw, shape, dtype, options["reduction"]), layout=draw(_LAYOUT))
     cotangent = None if raises else _cotangent(draw, options, rows)
     inputs = {"logits": logits, "targets": targets}
     return _case(draw, "softmax_cross_entropy", dtype, inputs, options, raises, cotangent)
@@ -290,7 +296,7 @@ def _activation(draw: Any, loss: str) -> Case:
 
 
 def _probability_rows(
-    draw: Any, shape: tuple[int, ...], dtype: str, *, normalised: bool
+    draw: Any, shape: tuple[int, ...], dtype: str, *, normalised: bool, weights: bool = False
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     kind = draw(st.sampled_from(("ordinary", "ordinary", "tiny", "certain")))
     if kind == "certain":
@@ -299,6 +305,9 @@ def _probability_rows(
     values = _filled(draw, shape, (*_PROBABILITIES, *(_TINY if kind == "tiny" else ())))
     if normalised and kind == "ordinary":
         values = values / values.sum(-1, keepdims=True)
+    if weights:
+        # A weight that is subnormal underflows when it is divided by N, in every implementation.
+        values = np.where(values < 64 * FORMATS["float16"].smallest_normal, 0.0, values)
     return rounded(values, FORMATS[dtype])
 
 
@@ -318,7 +327,7 @@ def _categorical_cross_entropy(draw: Any) -> Case:
 @st.composite
 def _cross_entropy(draw: Any) -> Case:
     dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
-    targets = _probability_rows(draw, shape, dtype, normalised=True)
+    targets = _probability_rows(draw, shape, dtype, normalised=True, weights=True)
     probabilities = _probability_rows(draw, shape, dtype, normalised=True)
     inputs = {"targets": _spec(targets), "probabilities": _spec(probabilities)}
     return _case(draw, "cross_entropy", dtype, inputs, _reduction(draw))
@@ -336,7 +345,7 @@ def _kl_divergence(draw: Any) -> Case:
     dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
     options: dict[str, Any] = {"reduction": draw(st.sampled_from(("none", "none", "sum", "mean", "batchmean")))}
     logs = _filled(draw, shape, _LOGS)
-    targets = _probability_rows(draw, shape, dtype, normalised=True)
+    targets = _probability_rows(draw, shape, dtype, normalised=True, weights=True)
     if draw(_PERHAPS):
         options["log_target"] = True
         logs_of = _filled(draw, shape, _LOGS_OF_TARGETS)
@@ -385,7 +394,7 @@ def _binary_with_logits(draw: Any) -> Case:
     elif draw(_PERHAPS):
         options["sample_weights"] = _spec(_filled(draw, shape, _WEIGHTS))
         _denominator(draw, options)
-    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype)), "targets": targets}
+    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype, options["reduction"])), "targets": targets}
     cotangent = _cotangent(draw, options, shape)
     return _case(draw, "binary_cross_entropy_with_logits", dtype, inputs, options, None, cotangent)
 
@@ -409,7 +418,7 @@ def _binary_focal(draw: Any) -> Case:
     if draw(_PERHAPS):
         options["alpha"] = draw(_any((0.25, 0.5)))
     targets = _filled(draw, shape, (0.0, 1.0))
-    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype)), "targets": _spec(targets)}
+    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype, options["reduction"])), "targets": _spec(targets)}
     return _case(draw, "binary_focal", dtype, inputs, options)
 
 
@@ -418,7 +427,10 @@ def _categorical_focal(draw: Any) -> Case:
     dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
     options: dict[str, Any] = {**_reduction(draw), "gamma": draw(_any((0.0, 0.5, 2.0)))}
     labels = _filled(draw, shape[:1], range(shape[1]))
-    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype)), "targets": _spec(np.eye(shape[1])[labels])}
+    inputs = {
+        "logits": _spec(_logit_rows(draw, shape, dtype, options["reduction"])),
+        "targets": _spec(np.eye(shape[1])[labels]),
+    }
     return _case(draw, "categorical_focal", dtype, inputs, options)
 
 

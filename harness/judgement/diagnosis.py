@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.floats import FORMATS
+from harness.floats import FORMATS, FloatFormat
 from harness.judgement.agreement import Floats, Target, compare
 from harness.judgement.truth import Convention, TruthTable
 
@@ -28,6 +29,10 @@ class Candidate:
     says: str
     convention: Convention | None = None
     options: Mapping[str, Any] | None = None
+    inputs: Mapping[str, NDArray[Any]] | None = None
+    """Inputs that are other than those given: softmax applied twice, labels counted from one."""
+    unit_cotangent: bool = False
+    """Whether the upstream gradient is taken to be 1."""
 
 
 _DENOMINATORS = {
@@ -90,10 +95,80 @@ def candidates(table: TruthTable) -> Iterator[Candidate]:
     for reduction in ("sum", "mean"):
         if options.get("reduction") not in (None, reduction):
             yield Candidate(f"computed as if the reduction were {reduction}", options={"reduction": reduction})
+    if options.get("class_weights") is not None:
+        squared = np.square(options["class_weights"])
+        yield Candidate("class weights enter twice", options={"class_weights": squared})
+    yield from _changed_inputs(table)
     axis = options.get("axis", -1)
     for other_axis in (0, 1, -1):
         if axis != other_axis and table.loss not in _NO_AXIS:
             yield Candidate(f"computed along axis {other_axis}", options={"axis": other_axis})
+
+
+def _changed_inputs(table: TruthTable) -> Iterator[Candidate]:
+    """Computations of the right formula on other inputs than those given."""
+    inputs, options = table.inputs, table.options
+    if table.cotangent is not None:
+        yield Candidate("the upstream gradient is taken to be 1", unit_cotangent=True)
+    logits, targets = inputs.get("logits"), inputs.get("targets")
+    if logits is not None and table.loss not in _BINARY and logits.ndim:
+        yield Candidate("softmax applied to its own result", inputs={"logits": _softmax(logits, options)})
+        yield Candidate("the logits have the opposite sign", inputs={"logits": -logits})
+        for bound in (20.0, 30.0, 50.0, 80.0, 88.0, 100.0):
+            if bool((np.abs(logits) > bound).any()):
+                yield Candidate(f"logits are clamped to ±{bound:g}", inputs={"logits": np.clip(logits, -bound, bound)})
+    if targets is not None and targets.dtype.kind == "i" and targets.size and bool((targets >= 1).all()):
+        yield Candidate("labels are counted from one", inputs={"targets": targets - 1})
+    if targets is not None and targets.dtype.kind == "f":
+        if table.loss in _BINARY:
+            yield Candidate("targets are taken as 1 − t", inputs={"targets": 1.0 - targets})
+        scores = next((n for n in ("probabilities", "log_probabilities") if n in inputs), None)
+        if scores == "probabilities" and inputs[scores].shape == targets.shape:
+            swapped = {"targets": inputs[scores], scores: targets}
+            yield Candidate("targets and predictions are swapped", inputs=swapped)
+    smoothing = options.get("label_smoothing")
+    if smoothing and table.loss in _BINARY and targets is not None:
+        spread = targets * (1 - smoothing) + smoothing
+        yield Candidate(
+            "binary smoothing adds ε instead of ε/2", options={"label_smoothing": None}, inputs={"targets": spread}
+        )
+    gamma = options.get("gamma")
+    if gamma is not None:
+        for other, says in ((0.0, "there is no focal weight"), (gamma + 1.0, "the focal exponent is γ + 1")):
+            yield Candidate(says, options={"gamma": other})
+    alpha = options.get("alpha")
+    if isinstance(alpha, float | int):
+        yield Candidate("α and 1 − α are swapped", options={"alpha": 1.0 - alpha})
+    first = next(iter(inputs.values()))
+    if first.ndim and first.shape[0] > 1 and all(v.ndim and v.shape[0] == first.shape[0] for v in inputs.values()):
+        weights = options.get("sample_weights")
+        kept = {"sample_weights": weights[:1]} if isinstance(weights, np.ndarray) and weights.ndim else None
+        one = {name: values[:1] for name, values in inputs.items()}
+        yield Candidate("only the first sample is looked at", options=kept, inputs=one)
+
+
+def _softmax(logits: NDArray[Any], options: Mapping[str, Any]) -> NDArray[Any]:
+    axis = options.get("axis", -1)
+    with np.errstate(all="ignore"):
+        powers = np.exp(logits - logits.max(axis, keepdims=True))
+        result: NDArray[Any] = powers / powers.sum(axis, keepdims=True)
+    return result
+
+
+def _rearranged(got: Floats, truth: Target, fmt: FloatFormat, *, flush_to_zero: bool) -> str | None:
+    """The right numbers in another order, or some with the other sign."""
+    if got.ndim == 0 or not bool(np.isfinite(got).all() and np.isfinite(truth.hi).all()):
+        return None
+
+    def is_right(numbers: Floats) -> bool:
+        return compare(numbers, truth, fmt, flush_to_zero=flush_to_zero).agrees
+
+    for axis, name in ((-1, "classes"), (0, "samples")):
+        if got.shape[axis] > 1 and is_right(np.flip(got, axis)):
+            return f"the right numbers, with the {name} in reverse"
+    if is_right(np.copysign(got, truth.hi)):
+        return "the right magnitudes, some with the wrong sign"
+    return None
 
 
 _LOGARITHM_OF_INPUT = frozenset({"entropy", "cross_entropy", "categorical_cross_entropy", "binary_cross_entropy"})
@@ -101,20 +176,42 @@ _BINARY = frozenset({"binary_cross_entropy", "binary_cross_entropy_with_logits",
 _NO_AXIS = _BINARY | {"linear_cross_entropy"}
 
 
-def diagnose(got: Floats, aspect: str, truth: Target, table: TruthTable, *, flush_to_zero: bool) -> str:
-    """One sentence: what makes the truth equal to `got`, or that nothing tried does."""
+def diagnose(
+    got: Floats,
+    aspect: str,
+    truth: Target,
+    table: TruthTable,
+    *,
+    flush_to_zero: bool,
+    computed_in: str | None = None,
+) -> str:
+    """One sentence: what makes the truth equal to `got`, or that nothing tried does.
+
+    `computed_in` names another format in which `got` is right. Where that format is coarser it is said only after the
+    lattice has been searched with the budget of the case's own: a coarse format forgives most mistakes.
+    """
     fmt = FORMATS[table.dtype]
     simple = _simple(got, truth)
     if simple is not None:
         return simple
+    elsewhere = f"right for the inputs as {computed_in}: computed in {computed_in}"
+    if computed_in is not None and FORMATS[computed_in].eps < fmt.eps:
+        return elsewhere
     for candidate in candidates(table):
-        other = table.ordinary(candidate.convention, candidate.options).get(aspect)
+        other = table.ordinary(
+            candidate.convention, candidate.options, candidate.inputs, unit_cotangent=candidate.unit_cotangent
+        ).get(aspect)
         if other is None or other.shape != got.shape:
             continue
         with np.errstate(invalid="ignore"):
             gauge = np.maximum(truth.gauge, np.where(np.isfinite(other), np.abs(other), 0.0))
         if compare(got, Target(other, np.zeros_like(other), gauge), fmt, flush_to_zero=flush_to_zero).agrees:
             return candidate.says
+    turned = _rearranged(got, truth, fmt, flush_to_zero=flush_to_zero)
+    if turned is not None:
+        return turned
+    if computed_in is not None:
+        return elsewhere
     factor = _factor(got, truth, table)
     if factor is not None:
         return factor

@@ -116,21 +116,29 @@ class TruthTable:
             self._in_format[name] = table
         return self._in_format[name]
 
-    def ordinary(self, convention: Convention | None, options: Mapping[str, Any] | None) -> Mapping[str, Floats]:
+    def ordinary(
+        self,
+        convention: Convention | None,
+        options: Mapping[str, Any] | None,
+        inputs: Mapping[str, NDArray[Any]] | None = None,
+        *,
+        unit_cotangent: bool = False,
+    ) -> Mapping[str, Floats]:
         """The results by aspect in ordinary float64 under another convention or other options; {} where it refuses.
 
         For the search of explanations, which asks for dozens of alternatives and needs no more digits than float64.
         """
-        key = repr((convention, options))
+        changed = {name: values.tobytes() for name, values in (inputs or {}).items()}
+        key = repr((convention, options, changed, unit_cotangent))
         if key not in self._ordinary:
             chosen = {n: v for n, v in {**self.options, **(options or {})}.items() if v is not None}
             try:
                 evaluation = reference.evaluate_plain(
                     self.loss,
-                    self.inputs,
+                    {**self.inputs, **(inputs or {})},
                     chosen,
                     in_dtype(convention, self.dtype),
-                    cotangent=self.cotangent,
+                    cotangent=None if unit_cotangent else self.cotangent,
                     differentiate=self.differentiate,
                 )
             except (ValueError, KeyError, IndexError, TypeError):

@@ -238,11 +238,7 @@ def _against_truth(
     if known.verdict == "known" or not subject.searches:
         return known
     # The search for a cause costs many evaluations of the reference: only what nothing explains yet is worth it.
-    cause = (
-        diagnose(got, aspect, target, subject.table, flush_to_zero=subject.flush_to_zero)
-        if other is None
-        else f"right for the inputs as {other}: computed in {other}"
-    )
+    cause = diagnose(got, aspect, target, subject.table, flush_to_zero=subject.flush_to_zero, computed_in=other)
     wrong = replace(wrong, explanation=f"{difference}; {cause}")
     return _explained(subject, aspect, wrong, replace(observed, diagnosis=cause), ledger)
 

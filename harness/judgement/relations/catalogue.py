@@ -36,15 +36,11 @@ class Relation:
     equations: Callable[[Answered], Iterator[Equation]]
 
 
-def _same(a: Answered, part: str = "other", *, exactly: bool = False) -> Iterator[Equation]:
+def _same(a: Answered, part: str = "other") -> Iterator[Equation]:
     """Value and gradients of a part are those of the base."""
-    yield Equation("value", a.values[part], a.values[BASE], None if exactly else a.gauge)
+    yield Equation("value", a.values[part], a.values[BASE], a.gauge)
     for name, (left, right), gauge in a.slopes(part, BASE):
-        yield Equation(f"gradient of {name}", left, right, None if exactly else gauge)
-
-
-def _identical(a: Answered) -> Iterator[Equation]:
-    yield from _same(a, exactly=True)
+        yield Equation(f"gradient of {name}", left, right, gauge)
 
 
 def _classifying(pose: Pose) -> None:
@@ -73,13 +69,17 @@ def _shifted(pose: Pose) -> Parts:
 
 def _classes_turned(pose: Pose) -> Parts:
     pose.needs(pose.loss not in BINARY and pose.rows.ndim == 2, "speaks of rows of classes")
+    pose.needs("ignore_index" not in pose.options, "no class is ignored")
     changed: dict[str, Any] = {pose.scores: np.roll(pose.rows, 1, -1)}
     classes = pose.rows.shape[-1]
     targets = pose.inputs.get("targets")
     if targets is not None:
         changed["targets"] = (targets + 1) % classes if pose.has_labels else np.roll(targets, 1, -1)
     weights = pose.options.get("class_weights")
-    return {"other": pose.having({} if weights is None else {"class_weights": np.roll(weights, 1)}, **changed)}
+    turned = pose.having({} if weights is None else {"class_weights": np.roll(weights, 1)}, **changed)
+    if pose.loss in ("softmax", "log_softmax") and pose.cotangent is not None:
+        turned = replace(turned, cotangent=np.roll(pose.cotangent, 1, -1))
+    return {"other": turned}
 
 
 def _turned_back(a: Answered) -> Iterator[Equation]:
@@ -291,6 +291,7 @@ def _a_quarter_of_the_way(a: Answered) -> Iterator[Equation]:
 
 def _reductions(pose: Pose) -> Parts:
     pose.unreduced()
+    pose.needs("reduction" in pose.options, "speaks of losses, which can be reduced")
     pose.needs("class_weights" not in pose.options, "the mean divides by the number of losses")
     return {"sum": pose.having({"reduction": "sum"}), "mean": pose.having({"reduction": "mean"})}
 
@@ -304,6 +305,7 @@ def _reduced_alike(a: Answered) -> Iterator[Equation]:
 
 def _batches(pose: Pose) -> Parts:
     pose.unreduced()
+    pose.needs("reduction" in pose.options, "speaks of losses, which can be reduced")
     pose.needs(len(pose.rows) > 1 and not pose.options.get("sample_weights"), "speaks of several rows")
     tail = {n: v[1:] for n, v in pose.inputs.items()}
     return {"other": pose.having({"reduction": "sum"}), "tail": pose.having({"reduction": "sum"}, **tail)}
@@ -318,7 +320,7 @@ def _concatenated(a: Answered) -> Iterator[Equation]:
 
 def _more_axes(pose: Pose) -> Parts:
     _labels(pose)
-    pose.needs("ignore_index" not in pose.options, "no row is left out")
+    pose.needs(not {"ignore_index", "sample_weights"} & set(pose.options), "no row is left out or weighed")
     classes_second = np.ascontiguousarray(pose.rows.T)[None]
     turned = pose.having({"axis": 1}, logits=classes_second, targets=pose.inputs["targets"][None])
     return {"other": replace(turned, cotangent=None if pose.cotangent is None else pose.cotangent[None])}
@@ -437,7 +439,7 @@ _ALL = (
     Relation("padding", "a class of logit −inf changes nothing", GAUGE, _padded, _without_padding),
     Relation("split-class", "a class at x is two classes at x − ln 2", GAUGE, _split, _unsplit),
     Relation("weights-times-four", "weights times 4 give losses times 4", BITWISE, _weights_doubled, _four_times),
-    Relation("unit-weights", "weights of 1 are no weights", BITWISE, _unit_weights, _identical),
+    Relation("unit-weights", "weights of 1 are no weights", GAUGE, _unit_weights, _same),
     Relation("weight-zero-deletes", "a row of weight 0 is a deleted row", GAUGE, _weight_zero, _as_deleted),
     Relation("ignoring-deletes", "an ignored row is a deleted row", GAUGE, _ignored, _as_deleted),
     Relation(
