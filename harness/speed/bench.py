@@ -38,10 +38,6 @@ YARDSTICK = "numpy"
 
 MACHINE = Implementation("machine", "harness.adapters.machine:Machine")
 
-DISTURBED = 0.2
-"""A block is disturbed where the processor worked for less of the wall time than this below one thread's worth: the
-worker was waiting for the core. Our own blocks of arithmetic, undisturbed, come within a twentieth."""
-
 SLOWEST = 8.0
 """Seconds of a call beyond which there are no rounds: a set would be spent on waiting for one implementation."""
 
@@ -55,7 +51,10 @@ class Effort:
     sets: int = judging.FEWEST_PAIRS
     """Sets of processes."""
     rounds: int = 6
-    """Most rounds in a set."""
+    """Rounds in a set, where all that take part can afford them."""
+    seconds: float = 1.0
+    """Of a set for one workload and pass: few implementations have more rounds than `rounds` in that time."""
+    most_rounds: int = 24
     block_seconds: float = 0.015
     """Length of a block where a call is shorter: long against the clock and the scheduler's tick, short against the
     drift of a shared machine."""
@@ -124,6 +123,8 @@ class Found:
     yardstick: list[list[Block]] = field(default_factory=list)
     """Of the yardstick, in the same rounds."""
     calls: int = 0
+    seconds: float = 0.0
+    """Of a call, roughly: what the number of calls in a block is chosen by."""
     slow: bool = False
 
 
@@ -220,11 +221,19 @@ class Session:
             for player, worker in ready.items()
         ] + machine
         effort = self._bench.effort
+        affordable = int(effort.seconds / (effort.block_seconds * len(schedule)))
+        rounds = max(effort.rounds, min(effort.most_rounds, affordable))
         counts = {}
-        for name, _, found in schedule:
-            seconds = min(p["second_call"] for p in found.preparations if "second_call" in p)
-            found.calls = found.calls or plan.calls_per_block(seconds, effort.block_seconds)
-            counts[name] = plan.round_count(seconds, effort.block_seconds, effort.rounds, effort.budget)
+        for name, run, found in schedule:
+            if not found.seconds:
+                found.seconds = min(p["second_call"] for p in found.preparations if "second_call" in p)
+                try:
+                    found.seconds = _calibrated(run, found.seconds, effort.block_seconds)
+                except WorkerLostError as lost:
+                    found.verdict, found.explanation = "crashed", str(lost)
+                found.calls = plan.calls_per_block(found.seconds, effort.block_seconds)
+            seconds = found.seconds
+            counts[name] = plan.round_count(seconds, effort.block_seconds, rounds, effort.budget)
             found.blocks.append([])
         # All take part in as many rounds as the slowest can afford: what is compared was measured in the same rounds.
         count = min(counts.values(), default=0)
@@ -379,21 +388,20 @@ class Session:
             "system_seconds": statistics.median(b.system for b in blocks) / calls,
             "page_faults": statistics.median(b.page_faults for b in blocks) / calls,
             "peak_mib": max(b.peak_bytes for b in blocks) / 2**20,
-            "disturbed": sum(1 for b in blocks if b.cpu < (1 - DISTURBED) * b.wall) / len(blocks),
+            "disturbed": sum(1 for b in blocks if not judging.is_calm(b.cpu, b.wall)) / len(blocks),
             "calls_per_block": calls,
             "blocks": len(blocks),
             "pairs": len(found.blocks),
         }
-        ratios = [
-            judging.pair_ratio(
-                judging.round_ratios([b.wall / b.calls for b in mine], [b.wall / b.calls for b in theirs])
-            )
-            for mine, theirs in zip(found.blocks, found.yardstick, strict=True)
-            if theirs
+        pairs = [
+            _pair(mine, theirs) for mine, theirs in zip(found.blocks, found.yardstick, strict=True) if mine and theirs
         ]
-        if not ratios:
+        if not pairs:
             return figures
-        verdict, interval = judging.judge(ratios)
+        ratios = [ratio for ratio, _ in pairs]
+        disturbed = sum(1 for _, calm in pairs if not calm) > len(pairs) / 2
+        verdict, interval = judging.judge(ratios, disturbed=disturbed)
+        figures |= {"mostly_disturbed": disturbed}
         figures |= {"ratios": ratios, "verdict": verdict}
         if interval is not None:
             figures |= {"ratio": interval.ratio}
@@ -449,6 +457,29 @@ def _key(task: Task, player: Player) -> str:
 
 def _timing(worker: TimedWorker, name: str) -> Callable[[int], Block]:
     return lambda calls: worker.time(name, calls)
+
+
+def _calibrated(run: Callable[[int], Block], second_call: float, block_seconds: float) -> float:
+    """Seconds of a call, the least of some blocks: a single call may have been interrupted, or still been warming up.
+
+    Blocks of one implementation that were too short by a tenth would be slower than another's for that reason alone.
+    """
+    if second_call >= block_seconds:
+        return second_call
+    calls, least = 1, second_call
+    while calls * least < block_seconds / 2:
+        calls = max(calls + 1, plan.calls_per_block(least, block_seconds))
+        block = run(calls)
+        least = min(least, block.wall / calls)
+    return min(least, *(b.wall / b.calls for b in (run(calls), run(calls))))
+
+
+def _pair(mine: Sequence[Block], theirs: Sequence[Block]) -> tuple[float, bool]:
+    """The ratio of one set of processes, from its calm rounds where there are any, and whether there are."""
+    calm = judging.calm_rounds(*([judging.is_calm(b.cpu, b.wall) for b in blocks] for blocks in (mine, theirs)))
+    chosen = calm or tuple(range(len(mine)))
+    numerators, denominators = ([blocks[i].wall / blocks[i].calls for i in chosen] for blocks in (mine, theirs))
+    return judging.pair_ratio(judging.round_ratios(numerators, denominators)), bool(calm)
 
 
 def _per_call(found: Found) -> float:

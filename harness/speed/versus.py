@@ -54,5 +54,7 @@ def _change(key: tuple[str, str, str, str, str, str], old: Speed, new: Speed, th
     if not before or len(before) != len(after):
         why = " and ".join(f"{side}: {s.figures.get('judged')}" for side, s in ((OLD, old), (NEW, new)))
         return SpeedChange(key, "not comparable", None, why)
-    verdict, interval = judge([b / a for a, b in zip(before, after, strict=True)], threshold=threshold)
+    disturbed = any(s.figures.get("mostly_disturbed") for s in (old, new))
+    quotients = [b / a for a, b in zip(before, after, strict=True)]
+    verdict, interval = judge(quotients, threshold=threshold, disturbed=disturbed)
     return SpeedChange(key, verdict, interval)
