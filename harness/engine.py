@@ -211,6 +211,7 @@ def _described(case: Case, evaluated: Evaluated) -> dict[str, Any]:
         "tags": list(case.tags),
         "inputs": {name: describe_array(spec) for name, spec in case.inputs.items()},
         "options": {n: describe_array(v) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
+        "vector": None if case.vector is None else describe_array(case.vector),
         "source": None if case.source is None else {"document": case.source.document, "section": case.source.section},
         "file": case.location.file,
         "line": case.location.line,
@@ -251,7 +252,7 @@ def exact_truth(case: Case, evaluated: Evaluated) -> dict[str, Any] | None:
         return None
     truth = truth_table(case, dtype, realize, evaluated).under()
     shown: dict[str, Any] = {"dtype": dtype}
-    for aspect in aspects(case.differentiate):
+    for aspect in aspects(case.differentiate, twice=case.vector is not None):
         target = truth.targets.get(aspect)
         if target is not None:
             first = zip(target.hi.ravel()[:LARGEST_SHOWN], target.lo.ravel()[:LARGEST_SHOWN], strict=True)

@@ -32,6 +32,7 @@ def truth_table(
         dtype=dtype,
         differentiate=case.differentiate,
         cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
+        vector=None if case.vector is None else realize(case.vector, dtype),
         evaluated=evaluated,
         exact=exact,
     )

@@ -168,6 +168,7 @@ def _call(case: Case, dtype: str) -> Call:
         dtype=dtype,
         differentiate=case.differentiate,
         cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
+        vector=None if case.vector is None else realize(case.vector, dtype),
     )
 
 

@@ -30,6 +30,9 @@ class Returned:
     gradients: Mapping[str, Array] = field(default_factory=dict)
     gradient_error: Raised | None = None
     """Raised while differentiating, where the value could be computed."""
+    hessian_vector: Array | None = None
+    hessian_error: Raised | None = None
+    """Raised while differentiating a second time, where the first derivative could be computed."""
     convention: Mapping[str, Any] | None = None
     computed_with: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -90,7 +90,7 @@ def questions(
             continue
         for dtype in dtypes:
             if dtype not in description.dtypes:
-                for aspect in aspects(case.differentiate):
+                for aspect in aspects(case.differentiate, twice=case.vector is not None):
                     yield unsupported(case, implementation, modes[0], dtype, aspect, f"takes no {dtype}")
                 continue
             for mode in modes:

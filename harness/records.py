@@ -70,7 +70,9 @@ class Cell:
     mode: str
     dtype: str
     aspect: str
-    """value; gradient (with respect to the loss's first differentiated input); gradient/NAME for any other input."""
+    """value; gradient (with respect to the loss's first differentiated input); gradient/NAME for any other input;
+    hessian_vector (the Hessian with respect to that same first input, times the vector of the case); mode_agreement;
+    relation/NAME."""
     verdict: str
     outcome: Mapping[str, Any]
     """{"kind": "value"} with dtype, shape and digest (sha256 of the bits), or {"kind": "raises", "error", "type",

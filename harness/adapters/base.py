@@ -70,6 +70,9 @@ class Call:
     """Names of the inputs to differentiate with respect to."""
     cotangent: Array | None = None
     """What the value is multiplied with (elementwise, then summed) before differentiating; None: all ones."""
+    vector: Array | None = None
+    """Where given, the product of the Hessian with this vector is asked for besides: the derivative, along the vector,
+    of the gradient with respect to the first of `differentiate`, which has its shape."""
 
     def refuse_options_except(self, *understood: str) -> None:
         """Raise `Unsupported` naming the first option that is not among `understood`."""
@@ -89,6 +92,10 @@ class Answer:
     """By name of the input. One that was asked for and is absent counts as unsupported."""
     gradient_error: BaseException | None = None
     """What was raised while differentiating, where the value itself could be computed."""
+    hessian_vector: Array | None = None
+    """The product of the Hessian with `Call.vector`. Absent though asked for counts as unsupported."""
+    hessian_error: BaseException | None = None
+    """What was raised while differentiating a second time, where the first derivative could be computed."""
     convention: Mapping[str, Any] | None = None
     """The documented convention under which this implementation computes this very call, where it is not the plain
     mathematics: {"clip": 1e-7}, {"log_clamp": -100.0, "gradient_clamp": 1e-12}, {"denominator": "count"}. The names

@@ -6,7 +6,7 @@ Imports NumPy, JAX and the adapter contract only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -84,6 +84,8 @@ class Runner:
         """The value, and the gradients asked for: `jax.vjp` applied to the cotangent (all ones where there is none)."""
         given, cotangent = _operands(call)
         asked = _asked(call, given)
+        if call.vector is not None and asked:
+            return self._run_twice(call, recipe, given, cotangent, asked)
         try:
             value, gradients = self._staged(call, recipe, asked, _work(recipe, asked))(given, cotangent)
         except Exception as error:  # what the value alone does decides whether this is a failure of the gradient
@@ -92,6 +94,18 @@ class Runner:
             value = self._staged(call, recipe, (), _work(recipe, ()))(given, None)[0]
             return self._answer(recipe, value, {}, error)
         return self._answer(recipe, value, gradients)
+
+    def _run_twice(self, call: Call, recipe: Recipe, given: Named, cotangent: Any, asked: tuple[str, ...]) -> Answer:
+        """Second derivatives too: `jax.jvp` of the gradient, forward over reverse, as JAX's documentation advises."""
+        assert call.vector is not None
+        first = call.differentiate[0]
+        try:
+            work = self._staged(call, recipe, ("twice", *asked), _work_twice(recipe, asked, first))
+            value, gradients, product = work(given, cotangent, to_jax(call.vector))
+        except Exception as error:  # what the first derivatives do decides whether this is a failure of the second
+            once = self.run(replace(call, vector=None), recipe)
+            return replace(once, hessian_error=error)
+        return replace(self._answer(recipe, value, gradients), hessian_vector=from_jax(product))
 
     def prepare(self, call: Call, recipe: Recipe) -> Prepared:
         """The same work on arrays that are there, until its results are: JAX returns before it has computed."""
@@ -103,7 +117,7 @@ class Runner:
             answer=lambda result: self._answer(recipe, *result),
         )
 
-    def _staged(self, call: Call, recipe: Recipe, asked: tuple[str, ...], function: Callable[[Named, Any], Any]) -> Any:
+    def _staged(self, call: Call, recipe: Recipe, asked: tuple[str, ...], function: Callable[..., Any]) -> Any:
         if call.mode != "jit":
             return function
         # jax.jit tells shapes and dtypes apart itself, but only for one and the same function; a recipe may be made
@@ -143,6 +157,23 @@ def _work(recipe: Recipe, asked: tuple[str, ...]) -> Callable[[Named, Any], Any]
         rest = {n: a for n, a in named.items() if n not in asked}
         value, pull = jax.vjp(lambda wanted: recipe.compute({**rest, **wanted}), {n: named[n] for n in asked})
         return value, pull(jnp.ones_like(value) if upstream is None else upstream.astype(value.dtype))[0]
+
+    return differentiated
+
+
+def _work_twice(recipe: Recipe, asked: tuple[str, ...], first: str) -> Callable[[Named, Any, Any], Any]:
+    """The same, and the derivative of the gradient with respect to the input `first` along a vector."""
+    once = _work(recipe, asked)
+
+    def differentiated(named: Named, upstream: Any, vector: Any) -> Any:
+        def of_first(x: Any) -> Any:
+            value, gradients = once({**named, first: x}, upstream)
+            return gradients[first], (value, gradients)
+
+        _, product, (value, gradients) = jax.jvp(
+            of_first, (named[first],), (vector.astype(named[first].dtype),), has_aux=True
+        )
+        return value, gradients, product
 
     return differentiated
 

@@ -46,12 +46,15 @@ class NumPy:
             {name: _numbers(option) for name, option in call.options.items()},
             cotangent=None if call.cotangent is None else call.cotangent.to_float64(),
             differentiate=differentiable,
+            vector=None if call.vector is None else call.vector.to_float64(),
             dtype=np.dtype(call.dtype),
         )
+        product = evaluation.hessian_vector
         return Answer(
             value=_array(evaluation.value),
             function="reference.evaluate_plain",
             gradients={name: _array(gradient) for name, gradient in evaluation.gradients.items()},
+            hessian_vector=None if product is None else _array(product),
         )
 
 
@@ -79,7 +82,7 @@ def _in_blocks(
     call: Call, differentiable: tuple[str, ...], empty: Callable[[tuple[int, ...], Any], NDArray[Any]]
 ) -> Answer | None:
     """The answer of the blocked formulas, where they cover the call."""
-    if differentiable not in ((), ("logits",)):
+    if differentiable not in ((), ("logits",)) or call.vector is not None:
         return None
     found = evaluate_blocked(
         call.loss,

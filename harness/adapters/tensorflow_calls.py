@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from harness.adapters.base import Answer, Array, Call, Prepared
 Tensors = Mapping[str, Any]
 Compute = Callable[[Tensors], Any]
 """A loss of the inputs (and options that are arrays), by name."""
-Step = Callable[[Tensors, Any], tuple[Any, Mapping[str, Any]]]
+Step = Callable[..., tuple[Any, ...]]
+"""From tensors and cotangent to the value and the gradients; with a vector too, also to the second derivative."""
 _ENVIRONMENT = ("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 
 
@@ -51,38 +52,51 @@ class Runner:
 
     def run(self, call: Call, recipe: Recipe) -> Answer:
         tensors, cotangent, wanted = _operands(call)
+        if call.vector is not None and wanted:
+            return self._run_twice(call, recipe, wanted, tensors, cotangent)
         error: BaseException | None = None
         try:
-            value, found = self._step(call, recipe.compute, wanted, tensors, cotangent)()
+            value, found = self._step(call, _step(recipe.compute, wanted), wanted, tensors, cotangent)()
         except Exception as raised:  # the value's own error comes again below; otherwise it was the gradient's
             if not wanted:
                 raise
-            value, found = self._step(call, recipe.compute, (), tensors, None)()
+            value, found = self._step(call, _step(recipe.compute, ()), (), tensors, None)()
             error = raised
         return _answer(recipe, value, found, error)
+
+    def _run_twice(
+        self, call: Call, recipe: Recipe, wanted: tuple[str, ...], tensors: Tensors, cotangent: Any
+    ) -> Answer:
+        """Second derivatives too: a tape around the tape, as TensorFlow's guide to automatic differentiation has it."""
+        assert call.vector is not None
+        step = _step_twice(recipe.compute, wanted, call.differentiate[0])
+        vector = to_tensorflow(call.vector)
+        try:
+            value, found, product = self._step(call, step, ("twice", *wanted), tensors, cotangent, vector)()
+        except Exception as error:  # what the first derivatives do decides whether this is a failure of the second
+            return replace(self.run(replace(call, vector=None), recipe), hessian_error=error)
+        return replace(_answer(recipe, value, found), hessian_vector=from_tensorflow(product))
 
     def prepare(self, call: Call, recipe: Recipe) -> Prepared:
         """The same work on tensors that are there. On the CPU a call returns when it is complete."""
         tensors, cotangent, wanted = _operands(call)
         return Prepared(
-            run=self._step(call, recipe.compute, wanted, tensors, cotangent),
+            run=self._step(call, _step(recipe.compute, wanted), wanted, tensors, cotangent),
             answer=lambda result: _answer(recipe, *result),
         )
 
-    def _step(
-        self, call: Call, compute: Compute, wanted: tuple[str, ...], tensors: Tensors, cotangent: Any
-    ) -> Callable[[], tuple[Any, Mapping[str, Any]]]:
-        step = _step(compute, wanted)
+    def _step(self, call: Call, step: Step, asked: tuple[str, ...], *operands: Any) -> Callable[[], tuple[Any, ...]]:
+        """The step on its operands: tensors, cotangent and, where second derivatives are `asked` for, the vector."""
         if call.mode not in ("graph", "xla"):
-            return lambda: step(tensors, cotangent)
-        key = (call.loss, call.mode, wanted, cotangent is None, _signature(call))
+            return lambda: step(*operands)
+        key = (call.loss, call.mode, asked, operands[1] is None, _signature(call))
         if key not in self._traces:
             # autograph rewrites Python control flow on tensors; there is none here. The concrete function is asked
             # for because many functions from one line look to TensorFlow like one retraced again and again.
             function = tf.function(step, jit_compile=call.mode == "xla", autograph=False)
-            self._traces[key] = function.get_concrete_function(tensors, cotangent)
+            self._traces[key] = function.get_concrete_function(*operands)
         traced = self._traces[key]
-        return lambda: traced(tensors, cotangent)
+        return lambda: traced(*operands)
 
 
 def _operands(call: Call) -> tuple[dict[str, Any], Any, tuple[str, ...]]:
@@ -105,7 +119,7 @@ def _answer(recipe: Recipe, value: Any, found: Mapping[str, Any], error: BaseExc
 
 
 def _step(compute: Compute, wanted: tuple[str, ...]) -> Step:
-    def step(tensors: Tensors, cotangent: Any) -> tuple[Any, Mapping[str, Any]]:
+    def step(tensors: Tensors, cotangent: Any) -> tuple[Any, ...]:
         if not wanted:
             return compute(tensors), {}
         sources = {name: tensors[name] for name in wanted}
@@ -114,6 +128,21 @@ def _step(compute: Compute, wanted: tuple[str, ...]) -> Step:
             value = compute(tensors)
         weighted = tf.ones_like(value) if cotangent is None else tf.cast(cotangent, value.dtype)
         return value, tape.gradient(value, sources, output_gradients=weighted)
+
+    return step
+
+
+def _step_twice(compute: Compute, wanted: tuple[str, ...], first: str) -> Step:
+    once = _step(compute, wanted)
+
+    def step(tensors: Tensors, cotangent: Any, vector: Any) -> tuple[Any, ...]:
+        with tf.GradientTape() as tape:
+            tape.watch(tensors[first])
+            value, found = once(tensors, cotangent)
+        # What the first derivative does not depend on has a second one of zero.
+        unconnected = tf.UnconnectedGradients.ZERO
+        product = tape.gradient(found[first], tensors[first], vector, unconnected_gradients=unconnected)
+        return value, found, product
 
     return step
 

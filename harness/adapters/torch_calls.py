@@ -46,13 +46,16 @@ def answer(
     computed_with: Mapping[str, str] = MappingProxyType({}),
 ) -> Answer:
     """The answer around a value computed from `tensors`, with the gradients the call asks for."""
-    gradients, error = _gradients(call, tensors, value)
+    slopes, error = _slopes(call, tensors, value)
+    product, second = _product(call, tensors, slopes)
     copied = [name for name, array in _given(call).items() if _runs_backwards(array)]
     return Answer(
         value=from_torch(value),
         function=function,
-        gradients=gradients,
+        gradients={name: from_torch(slope) for name, slope in slopes.items()},
         gradient_error=error,
+        hessian_vector=product,
+        hessian_error=second,
         convention=convention,
         computed_with={**computed_with, **dict.fromkeys(copied, "copied: torch has no negative strides")},
     )
@@ -108,16 +111,33 @@ def _given(call: Call) -> dict[str, Array]:
     return {**call.inputs, **{name: option for name, option in call.options.items() if isinstance(option, Array)}}
 
 
-def _gradients(call: Call, tensors: Tensors, value: torch.Tensor) -> tuple[dict[str, Array], BaseException | None]:
+def _slopes(call: Call, tensors: Tensors, value: torch.Tensor) -> tuple[Tensors, BaseException | None]:
+    """The gradients, with the graph they were made by where they are to be differentiated again."""
     wanted = {name: tensors[name] for name in call.differentiate if tensors[name].requires_grad}
     if not wanted:
         return {}, None
     try:
         cotangent = torch.ones_like(value) if call.cotangent is None else to_torch(call.cotangent).to(value.dtype)
-        found = torch.autograd.grad(value, list(wanted.values()), grad_outputs=cotangent, allow_unused=True)
+        sources, again = list(wanted.values()), call.vector is not None
+        found = torch.autograd.grad(value, sources, grad_outputs=cotangent, allow_unused=True, create_graph=again)
     except Exception as error:  # what autograd raises is the outcome of the gradient, not of the value
         return {}, error
-    return {name: from_torch(grad) for name, grad in zip(wanted, found, strict=True) if grad is not None}, None
+    return {name: grad for name, grad in zip(wanted, found, strict=True) if grad is not None}, None
+
+
+def _product(call: Call, tensors: Tensors, slopes: Tensors) -> tuple[Array | None, BaseException | None]:
+    """The gradient of (first gradient · vector), which is the product of the Hessian with the vector."""
+    if call.vector is None or call.differentiate[0] not in slopes:
+        return None, None
+    first = call.differentiate[0]
+    try:
+        # What the first derivative does not depend on has a second one of zero.
+        (product,) = torch.autograd.grad(
+            slopes[first], tensors[first], grad_outputs=to_torch(call.vector), materialize_grads=True
+        )
+    except Exception as error:  # what autograd raises is the outcome of the second derivative alone
+        return None, error
+    return from_torch(product), None
 
 
 def _runs_backwards(array: Array) -> bool:

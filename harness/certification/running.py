@@ -93,7 +93,7 @@ def certify_cases(cases: Sequence[Case]) -> Certificate:
 def problem_of(case: Case, dtype: str) -> Problem | None:
     """A case as a problem; None where mpmath would take minutes."""
     specs = [*case.inputs.values(), *(v for v in case.options.values() if isinstance(v, ArraySpec))]
-    specs += [] if case.cotangent is None else [case.cotangent]
+    specs += [spec for spec in (case.cotangent, case.vector) if spec is not None]
     arrays = {id(spec): realize(spec, dtype) for spec in specs}
     numbers = {key: a.to_float64() if a.dtype in FORMATS else a.storage for key, a in arrays.items()}
     if any(values.size > LARGEST_CASE for values in numbers.values()):
@@ -101,7 +101,9 @@ def problem_of(case: Case, dtype: str) -> Problem | None:
     inputs = {name: numbers[id(spec)] for name, spec in case.inputs.items()}
     options = {n: numbers[id(v)] if isinstance(v, ArraySpec) else v for n, v in case.options.items()}
     cotangent = None if case.cotangent is None else numbers[id(case.cotangent)]
-    return Problem(case.loss, inputs, options, {}, cotangent, case.differentiate, name=f"{case.id} {dtype}")
+    vector = None if case.vector is None else numbers[id(case.vector)]
+    name = f"{case.id} {dtype}"
+    return Problem(case.loss, inputs, options, {}, cotangent, case.differentiate, vector=vector, name=name)
 
 
 def merged(parts: Sequence[Certificate]) -> Certificate:

@@ -215,4 +215,5 @@ def request(question: Question, *, realized: bool) -> protocol.Request:
         options={name: operand(value) for name, value in case.options.items()},
         differentiate=case.differentiate,
         cotangent=None if case.cotangent is None else array(case.cotangent),
+        vector=None if case.vector is None else array(case.vector),
     )

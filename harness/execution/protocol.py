@@ -51,6 +51,7 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     differentiate: tuple[str, ...] = ()
     cotangent: Array | ArraySpec | None = None
+    vector: Array | ArraySpec | None = None
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def description_from_wire(message: Mapping[str, Any]) -> Description | Missing:
 
 def request_to_wire(request: Request) -> dict[str, Any]:
     """A request as a message, not yet addressed."""
-    return {
+    message = {
         "kind": "evaluate",
         "loss": request.loss,
         "dtype": request.dtype,
@@ -150,6 +151,8 @@ def request_to_wire(request: Request) -> dict[str, Any]:
         "differentiate": list(request.differentiate),
         "cotangent": None if request.cotangent is None else _operand_to_wire(request.cotangent),
     }
+    # Only where it is asked for: most calls have no second derivative, and workers of old ignore it.
+    return message if request.vector is None else {**message, "vector": _operand_to_wire(request.vector)}
 
 
 def addressed(request: bytes, number: int, mode: str) -> bytes:
@@ -161,7 +164,7 @@ def call_from_wire(message: Mapping[str, Any]) -> Call:
     """What an adapter is handed: every array realized. ProtocolError where the message is no such request."""
     try:
         dtype = str(message["dtype"])
-        cotangent = message.get("cotangent")
+        cotangent, vector = message.get("cotangent"), message.get("vector")
         return Call(
             loss=str(message["loss"]),
             inputs={name: _array_from_wire(value, dtype) for name, value in message["inputs"].items()},
@@ -170,6 +173,7 @@ def call_from_wire(message: Mapping[str, Any]) -> Call:
             mode=str(message["mode"]),
             differentiate=tuple(message["differentiate"]),
             cotangent=None if cotangent is None else _array_from_wire(cotangent, dtype),
+            vector=None if vector is None else _array_from_wire(vector, dtype),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProtocolError(f"not a request: {error!r}") from error
@@ -251,6 +255,10 @@ def _returned_to_wire(outcome: Returned) -> dict[str, Any]:
     }
     if outcome.gradient_error is not None:
         message["gradient_error"] = _raised_to_wire(outcome.gradient_error)
+    if outcome.hessian_vector is not None:
+        message["hessian_vector"] = _result_to_wire(outcome.hessian_vector, "product of the Hessian with the vector")
+    if outcome.hessian_error is not None:
+        message["hessian_error"] = _raised_to_wire(outcome.hessian_error)
     if outcome.convention is not None:
         message["convention"] = {str(name): _plain_to_wire(value) for name, value in outcome.convention.items()}
     if outcome.computed_with:
@@ -293,7 +301,14 @@ def answer_from_wire(message: Mapping[str, Any], number: int) -> Outcome:
 
 def _returned_from_wire(message: Mapping[str, Any]) -> Returned:
     gradients, error, convention = message.get("gradients"), message.get("gradient_error"), message.get("convention")
-    for name, part in (("gradients", gradients), ("gradient_error", error), ("convention", convention)):
+    product, second = message.get("hessian_vector"), message.get("hessian_error")
+    for name, part in (
+        ("gradients", gradients),
+        ("gradient_error", error),
+        ("hessian_vector", product),
+        ("hessian_error", second),
+        ("convention", convention),
+    ):
         if part is not None and not isinstance(part, dict):
             raise ProtocolError(f"{name} is an object or absent, got {type(part).__name__}")
     warnings = message.get("warnings", [])
@@ -308,6 +323,8 @@ def _returned_from_wire(message: Mapping[str, Any]) -> Returned:
             function=_text(message, "function"),
             gradients={name: _array_from_wire(array) for name, array in (gradients or {}).items()},
             gradient_error=None if error is None else _raised_from_wire(error),
+            hessian_vector=None if product is None else _array_from_wire(product),
+            hessian_error=None if second is None else _raised_from_wire(second),
             convention=None if convention is None else {n: _plain_from_wire(v) for n, v in convention.items()},
             computed_with=_texts(message, "computed_with"),
             warnings=tuple(str(warning) for warning in warnings),

@@ -12,6 +12,18 @@ because rounding the shifted logit x_j − M alone moves the result by them. Wri
     entropy, KL                      Σ p (1 + |ln p| + |ln q|)
     a reduction                      the same reduction of the absolute gauges
 
+Second derivatives, as products with a vector v, follow from the same roundings. With r_k = 1 + L_k + ln C, rounding the
+shifted logits moves p_k by eps p_k r_k, so h_j = Σ|q| p_j (v_j − Σ_k p_k v_k) is moved
+
+    by its own rounding              |h_j|
+    through the p_j outside          p_j r_j |v_j − Σ p_k v_k|  ≤  p_j r_j (|v_j| + Σ_k p_k |v_k|)
+    through the mean of v            p_j Σ_k p_k r_k |v_k|
+
+the last two times Σ|q|. The vector enters with |v_k| and not |v_k − v_j|: who differentiates the first derivative has a
+p whose sum is 1 only to rounding, and a v of ones gives p_j times that. The curvature σ(z) σ(−z) (w t + 1 − t) of a
+binary logit moves with the σ it is made from, as the gradient does: by (w t + 1 − t) Σ p (1 − ln p) |v|. That of a
+probability, t/p² + (1 − t)/(1 − p)², rounds p or 1 − p, its square and the quotient: three times its terms, times |v|.
+
 The logits, weights and probabilities are the exact bits the implementation received. Everything here is float64: a
 gauge is a yardstick, its own last digits do not matter.
 """
@@ -36,6 +48,16 @@ class Gauges:
 
     value: Floats
     gradients: Mapping[str, Floats]
+    hessian_vector: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Twice:
+    """What is asked of second derivatives."""
+
+    vector: Floats
+    product: Floats
+    """The true product of the Hessian with the vector."""
 
 
 def gauges(
@@ -45,14 +67,16 @@ def gauges(
     gradients: Mapping[str, Floats],
     cotangent: Floats | None,
     convention: Mapping[str, Any] | None = None,
+    twice: Twice | None = None,
 ) -> Gauges:
     """The gauges of one loss on one input.
 
-    `gradients` are the true gradients (their sizes enter the gauges of the gradients). Under a convention the gauge is
+    `gradients` are the true gradients (their sizes enter the gauges of the gradients), and so is what `twice` holds,
+    where second derivatives are asked for. Under a convention the gauge is
     that of the probabilities it computes with: a clipped zero has the gauge of ε, not the infinite one of 0.
     """
     with np.errstate(all="ignore"):
-        return _FAMILIES[loss](_Problem(loss, inputs, options, gradients, cotangent, convention or {}))
+        return _FAMILIES[loss](_Problem(loss, inputs, options, gradients, cotangent, convention or {}, twice))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +87,7 @@ class _Problem:
     gradients: Mapping[str, Floats]
     cotangent: Floats | None
     convention: Mapping[str, Any]
+    twice: Twice | None = None
 
     @property
     def axis(self) -> int:
@@ -203,7 +228,22 @@ def _softmax_cross_entropy(problem: _Problem) -> Gauges:
         gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + np.moveaxis(grad, -1, problem.axis))
     if "targets" in problem.gradients:
         gradients["targets"] = _target_gauge(problem, 1.0 + L + np.log(max(L.shape[-1], 1)), weights)
-    return Gauges(value, gradients)
+    return Gauges(value, gradients, _softmax_hessian_gauge(problem, L, q, weights))
+
+
+def _softmax_hessian_gauge(problem: _Problem, L: Floats, q: Floats, weights: Floats) -> Floats | None:
+    """|h_j| + Σ|q| [p_j r_j (|v_j| + Σ_k p_k |v_k|) + p_j Σ_k p_k r_k |v_k|], see the top of this file."""
+    if problem.twice is None:
+        return None
+    v = np.abs(np.moveaxis(problem.twice.vector, problem.axis, -1))
+    p, spread = np.exp(-L), _spread(L)
+
+    def mean(of: Floats) -> Floats:
+        return np.asarray((of * v).sum(axis=-1, keepdims=True))
+
+    size = spread * (v + mean(p)) + p * mean(spread)
+    size = size * (q.sum(axis=-1) * problem.scale(L.shape[:-1], weights))[..., None]
+    return _tidy(np.abs(problem.twice.product) + np.moveaxis(size, -1, problem.axis))
 
 
 def _cross_entropy_gauges(problem: _Problem, L: Floats, q: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -363,7 +403,12 @@ def _binary(problem: _Problem) -> Gauges:
         gradients["probabilities"] = _tidy(2.0 * size * scale)
     if "targets" in problem.gradients:
         gradients["targets"] = _tidy((positive + negative) * scale)
-    return Gauges(problem.reduced(terms, weights), gradients)
+    hessian = None
+    if problem.twice is not None:
+        # p or 1 − p, its square and the quotient round: three times each term.
+        size = _term(np.abs(t), 1.0 / p**2) + _term(np.abs(1.0 - t), 1.0 / (1.0 - p) ** 2)
+        hessian = _tidy(3.0 * size * scale * np.abs(problem.twice.vector))
+    return Gauges(problem.reduced(terms, weights), gradients, hessian)
 
 
 def _softplus(z: Floats) -> Floats:
@@ -382,15 +427,19 @@ def _binary_with_logits(problem: _Problem) -> Gauges:
     terms = (_term(a, positive) + _term(b, negative) + soft) * weights
     scale = problem.scale(z.shape, weights) * weights
     gradients: dict[str, Floats] = {}
+    # σ(z) − t rounds σ itself: p (1 − ln p) of both sides, as for softmax with two classes.
+    p, m = np.exp(-_softplus(-z)), np.exp(-_softplus(z))
+    spread = np.minimum(_term(p, 1.0 + _softplus(-z)) + _term(m, 1.0 + _softplus(z)), 2.0)
     if "logits" in problem.gradients:
-        # σ(z) − t rounds σ itself: p (1 − ln p) of both sides, as for softmax with two classes.
-        p, m = np.exp(-_softplus(-z)), np.exp(-_softplus(z))
-        spread = _term(p, 1.0 + _softplus(-z)) + _term(m, 1.0 + _softplus(z))
-        size = np.abs(problem.gradients["logits"]) + np.maximum(a, b) * np.minimum(spread, 2.0) * scale
+        size = np.abs(problem.gradients["logits"]) + np.maximum(a, b) * spread * scale
         gradients["logits"] = _tidy(size)
     if "targets" in problem.gradients:
         gradients["targets"] = _tidy((w * positive + negative + np.abs(z)) * scale)
-    return Gauges(problem.reduced(terms, weights), gradients)
+    hessian = None
+    if problem.twice is not None:
+        size = (a + b) * spread * scale * np.abs(problem.twice.vector)
+        hessian = _tidy(np.abs(problem.twice.product) + size)
+    return Gauges(problem.reduced(terms, weights), gradients, hessian)
 
 
 def _focal_terms(problem: _Problem, L: Floats) -> tuple[Floats, Floats]:

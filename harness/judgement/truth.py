@@ -18,11 +18,13 @@ import reference
 from harness.arrays import Array
 from harness.floats import FORMATS, rounded
 from harness.judgement.agreement import Floats, Target
-from harness.judgement.gauge import gauges
+from harness.judgement.gauge import Twice, gauges
 
 Convention = Mapping[str, Any]
 _DECLARATIONS = frozenset({"result_dtype"})
 """Conventions about the answer's form, not its mathematics: judged by the harness, unknown to the reference."""
+_SCALING = frozenset({"denominator"})
+"""Conventions under which the reference has second derivatives: the others would be those of another function."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,16 +32,24 @@ class Truth:
     """What is right for every aspect, or why the reference refuses the input."""
 
     targets: Mapping[str, Target]
-    """By aspect: value, gradient, gradient/NAME."""
+    """By aspect: value, gradient, gradient/NAME, hessian_vector."""
     refusal: str | None = None
 
 
-def aspects(differentiate: tuple[str, ...]) -> dict[str, str | None]:
-    """The aspects of a case, each with the input it differentiates with respect to (None: the value)."""
+HESSIAN_VECTOR = "hessian_vector"
+"""The aspect of a second derivative: the Hessian with respect to the first differentiated input, times the vector of
+the case."""
+
+
+def aspects(differentiate: tuple[str, ...], *, twice: bool = False) -> dict[str, str | None]:
+    """The aspects of a case, each with the input whose gradient it is (None: it is no gradient).
+
+    `twice` says whether the case asks for a second derivative.
+    """
     named: dict[str, str | None] = {"value": None}
     for position, name in enumerate(differentiate):
         named["gradient" if position == 0 else f"gradient/{name}"] = name
-    return named
+    return {**named, HESSIAN_VECTOR: None} if twice else named
 
 
 Evaluated = dict[str, Truth]
@@ -60,6 +70,7 @@ class TruthTable:
         cotangent: Array | None,
         evaluated: Evaluated | None = None,
         exact: bool = True,
+        vector: Array | None = None,
     ) -> None:
         """`exact` False evaluates in plain float64: ten times as fast, for a first look."""
         self._exact = exact
@@ -69,6 +80,7 @@ class TruthTable:
         self.options = {n: _plain(v) for n, v in options.items()}
         self.differentiate = differentiate
         self.cotangent = None if cotangent is None else cotangent.to_float64()
+        self.vector = None if vector is None else vector.to_float64()
         self._evaluated: Evaluated = {} if evaluated is None else evaluated
         self._in_format: dict[str, TruthTable] = {}
         self._ordinary: dict[str, Mapping[str, Floats]] = {}
@@ -93,7 +105,7 @@ class TruthTable:
     def _bits(self) -> str:
         """A digest of all numbers the truth is computed from."""
         h = hashlib.sha256(f"{self.loss} {self.differentiate}".encode())
-        arrays = {**self.inputs, **self.options, "the cotangent": self.cotangent}
+        arrays = {**self.inputs, **self.options, "the cotangent": self.cotangent, "the vector": self.vector}
         for name, value in sorted(arrays.items()):
             if isinstance(value, np.ndarray):
                 h.update(f"{name} {value.dtype} {value.shape}".encode())
@@ -112,7 +124,7 @@ class TruthTable:
             table = TruthTable(self.loss, {}, {}, name, self.differentiate, None, self._evaluated)
             table.inputs = {n: held(v) for n, v in self.inputs.items()}
             table.options = {n: held(v) for n, v in self.options.items()}
-            table.cotangent = held(self.cotangent)
+            table.cotangent, table.vector = held(self.cotangent), held(self.vector)
             self._in_format[name] = table
         return self._in_format[name]
 
@@ -132,6 +144,7 @@ class TruthTable:
         key = repr((convention, options, changed, unit_cotangent))
         if key not in self._ordinary:
             chosen = {n: v for n, v in {**self.options, **(options or {})}.items() if v is not None}
+            vector = self.vector if set(convention or {}) <= _SCALING else None
             try:
                 evaluation = reference.evaluate_plain(
                     self.loss,
@@ -140,6 +153,7 @@ class TruthTable:
                     in_dtype(convention, self.dtype),
                     cotangent=None if unit_cotangent else self.cotangent,
                     differentiate=self.differentiate,
+                    vector=vector,
                 )
             except (ValueError, KeyError, IndexError, TypeError):
                 # What has no meaning for this loss cannot be the explanation.
@@ -149,22 +163,35 @@ class TruthTable:
                 for aspect, name in aspects(self.differentiate).items():
                     if name is not None:
                         found[aspect] = np.asarray(evaluation.gradients[name])
+                if evaluation.hessian_vector is not None:
+                    found[HESSIAN_VECTOR] = np.asarray(evaluation.hessian_vector)
                 self._ordinary[key] = found
         return self._ordinary[key]
 
     def _numbers(
         self, given: Mapping[str, NDArray[Any]], options: Mapping[str, Any], resolved: Convention | None
-    ) -> tuple[Floats, Floats, dict[str, tuple[Floats, Floats]]]:
-        """The value as hi and lo, and so each gradient."""
+    ) -> _Numbers:
+        evaluate = reference.evaluate if self._exact else reference.evaluate_plain
         of, wanted = self.cotangent, self.differentiate
-        if self._exact:
-            exact = reference.evaluate(self.loss, given, options, resolved, cotangent=of, differentiate=wanted)
-            slopes = {n: (np.asarray(g.hi), np.asarray(g.lo)) for n, g in exact.gradients.items()}
-            return np.asarray(exact.value.hi), np.asarray(exact.value.lo), slopes
-        plain = reference.evaluate_plain(self.loss, given, options, resolved, cotangent=of, differentiate=wanted)
-        value = np.asarray(plain.value)
-        found = {n: np.asarray(g) for n, g in plain.gradients.items()}
-        return value, np.zeros_like(value), {n: (g, np.zeros_like(g)) for n, g in found.items()}
+
+        def parts(result: Any) -> _Parts:
+            hi = np.asarray(result.hi)
+            return hi, np.asarray(result.lo) if self._exact else np.zeros_like(hi)
+
+        def product_under(convention: Mapping[str, Any]) -> _Parts:
+            found = evaluate(self.loss, given, options, convention, cotangent=of, differentiate=(), vector=self.vector)
+            return parts(found.hessian_vector)
+
+        named = set(resolved or {})
+        vector = self.vector if named <= _SCALING else None
+        found = evaluate(self.loss, given, options, resolved, cotangent=of, differentiate=wanted, vector=vector)
+        product = None if found.hessian_vector is None else parts(found.hessian_vector)
+        if product is None and self.vector is not None and named <= _SCALING | {"finite_zero_mean"}:
+            # That the mean over nothing is 0 changes nothing where something was divided by.
+            scaling = {name: value for name, value in (resolved or {}).items() if name in _SCALING}
+            under = product_under(scaling)
+            product = under if bool(np.isfinite(under[0]).all()) else None
+        return _Numbers(parts(found.value), {n: parts(g) for n, g in found.gradients.items()}, product)
 
     def _evaluate(
         self, resolved: Convention | None, options: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]]
@@ -172,7 +199,7 @@ class TruthTable:
         chosen = {n: v for n, v in {**self.options, **options}.items() if v is not None}
         given = {**self.inputs, **inputs}
         try:
-            value_hi, value_lo, slopes = self._numbers(given, chosen, resolved)
+            numbers = self._numbers(given, chosen, resolved)
         except ValueError as error:
             return Truth({}, refusal=str(error))
         yardstick = {**chosen}
@@ -184,17 +211,38 @@ class TruthTable:
             self.loss,
             given,
             yardstick,
-            {n: hi for n, (hi, _) in slopes.items()},
+            {n: hi for n, (hi, _) in numbers.slopes.items()},
             self.cotangent,
             resolved,
+            None if numbers.product is None or self.vector is None else Twice(self.vector, numbers.product[0]),
         )
         magnitude = _magnitude(given)
-        targets = {"value": Target(value_hi, value_lo, _fit(size.value, value_hi), magnitude)}
+
+        def target(parts: _Parts, gauge: Floats) -> Target:
+            return Target(*parts, _fit(gauge, parts[0]), magnitude)
+
+        targets = {"value": target(numbers.value, size.value)}
         for aspect, name in aspects(self.differentiate).items():
-            if name is not None and name in slopes:
-                hi, lo = slopes[name]
-                targets[aspect] = Target(hi, lo, _fit(size.gradients[name], hi), magnitude)
+            if name is not None and name in numbers.slopes:
+                targets[aspect] = target(numbers.slopes[name], size.gradients[name])
+        if numbers.product is not None and size.hessian_vector is not None:
+            targets[HESSIAN_VECTOR] = target(numbers.product, size.hessian_vector)
         return Truth(targets)
+
+
+_Parts = tuple[Floats, Floats]
+"""Numbers as hi and lo."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """What the reference says."""
+
+    value: _Parts
+    slopes: Mapping[str, _Parts]
+    product: _Parts | None
+    """The product of the Hessian with the vector; None where none was asked for, or there is none under a convention
+    that changes more than what the sum is divided by."""
 
 
 def in_dtype(convention: Convention | None, dtype: str) -> Convention | None:

@@ -20,7 +20,7 @@ from harness.judgement.diagnosis import diagnose
 from harness.judgement.errors import kinds_of
 from harness.judgement.ledger import Ledger, Observed, Selector
 from harness.judgement.narrowing import computed_in
-from harness.judgement.truth import Convention, TruthTable, aspects
+from harness.judgement.truth import HESSIAN_VECTOR, Convention, TruthTable, aspects
 from harness.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.records import Cell, number
 from harness.suite.case import Expectation, ExpectImplementationDefined, ExpectRaises
@@ -45,6 +45,10 @@ class Subject:
     searches: bool = True
     """Whether a cause is searched for what nothing explains: a sentence, at the cost of many evaluations."""
 
+    @property
+    def aspects(self) -> Mapping[str, str | None]:
+        return aspects(self.differentiate, twice=self.table.vector is not None)
+
     def selector(self, aspect: str) -> Selector:
         return Selector(self.case, self.implementation, self.mode, self.dtype, aspect, self.version)
 
@@ -62,10 +66,10 @@ def _judge_aspects(subject: Subject, outcome: Outcome, ledger: Ledger) -> Iterat
         case Returned():
             yield from _returned(subject, outcome, ledger)
         case Raised():
-            for aspect in aspects(subject.differentiate):
+            for aspect in subject.aspects:
                 yield _raised(subject, aspect, outcome, ledger)
         case Refused(reason):
-            for aspect in aspects(subject.differentiate):
+            for aspect in subject.aspects:
                 yield _unsupported(subject, aspect, reason)
         case TimedOut(seconds):
             yield from _infrastructure(
@@ -80,7 +84,7 @@ def _judge_aspects(subject: Subject, outcome: Outcome, ledger: Ledger) -> Iterat
 
 
 def _infrastructure(subject: Subject, verdict: str, outcome: Mapping[str, Any], sentence: str) -> Iterator[Cell]:
-    for aspect in aspects(subject.differentiate):
+    for aspect in subject.aspects:
         yield subject.cell(aspect, verdict, outcome, explanation=sentence)
 
 
@@ -126,17 +130,27 @@ def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, funct
 
 
 def _returned(subject: Subject, returned: Returned, ledger: Ledger) -> Iterator[Cell]:
-    for aspect, name in aspects(subject.differentiate).items():
+    for aspect, name in subject.aspects.items():
         cell: Cell
-        if name is None:
-            cell = _judge_array(subject, aspect, returned.value, returned, ledger)
-        elif name in returned.gradients:
-            cell = _judge_array(subject, aspect, returned.gradients[name], returned, ledger)
-        elif returned.gradient_error is not None:
-            cell = _raised(subject, aspect, returned.gradient_error, ledger, returned.function)
+        array, error = _part(returned, aspect, name)
+        if array is not None:
+            cell = _judge_array(subject, aspect, array, returned, ledger)
+        elif error is not None:
+            cell = _raised(subject, aspect, error, ledger, returned.function)
         else:
-            cell = _unsupported(subject, aspect, f"no gradient with respect to {name}")
+            lacking = "second derivatives" if name is None else f"gradient with respect to {name}"
+            cell = _unsupported(subject, aspect, f"no {lacking}")
         yield replace(cell, function=returned.function, warnings=returned.warnings, seconds=round(returned.seconds, 9))
+
+
+def _part(returned: Returned, aspect: str, name: str | None) -> tuple[Array | None, Raised | None]:
+    """What came back for an aspect, and what was raised on the way to it; neither where it is not offered."""
+    if name is not None:
+        return returned.gradients.get(name), returned.gradient_error
+    if aspect == HESSIAN_VECTOR:
+        # Who cannot differentiate once cannot differentiate twice.
+        return returned.hessian_vector, returned.hessian_error or returned.gradient_error
+    return returned.value, None
 
 
 def _judge_array(subject: Subject, aspect: str, array: Array, returned: Returned, ledger: Ledger) -> Cell:
@@ -366,10 +380,11 @@ def judge_modes(subject: Subject, first: str, one: Outcome, other: Outcome, ledg
 def _same_numbers(subject: Subject, first: str, one: Returned, other: Returned, cell: Cell, ledger: Ledger) -> Cell:
     truths = subject.table.under().targets
     cell = replace(cell, outcome={"kind": "value", "dtype": other.value.dtype, "shape": list(other.value.shape)})
-    pairs = [("value", one.value, other.value)]
-    for aspect, name in aspects(subject.differentiate).items():
-        if name is not None and name in one.gradients and name in other.gradients:
-            pairs.append((aspect, one.gradients[name], other.gradients[name]))
+    pairs: list[tuple[str, Array, Array]] = []
+    for aspect, name in subject.aspects.items():
+        (left, _), (right, _) = _part(one, aspect, name), _part(other, aspect, name)
+        if left is not None and right is not None:
+            pairs.append((aspect, left, right))
     fmt = FORMATS[subject.dtype]
     for aspect, left, right in pairs:
         if left.same_bits(right):

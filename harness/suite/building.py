@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
+from harness.judgement.ledger import flatten
 from harness.suite.case import (
     ArraySpec,
     Case,
@@ -40,6 +41,7 @@ from harness.suite.model import (
 )
 from harness.suite.problems import Problem, suggestion
 from harness.suite.reading import MapNode, ScalarNode, line_at, node_at, plain
+from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import LOSSES, Signature
 
 Path = tuple[int | str, ...]
@@ -86,6 +88,7 @@ class _Build:
         expect = _expectation(entry.expect)
         options = self.options(signature, isinstance(expect, ExpectRaises))
         inputs = self.inputs(signature)
+        differentiate = self.differentiate(signature, inputs, expect)
         dtypes = tuple(entry.dtypes) if entry.dtypes is not None else Case.dtypes
         for path, names in (
             (("dtypes",), dtypes),
@@ -104,8 +107,9 @@ class _Build:
             options=options,
             dtypes=dtypes,
             expect=expect,
-            differentiate=self.differentiate(signature, inputs, expect),
+            differentiate=differentiate,
             cotangent=self.cotangent(signature, options),
+            vector=self.vector(signature, inputs, differentiate, expect),
             source=_source(entry.source),
             claims=tuple(self.claim(claim, n) for n, claim in enumerate(entry.claims)),
             tags=tuple(entry.tags),
@@ -239,16 +243,43 @@ class _Build:
     def cotangent(self, signature: Signature, options: Mapping[str, Any]) -> ArraySpec | None:
         if self.entry.cotangent is None:
             return None
-        spec = self.array(self.entry.cotangent, ("cotangent",))
-        if holds_integers(spec):
-            if spec.generator is not None or spec.dtype is not None:
-                self.wrong(("cotangent",), "a cotangent is floating", "Use ramp or uniform, without a dtype")
-            else:
-                spec = replace(spec, values=_floating(spec.values))
+        spec = self.floating(self.entry.cotangent, "cotangent")
         scalar = signature.reductions and options.get("reduction") != "none"
         if scalar and _shape(spec) not in ((), None):
             remedy = "Write one number, or options: {reduction: none}"
             self.wrong(("cotangent",), "a reduced loss is one number, its cotangent too", remedy)
+        return spec
+
+    def vector(
+        self, signature: Signature, inputs: Mapping[str, ArraySpec], differentiate: tuple[str, ...], expect: Expectation
+    ) -> ArraySpec | None:
+        if self.entry.vector is None:
+            return None
+        spec, first = self.floating(self.entry.vector, "vector"), next(iter(signature.inputs))
+        if self.entry.loss not in TWICE_DIFFERENTIABLE:
+            offered = ", ".join(TWICE_DIFFERENTIABLE)
+            self.wrong(("vector",), f"{self.entry.loss} has no second derivatives here", f"Some are those of {offered}")
+        elif isinstance(expect, ExpectRaises):
+            self.wrong(("vector",), "an error has no second derivative", "Leave vector out")
+        elif differentiate[:1] != (first,):
+            remedy = f"Write {first} first in differentiate"
+            self.wrong(("vector",), f"{first} is not the first input that is differentiated once", remedy)
+        shape, wanted = _shape(spec), _shape(inputs[first]) if first in inputs else None
+        if shape is not None and wanted is not None and shape != wanted:
+            remedy = f"Write one number for each of {first}, in its shape"
+            self.wrong(("vector",), f"the vector has shape {shape}, {first} {wanted}", remedy)
+        if spec.generator is None and shape is not None and not all(map(math.isfinite, flatten(spec.values))):
+            self.wrong(("vector",), "a direction is finite, got nan or an infinity", "Write finite numbers")
+        return spec
+
+    def floating(self, entry: Any, name: str) -> ArraySpec:
+        """An array beside the inputs that holds floating numbers, whatever it is written with."""
+        spec = self.array(entry, (name,))
+        if holds_integers(spec):
+            if spec.generator is not None or spec.dtype is not None:
+                self.wrong((name,), f"a {name} is floating", "Use ramp or uniform, without a dtype")
+            else:
+                spec = replace(spec, values=_floating(spec.values))
         return spec
 
     # --- claims ---
@@ -433,7 +464,9 @@ def _model_at(path: Path) -> type[BaseModel] | None:
             return ExpectEntry
         case ("claims", int()):
             return ClaimEntry
-        case ("inputs", str()) | ("cotangent",) | ("options", str()) | ("claims", int(), "options", str()):
+        case (
+            ("inputs", str()) | ("cotangent",) | ("vector",) | ("options", str()) | ("claims", int(), "options", str())
+        ):
             return ValuesEntry
         case _:
             return None

@@ -144,6 +144,9 @@ class Case:
     differentiate: tuple[str, ...] = ()
     """Inputs whose gradient is asked for."""
     cotangent: ArraySpec | None = None
+    vector: ArraySpec | None = None
+    """The direction of the second derivative that is asked for: the Hessian of value · cotangent with respect to the
+    first of `differentiate`, times this vector of its shape."""
     source: Source | None = None
     claims: tuple[Claim, ...] = ()
     tags: tuple[str, ...] = ()

@@ -204,6 +204,11 @@ class CaseEntry(_Entry):
     cotangent: ArrayEntry | None = Field(
         default=None, description="what the value is multiplied with before differentiating"
     )
+    vector: ArrayEntry | None = Field(
+        default=None,
+        description="direction of the second derivative: the Hessian with respect to the first input, times this "
+        "vector of its shape",
+    )
     claims: list[ClaimEntry] = Field(default_factory=list, description="what the document says about the case")
     relations: list[RelationName] = Field(
         default_factory=list, description="relations the answers have to keep, by name"

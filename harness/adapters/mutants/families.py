@@ -13,7 +13,11 @@ from harness.adapters.base import Array, Call
 from harness.adapters.mutants.steps import WIDE, Batch, Steps, Wide, scalar
 
 Result = tuple[Wide, Mapping[str, Wide]]
-"""The value, and the gradient with respect to every input that has one."""
+"""The value, and the gradient with respect to every input that has one; under `HESSIAN_VECTOR` what is asked for of the
+second derivatives."""
+
+HESSIAN_VECTOR = "hessian vector"
+"""No input has a space in its name."""
 
 
 def wide(array: Array) -> Wide:
@@ -114,8 +118,8 @@ def _class_loss(call: Call, steps: Steps, targets: _Targets, F: Wide, slope: Wid
     return value, steps.times(targets.coefficients, slope) * u, by_target
 
 
-def _softmax_family(call: Call, steps: Steps, x: Wide) -> tuple[Wide, Wide, Wide]:
-    """Value, gradient with respect to the logits x (classes last) and to a target distribution."""
+def _softmax_family(call: Call, steps: Steps, x: Wide) -> tuple[Wide, dict[str, Wide]]:
+    """Value, gradients with respect to the logits x (classes last) and to a target distribution, second derivatives."""
     L, p = steps.negative_log_softmax(call, x)
     F, slope = L, np.ones_like(L)
     scale: Any = WIDE(1)
@@ -126,12 +130,16 @@ def _softmax_family(call: Call, steps: Steps, x: Wide) -> tuple[Wide, Wide, Wide
     targets = _targets(call, steps, x.shape)
     value, a, by_target = _class_loss(call, steps, targets, F * scale, slope * scale)
     gradient = np.where(targets.kept[..., None], steps.pull_back(a, p), 0)
-    return value, gradient, by_target
+    found = {"logits": gradient, "targets": by_target}
+    if call.vector is not None and call.loss == "softmax_cross_entropy":
+        v = np.moveaxis(wide(call.vector), _axis(call), -1)
+        found[HESSIAN_VECTOR] = np.where(targets.kept[..., None], steps.curvature_along(p, a, v), 0)
+    return value, found
 
 
 def _softmax_cross_entropy(call: Call, steps: Steps) -> Result:
-    value, gradient, by_target = _softmax_family(call, steps, _rows(call, "logits"))
-    return value, {"logits": _back(call, gradient), "targets": _back(call, by_target)}
+    value, found = _softmax_family(call, steps, _rows(call, "logits"))
+    return value, {name: _back(call, slope) for name, slope in found.items()}
 
 
 def _linear_cross_entropy(call: Call, steps: Steps) -> Result:
@@ -140,13 +148,14 @@ def _linear_cross_entropy(call: Call, steps: Steps) -> Result:
     bias = wide(call.inputs["bias"]) if "bias" in call.inputs else np.zeros(weight.shape[-1:], dtype=WIDE)
     if bias.shape != weight.shape[-1:]:
         raise ValueError(f"bias must have shape {weight.shape[-1:]}, got {bias.shape}")
-    value, g, by_target = _softmax_family(call, steps, hidden @ weight + bias)
+    value, found = _softmax_family(call, steps, hidden @ weight + bias)
+    g = found["logits"]
     flat = g.reshape(-1, g.shape[-1])
     return value, {
         "hidden": g @ weight.T,
         "weight": hidden.reshape(-1, hidden.shape[-1]).T @ flat,
         "bias": flat.sum(axis=0),
-        "targets": by_target,
+        "targets": found["targets"],
     }
 
 
@@ -214,8 +223,16 @@ def _cotangent(call: Call, p: Wide) -> Wide:
     return np.ones_like(p) if call.cotangent is None else np.moveaxis(wide(call.cotangent), _axis(call), -1)
 
 
-def _binary(call: Call, steps: Steps, positive: Wide, negative: Wide, slopes: tuple[Wide, Wide], name: str) -> Result:
-    """t · positive + (1 − t) · negative, weighted: the slopes are those of the two sides."""
+def _binary(
+    call: Call,
+    steps: Steps,
+    positive: Wide,
+    negative: Wide,
+    slopes: tuple[Wide, Wide],
+    name: str,
+    curvatures: tuple[Wide, Wide] | None = None,
+) -> Result:
+    """t · positive + (1 − t) · negative, weighted: the slopes and curvatures are those of the two sides."""
     raw = wide(call.inputs["targets"])
     if raw.shape != positive.shape:
         raise ValueError(f"targets have shape {raw.shape}, {name} {positive.shape}")
@@ -228,7 +245,11 @@ def _binary(call: Call, steps: Steps, positive: Wide, negative: Wide, slopes: tu
     value, u = _reduced(call, steps, Batch(losses, weights, np.ones(raw.shape, dtype=bool), 1))
     scale = weights * u
     gradient = (steps.times(t, slopes[0]) + steps.times(1 - t, slopes[1])) * scale
-    return value, {name: gradient, "targets": (positive - negative) * scale * (1 - WIDE(smoothing))}
+    found = {name: gradient, "targets": (positive - negative) * scale * (1 - WIDE(smoothing))}
+    if call.vector is not None and curvatures is not None:
+        curvature = steps.times(t, curvatures[0]) + steps.times(1 - t, curvatures[1])
+        found[HESSIAN_VECTOR] = curvature * scale * wide(call.vector)
+    return value, found
 
 
 def _binary_cross_entropy(call: Call, steps: Steps) -> Result:
@@ -237,7 +258,8 @@ def _binary_cross_entropy(call: Call, steps: Steps) -> Result:
     steps.checked_probabilities(wide(call.inputs["targets"]))
     unit = _unit(call)
     slopes = -steps.log_slope(p) * unit, steps.log_slope(1 - p) * unit
-    return _binary(call, steps, -steps.log(p) * unit, -steps.log(1 - p) * unit, slopes, "probabilities")
+    curvatures = steps.log_curvature(p) * unit, steps.log_curvature(1 - p) * unit
+    return _binary(call, steps, -steps.log(p) * unit, -steps.log(1 - p) * unit, slopes, "probabilities", curvatures)
 
 
 def _binary_cross_entropy_with_logits(call: Call, steps: Steps) -> Result:
@@ -245,8 +267,8 @@ def _binary_cross_entropy_with_logits(call: Call, steps: Steps) -> Result:
     given = call.options.get("pos_weight")
     w = WIDE(1) if given is None else wide(given) if isinstance(given, Array) else WIDE(given)
     positive, negative = steps.sides(z)
-    slopes = -w * steps.sigmoid(-z), steps.sigmoid(z)
-    return _binary(call, steps, w * positive, negative, slopes, "logits")
+    slopes, slope = (-w * steps.sigmoid(-z), steps.sigmoid(z)), steps.sigmoid_slope(z)
+    return _binary(call, steps, w * positive, negative, slopes, "logits", (w * slope, slope))
 
 
 def _binary_focal(call: Call, steps: Steps) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
-from harness.adapters.mutants.families import FAMILIES
+from harness.adapters.mutants.families import FAMILIES, HESSIAN_VECTOR
 from harness.adapters.mutants.steps import Steps
 
 LOSSES = tuple(FAMILIES)
@@ -29,10 +29,12 @@ class Sound:
         with np.errstate(all="ignore"):  # infinities and nans are answers here
             prepared = self._steps.prepare(call)
             value, gradients = FAMILIES[prepared.loss](prepared, self._steps)
+            second = gradients.get(HESSIAN_VECTOR)
             answer = Answer(
                 value=Array.of(value, call.dtype),
                 function=f"harness.adapters.mutants: {self._name}",
                 gradients={n: Array.of(g, call.dtype) for n, g in gradients.items() if n in call.differentiate},
+                hessian_vector=None if second is None else Array.of(second, call.dtype),
             )
             return self._steps.finish(call, answer)
 

@@ -171,6 +171,22 @@ def log_softmax_slope(p: Wide, u: Wide) -> Wide:
     return u - p * u.sum(axis=-1, keepdims=True)
 
 
+def curvature_along(p: Wide, a: Wide, v: Wide) -> Wide:
+    """From a_j = ∂loss/∂(−ln p_j) to the Hessian with respect to x times v, Σ_k a_k · p_j Σ_k p_k (v_j − v_k)."""
+    apart = v[..., :, None] - v[..., None, :]
+    return a.sum(axis=-1, keepdims=True) * p * (p[..., None, :] * apart).sum(axis=-1)
+
+
+def sigmoid_slope(z: Wide) -> Wide:
+    """σ′(z) = σ(z) σ(−z)."""
+    return sigmoid(z) * sigmoid(-z)
+
+
+def log_curvature(p: Wide) -> Wide:
+    """−(ln p)″ = 1/p²."""
+    return 1 / p**2
+
+
 def alphas(alpha: Any) -> tuple[Any, Any]:
     """The weights of the positive and the negative side."""
     return (1, 1) if alpha is None else (WIDE(alpha), 1 - WIDE(alpha))
@@ -196,6 +212,9 @@ class Steps:
     sigmoid: Callable[[Wide], Wide] = sigmoid
     softmax_slope: Callable[[Wide, Wide], Wide] = softmax_slope
     log_softmax_slope: Callable[[Wide, Wide], Wide] = log_softmax_slope
+    curvature_along: Callable[[Wide, Wide, Wide], Wide] = curvature_along
+    sigmoid_slope: Callable[[Wide], Wide] = sigmoid_slope
+    log_curvature: Callable[[Wide], Wide] = log_curvature
     checked_probabilities: Callable[[Wide], None] = checked_probabilities
     divisor: Callable[[Call, Batch], Wide] = divisor
     reduced: Callable[[Call, Batch, Wide], Wide] = reduced

@@ -141,6 +141,7 @@ def case_of(pose: Pose, base: Case, part: str) -> Case:
         options={n: spec(v) if isinstance(v, np.ndarray) else v for n, v in pose.options.items()},
         differentiate=pose.differentiate,
         cotangent=None if pose.cotangent is None else spec(pose.cotangent),
+        vector=None,
         dtypes=(pose.dtype,),
         claims=(),
         relations=(),
