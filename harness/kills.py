@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from harness.adapters.base import Call
-from harness.adapters.mutants import MUTANTS, Mutant
+from harness.adapters.mutants import MUTANTS, SECOND, Mutant
 from harness.adapters.mutants.sound import Sound
 from harness.adapters.registry import resolve
 from harness.execution.asking import Fleet
@@ -125,7 +125,8 @@ def kill_matrix(cases: Sequence[Case], workers: int, progress: Progress | None =
 
 def killed_by(case: Case) -> tuple[str, ...]:
     """The mutants that compute and that one case catches, in any of its dtypes; `sound` too, should it be caught."""
-    left = {n: m.factory() for n, m in MUTANTS.items() if m.kind != "conduct" and case.loss in m.losses}
+    possible = {n: m for n, m in MUTANTS.items() if m.kind != SECOND or case.vector is not None}
+    left = {n: m.factory() for n, m in possible.items() if m.kind != "conduct" and case.loss in m.losses}
     sound = Sound()
     caught: list[str] = []
     for dtype in case.dtypes:

@@ -18,13 +18,17 @@ from harness.adapters.mutants import (
     wrong_gradients,
     wrong_inputs,
     wrong_reductions,
+    wrong_second_derivatives,
     wrong_values,
 )
 from harness.adapters.mutants.mistake import Mistake
 from harness.adapters.mutants.sound import Sound
 from harness.adapters.mutants.steps import Steps
 
-__all__ = ["MUTANTS", "Mutant", "adapter"]
+__all__ = ["MUTANTS", "SECOND", "Mutant", "adapter"]
+
+SECOND = "second derivatives"
+"""The kind of those that are right about everything else: only a case that asks for second derivatives tells."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Mutant:
     """What it does wrong, in a sentence."""
     factory: Callable[[], Adapter]
     kind: str
-    """reductions, values, gradients, inputs, answers or conduct."""
+    """reductions, values, gradients, second derivatives, inputs, answers or conduct."""
     answers_rightly: bool = False
     """True where it disturbs its process only: its answers are right and must be judged so."""
 
@@ -69,6 +73,7 @@ def _all() -> dict[str, Mutant]:
         "reductions": wrong_reductions.MISTAKES,
         "values": wrong_values.MISTAKES,
         "gradients": wrong_gradients.MISTAKES,
+        SECOND: wrong_second_derivatives.MISTAKES,
         "inputs": wrong_inputs.MISTAKES,
         "answers": wrong_answers.MISTAKES,
     }
