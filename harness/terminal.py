@@ -163,6 +163,8 @@ def show_case(case: Case, run: Run) -> None:
         out.print(f"  {name} = {escape(text)}")
     for name, value in entry["options"].items():
         out.print(f"  {name} = {escape(str(value))}")
+    if entry.get("vector"):
+        out.print(f"  direction of the second derivative = {escape(str(entry['vector']))}")
     out.print(f"expects: {escape(str(entry['expect']))}")
     truth = entry.get("truth") or {}
     for aspect, shown in truth.items():

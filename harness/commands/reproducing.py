@@ -12,7 +12,7 @@ from harness.cli import UsageError
 from harness.commands.running import order_from, recorded
 from harness.engine import Order
 from harness.exit_codes import ExitCode, gravest
-from harness.judgement.truth import aspects
+from harness.judgement.truth import HESSIAN_VECTOR, aspects
 from harness.judging import truth_table
 from harness.records import Cell, Run
 from harness.suite.case import ArraySpec, Case, ExpectRaises, ExpectTruth
@@ -104,7 +104,8 @@ def _problem(
 ) -> tuple[reproduction.Problem, reproduction.Expected]:
     if named.aspect.startswith("relation/"):
         raise reproduction.Inexpressible("a relation is about several calls; name the cell of one of its parts")
-    gradient_of = aspects(case.differentiate).get(named.aspect)
+    is_second = named.aspect == HESSIAN_VECTOR and case.vector is not None
+    gradient_of = case.differentiate[0] if is_second else aspects(case.differentiate).get(named.aspect)
     problem = reproduction.Problem(
         implementation=named.implementation,
         loss=case.loss,
@@ -114,6 +115,7 @@ def _problem(
         mode=named.mode,
         differentiate=gradient_of,
         cotangent=None if case.cotangent is None else realize(case.cotangent, named.dtype),
+        vector=realize(case.vector, named.dtype) if is_second and case.vector is not None else None,
     )
     match case.expect:
         case ExpectRaises(kind):

@@ -50,6 +50,8 @@ def show(options: argparse.Namespace) -> ExitCode:
             print(f"  {name}: {describe_array(spec)}")
         for name, value in case.options.items():
             print(f"  {name} = {describe_array(value) if isinstance(value, ArraySpec) else value}")
+        if case.vector is not None:
+            print(f"  vector: {describe_array(case.vector)}")
         print(f"  dtypes: {', '.join(case.dtypes)}; differentiate: {', '.join(case.differentiate) or 'nothing'}")
         print(f"  expect: {case.expect}")
     return ExitCode.FINE

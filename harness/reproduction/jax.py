@@ -35,6 +35,10 @@ def run(problem: Problem) -> list[str]:
         by = f"{problem.differentiate}_"
         upstream = "jnp.ones_like(result)" if problem.cotangent is None else "jnp.asarray(cotangent, result.dtype)"
         lines += [f"    result, pull = jax.vjp(lambda {by}: loss({given}), {by})", f"    return pull({upstream})[0]"]
+        if problem.vector is not None:
+            tangents = f"({by},), (jnp.asarray(vector, {by}.dtype),)"
+            lines += ["gradient = computed", f"def computed({given}):"]
+            lines.append(f"    return jax.jvp(lambda {by}: gradient({given}), {tangents})[1]")
     if problem.mode == "jit":
         lines.append("computed = jax.jit(computed)")
     return [*lines, f"answer = computed({given})"]

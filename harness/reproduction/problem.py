@@ -32,6 +32,8 @@ class Problem:
     differentiate: str | None = None
     """The input whose gradient is asked for; None: the value."""
     cotangent: Array | None = None
+    vector: Array | None = None
+    """The direction in which that gradient is differentiated again; None: it is not."""
 
     @property
     def reduction(self) -> str:
@@ -75,7 +77,8 @@ class Code:
 
     imports: tuple[str, ...]
     body: tuple[str, ...]
-    """Statements that define `answer`: the gradient where one is asked for, else the value, as NumPy can read it."""
+    """Statements that define `answer`, as NumPy can read it: the value, or the gradient, or its derivative, whichever
+    is asked for."""
     versions: str
     """An expression for the text that names the versions."""
     environment: tuple[str, ...] = ()

@@ -28,6 +28,11 @@ def run(problem: Problem) -> list[str]:
         upstream = "" if problem.cotangent is None else ", output_gradients=tf.cast(cotangent, result.dtype)"
         lines += ["    with tf.GradientTape() as tape:", f"        tape.watch({by})", f"        result = loss({given})"]
         lines.append(f"    return tape.gradient(result, {by}{upstream})")
+        if problem.vector is not None:
+            direction = 'tf.cast(vector, slope.dtype), unconnected_gradients="zero"'
+            lines += ["gradient = computed", f"def computed({given}):", "    with tf.GradientTape() as tape:"]
+            lines += [f"        tape.watch({by})", f"        slope = gradient({given})"]
+            lines.append(f"    return tape.gradient(slope, {by}, output_gradients={direction})")
     if problem.mode in ("graph", "xla"):
         lines.append(f"computed = tf.function(computed, jit_compile={problem.mode == 'xla'})")
     return [*lines, f"answer = tf.cast(computed({given}), tf.float64).numpy()"]

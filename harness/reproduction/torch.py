@@ -38,8 +38,16 @@ def answered(problem: Problem) -> list[str]:
     if problem.differentiate is None:
         return ["answer = result.detach().double().numpy()"]
     upstream = "torch.ones_like(result)" if problem.cotangent is None else "torch.tensor(cotangent, dtype=result.dtype)"
+    by = f"[{problem.differentiate}_]"
+    if problem.vector is None:
+        return [
+            f"(found,) = torch.autograd.grad(result, {by}, grad_outputs={upstream})",
+            "answer = found.double().numpy()",
+        ]
     return [
-        f"(found,) = torch.autograd.grad(result, [{problem.differentiate}_], grad_outputs={upstream})",
+        f"(slope,) = torch.autograd.grad(result, {by}, grad_outputs={upstream}, create_graph=True)",
+        "direction = torch.tensor(vector, dtype=slope.dtype)",
+        f"(found,) = torch.autograd.grad(slope, {by}, grad_outputs=direction, materialize_grads=True)",
         "answer = found.double().numpy()",
     ]
 

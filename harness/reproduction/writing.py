@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,6 +72,8 @@ def script(problem: Problem, expected: Expected, title: str, why: str, note: str
     arrays = [f"{name} = {numpy_source(array)}" for name, array in problem.arrays.items()]
     if problem.cotangent is not None:
         arrays.append(f"cotangent = {numpy_source(problem.cotangent)}")
+    if problem.vector is not None:
+        arrays.append(f"vector = {numpy_source(problem.vector)}")
     parts = [
         '"""' + "\n".join(heading).replace("\\", "\\\\").replace('"""', "'''") + '\n"""',
         "\n".join(["import os", "import sys", *code.environment]) if code.environment else "import sys",
@@ -86,8 +88,7 @@ def script(problem: Problem, expected: Expected, title: str, why: str, note: str
 
 
 def _in_mode(problem: Problem, mode: str) -> Problem:
-    p = problem
-    return Problem(p.implementation, p.loss, p.inputs, p.options, p.dtype, mode, p.differentiate, p.cotangent)
+    return replace(problem, mode=mode)
 
 
 def _needs(problem: Problem) -> str:

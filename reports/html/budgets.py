@@ -21,6 +21,8 @@ class Budget:
 
     value: tuple[Term, ...]
     gradient: tuple[Term, ...]
+    hessian_vector: tuple[Term, ...] = ()
+    """Empty for a loss whose second derivatives are not asked for."""
 
 
 _RESULT: Term = ("|g|", "rounding of the gradient itself")
@@ -61,13 +63,25 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
         "categorical_cross_entropy": Budget(
             _CROSS_ENTROPY, (("2 |w q / p|", "twice the quotient: p and the division round"),)
         ),
-        "softmax_cross_entropy": Budget(_FROM_LOGITS, _OF_LOGITS),
+        "softmax_cross_entropy": Budget(
+            _FROM_LOGITS,
+            _OF_LOGITS,
+            (
+                ("|h|", "rounding of the product itself"),
+                ("Σ|w q| · p (1 + L + ln C) (|v| + Σ p |v|)", "what rounding the logits moves the probability by"),
+                ("Σ|w q| · p Σ p (1 + L + ln C) |v|", "and what it moves the mean of the direction v by"),
+            ),
+        ),
         "binary_cross_entropy": Budget(
             (
                 ("w t (1 + |ln p|)", "the term of the positive class"),
                 ("w (1 − t) (1 + |ln(1 − p)|)", "the term of the negative class; its 1 is the rounding of 1 − p"),
             ),
             (("2 w t / p", "the positive quotient"), ("2 w (1 − t) / (1 − p)", "the negative quotient")),
+            (
+                ("3 w t |v| / p²", "the positive quotient: p, its square and the division round"),
+                ("3 w (1 − t) |v| / (1 − p)²", "the negative quotient"),
+            ),
         ),
         "binary_cross_entropy_with_logits": Budget(
             (
@@ -76,6 +90,10 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
                 ("min(w t, 1 − t) |z|", "what cancels between the two for a soft target"),
             ),
             (_RESULT, ("max(w t, 1 − t) · Σ p (1 − ln p)", "rounding of the logistic function on both sides")),
+            (
+                ("|h|", "rounding of the product itself"),
+                ("(w t + 1 − t) · Σ p (1 − ln p) |v|", "rounding of the logistic function on both sides"),
+            ),
         ),
         "binary_focal": Budget(
             (

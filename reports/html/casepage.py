@@ -120,7 +120,7 @@ def _page(
         source=_source(entry.get("source")),
         place=f"{entry.get('file')}:{entry.get('line')}" if entry.get("file") else "",
         expect=text(entry.get("expect")) or "truth",
-        inputs=tuple((name, _clip(_readable(v))) for name, v in (entry.get("inputs") or {}).items()),
+        inputs=tuple((name, _clip(_readable(v))) for name, v in _given(entry).items()),
         options=tuple((name, _clip(_readable(v))) for name, v in (entry.get("options") or {}).items()),
         truths=_truths(entry.get("truth")),
         lines=lines,
@@ -130,6 +130,12 @@ def _page(
         cells=len(cells),
         command=f"xent repro {shlex.quote(chosen[0].name)}" if chosen else "",
     )
+
+
+def _given(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The inputs, and the direction of the second derivative where one is asked for."""
+    vector = {"direction of the second derivative": entry["vector"]} if entry.get("vector") else {}
+    return {**(entry.get("inputs") or {}), **vector}
 
 
 def _line(cell: Cell) -> Line:

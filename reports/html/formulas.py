@@ -22,6 +22,8 @@ class Formula:
     value: Markup
     gradient: Markup
     words: str
+    hessian_vector: Markup | None = None
+    """The second derivative in the direction v, of a loss that is asked for it."""
 
 
 def _tag(name: str, *parts: str) -> str:
@@ -82,6 +84,10 @@ def _exp(exponent: str) -> str:
 
 def _d(of: str, by: str) -> str:
     return _frac(_row(_o("∂"), of), _row(_o("∂"), by))
+
+
+def _curvature(by: str) -> str:
+    return _frac(_row(_tag("msup", _o("∂"), _n("2")), _i("L")), _row(_o("∂"), _tag("msup", by, _n("2"))))
 
 
 def _math(*parts: str) -> Markup:
@@ -163,7 +169,21 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "softmax_cross_entropy": Formula(
             _math(_L, _EQ, _sum("j", _sub("w", "j"), _sub("y", "j"), _paren(_LSE, _MINUS, _sub("x", "j")))),
             _math(_d(_L, _sub("x", "j")), _EQ, _sub("p", "j"), _TOTAL, _MINUS, _sub("w", "j"), _sub("y", "j")),
-            "x are logits, p their softmax, y the targets (a label: 1 there, else 0), w class weights.",
+            "x are logits, p their softmax, y the targets (a label: 1 there, else 0), w class weights, v a direction.",
+            _math(
+                _sum(
+                    "k",
+                    _frac(
+                        _row(_tag("msup", _o("∂"), _n("2")), _L),
+                        _row(_o("∂"), _sub("x", "j"), _o("∂"), _sub("x", "k")),
+                    ),
+                    _sub("v", "k"),
+                ),
+                _EQ,
+                _sub("p", "j"),
+                _paren(_sub("v", "j"), _MINUS, _sum("k", _sub("p", "k"), _sub("v", "k"))),
+                _TOTAL,
+            ),
         ),
         "binary_cross_entropy": Formula(
             _math(
@@ -181,7 +201,21 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
                 _EQ,
                 _frac(_row(_i("p"), _MINUS, _i("y")), _row(_i("p"), _paren(_ONE, _MINUS, _i("p")), _ln(_i("b")))),
             ),
-            "p is the probability of the positive class, y the target in [0, 1]; 0 log 0 is 0.",
+            "p is the probability of the positive class, y the target in [0, 1], v a direction; 0 log 0 is 0.",
+            _math(
+                _curvature(_i("p")),
+                _i("v"),
+                _EQ,
+                _frac(_i("v"), _ln(_i("b"))),
+                _paren(
+                    _frac(_i("y"), _sup(_i("p"), _n("2"))),
+                    _PLUS,
+                    _frac(
+                        _row(_ONE, _MINUS, _i("y")),
+                        _tag("msup", _paren(_ONE, _MINUS, _i("p")), _n("2")),
+                    ),
+                ),
+            ),
         ),
         "binary_cross_entropy_with_logits": Formula(
             _math(
@@ -204,7 +238,17 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
                 _i("y"),
                 _paren(_ONE, _MINUS, _SIGMA_Z),
             ),
-            "z is the logit, y the target in [0, 1], w the weight of the positive class, σ the logistic function.",
+            "z is the logit, y the target in [0, 1], w the weight of the positive class, σ the logistic function, "
+            "v a direction.",
+            _math(
+                _curvature(_i("z")),
+                _i("v"),
+                _EQ,
+                _paren(_i("w"), _i("y"), _PLUS, _ONE, _MINUS, _i("y")),
+                _SIGMA_Z,
+                _paren(_ONE, _MINUS, _SIGMA_Z),
+                _i("v"),
+            ),
         ),
         "binary_focal": Formula(
             _math(
