@@ -75,7 +75,9 @@ class Runner:
             value, found, product = self._step(call, step, ("twice", *wanted), tensors, cotangent, vector)()
         except Exception as error:  # what the first derivatives do decides whether this is a failure of the second
             return replace(self.run(replace(call, vector=None), recipe), hessian_error=error)
-        return replace(_answer(recipe, value, found), hessian_vector=from_tensorflow(product))
+        # None is what a tape answers where nothing connects the gradient with the input.
+        found_twice = None if product is None else from_tensorflow(product)
+        return replace(_answer(recipe, value, found), hessian_vector=found_twice)
 
     def prepare(self, call: Call, recipe: Recipe) -> Prepared:
         """The same work on tensors that are there. On the CPU a call returns when it is complete."""
@@ -139,10 +141,7 @@ def _step_twice(compute: Compute, wanted: tuple[str, ...], first: str) -> Step:
         with tf.GradientTape() as tape:
             tape.watch(tensors[first])
             value, found = once(tensors, cotangent)
-        # What the first derivative does not depend on has a second one of zero.
-        unconnected = tf.UnconnectedGradients.ZERO
-        product = tape.gradient(found[first], tensors[first], vector, unconnected_gradients=unconnected)
-        return value, found, product
+        return value, found, tape.gradient(found[first], tensors[first], vector)
 
     return step
 

@@ -46,8 +46,7 @@ def answer(
     computed_with: Mapping[str, str] = MappingProxyType({}),
 ) -> Answer:
     """The answer around a value computed from `tensors`, with the gradients the call asks for."""
-    slopes, error = _slopes(call, tensors, value)
-    product, second = _product(call, tensors, slopes)
+    slopes, error, product, second = _derivatives(call, tensors, value)
     copied = [name for name, array in _given(call).items() if _runs_backwards(array)]
     return Answer(
         value=from_torch(value),
@@ -111,14 +110,27 @@ def _given(call: Call) -> dict[str, Array]:
     return {**call.inputs, **{name: option for name, option in call.options.items() if isinstance(option, Array)}}
 
 
-def _slopes(call: Call, tensors: Tensors, value: torch.Tensor) -> tuple[Tensors, BaseException | None]:
-    """The gradients, with the graph they were made by where they are to be differentiated again."""
+def _derivatives(
+    call: Call, tensors: Tensors, value: torch.Tensor
+) -> tuple[Tensors, BaseException | None, Array | None, BaseException | None]:
+    """The gradients or what was raised instead, then the same of the product of the Hessian with the vector."""
+    if call.vector is None:
+        return (*_slopes(call, tensors, value, again=False), None, None)
+    slopes, error = _slopes(call, tensors, value, again=True)
+    if error is None:
+        return slopes, None, *_product(call, tensors, slopes)
+    # What can be differentiated may refuse the graph that a second time needs: then it is the second that failed.
+    return (*_slopes(call, tensors, value, again=False), None, error)
+
+
+def _slopes(call: Call, tensors: Tensors, value: torch.Tensor, *, again: bool) -> tuple[Tensors, BaseException | None]:
+    """The gradients, with the graph they were made by where they are to be differentiated `again`."""
     wanted = {name: tensors[name] for name in call.differentiate if tensors[name].requires_grad}
     if not wanted:
         return {}, None
     try:
         cotangent = torch.ones_like(value) if call.cotangent is None else to_torch(call.cotangent).to(value.dtype)
-        sources, again = list(wanted.values()), call.vector is not None
+        sources = list(wanted.values())
         found = torch.autograd.grad(value, sources, grad_outputs=cotangent, allow_unused=True, create_graph=again)
     except Exception as error:  # what autograd raises is the outcome of the gradient, not of the value
         return {}, error
@@ -131,10 +143,7 @@ def _product(call: Call, tensors: Tensors, slopes: Tensors) -> tuple[Array | Non
         return None, None
     first = call.differentiate[0]
     try:
-        # What the first derivative does not depend on has a second one of zero.
-        (product,) = torch.autograd.grad(
-            slopes[first], tensors[first], grad_outputs=to_torch(call.vector), materialize_grads=True
-        )
+        (product,) = torch.autograd.grad(slopes[first], tensors[first], grad_outputs=to_torch(call.vector))
     except Exception as error:  # what autograd raises is the outcome of the second derivative alone
         return None, error
     return from_torch(product), None

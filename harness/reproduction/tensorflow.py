@@ -29,7 +29,7 @@ def run(problem: Problem) -> list[str]:
         lines += ["    with tf.GradientTape() as tape:", f"        tape.watch({by})", f"        result = loss({given})"]
         lines.append(f"    return tape.gradient(result, {by}{upstream})")
         if problem.vector is not None:
-            direction = 'tf.cast(vector, slope.dtype), unconnected_gradients="zero"'
+            direction = "tf.cast(vector, slope.dtype)"
             lines += ["gradient = computed", f"def computed({given}):", "    with tf.GradientTape() as tape:"]
             lines += [f"        tape.watch({by})", f"        slope = gradient({given})"]
             lines.append(f"    return tape.gradient(slope, {by}, output_gradients={direction})")

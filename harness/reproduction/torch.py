@@ -47,7 +47,7 @@ def answered(problem: Problem) -> list[str]:
     return [
         f"(slope,) = torch.autograd.grad(result, {by}, grad_outputs={upstream}, create_graph=True)",
         "direction = torch.tensor(vector, dtype=slope.dtype)",
-        f"(found,) = torch.autograd.grad(slope, {by}, grad_outputs=direction, materialize_grads=True)",
+        f"(found,) = torch.autograd.grad(slope, {by}, grad_outputs=direction)",
         "answer = found.double().numpy()",
     ]
 

@@ -20,6 +20,7 @@ def make_call(
     mode: str = "eager",
     differentiate: tuple[str, ...] = (),
     cotangent: Any = None,
+    vector: Any = None,
 ) -> Call:
     """Floats rounded to the dtype, integers as they are, lists among the options as arrays, reductions filled in."""
     arrays = {}
@@ -33,4 +34,5 @@ def make_call(
         default = "weights" if "class_weights" in chosen else "valid" if "ignore_index" in chosen else "count"
         chosen.setdefault("denominator", default)
     upstream = None if cotangent is None else Array.of(cotangent, dtype)
-    return Call(loss, arrays, chosen, dtype, mode, differentiate, upstream)
+    direction = None if vector is None else Array.of(vector, dtype)
+    return Call(loss, arrays, chosen, dtype, mode, differentiate, upstream, direction)

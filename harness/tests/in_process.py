@@ -46,7 +46,8 @@ def evaluated(adapter: Adapter, call: Call) -> Answer | Unanswered:
         return Unanswered(type(error).__name__, str(error))
     # An exception of a framework may not survive pickling; its text does.
     gradient_error = None if answer.gradient_error is None else RuntimeError(str(answer.gradient_error))
-    return replace(answer, gradient_error=gradient_error)
+    hessian_error = None if answer.hessian_error is None else RuntimeError(str(answer.hessian_error))
+    return replace(answer, gradient_error=gradient_error, hessian_error=hessian_error)
 
 
 def main() -> None:

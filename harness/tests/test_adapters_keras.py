@@ -48,6 +48,7 @@ def call(
     mode: str = "eager",
     differentiate: tuple[str, ...] = (),
     cotangent: Array | None = None,
+    vector: Array | None = None,
     **inputs: Any,
 ) -> Call:
     arrays = {
@@ -56,7 +57,7 @@ def call(
         else Array.of(given, dtype if np.asarray(given).dtype.kind == "f" else None)
         for name, given in inputs.items()
     }
-    return Call(loss, arrays, options, dtype, mode, differentiate, cotangent)
+    return Call(loss, arrays, options, dtype, mode, differentiate, cotangent, vector)
 
 
 def softmax_cross_entropy(targets: Any, options: Any = MEAN, logits: Any = ROW, **rest: Any) -> Call:
@@ -67,6 +68,20 @@ CALLS = {
     "labels": softmax_cross_entropy([0], NONE, differentiate=("logits",)),
     "one-hot": softmax_cross_entropy([[1.0, 0.0, 0.0]], NONE, differentiate=("logits",)),
     "float32": softmax_cross_entropy([0], dtype="float32"),
+    **{
+        f"twice, {mode}": softmax_cross_entropy(
+            [0], NONE, mode=mode, differentiate=("logits",), vector=Array.of([[1.0, -2.0, 0.5]])
+        )
+        for mode in ("eager", "graph", "xla", "jit")
+    },
+    "twice, clipped": call(
+        "binary_cross_entropy",
+        NONE,
+        probabilities=[0.0, 0.5],
+        targets=[1.0, 1.0],
+        differentiate=("probabilities",),
+        vector=Array.of([1.0, 1.0]),
+    ),
     "mean": softmax_cross_entropy([0]),
     "class": softmax_cross_entropy([0], mode="class", differentiate=("logits",)),
     "targets summing to two": softmax_cross_entropy([[2.0, 0.0, 0.0]], NONE, differentiate=("logits",)),
@@ -334,3 +349,18 @@ def test_softmax_comes_from_keras_ops(backend: Backend) -> None:
 def test_the_cotangent_takes_the_dtype_the_class_answers_in(backend: Backend) -> None:
     first, second = backend.gradient("cotangent of a class")
     assert second == pytest.approx(-2 * first)
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla", "jit"])
+def test_the_backend_differentiates_twice_along_a_vector(backend: Backend, mode: str) -> None:
+    answer = backend.answers[f"twice, {mode}"]
+    assert answer.hessian_error is None
+    # p (v − p·v) for the logits 1, 2, 3.
+    np.testing.assert_allclose(
+        answer.hessian_vector.to_float64(), [[0.0960451458329, -0.473107638535, 0.377062492702]], rtol=1e-6
+    )
+
+
+def test_what_is_clipped_has_no_second_derivative_and_the_rest_has(backend: Backend) -> None:
+    product = backend.answers["twice, clipped"].hessian_vector.to_float64()
+    np.testing.assert_allclose(product, [0.0, 4.0], rtol=1e-6)

@@ -16,12 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters.base import Adapter, Answer, Array, Call, Unsupported
-from harness.adapters.mutants import MUTANTS, Mutant, adapter
+from harness.adapters.mutants import MUTANTS, SECOND, Mutant, adapter
 from harness.adapters.mutants.sound import LOSSES
 from harness.floats import FORMATS
 from harness.judgement.agreement import compare
-from harness.judgement.truth import Truth, TruthTable, aspects
+from harness.judgement.truth import HESSIAN_VECTOR, Truth, TruthTable, aspects
 from harness.tests.calls import make_call
+from reference.evaluation import TWICE_DIFFERENTIABLE
 
 X = [[1.0, 2.0, 3.0], [0.5, -1.0, 4.0], [2.0, 0.0, -3.0], [-1.0, 1.5, 0.25], [0.0, 3.0, 1.0]]
 P = [[0.2, 0.3, 0.5], [0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.25, 0.25, 0.5], [0.6, 0.1, 0.3]]
@@ -56,9 +57,17 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-def probes(loss: str) -> Iterator[Call]:
-    """Simple inputs that between them exercise every option and edge of a loss."""
-    yield from _PROBES[loss](loss)
+def probes(loss: str, kind: str = "") -> Iterator[Call]:
+    """Simple inputs that between them exercise every option and edge of a loss; for a mutant of a kind."""
+    for probe in _PROBES[loss](loss):
+        yield twice(probe) if kind == SECOND else probe
+
+
+def twice(probe: Call) -> Call:
+    """The call that asks for the second derivative too, in an uneven direction."""
+    shape = probe.inputs[probe.differentiate[0]].shape
+    direction = np.linspace(-1, 2, int(np.prod(shape))).reshape(shape)
+    return replace(probe, vector=Array.of(direction, probe.dtype))
 
 
 def _with_options(loss: str, inputs: dict[str, Any], options: list[Any]) -> Iterator[Call]:
@@ -156,12 +165,14 @@ def _binary(loss: str) -> Iterator[Call]:
     targets = [1.0, 0.0, 1.0, 0.0, 0.3]
     if loss == "binary_cross_entropy_with_logits":
         yield from _binary_with(loss, {})
+        yield call(loss, {"logits": [0.0, -0.0, 1e4, -1e4], "targets": [1.0, 0.0, 1.0, 0.0]}, {"reduction": "none"})
         for options in ({"pos_weight": 3.0}, {"sample_weights": WEIGHTS}, {"label_smoothing": 0.1}):
             yield call(loss, {"logits": [1.0, -2.0, 0.5, 3.0, -0.25], "targets": targets}, options)
         return
     p = [0.8, 0.3, 0.6, 0.1, 0.45]
     yield from _with_options(loss, {"probabilities": p, "targets": targets}, OPTIONS)
     yield call(loss, {"probabilities": p, "targets": [1.0, 0.0, 1.0, 0.0, 1.0]}, {"sample_weights": WEIGHTS})
+    yield call(loss, {"probabilities": p, "targets": targets}, {"base": 2})
     yield call(loss, {"probabilities": [[0.8, 0.3], [0.6, 0.1]], "targets": [[1.0, 0.0], [1.0, 0.0]]}, {})
     yield call(loss, {"probabilities": [0.0, 1.0, 0.5], "targets": [0.0, 1.0, 1.0]}, {"reduction": "none"})
     yield call(loss, {"probabilities": [1e-8, 1e-9, 0.5], "targets": [1.0, 0.0, 1.0]}, {"reduction": "none"})
@@ -229,7 +240,11 @@ def same(one: Answer | type[BaseException], other: Answer | type[BaseException])
         return one is other
     if set(one.gradients) != set(other.gradients):
         return False
+    if (one.hessian_vector is None) != (other.hessian_vector is None):
+        return False
     pairs = [(one.value, other.value), *((one.gradients[n], other.gradients[n]) for n in one.gradients)]
+    if one.hessian_vector is not None and other.hessian_vector is not None:
+        pairs.append((one.hessian_vector, other.hessian_vector))
     return all(
         a.dtype == b.dtype
         and a.shape == b.shape
@@ -246,13 +261,16 @@ def test_every_mutant_differs_from_the_sound_implementation_on_a_simple_input(mu
     sound, bad = adapter("sound"), adapter(mutant.name)
     (loss,) = mutant.losses
     assert bad.describe().losses == (loss,)
-    assert any(not same(outcome(sound, probe), outcome(bad, probe)) for probe in probes(loss)), mutant.mistake
+    assert any(not same(outcome(sound, probe), outcome(bad, probe)) for probe in probes(loss, mutant.kind)), (
+        mutant.mistake
+    )
 
 
 @cache
-def truths(loss: str) -> tuple[tuple[Call, Truth], ...]:
+def truths(loss: str, kind: str = "") -> tuple[tuple[Call, Truth], ...]:
     return tuple(
-        (p, TruthTable(loss, p.inputs, p.options, p.dtype, p.differentiate, p.cotangent).under()) for p in probes(loss)
+        (p, TruthTable(loss, p.inputs, p.options, p.dtype, p.differentiate, p.cotangent, vector=p.vector).under())
+        for p in probes(loss, kind)
     )
 
 
@@ -260,9 +278,10 @@ def is_right(probe: Call, truth: Truth, found: Answer | type[BaseException]) -> 
     """Whether the judgement accepts an outcome: an error where one is right, else every aspect within its budget."""
     if truth.refusal is not None or not isinstance(found, Answer):
         return truth.refusal is not None and not isinstance(found, Answer)
-    for aspect, name in aspects(probe.differentiate).items():
+    for aspect, name in aspects(probe.differentiate, twice=probe.vector is not None).items():
         target = truth.targets.get(aspect)
-        array = found.value if name is None else found.gradients.get(name)
+        whole = found.hessian_vector if aspect == HESSIAN_VECTOR else found.value
+        array = whole if name is None else found.gradients.get(name)
         if target is None:
             continue
         if array is None or array.dtype != probe.dtype or array.shape != target.hi.shape:
@@ -275,12 +294,22 @@ def is_right(probe: Call, truth: Truth, found: Answer | type[BaseException]) -> 
 @pytest.mark.parametrize("mutant", NUMERIC, ids=lambda m: m.name)
 def test_every_mutant_is_wrong_beyond_the_budget_of_the_judgement_on_a_simple_input(mutant: Mutant) -> None:
     bad = adapter(mutant.name)
-    assert not all(is_right(probe, truth, outcome(bad, probe)) for probe, truth in truths(mutant.losses[0]))
+    judged = truths(mutant.losses[0], SECOND if mutant.kind == SECOND else "")
+    assert not all(is_right(probe, truth, outcome(bad, probe)) for probe, truth in judged)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_sound_is_right_on_every_probe(loss: str) -> None:
-    for probe, truth in truths(loss):
+@pytest.mark.parametrize("mutant", [m for m in NUMERIC if m.kind == SECOND], ids=lambda m: m.name)
+def test_mistakes_in_second_derivatives_are_right_about_everything_else(mutant: Mutant) -> None:
+    sound, bad = adapter("sound"), adapter(mutant.name)
+    (loss,) = mutant.losses
+    assert all(same(outcome(sound, probe), outcome(bad, probe)) for probe in probes(loss))
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"), [*((loss, "") for loss in LOSSES), *((loss, SECOND) for loss in TWICE_DIFFERENTIABLE)]
+)
+def test_sound_is_right_on_every_probe(loss: str, kind: str) -> None:
+    for probe, truth in truths(loss, kind):
         assert is_right(probe, truth, outcome(adapter("sound"), probe)), probe
 
 

@@ -57,6 +57,11 @@ CALLS: Mapping[str, Call] = {
     "bad axis": softmax(ROW, [0], {"axis": 2}),
     "weighted": softmax(ROW, [0], {"class_weights": [1.0, 2.0, 3.0]}),
     "bfloat16": softmax(ROW, [0], dtype="bfloat16"),
+    "twice": softmax(ROW, [0], {"reduction": "none"}, vector=[[1.0, -2.0, 0.5]]),
+    "twice eager": softmax(ROW, [0], {"reduction": "none"}, vector=[[1.0, -2.0, 0.5]], mode="eager"),
+    "twice soft": softmax(TWO, [[2.0, 0.0, 0.0]] * 2, {"reduction": "sum"}, vector=[[1.0, -2.0, 0.5]] * 2),
+    "twice cotangent": softmax(TWO, [0, 1], {"reduction": "none"}, vector=[[1.0, -2.0, 0.5]] * 2, cotangent=[2.0, 0.0]),
+    "twice too narrow": softmax(ROW, [0], vector=[[1.0, 2.0]]),
     "binary": binary([10.0, -10.0], [1.0, 0.0], loss="binary_cross_entropy_with_logits"),
     "binary infinite": binary([math.inf], [1.0], loss="binary_cross_entropy_with_logits"),
     "binary weighted": binary([1.0], [1.0], {"pos_weight": 2.0}, "binary_cross_entropy_with_logits"),
@@ -186,3 +191,30 @@ def test_safe_softmax_cross_entropy_counts_zero_times_infinity_as_zero(safe: Map
     assert safe["labels"] == Unanswered(
         "Unsupported", "safe_softmax_cross_entropy takes distributions, no integer labels"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"), [("twice", 1.0), ("twice eager", 1.0), ("twice soft", 2.0), ("twice cotangent", 2.0)]
+)
+def test_forward_over_reverse_differentiates_twice_along_a_vector(
+    answers: Mapping[str, Any], name: str, factor: float
+) -> None:
+    answer = answered(answers, name)
+    assert answer.hessian_error is None
+    assert answer.hessian_vector is not None
+    product = answer.hessian_vector.to_float64()
+    # p (v − p·v) for the logits 1, 2, 3.
+    np.testing.assert_allclose(
+        product[0], factor * np.array([0.0960451458329, -0.473107638535, 0.377062492702]), rtol=1e-7
+    )
+    if name == "twice cotangent":
+        assert product[1].tolist() == [0.0, 0.0, 0.0]
+    assert answer.gradients["logits"].shape == product.shape
+    assert answered(answers, "labels").hessian_vector is None
+
+
+def test_a_second_derivative_that_fails_leaves_value_and_gradient(answers: Mapping[str, Any]) -> None:
+    answer = answered(answers, "twice too narrow")
+    assert float(answer.value.to_float64()) == pytest.approx(2.4076059644443801)
+    assert answer.gradients["logits"].shape == (1, 3)
+    assert answer.hessian_error is not None

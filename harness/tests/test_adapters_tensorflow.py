@@ -33,6 +33,7 @@ def ask(
     mode: str = "eager",
     differentiate: tuple[str, ...] = (),
     cotangent: Array | None = None,
+    vector: Array | None = None,
     **inputs: Any,
 ) -> Answer:
     arrays = {
@@ -41,7 +42,7 @@ def ask(
         else Array.of(given, dtype if np.asarray(given).dtype.kind == "f" else None)
         for name, given in inputs.items()
     }
-    return adapter.evaluate(Call(loss, arrays, options, dtype, mode, differentiate, cotangent))
+    return adapter.evaluate(Call(loss, arrays, options, dtype, mode, differentiate, cotangent, vector))
 
 
 def value(answer: Answer) -> Any:
@@ -193,3 +194,47 @@ def test_a_gradient_that_fails_leaves_the_value(adapter: TensorFlow, mode: str) 
     )
     assert value(answer) == pytest.approx([2.4076059644443806] * 3)
     assert answer.gradient_error is not None
+
+
+def second(adapter: TensorFlow, loss: str, vector: Any, options: Any = NONE, **call: Any) -> Answer:
+    """The answer to a call that asks for the derivative of its gradient along a vector."""
+    first = next(name for name in call if name in ("logits", "probabilities"))
+    dtype = call.get("dtype", "float64")
+    return ask(adapter, loss, options, differentiate=(first,), vector=Array.of(vector, dtype), **call)
+
+
+def product_of(answer: Answer) -> Any:
+    assert answer.hessian_error is None
+    assert answer.hessian_vector is not None
+    return answer.hessian_vector.to_float64()
+
+
+# p (v − p·v) for the logits 1, 2, 3 and v = 1, −2, 1/2.
+CURVED = [[0.0960451458329, -0.473107638535, 0.377062492702]]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_tape_around_the_tape_differentiates_twice_along_a_vector(adapter: TensorFlow, mode: str, dtype: str) -> None:
+    for factor in (1.0, -2.0):  # a trace must not remember the direction
+        direction = factor * np.array([[1.0, -2.0, 0.5]])
+        answer = second(adapter, "softmax_cross_entropy", direction, dtype=dtype, mode=mode, logits=ROW, targets=[0])
+        np.testing.assert_allclose(product_of(answer), factor * np.array(CURVED), rtol=1e-6)
+        assert answer.hessian_vector is not None
+        assert answer.hessian_vector.dtype == dtype
+    assert answer.gradients["logits"].to_float64() == pytest.approx(
+        np.array([[-0.90996943, 0.24472847, 0.66524096]]), rel=1e-6
+    )
+
+
+def test_targets_that_do_not_sum_to_one_have_the_second_derivative_of_those_that_do(adapter: TensorFlow) -> None:
+    answer = second(adapter, "softmax_cross_entropy", [[1.0, -2.0, 0.5]], logits=ROW, targets=[[2.0, 0.0, 0.0]])
+    np.testing.assert_allclose(product_of(answer), CURVED, rtol=1e-7)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_second_derivative_that_fails_leaves_value_and_gradient(adapter: TensorFlow, mode: str) -> None:
+    answer = second(adapter, "softmax_cross_entropy", [[1.0], [2.0]], mode=mode, logits=ROW, targets=[0])
+    assert value(answer) == pytest.approx([2.4076059644443806])
+    assert answer.gradients["logits"].shape == (1, 3)
+    assert answer.hessian_error is not None

@@ -31,6 +31,7 @@ def ask(
     mode: str = "eager",
     differentiate: tuple[str, ...] = (),
     cotangent: Array | None = None,
+    vector: Array | None = None,
     **inputs: Any,
 ) -> Answer:
     arrays = {
@@ -39,7 +40,7 @@ def ask(
         else Array.of(given, dtype if np.asarray(given).dtype.kind == "f" else None)
         for name, given in inputs.items()
     }
-    return adapter.evaluate(Call(loss, arrays, options, dtype, mode, differentiate, cotangent))
+    return adapter.evaluate(Call(loss, arrays, options, dtype, mode, differentiate, cotangent, vector))
 
 
 def value(answer: Answer) -> Any:
@@ -230,3 +231,65 @@ def test_compile_runs_the_same_function_past_the_recompilation_limit(adapter: To
     assert _dynamo.utils.counters["stats"]["unique_graphs"] > 0
     # The suite has hundreds of signatures; at PyTorch's own limit of 8 they would run in eager without a word.
     assert _dynamo.config.recompile_limit > 1000
+
+
+def second(adapter: Torch, loss: str, vector: Any, options: Any = NONE, **call: Any) -> Answer:
+    """The answer to a call that asks for the derivative of its gradient along a vector."""
+    first = next(name for name in call if name in ("logits", "probabilities"))
+    dtype = call.get("dtype", "float64")
+    return ask(adapter, loss, options, differentiate=(first,), vector=Array.of(vector, dtype), **call)
+
+
+def product_of(answer: Answer) -> Any:
+    assert answer.hessian_error is None
+    assert answer.hessian_vector is not None
+    return answer.hessian_vector.to_float64()
+
+
+# p (v − p·v) for the logits 1, 2, 3 and v = 1, −2, 1/2.
+CURVED = [[0.0960451458329, -0.473107638535, 0.377062492702]]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("mode", ["eager", "module"])
+def test_autograd_differentiates_twice_along_a_vector(adapter: Torch, dtype: str, mode: str) -> None:
+    answer = second(
+        adapter, "softmax_cross_entropy", [[1.0, -2.0, 0.5]], dtype=dtype, mode=mode, logits=ROW, targets=[0]
+    )
+    tolerance = {"float64": 1e-7, "float32": 1e-6, "float16": 2e-3, "bfloat16": 2e-2}[dtype]
+    np.testing.assert_allclose(product_of(answer), CURVED, rtol=tolerance)
+    assert answer.hessian_vector is not None
+    assert answer.hessian_vector.dtype == dtype
+    assert answer.gradients["logits"].to_float64() == pytest.approx(
+        np.array([[-0.90996943, 0.24472847, 0.66524096]]), rel=2 * tolerance
+    )
+
+
+def test_the_second_derivative_is_that_of_the_weighted_sum(adapter: Torch) -> None:
+    both = {"logits": [1.0, 1.0], "targets": [1.0, 0.0]}
+    answer = second(adapter, "binary_cross_entropy_with_logits", [1.0, 1.0], cotangent=Array.of([1.0, -2.0]), **both)
+    one, other = product_of(answer)
+    assert one == pytest.approx(0.19661193324148185)
+    assert other == pytest.approx(-2 * one)
+
+
+def test_nobody_is_asked_twice_who_was_not_asked(adapter: Torch) -> None:
+    answer = ask(adapter, "softmax_cross_entropy", NONE, differentiate=("logits",), logits=ROW, targets=[0])
+    assert (answer.hessian_vector, answer.hessian_error) == (None, None)
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's own deprecations, different in every version
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "binary_cross_entropy_with_logits"])
+def test_compiled_code_is_not_differentiated_twice_and_its_gradient_is_there_all_the_same(
+    adapter: Torch, loss: str
+) -> None:
+    """torch.compile supports no double backward; that is said, and costs neither value nor gradient."""
+    targets = [0] if loss == "softmax_cross_entropy" else [[1.0, 0.0, 1.0]]
+    answer = second(adapter, loss, [[1.0, -2.0, 0.5]], mode="compile", logits=ROW, targets=targets)
+    assert isinstance(answer.hessian_error, RuntimeError)
+    assert answer.hessian_vector is None
+    assert answer.gradient_error is None
+    eager = second(adapter, loss, [[1.0, -2.0, 0.5]], logits=ROW, targets=targets)
+    np.testing.assert_allclose(
+        answer.gradients["logits"].to_float64(), eager.gradients["logits"].to_float64(), rtol=1e-12
+    )
