@@ -20,6 +20,7 @@ import pytest
 
 import reports.html
 from harness.records import INFRASTRUCTURE, Run
+from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import LOSSES as SIGNATURES
 from reports.html.addresses import address, outside
 from reports.html.budgets import BUDGETS
@@ -292,6 +293,30 @@ def test_html_validates(kind: str) -> None:
 
 def test_every_loss_has_its_budget_in_terms() -> None:
     assert set(BUDGETS) == set(SIGNATURES)
+
+
+def test_losses_with_second_derivatives_show_their_formula_and_their_budget() -> None:
+    for loss in TWICE_DIFFERENTIABLE:
+        assert FORMULAS[loss].hessian_vector is not None
+        assert BUDGETS[loss].hessian_vector
+    text = reports.html.render(run(cases=3))
+    shown = {loss for loss in TWICE_DIFFERENTIABLE if f'data-loss="{loss}"' in text}
+    assert shown
+    # Once beside the formulas and once beside the budgets.
+    assert len(re.findall(r"<(?:span|dt)[^>]*>second derivative<", text)) == 2 * len(shown)
+
+
+def test_a_case_shows_the_direction_and_the_truth_of_its_second_derivative() -> None:
+    made = run(cases=1)
+    (name, entry), *_ = made.header.suite["cases"].items()
+    truth = {**entry["truth"], "hessian_vector": {"shape": [2], "digits": ["0.19661193324148185246", "-0.25"]}}
+    cases = {**made.header.suite["cases"], name: {**entry, "vector": "[1.0, -2.0]", "truth": truth}}
+    header = replace(made.header, suite={**made.header.suite, "cases": cases})
+    text = reports.html.render(replace(made, header=header))
+    assert "<dt>direction of the second derivative</dt><dd>[1.0, -2.0]</dd>" in text
+    assert "<dt>hessian_vector" in text
+    assert "0.19661193324148185246" in text
+    assert "direction of the second derivative" not in reports.html.render(made)
 
 
 def test_kill_matrix_counts_cases_by_mistake_and_loss() -> None:
