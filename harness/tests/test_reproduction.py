@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,6 +57,27 @@ def test_every_template_writes_python(implementation: str) -> None:
     program = reproduction.script(of, right(of), 'A title with """ quotes', "Why \\ this.")
     compile(program, "script.py", "exec")
     assert "harness" not in program
+
+
+@pytest.mark.parametrize(
+    ("implementation", "twice"),
+    [
+        ("torch", "torch.autograd.grad(slope, [logits_], grad_outputs=direction)"),
+        ("keras-torch", "torch.autograd.grad(slope, [logits_], grad_outputs=direction)"),
+        ("tensorflow", "tape.gradient(slope, logits_, output_gradients=tf.cast(vector, slope.dtype))"),
+        ("keras-tensorflow", "tape.gradient(slope, logits_, output_gradients=tf.cast(vector, slope.dtype))"),
+        ("optax", "jax.jvp(lambda logits_: gradient(logits_, targets_)"),
+        ("keras-jax", "jax.jvp(lambda logits_: gradient(logits_, targets_)"),
+    ],
+)
+def test_the_script_of_a_second_derivative_differentiates_twice(implementation: str, twice: str) -> None:
+    once = replace(problem(implementation), differentiate="logits")
+    of = replace(once, vector=Array.of(np.array([[1.0, -2.0, 0.5]]), "float32"))
+    program = reproduction.script(of, right(of), "Twice", "Why.")
+    compile(program, "script.py", "exec")
+    assert "vector = np.array([[1.0, -2.0, 0.5]], dtype=np.float64)" in program
+    assert twice in program
+    assert twice not in reproduction.script(once, right(once), "Once", "Why.")
 
 
 def test_what_no_template_writes_is_refused_with_the_reason() -> None:
