@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.records import Run
-from harness.speed.statistics import SAME
+from harness.speed.statistics import FASTER, NOT_COMPARABLE, SAME, SLOWER, UNSTABLE
 from harness.upgrade.canaries import Song
 from harness.upgrade.diff import Difference, Group
 from harness.upgrade.speeds import SpeedChange, counts, slower
@@ -73,8 +73,9 @@ class Upgrade:
 
     @property
     def moved(self) -> tuple[SpeedChange, ...]:
-        """Timings that are not the same: what there is to say about speed."""
-        return tuple(c for c in self.speeds or () if c.verdict != SAME)
+        """Timings that are not the same, gravest first: slower, faster, then what cannot be told."""
+        order = (SLOWER, FASTER, UNSTABLE, NOT_COMPARABLE)
+        return tuple(sorted((c for c in self.speeds or () if c.verdict != SAME), key=lambda c: order.index(c.verdict)))
 
     def timed_by(self, change: SpeedChange) -> str:
         """The command that times this workload on both sides again."""
