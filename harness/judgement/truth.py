@@ -178,10 +178,6 @@ class TruthTable:
             hi = np.asarray(result.hi)
             return hi, np.asarray(result.lo) if self._exact else np.zeros_like(hi)
 
-        def product_under(convention: Mapping[str, Any]) -> _Parts:
-            found = evaluate(self.loss, given, options, convention, cotangent=of, differentiate=(), vector=self.vector)
-            return parts(found.hessian_vector)
-
         named = set(resolved or {})
         vector = self.vector if named <= _SCALING else None
         found = evaluate(self.loss, given, options, resolved, cotangent=of, differentiate=wanted, vector=vector)
@@ -189,7 +185,8 @@ class TruthTable:
         if product is None and self.vector is not None and named <= _SCALING | {"finite_zero_mean"}:
             # That the mean over nothing is 0 changes nothing where something was divided by.
             scaling = {name: value for name, value in (resolved or {}).items() if name in _SCALING}
-            under = product_under(scaling)
+            found_twice = evaluate(self.loss, given, options, scaling, cotangent=of, vector=self.vector)
+            under = parts(found_twice.hessian_vector)
             product = under if bool(np.isfinite(under[0]).all()) else None
         return _Numbers(parts(found.value), {n: parts(g) for n, g in found.gradients.items()}, product)
 
