@@ -267,9 +267,10 @@ class _Problem:
         for x, weights, c, direction in zip(rows, a, pull, directions, strict=True):
             p, _ = _softmax(x)
             v = [_mp(number) for number in direction]
-            mean = mpmath.fsum(q * u for q, u in zip(p, v, strict=True))
+            # v_j − p·v as the mean of the differences: in a direction of equal numbers 0, and not a rounding of it.
+            less_mean = [mpmath.fsum(q * (u - w) for q, w in zip(p, v, strict=True)) for u in v]
             total = mpmath.fsum(weights)
-            product.append([c * total * (q * u - q * mean) for q, u in zip(p, v, strict=True)])
+            product.append([_times(c, total * q * d) for q, d in zip(p, less_mean, strict=True)])
         return self._back(product, shape, axis)
 
     def _labelled(self) -> bool:
