@@ -125,6 +125,7 @@ def kill_matrix(cases: Sequence[Case], workers: int, progress: Progress | None =
 
 def killed_by(case: Case) -> tuple[str, ...]:
     """The mutants that compute and that one case catches, in any of its dtypes; `sound` too, should it be caught."""
+    # Who is wrong about second derivatives alone answers like the correct one where none is asked for.
     possible = {n: m for n, m in MUTANTS.items() if m.kind != SECOND or case.vector is not None}
     left = {n: m.factory() for n, m in possible.items() if m.kind != "conduct" and case.loss in m.losses}
     sound = Sound()
