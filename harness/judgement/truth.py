@@ -189,11 +189,16 @@ class TruthTable:
             resolved,
         )
         magnitude = _magnitude(given)
-        targets = {"value": Target(value_hi, value_lo, _fit(size.value, value_hi), magnitude)}
+
+        def parts(name: str, like: Floats) -> dict[str, Floats]:
+            return {term: _fit(numbers, like) for term, numbers in size.terms.get(name, {}).items()}
+
+        gauge = _fit(size.value, value_hi)
+        targets = {"value": Target(value_hi, value_lo, gauge, magnitude, parts("value", value_hi))}
         for aspect, name in aspects(self.differentiate).items():
             if name is not None and name in slopes:
                 hi, lo = slopes[name]
-                targets[aspect] = Target(hi, lo, _fit(size.gradients[name], hi), magnitude)
+                targets[aspect] = Target(hi, lo, _fit(size.gradients[name], hi), magnitude, parts(name, hi))
         return Truth(targets)
 
 

@@ -91,6 +91,7 @@ def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | Non
             formulas=FORMULAS,
             losses=sorted({text(entry.get("loss")) for entry in cases_of(run).values()}),
             facts=pages.facts,
+            certified=pages.certified,
             payload=payload.pack(run, table.cases, table.columns),
         )
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.records import CLAIM_VERDICTS, INFRASTRUCTURE, Cell, ClaimRecord, Run
 from reports.html.addresses import outside
-from reports.numbers import rough, shown
+from reports.numbers import count, rough, shown
 from reports.tally import loss_of, order_of, text
 from reports.words import CLAIM_MARKS, MARKS, Mark, fate
 
@@ -22,6 +22,7 @@ __all__ = [
     "LedgerLine",
     "ModeLine",
     "broken",
+    "certified",
     "choices",
     "conventions",
     "documents",
@@ -248,3 +249,12 @@ def modes(run: Run) -> tuple[tuple[ModeLine, ...], int]:
 def facts(entries: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """A mapping as lines of a table, in its own order, without what is empty."""
     return tuple((key.replace("_", " "), _plain(v)) for key, v in entries.items() if v not in (None, "", [], {}, ()))
+
+
+def certified(certificate: Mapping[str, Any]) -> str:
+    """The certificate of the reference in one sentence."""
+    points = certificate.get("points")
+    if not isinstance(points, int) or "normal_ulps" not in certificate:
+        return text(certificate.get("sentence")) or ", ".join(" ".join(fact) for fact in facts(certificate))
+    told = f"{count(points)} points against mpmath, largest error {rough(certificate['normal_ulps'])} ulp"
+    return told if certificate.get("holds") else f"NOT certified: {told}"
