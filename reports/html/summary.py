@@ -145,6 +145,8 @@ def _reason(entry: object, cell: Cell) -> str:
 def _worst(finding: Finding, said: str) -> Worst:
     cell = finding.cell
     size = f"{rough(cell.ulps)} ulp" if cell.ulps is not None and str(cell.ulps) not in ("nan", "inf") else ""
+    if cell.verdict == "known" and cell.severity in FINDINGS:
+        size = ", ".join(filter(None, (MARKS[cell.severity].word, size)))
     return Worst(
         mark=MARKS[fate(cell)],
         implementation=cell.implementation,
