@@ -272,7 +272,7 @@ def _gauge(target: Target, verdict: Agreement) -> dict[str, float] | None:
     if target.gauge.size == 0:
         return None
     terms = {name: float(f"{term:.3g}") for name, term in target.gauge_at(verdict.worst).items()}
-    if any(term > _UNDEFINED for term in terms.values()):
+    if not all(term <= _UNDEFINED for term in terms.values()):  # so that nan is undefined too
         return None
     return {name: term for name, term in terms.items() if term} or None
 

@@ -270,6 +270,7 @@
     const asked = matrixHash(filters);
     if (asked === view.asked) return; // coming back from a case changes nothing, the place in the matrix included
     view.asked = asked;
+    $("matrix").scrollTop = 0; // before anything changes: setting it later would lay out everything at once
     const narrowed = narrows(filters);
     const next = narrowed ? gather(testsOf(filters)) : view.all;
     let visible = 0;
@@ -314,9 +315,8 @@
      matrix. So the matrix begins at its top again, what cannot be on the first screen is skipped until the next frame,
      and what can is drawn at once. */
   function layOutFirstScreen() {
-    const screen = 1.5 * window.innerHeight; // more than is seen
+    const screen = window.innerHeight;
     const row = 40; // pixels: a little less than --row, so that too much is drawn rather than too little
-    $("matrix").scrollTop = 0;
     let height = 0;
     const later = [];
     for (const group of groupsInOrder()) {
