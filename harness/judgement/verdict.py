@@ -269,7 +269,7 @@ def _measured(cell: Cell, got: Floats, target: Target, verdict: Agreement) -> Ce
 
 def _gauge(target: Target, verdict: Agreement) -> dict[str, float] | None:
     """The gauge at the worst element as a reader needs it: three digits, without the terms that are zero."""
-    if target.gauge.size == 0:
+    if target.gauge.size == 0 or not np.isfinite(target.hi[verdict.worst]):
         return None
     terms = {name: float(f"{term:.3g}") for name, term in target.gauge_at(verdict.worst).items()}
     if not all(term <= _UNDEFINED for term in terms.values()):  # so that nan is undefined too
