@@ -248,7 +248,7 @@ def show_upgrade(upgrade: Upgrade) -> None:
             f"{escape(group.sentence[:300])}"
         )
         out.print(f"          {escape(group.repro)}")
-    out.print(escape(upgrade.speed_verdict))
+    out.print(f"speed: {escape(upgrade.speed_verdict)}")
     for moved in upgrade.moved:
         style = {"slower": "red", "faster": "green"}.get(moved.verdict, "yellow")
         out.print(f"  [{style}]{escape(moved.sentence)}[/]")

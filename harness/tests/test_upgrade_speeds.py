@@ -91,7 +91,8 @@ def test_an_upgrade_tells_the_slower_first_and_how_to_time_it_again(tmp_path: Pa
     assert found.verdict.endswith("1 of 3 timings are slower.")
     assert [change.workload for change in found.moved] == ["workloads/b", "workloads/a"]
     assert found.timed_by(found.moved[0]) == "xent upgrade torch --workloads workloads/b"
-    assert replace(found, speeds=None).speed_verdict == "speed was not compared"
+    assert replace(found, speeds=()).speed_verdict == "no workload is supported on both sides"
+    assert replace(found, speeds=None).speed_verdict == "not compared"
 
 
 def test_absolute_times_are_never_compared(tmp_path: Path) -> None:

@@ -67,9 +67,11 @@ class Upgrade:
     def speed_verdict(self) -> str:
         """How many timings moved which way; what was not timed is said so."""
         if self.speeds is None:
-            return "speed was not compared"
+            return "not compared"
+        if not self.speeds:
+            return "no workload is supported on both sides"
         words = ", ".join(f"{n} {verdict}" for verdict, n in counts(self.speeds).items())
-        return f"old against new, timed in the same rounds: {words}"
+        return f"old against new in the same rounds: {words}"
 
     @property
     def moved(self) -> tuple[SpeedChange, ...]:
