@@ -87,6 +87,10 @@ class Cell:
     """R: the error divided by eps times the gauge, at the worst element."""
     budget: float | None = None
     """k: the R that is allowed."""
+    gauge: Mapping[str, float] | None = None
+    """A at the worst element, term by term, the terms in the letters of the report; k · eps · their sum is allowed."""
+    worst: int | None = None
+    """Which element is the worst, counted through the flattened result; None for scalars."""
     grade: str | None = None
     """A accurate relative to the loss, B within the gauge, C only normwise, F worse."""
     ulps: float | str | None = None

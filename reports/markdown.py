@@ -6,13 +6,15 @@ import re
 
 from harness.records import ClaimRecord, Run
 from reports.numbers import count, percent, rough
-from reports.tally import Finding, Standing, sentence, standings, totals, worst_things
+from reports.tally import Finding, Standing, sentence, standings, totals, worst_known, worst_things
 from reports.words import CLAIM_MARKS, FINDINGS, INFRASTRUCTURE_FATES, MARKS, fate
 
 __all__ = ["render"]
 
 _MOST_FINDINGS = 25
 """A job summary is read on one screen; the HTML report holds the rest."""
+_MOST_KNOWN = 5
+"""Where nothing disagrees, what a reader is told of the ledger."""
 _LONGEST = 400
 """Characters of a message: GitHub refuses summaries above 1 MiB, and nobody reads a longer one in a table."""
 
@@ -62,10 +64,12 @@ def _standings(all_standings: tuple[Standing, ...]) -> str:
 
 
 def _findings(run: Run) -> list[str]:
-    findings = worst_things(run, _MOST_FINDINGS)
+    findings, title = worst_things(run, _MOST_FINDINGS), "## Gravest findings"
+    if not findings:
+        findings, title = worst_known(run, _MOST_KNOWN), "## Gravest known divergences"
     if not findings:
         return []
-    lines = ["## Gravest findings", "", "| | where | what |", "|---|---|---|"]
+    lines = [title, "", "| | where | what |", "|---|---|---|"]
     lines += [_finding(f) for f in findings]
     return ["\n".join(lines)]
 
@@ -74,6 +78,7 @@ def _finding(f: Finding) -> str:
     mark = MARKS[fate(f.cell)]
     more = f"; {count(f.alike - 1)} more alike on {f.loss}" if f.alike > 1 else ""
     error = f", {rough(f.cell.ulps)} ulp" if f.cell.ulps is not None else ""
+    error += f"; ledger: {_inline(f.cell.ledger)}" if f.cell.ledger else ""
     return f"| {mark.glyph} {mark.word} | {_inline(f.cell.name)} | {_inline(sentence(f.cell))}{error}{_inline(more)} |"
 
 

@@ -30,6 +30,7 @@ PAGES = (
     "conventions",
     "ledger",
     "modes",
+    "speed",
     "kills",
     "losses",
     "environment",

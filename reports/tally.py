@@ -8,9 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.records import Cell, ClaimRecord, Run
-from reports.words import FINDINGS, INFRASTRUCTURE_FATES, MARKS, excess, fate, gravity
+from reports.words import FINDINGS, INFRASTRUCTURE_FATES, MARKS, excess, fate
 
-__all__ = ["Standing", "Totals", "is_scratch", "order_of", "standings", "totals", "unexpected_claims", "worst_things"]
+__all__ = [
+    "Standing",
+    "Totals",
+    "is_scratch",
+    "order_of",
+    "standings",
+    "totals",
+    "unexpected_claims",
+    "worst_known",
+    "worst_things",
+]
 
 
 @dataclass(frozen=True)
@@ -137,19 +147,38 @@ def worst_things(run: Run, most: int = 3) -> tuple[Finding, ...]:
     for cell in run.cells:
         if cell.verdict == "disagrees":
             groups[cell.implementation, loss_of(run, cell.case), fate(cell)].append(cell)
+    return _ranked(run, groups.values(), most)
+
+
+def worst_known(run: Run, most: int = 3) -> tuple[Finding, ...]:
+    """The gravest of what the ledger explains, told once per entry and ranked like `worst_things`."""
+    groups: dict[str, list[Cell]] = defaultdict(list)
+    for cell in run.cells:
+        if cell.verdict == "known" and cell.ledger:
+            groups[cell.ledger].append(cell)
+    return _ranked(run, groups.values(), most)
+
+
+def _ranked(run: Run, groups: Iterable[Sequence[Cell]], most: int) -> tuple[Finding, ...]:
     findings = [
-        Finding(cell=max(cells, key=lambda c: (excess(c), c.key)), alike=len(cells), loss=key[1])
-        for key, cells in sorted(groups.items())
+        Finding(cell=worst, alike=len(cells), loss=loss_of(run, worst.case))
+        for cells in groups
+        for worst in [max(cells, key=lambda c: (_severity(c), excess(c), c.key))]
     ]
     findings.sort(key=lambda f: (-excess(f.cell), f.cell.key))
     nth: Counter[tuple[str, str]] = Counter()
     ranked = []
     for finding in findings:
-        told = (finding.cell.implementation, fate(finding.cell))
-        ranked.append((is_scratch(told[0]), -gravity(finding.cell)[0], nth[told], finding))
+        told = (finding.cell.implementation, finding.cell.severity or "")
+        ranked.append((is_scratch(told[0]), -_severity(finding.cell), nth[told], finding))
         nth[told] += 1
     ranked.sort(key=lambda entry: entry[:3])
     return tuple(finding for *_, finding in ranked[:most])
+
+
+def _severity(cell: Cell) -> int:
+    """Rank of what is wrong, whether or not the ledger knows it."""
+    return MARKS[cell.severity if cell.severity in FINDINGS else "silently_wrong"].rank
 
 
 def loss_of(run: Run, case: str) -> str:

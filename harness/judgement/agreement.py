@@ -17,7 +17,7 @@ at the end (half a unit), a second rounding of an intermediate result being the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -40,6 +40,13 @@ class Target:
     gauge: Floats
     magnitude: float = 0.0
     """Largest finite |input|: what a merely normwise stable computation may lose besides (grade C)."""
+    terms: Mapping[str, Floats] = field(default_factory=dict)
+    """What the gauge is the sum of, each in the shape of the result; empty where it is no plain sum."""
+
+    def gauge_at(self, index: tuple[int, ...]) -> dict[str, float]:
+        """The gauge of one element, term by term; the gauge itself, named A, where it is no plain sum."""
+        found = {name: float(term[index]) for name, term in self.terms.items()}
+        return found or {"A": float(self.gauge[index])}
 
 
 @dataclass(frozen=True)

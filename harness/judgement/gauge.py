@@ -31,7 +31,7 @@ gauge is a yardstick, its own last digits do not matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Inputs = Mapping[str, NDArray[Any]]
 Options = Mapping[str, Any]
+Terms = Mapping[str, Floats]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,9 @@ class Gauges:
 
     value: Floats
     gradients: Mapping[str, Floats]
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    """What a gauge is the sum of, in the letters of the table above, by "value" or the name of the input; a gauge that
+    is no plain sum has none."""
     hessian_vector: Floats | None = None
 
 
@@ -124,6 +128,14 @@ class _Problem:
         if reduction in ("mean", "batchmean"):
             total = total / _denominator(self, terms.shape, weights)
         return _tidy(np.asarray(total))
+
+    def reduced_each(self, terms: Terms, weights: Floats) -> dict[str, Floats]:
+        """The terms of the result's gauge, from those of each unreduced element."""
+        return {name: self.reduced(term, weights) for name, term in terms.items()}
+
+    def placed(self, terms: Terms) -> dict[str, Floats]:
+        """Terms with the classes last, where the input has its classes."""
+        return {name: np.moveaxis(term, -1, self.axis) for name, term in terms.items()}
 
 
 def _tidy(gauge: Floats) -> Floats:
@@ -224,11 +236,14 @@ def _softmax_cross_entropy(problem: _Problem) -> Gauges:
     q, weights = _distribution(problem, L.shape)
     value, grad = _cross_entropy_gauges(problem, L, q, weights)
     gradients: dict[str, Floats] = {}
+    terms = {"value": problem.reduced_each(_of_logits(L, q), weights)}
     if "logits" in problem.gradients:
-        gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + np.moveaxis(grad, -1, problem.axis))
+        own = np.abs(problem.gradients["logits"])
+        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, problem.axis))
+        terms["logits"] = {_OWN: own, **problem.placed({f"{_SPREAD} · Σ|w q|": grad})}
     if "targets" in problem.gradients:
         gradients["targets"] = _target_gauge(problem, 1.0 + L + np.log(max(L.shape[-1], 1)), weights)
-    return Gauges(value, gradients, _softmax_hessian_gauge(problem, L, q, weights))
+    return Gauges(value, gradients, terms, _softmax_hessian_gauge(problem, L, q, weights))
 
 
 def _softmax_hessian_gauge(problem: _Problem, L: Floats, q: Floats, weights: Floats) -> Floats | None:
@@ -244,6 +259,16 @@ def _softmax_hessian_gauge(problem: _Problem, L: Floats, q: Floats, weights: Flo
     size = spread * (v + mean(p)) + p * mean(spread)
     size = size * (q.sum(axis=-1) * problem.scale(L.shape[:-1], weights))[..., None]
     return _tidy(np.abs(problem.twice.product) + np.moveaxis(size, -1, problem.axis))
+
+
+_OWN = "|g|"
+_SPREAD = "p (1 + L + ln C)"
+
+
+def _of_logits(L: Floats, q: Floats) -> dict[str, Floats]:
+    """The terms of q · (1 + L + ln C), summed over the classes."""
+    sizes = {"1": np.ones_like(L), "L": L, "ln C": np.full_like(L, np.log(max(L.shape[-1], 1)))}
+    return {name: _term(q, size).sum(axis=-1) for name, size in sizes.items()}
 
 
 def _cross_entropy_gauges(problem: _Problem, L: Floats, q: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -268,24 +293,31 @@ def _target_gauge(problem: _Problem, size: Floats, weights: Floats) -> Floats:
 
 def _log_softmax(problem: _Problem) -> Gauges:
     L = _log_probabilities(problem.classes_last("logits"))
-    value = 1.0 + L + np.log(max(L.shape[-1], 1))
+    lift = np.log(max(L.shape[-1], 1))
+    value = 1.0 + L + lift
     gradients: dict[str, Floats] = {}
+    terms = {"value": problem.placed({"1": np.ones_like(L), "L": L, "ln C": np.full_like(L, lift)})}
     if "logits" in problem.gradients:
         u = _cotangent_like(problem, L)
         grad = _spread(L) * np.abs(u).sum(axis=-1, keepdims=True)
-        gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + np.moveaxis(grad, -1, problem.axis))
-    return Gauges(_tidy(np.moveaxis(value, -1, problem.axis)), gradients)
+        own = np.abs(problem.gradients["logits"])
+        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, problem.axis))
+        terms["logits"] = {_OWN: own, **problem.placed({f"{_SPREAD} · Σ|u|": grad})}
+    return Gauges(_tidy(np.moveaxis(value, -1, problem.axis)), gradients, terms)
 
 
 def _softmax(problem: _Problem) -> Gauges:
     L = _log_probabilities(problem.classes_last("logits"))
     spread = _spread(L)
     gradients: dict[str, Floats] = {}
+    terms = {"value": problem.placed({_SPREAD: spread})}
     if "logits" in problem.gradients:
         u = np.abs(_cotangent_like(problem, L))
         grad = spread * (u + (u * spread).sum(axis=-1, keepdims=True))
-        gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + np.moveaxis(grad, -1, problem.axis))
-    return Gauges(_tidy(np.moveaxis(spread, -1, problem.axis)), gradients)
+        own = np.abs(problem.gradients["logits"])
+        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, problem.axis))
+        terms["logits"] = {_OWN: own, **problem.placed({f"{_SPREAD} · (|u| + Σ|u| p)": grad})}
+    return Gauges(_tidy(np.moveaxis(spread, -1, problem.axis)), gradients, terms)
 
 
 def _cotangent_like(problem: _Problem, classes_last: Floats) -> Floats:
@@ -318,18 +350,30 @@ def _from_probabilities(problem: _Problem) -> Gauges:
     q, weights = _distribution(problem, p.shape)
     terms = _term(q, 1.0 + logs).sum(axis=-1) / problem.log_base
     gradients: dict[str, Floats] = {}
+    parts = {
+        "value": problem.reduced_each(
+            {
+                "|w q|": q.sum(axis=-1) / problem.log_base,
+                "|w q ln p|": _term(q, logs).sum(axis=-1) / problem.log_base,
+            },
+            weights,
+        )
+    }
     scale = problem.scale(terms.shape, weights)
     if "probabilities" in problem.gradients:
         size = 2.0 * np.moveaxis(np.abs(problem.gradients["probabilities"]), problem.axis, -1)
+        parts["probabilities"] = problem.placed({"2 |w q / p|": size})
         if problem.convention.get("renormalize"):
             # Every entry of a row pulls on every other, and the pulls cancel: ∂/∂p_j = (Σq − q_j/p'_j) / Σp.
             total = given.sum(axis=-1, keepdims=True)
             pull = q.sum(axis=-1, keepdims=True) + _term(q, 1.0 / p)
-            size = size + pull / total * scale[..., None] / problem.log_base
+            pulled = pull / total * scale[..., None] / problem.log_base
+            parts["probabilities"] |= problem.placed({"renormalizing": pulled})
+            size = size + pulled
         gradients["probabilities"] = _tidy(np.moveaxis(size, -1, problem.axis))
     if "targets" in problem.gradients:
         gradients["targets"] = _target_gauge(problem, (1.0 + logs) / problem.log_base, weights)
-    return Gauges(problem.reduced(terms, weights), gradients)
+    return Gauges(problem.reduced(terms, weights), gradients, parts)
 
 
 def _entropy(problem: _Problem) -> Gauges:
@@ -338,10 +382,13 @@ def _entropy(problem: _Problem) -> Gauges:
     terms = _term(p, 1.0 + logs).sum(axis=-1) / problem.log_base
     ones = np.ones(terms.shape)
     gradients: dict[str, Floats] = {}
+    own, sized = p.sum(axis=-1) / problem.log_base, _term(p, logs).sum(axis=-1) / problem.log_base
+    parts = {"value": problem.reduced_each({"p": own, "p |ln p|": sized}, ones)}
     if "probabilities" in problem.gradients:
-        size = (1.0 + logs) / problem.log_base * problem.scale(terms.shape, ones)[..., None]
-        gradients["probabilities"] = _tidy(np.moveaxis(size, -1, problem.axis))
-    return Gauges(problem.reduced(terms, ones), gradients)
+        scale = problem.scale(terms.shape, ones)[..., None] / problem.log_base
+        gradients["probabilities"] = _tidy(np.moveaxis((1.0 + logs) * scale, -1, problem.axis))
+        parts["probabilities"] = problem.placed({"1": np.ones_like(logs) * scale, "|ln p|": logs * scale})
+    return Gauges(problem.reduced(terms, ones), gradients, parts)
 
 
 def _nll(problem: _Problem) -> Gauges:
@@ -349,7 +396,9 @@ def _nll(problem: _Problem) -> Gauges:
     q, weights = _distribution(problem, logs.shape)
     terms = _term(q, logs).sum(axis=-1)
     gradients = {name: _tidy(np.abs(g)) for name, g in problem.gradients.items()}
-    return Gauges(problem.reduced(terms, weights), gradients)
+    value = problem.reduced(terms, weights)
+    parts = {"value": {"|w ln p|": value}, **{name: {_OWN: gauge} for name, gauge in gradients.items()}}
+    return Gauges(value, gradients, parts)
 
 
 def _kl(problem: _Problem) -> Gauges:
@@ -364,13 +413,17 @@ def _kl(problem: _Problem) -> Gauges:
     ones = np.ones(terms.shape)
     scale = problem.scale(terms.shape, ones)[..., None]
     gradients: dict[str, Floats] = {}
+    rows = {"p": np.ones_like(p), "p |ln p|": np.abs(log_p), "p |ln q|": np.abs(log_q)}
+    parts = {"value": problem.reduced_each({name: _term(p, row).sum(axis=-1) for name, row in rows.items()}, ones)}
     if "log_probabilities" in problem.gradients:
-        slope = _term(p, 1.0 + np.abs(np.where(p == 0, 0.0, log_p))) * scale
+        sized = np.abs(np.where(p == 0, 0.0, log_p))
+        slope = _term(p, 1.0 + sized) * scale
         gradients["log_probabilities"] = _tidy(np.moveaxis(slope, -1, problem.axis))
+        parts["log_probabilities"] = problem.placed({"p": p * scale, "p |ln p|": _term(p, sized) * scale})
     if "targets" in problem.gradients:
         slope = (_term(p, size) if problem.options.get("log_target") else size) * scale
         gradients["targets"] = _tidy(np.moveaxis(slope, -1, problem.axis))
-    return Gauges(problem.reduced(terms, ones), gradients)
+    return Gauges(problem.reduced(terms, ones), gradients, parts)
 
 
 def _binary_weights(problem: _Problem, shape: tuple[int, ...]) -> Floats:
@@ -391,7 +444,14 @@ def _binary(problem: _Problem) -> Gauges:
     weights = _binary_weights(problem, p.shape)
     # 1 − p rounds where p is small, and its logarithm moves by that much: the 1 of the gauge.
     positive, negative = 1.0 + _logarithm(problem, p), 1.0 + _logarithm(problem, 1.0 - p)
-    terms = (_term(np.abs(t), positive) + _term(np.abs(1.0 - t), negative)) * weights / problem.log_base
+    of_one, of_zero = _term(np.abs(t), positive), _term(np.abs(1.0 - t), negative)
+    terms = (of_one + of_zero) * weights / problem.log_base
+    sides = {"w t (1 + |ln p|)": of_one, "w (1 − t) (1 + |ln(1 − p)|)": of_zero}
+    parts = {
+        "value": problem.reduced_each(
+            {name: side * weights / problem.log_base for name, side in sides.items()}, weights
+        )
+    }
     scale = problem.scale(p.shape, weights) * weights / problem.log_base
     gradients: dict[str, Floats] = {}
     if "probabilities" in problem.gradients:
@@ -399,7 +459,12 @@ def _binary(problem: _Problem) -> Gauges:
         if clamp is not None:
             size = (np.abs(p) + np.abs(t)) / np.maximum(p * (1.0 - p), float(clamp))
         else:
-            size = _term(np.abs(t), 1.0 / p) + _term(np.abs(1.0 - t), 1.0 / (1.0 - p))
+            quotients = {
+                "2 w t / p": _term(np.abs(t), 1.0 / p),
+                "2 w (1 − t) / (1 − p)": _term(np.abs(1.0 - t), 1.0 / (1.0 - p)),
+            }
+            size = sum(quotients.values(), np.zeros_like(p))
+            parts["probabilities"] = {name: 2.0 * quotient * scale for name, quotient in quotients.items()}
         gradients["probabilities"] = _tidy(2.0 * size * scale)
     if "targets" in problem.gradients:
         gradients["targets"] = _tidy((positive + negative) * scale)
@@ -408,7 +473,7 @@ def _binary(problem: _Problem) -> Gauges:
         # p or 1 − p, its square and the quotient round: three times each term.
         size = _term(np.abs(t), 1.0 / p**2) + _term(np.abs(1.0 - t), 1.0 / (1.0 - p) ** 2)
         hessian = _tidy(3.0 * size * scale * np.abs(problem.twice.vector))
-    return Gauges(problem.reduced(terms, weights), gradients, hessian)
+    return Gauges(problem.reduced(terms, weights), gradients, parts, hessian)
 
 
 def _softplus(z: Floats) -> Floats:
@@ -427,19 +492,26 @@ def _binary_with_logits(problem: _Problem) -> Gauges:
     terms = (_term(a, positive) + _term(b, negative) + soft) * weights
     scale = problem.scale(z.shape, weights) * weights
     gradients: dict[str, Floats] = {}
+    sides = {
+        "w t (1 + softplus(−z))": _term(a, positive),
+        "(1 − t) (1 + softplus(z))": _term(b, negative),
+        "min(w t, 1 − t) |z|": soft,
+    }
+    parts = {"value": problem.reduced_each({name: side * weights for name, side in sides.items()}, weights)}
     # σ(z) − t rounds σ itself: p (1 − ln p) of both sides, as for softmax with two classes.
     p, m = np.exp(-_softplus(-z)), np.exp(-_softplus(z))
     spread = np.minimum(_term(p, 1.0 + _softplus(-z)) + _term(m, 1.0 + _softplus(z)), 2.0)
     if "logits" in problem.gradients:
-        size = np.abs(problem.gradients["logits"]) + np.maximum(a, b) * spread * scale
-        gradients["logits"] = _tidy(size)
+        own, rounding = np.abs(problem.gradients["logits"]), np.maximum(a, b) * spread * scale
+        gradients["logits"] = _tidy(own + rounding)
+        parts["logits"] = {_OWN: own, "max(w t, 1 − t) · Σ p (1 − ln p)": rounding}
     if "targets" in problem.gradients:
         gradients["targets"] = _tidy((w * positive + negative + np.abs(z)) * scale)
     hessian = None
     if problem.twice is not None:
         size = (a + b) * spread * scale * np.abs(problem.twice.vector)
         hessian = _tidy(np.abs(problem.twice.product) + size)
-    return Gauges(problem.reduced(terms, weights), gradients, hessian)
+    return Gauges(problem.reduced(terms, weights), gradients, parts, hessian)
 
 
 def _focal_terms(problem: _Problem, L: Floats) -> tuple[Floats, Floats]:

@@ -215,13 +215,14 @@ class TruthTable:
         )
         magnitude = _magnitude(given)
 
-        def target(parts: _Parts, gauge: Floats) -> Target:
-            return Target(*parts, _fit(gauge, parts[0]), magnitude)
+        def target(parts: _Parts, gauge: Floats, name: str = "") -> Target:
+            terms = {term: _fit(sizes, parts[0]) for term, sizes in size.terms.get(name, {}).items()}
+            return Target(*parts, _fit(gauge, parts[0]), magnitude, terms)
 
-        targets = {"value": target(numbers.value, size.value)}
+        targets = {"value": target(numbers.value, size.value, "value")}
         for aspect, name in aspects(self.differentiate).items():
             if name is not None and name in numbers.slopes:
-                targets[aspect] = target(numbers.slopes[name], size.gradients[name])
+                targets[aspect] = target(numbers.slopes[name], size.gradients[name], name)
         if numbers.product is not None and size.hessian_vector is not None:
             targets[HESSIAN_VECTOR] = target(numbers.product, size.hessian_vector)
         return Truth(targets)

@@ -276,7 +276,23 @@ def _measured(cell: Cell, got: Floats, target: Target, verdict: Agreement) -> Ce
         ulps=number(float(f"{verdict.ulps:.6g}")),
         truth=_numbers(target.hi, verdict.worst),
         got=_numbers(got, verdict.worst),
+        gauge=_gauge(target, verdict),
+        worst=int(np.ravel_multi_index(verdict.worst, got.shape)) if verdict.worst else None,
     )
+
+
+def _gauge(target: Target, verdict: Agreement) -> dict[str, float] | None:
+    """The gauge at the worst element as a reader needs it: three digits, without the terms that are zero."""
+    if target.gauge.size == 0 or not np.isfinite(target.hi[verdict.worst]):
+        return None
+    terms = {name: float(f"{term:.3g}") for name, term in target.gauge_at(verdict.worst).items()}
+    if not all(term <= _UNDEFINED for term in terms.values()):  # so that nan is undefined too
+        return None
+    return {name: term for name, term in terms.items() if term} or None
+
+
+_UNDEFINED = 1e300
+"""A gauge this large stands for an infinite one, whose result is compared by pattern alone."""
 
 
 def _chosen(

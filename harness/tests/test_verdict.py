@@ -198,3 +198,17 @@ def test_a_half_format_widened_to_float32_is_right_under_the_constants_of_float3
     cell = judge(s, Returned(Array.of([15.9423847], "float16"), "f", convention={"clip": 1e-7}), Ledger())[0]
     assert cell.explanation is not None
     assert "computed in float32" in cell.explanation
+
+
+def test_a_measured_cell_tells_its_budget_and_its_worst_element() -> None:
+    rows = subject("softmax_cross_entropy", THREE, {"reduction": "none"})
+    got = truth(rows)
+    cell = value_cell(rows, [got[0], got[1] * 1.001])
+    assert cell.worst == 1
+    assert cell.gauge == {"1": 1.0, "L": float(f"{got[1]:.3g}"), "ln C": 1.1}
+
+
+def test_a_result_that_is_not_finite_has_no_budget_to_tell() -> None:
+    undefined = subject("softmax_cross_entropy", {"logits": [[float("nan"), 0.0]], "targets": [0]})
+    assert value_cell(undefined, float("nan")).gauge is None
+    assert value_cell(IMPOSSIBLE, float("inf")).gauge is None

@@ -54,7 +54,6 @@ def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | Non
     table = matrix.build(run)
     style = f"{_asset('report.css')}:root {{ --columns: {len(table.columns)}; }}\n"
     script = _asset("report.js")
-    mode_lines, mode_places = pages.modes(run)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -68,7 +67,6 @@ def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | Non
             footer=run.footer,
             described=cases_of(run),
             summary=summary.build(run, dict(table.heads)),
-            several_modes=any(len(modes) > 1 for _, modes in table.heads),
             matrix=table,
             chunk_rows=_CHUNK,
             marks=tuple(MARKS.values()),
@@ -80,8 +78,7 @@ def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | Non
             choices=pages.choices(run),
             ledger=pages.ledger(run),
             broken=pages.broken(run.cells),
-            modes=mode_lines,
-            mode_places=mode_places,
+            modes=pages.modes(run),
             speed_table=speed.table(run),
             speed_pictures=speed.pictures(run),
             accuracy=accuracy.build(run),
@@ -91,6 +88,7 @@ def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | Non
             formulas=FORMULAS,
             losses=sorted({text(entry.get("loss")) for entry in cases_of(run).values()}),
             facts=pages.facts,
+            certified=pages.certified,
             payload=payload.pack(run, table.cases, table.columns),
         )
     )

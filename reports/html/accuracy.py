@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from harness.floats import FORMATS
 from harness.records import Cell, Run
 from reports.numbers import rough
 from reports.tally import cases_of, order_of, text
@@ -37,6 +38,8 @@ class Spread:
     """Largest share of the budget."""
     outside: int
     """Cells outside their budget, nan and inf included."""
+    leaves: str | None
+    """Between which sizes of the true value it leaves its budget; empty where it does not, None without values."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def _spread(cells: Sequence[Cell] | None) -> Spread | None:
         worst=_open_ended(errors[-1]),
         used=_open_ended(max(excess(c) for c in cells)),
         outside=sum(1 for c in cells if excess(c) > 1),
+        leaves=_leaves(cells, cells[0].dtype),
     )
 
 
@@ -175,68 +179,137 @@ def _label(x: float, y: float, words: str, anchor: str, kind: str = "name") -> M
 
 
 _TRUTHS = (-20, 4)
-"""Decades of |truth| that the scatter spans."""
-_SMALL_W, _SMALL_H = 150, 96
+"""Decades of |truth| that the plot spans: from losses that a confident network has to those of a hopeless one."""
+_ERRORS = (-1, 17)
+"""Decades of relative error, in eps; 1/eps of float64, where nothing is right any more, is at 15.7."""
+_NAMED = (-20, -12, -4, 0)
+_SMALL_W, _SMALL_H, _ACROSS = 196, 110, 5
+_PLOTTED = (("wide", "float64"), ("narrow", "float32"))
+
+
+@dataclass(frozen=True)
+class _Element:
+    """One number of a value: how large the truth is, how far off what came back, whether its cell left its budget."""
+
+    size: float
+    error: float
+    """Relative, in eps of the dtype."""
+    outside: bool
+
+
+def _elements(cells: Iterable[Cell], dtype: str) -> list[_Element]:
+    """The numbers of all values. Where a cell is outside its budget that is said of its element farthest from the
+    truth, measured against 1 + |truth|, the gauge of most values."""
+    found = []
+    for cell in cells:
+        if cell.aspect != "value" or dtype not in FORMATS:
+            continue
+        pairs = [
+            (abs(truth), abs(got - truth))
+            for truth, got in zip(_numbers_of(cell.truth), _numbers_of(cell.got), strict=False)
+            if math.isfinite(truth) and truth != 0
+        ]
+        worst = max(pairs, key=lambda pair: _told(pair[1]) / (1 + pair[0]), default=None)
+        for pair in pairs:
+            size, error = pair
+            outside = excess(cell) > 1 and pair == worst
+            found.append(_Element(size, _told(error / size) / FORMATS[dtype].eps, outside))
+    return found
+
+
+def _told(error: float) -> float:
+    """nan counts as infinitely wrong."""
+    return math.inf if math.isnan(error) else error
+
+
+def _numbers_of(value: object) -> list[float]:
+    """Every number of a result, in order; of a larger array its worst element."""
+    if isinstance(value, dict):
+        return _numbers_of(value.get("worst"))
+    if isinstance(value, list | tuple):
+        return [number for entry in value for number in _numbers_of(entry)]
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            return [float(value)]
+        except ValueError:
+            return []
+    return []
+
+
+def _leaves(cells: Sequence[Cell] | None, dtype: str) -> str | None:
+    """Between which sizes of the truth values are outside their budget; None where there are no values."""
+    elements = _elements(cells or (), dtype)
+    if not elements:
+        return None
+    sizes = sorted(element.size for element in elements if element.outside)
+    if not sizes:
+        return ""
+    ends = rough(sizes[0]) if len(sizes) == 1 else f"{rough(sizes[0])} to {rough(sizes[-1])}"
+    return f"{ends} ({len(sizes)})"
 
 
 def _scatter(loss: str, names: Sequence[str], found: dict[tuple[str, str], list[Cell]]) -> Markup:
-    """Error of the value against the size of the loss, one small panel per implementation, float64 above float32."""
-    across = 4
+    """Relative error of every number of a value against its size, one panel per implementation."""
+    across = min(_ACROSS, len(names))
     rows = -(-len(names) // across)
-    width, height = across * (_SMALL_W + 24) + 40, rows * (_SMALL_H + 46) + 10
-    label = f"Error of {loss} in ulps against the size of the true value, one panel per implementation"
+    width, height = across * (_SMALL_W + 24) + 44, rows * (_SMALL_H + 48) + 10
+    label = f"Relative error of {loss} against the size of the true value, one panel per implementation"
     parts = [
         Markup('<svg class="plot" role="img" viewBox="0 0 {} {}" width="{}" height="{}" aria-label="{}">').format(
-            width, height, width, height, label
+            width, height, width, height, f"{label}; the table has where each leaves its budget"
         )
     ]
     for i, name in enumerate(names):
-        left, top = 40 + (i % across) * (_SMALL_W + 24), 24 + (i // across) * (_SMALL_H + 46)
+        left, top = 44 + (i % across) * (_SMALL_W + 24), 24 + (i // across) * (_SMALL_H + 48)
         parts.append(_label(left, top - 8, name, "start", "head"))
         parts.append(
             Markup('<path class="grid" d="M{:g} {:g}h{}v{}h-{}z"/>').format(left, top, _SMALL_W, _SMALL_H, _SMALL_W)
         )
-        one = top + _SMALL_H * (1 - (0 - _LOWEST) / (_HIGHEST - _LOWEST))
-        parts.append(Markup('<path class="one" d="M{:g} {:.4g}h{}"/>').format(left, one, _SMALL_W))
-        for decade in (-20, -12, -4, 4):
-            x = left + _SMALL_W * (decade - _TRUTHS[0]) / (_TRUTHS[1] - _TRUTHS[0])
-            parts.append(_label(x, top + _SMALL_H + 13, f"1e{decade}", "middle", "tick"))
+        parts.append(Markup('<path class="one" d="M{:g} {:.4g}h{}"/>').format(left, _up(top, 0), _SMALL_W))
+        for decade in (-20, -16, -12, -8, -4, 0, 4):
+            x = _along(left, decade)
+            parts.append(Markup('<path class="grid" d="M{:.4g} {:g}v3"/>').format(x, top + _SMALL_H))
+            if decade in _NAMED:
+                words, anchor = (f"1e{decade}" if decade else "1"), ("start" if decade == _TRUTHS[0] else "middle")
+                parts.append(_label(x, top + _SMALL_H + 14, words, anchor, "tick"))
         if i % across == 0:
-            for decade in (_LOWEST, 0, 5, _HIGHEST):
-                y = top + _SMALL_H * (1 - (decade - _LOWEST) / (_HIGHEST - _LOWEST)) + 4
-                parts.append(_label(left - 5, y, f"1e{decade}" if decade else "1", "end", "tick"))
-        for kind, dtype in (("wide", "float64"), ("narrow", "float32")):
-            parts.append(_points(kind, left, top, found.get((name, dtype), ())))
+            parts += [
+                _label(left - 5, _up(top, decade) + 4, f"1e{decade}" if decade else "1", "end", "tick")
+                for decade in (0, 5, 10, 15)
+            ]
+        for kind, dtype in _PLOTTED:
+            parts.append(_points(kind, left, top, _elements(found.get((name, dtype), ()), dtype)))
     return Markup("").join([*parts, Markup("</svg>")])
 
 
-def _points(kind: str, left: float, top: float, cells: Iterable[Cell]) -> Markup:
-    """All points as one path of round line ends; the same pixel is drawn once."""
-    places = set()
-    for cell in cells:
-        truth = _only_number(cell.truth)
-        if cell.aspect != "value" or truth is None or truth == 0 or not math.isfinite(truth):
-            continue
-        x = min(max(math.log10(abs(truth)), _TRUTHS[0]), _TRUTHS[1])
-        y = _decade(_number(cell.ulps))
-        places.add(
-            (
-                round(left + _SMALL_W * (x - _TRUTHS[0]) / (_TRUTHS[1] - _TRUTHS[0]), 1),
-                round(top + _SMALL_H * (1 - (y - _LOWEST) / (_HIGHEST - _LOWEST)), 1),
-            )
-        )
-    if not places:
-        return Markup("")
-    path = "".join(f"M{x:g} {y:g}h0" for x, y in sorted(places))
-    return Markup('<path class="points {}" d="{}"/>').format(kind, path)
+def _along(left: float, decade: float) -> float:
+    inside = min(max(decade, _TRUTHS[0]), _TRUTHS[1])
+    return left + _SMALL_W * (inside - _TRUTHS[0]) / (_TRUTHS[1] - _TRUTHS[0])
 
 
-def _only_number(truth: object) -> float | None:
-    """The truth where it is a single number, or the worst element of an array."""
-    if isinstance(truth, dict):
-        return _only_number(truth.get("worst"))
-    if isinstance(truth, list) and len(truth) == 1:
-        return _only_number(truth[0])
-    if isinstance(truth, int | float) and not isinstance(truth, bool):
-        return float(truth)
-    return None
+def _up(top: float, decade: float) -> float:
+    inside = min(max(decade, _ERRORS[0]), _ERRORS[1])
+    return top + _SMALL_H * (1 - (inside - _ERRORS[0]) / (_ERRORS[1] - _ERRORS[0]))
+
+
+_SHAPES = {
+    "wide": ("h0", "m-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0"),
+    "narrow": ("m-2 0h4", "m-3 -3h6v6h-6z"),
+}
+"""A dot and a ring, a dash and a square: told apart without colour, and all of a kind in one element."""
+
+
+def _points(kind: str, left: float, top: float, elements: Sequence[_Element]) -> Markup:
+    """All points inside the budget as one path of round line ends, those outside as hollow ones; a pixel once."""
+    inside, outside = set(), set()
+    for element in elements:
+        error = math.log10(element.error) if element.error > 0 else -math.inf
+        place = (round(_along(left, math.log10(element.size))), round(_up(top, error)))
+        (outside if element.outside else inside).add(place)
+    parts = [Markup("")]
+    dot, ring = _SHAPES[kind]
+    for name, shape, places in (("points", dot, inside - outside), ("leaves", ring, outside)):
+        if places:
+            path = "".join(f"M{x} {y}{shape}" for x, y in sorted(places))
+            parts.append(Markup('<path class="{} {}" d="{}"/>').format(name, kind, path))
+    return Markup("").join(parts)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.records import CLAIM_VERDICTS, INFRASTRUCTURE, Cell, ClaimRecord, Run
 from reports.html.addresses import outside
-from reports.numbers import rough, shown
+from reports.numbers import count, percent, rough, shown
 from reports.tally import loss_of, order_of, text
-from reports.words import CLAIM_MARKS, MARKS, Mark, fate
+from reports.words import AGREES, CLAIM_MARKS, FINDINGS, MARKS, Mark, fate
 
 __all__ = [
     "Broken",
@@ -21,7 +21,10 @@ __all__ = [
     "Document",
     "LedgerLine",
     "ModeLine",
+    "ModeStanding",
+    "Modes",
     "broken",
+    "certified",
     "choices",
     "conventions",
     "documents",
@@ -226,25 +229,77 @@ class ModeLine:
     """Mode, mark, error in ulps."""
 
 
-_MOST_MODE_LINES = 300
-"""The page is read, not searched: the matrix filters the rest."""
+@dataclass(frozen=True)
+class ModeStanding:
+    """An implementation that was run in several modes."""
+
+    implementation: str
+    modes: tuple[tuple[str, str, int], ...]
+    """Mode, share that is right, cells that were judged."""
+    differing: int
+    """Places its modes judge differently."""
 
 
-def modes(run: Run) -> tuple[tuple[ModeLine, ...], int]:
-    """Where eager, graph, jit and compile differ in verdict, gravest first, and how many such places there are."""
-    groups: dict[tuple[str, str, str, str], dict[str, Cell]] = defaultdict(dict)
+@dataclass(frozen=True)
+class Modes:
+    """Everything the page of modes shows."""
+
+    standings: tuple[ModeStanding, ...]
+    lines: tuple[ModeLine, ...]
+    places: int
+    """How many lines there would be."""
+
+
+_MOST_MODE_LINES = 25
+"""Of one implementation: the page is read, not searched; the matrix filters the rest."""
+_BETWEEN_MODES = "mode_agreement"
+"""The aspect that compares modes itself, and says nothing new beside the modes it compares."""
+
+
+def modes(run: Run) -> Modes:
+    """Where eager, graph, jit and compile differ in verdict: how often, and the gravest places of each."""
+    groups: dict[str, dict[tuple[str, str, str], dict[str, Cell]]] = defaultdict(lambda: defaultdict(dict))
     for cell in run.cells:
-        if cell.verdict not in INFRASTRUCTURE:
-            groups[cell.implementation, cell.case, cell.dtype, cell.aspect][cell.mode] = cell
-    differing = [(k, g) for k, g in groups.items() if len({fate(c) for c in g.values()} - {"unsupported"}) > 1]
-    differing.sort(key=lambda entry: (-max(MARKS[fate(c)].rank for c in entry[1].values()), entry[0]))
-    lines = tuple(
-        ModeLine(*key, tuple((mode, MARKS[fate(c)], rough(c.ulps)) for mode, c in sorted(group.items())))
-        for key, group in differing[:_MOST_MODE_LINES]
-    )
-    return lines, len(differing)
+        if cell.verdict not in INFRASTRUCTURE and cell.aspect != _BETWEEN_MODES:
+            groups[cell.implementation][cell.case, cell.dtype, cell.aspect][cell.mode] = cell
+    standings, lines = [], []
+    for name in order_of(groups):
+        places = groups[name]
+        if len({mode for by_mode in places.values() for mode in by_mode}) < 2:
+            continue
+        differing = [(k, g) for k, g in places.items() if len({fate(c) for c in g.values()} - {"unsupported"}) > 1]
+        differing.sort(key=lambda entry: (-max(_rank(c) for c in entry[1].values()), entry[0]))
+        standings.append(ModeStanding(name, _by_mode(places.values()), len(differing)))
+        lines += [
+            ModeLine(name, *key, tuple((mode, MARKS[fate(c)], rough(c.ulps)) for mode, c in sorted(group.items())))
+            for key, group in differing[:_MOST_MODE_LINES]
+        ]
+    return Modes(tuple(standings), tuple(lines), sum(s.differing for s in standings))
+
+
+def _by_mode(places: Iterable[Mapping[str, Cell]]) -> tuple[tuple[str, str, int], ...]:
+    right, judged = Counter[str](), Counter[str]()
+    for by_mode in places:
+        for mode, cell in by_mode.items():
+            judged[mode] += cell.verdict != "unsupported"
+            right[mode] += cell.verdict in AGREES
+    return tuple((m, percent(100.0 * right[m] / judged[m] if judged[m] else None), judged[m]) for m in sorted(judged))
+
+
+def _rank(cell: Cell) -> int:
+    """How grave, whether or not the ledger knows it."""
+    return MARKS[cell.severity if cell.verdict == "known" and cell.severity in FINDINGS else fate(cell)].rank
 
 
 def facts(entries: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """A mapping as lines of a table, in its own order, without what is empty."""
     return tuple((key.replace("_", " "), _plain(v)) for key, v in entries.items() if v not in (None, "", [], {}, ()))
+
+
+def certified(certificate: Mapping[str, Any]) -> str:
+    """The certificate of the reference in one sentence."""
+    points = certificate.get("points")
+    if not isinstance(points, int) or "normal_ulps" not in certificate:
+        return text(certificate.get("sentence")) or ", ".join(" ".join(fact) for fact in facts(certificate))
+    told = f"{count(points)} points against mpmath, largest error {rough(certificate['normal_ulps'])} ulp"
+    return told if certificate.get("holds") else f"NOT certified: {told}"

@@ -61,6 +61,8 @@ def pack(run: Run, cases: Sequence[str], columns: Sequence[Column]) -> str:
         "ratio": [_short(c.ratio) for c in cells],
         "excess": [round(min(excess(c), 1e12), 3) for c in cells if fate(c) != "agrees"],
         "budget": [_short(c.budget) for c in cells],
+        "gauge": [strings.number(_gauge(c)) for c in cells],
+        "worst": [c.worst for c in cells],
         "grade": [c.grade or "" for c in cells],
         "truth": [strings.number(_numbers(c, c.truth, "float64")) for c in cells],
         "got": [strings.number(_numbers(c, c.got, c.dtype)) for c in cells],
@@ -78,6 +80,11 @@ def pack(run: Run, cases: Sequence[str], columns: Sequence[Column]) -> str:
     }
     raw = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return base64.b64encode(gzip.compress(raw, compresslevel=9, mtime=0)).decode("ascii")
+
+
+def _gauge(cell: Cell) -> str:
+    """What the error budget is made of, as the script writes it: pairs of letter and number."""
+    return "" if cell.gauge is None else json.dumps(list(cell.gauge.items()), ensure_ascii=False)
 
 
 def column_of(cell: Cell) -> Column:

@@ -6,7 +6,7 @@ Points are told apart by letters, not by colours; a key says which implementatio
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -169,25 +169,31 @@ def _errors(timed: Sequence[Speed], run: Run) -> list[Picture]:
     losses = {name: text(w.get("loss")) for name, w in _workloads(run).items()}
     case_loss = {case: text(entry.get("loss")) for case, entry in cases_of(run).items()}
     worst: dict[tuple[str, str, str], float] = {}
+    outside: Counter[tuple[str, str, str]] = Counter()
     for cell in run.cells:
         if cell.aspect != "value" or cell.ulps is None:
             continue
         key = (case_loss.get(cell.case, ""), cell.implementation, cell.dtype)
-        worst[key] = max(worst.get(key, 0.0), excess(cell))
+        share = excess(cell)
+        outside[key] += share > 1
+        worst[key] = max(worst.get(key, 0.0), share if share <= 1 else 0.0)
     groups: dict[tuple[str, str], list[tuple[_Point, Speed]]] = defaultdict(list)
     for s in timed:
         loss, ns = losses.get(s.workload, "?"), _finite(s.figures.get("ns_per_element"))
         error = worst.get((loss, s.implementation, s.dtype))
         if ns and error is not None and s.figures.get("passes") == "forward":
-            groups[loss, s.workload].append((_Point(ns, min(max(error, 1e-3), 1e6), _name(s)), s))
+            groups[loss, s.workload].append((_Point(ns, max(error, 1e-3), _name(s)), s))
     found = []
     for (loss, workload), members in sorted(groups.items()):
-        rows = [(p.name, rough(p.x), rough(p.y)) for p, _ in sorted(members, key=lambda m: m[0].x)]
+        rows = [
+            (p.name, rough(p.x), rough(p.y), str(outside[loss, s.implementation, s.dtype]))
+            for p, s in sorted(members, key=lambda m: m[0].x)
+        ]
         found.append(
             Picture(
                 f"Error against time: {loss} on {text(workload)}",
-                "Up: the largest share of its error budget a value of this loss needed anywhere in this run (1 is all "
-                "of it, above the line it disagrees; ends of the axis hold what lies beyond). Left and low is best.",
+                "Up: the largest share of its error budget that any value of this loss needed in this run and kept "
+                "within (1, the line, is all of it); how many were outside is in the table. Left and low is best.",
                 _plane(
                     f"Error of {loss} against its time",
                     "ns per element",
@@ -195,7 +201,7 @@ def _errors(timed: Sequence[Speed], run: Run) -> list[Picture]:
                     [p for p, _ in members],
                     level=1.0,
                 ),
-                Table(("implementation", "ns per element", "largest share of the budget"), tuple(rows), 1),
+                Table(("implementation", "ns per element", "largest share", "values outside"), tuple(rows), 1),
             )
         )
     return found
@@ -324,15 +330,38 @@ def _plane(
         parts.append(Markup('<path class="one" d="M{:g} {:g}L{:g} {:g}"/>').format(*ends))
     names = sorted({p.name for p in points})
     letters = {name: _LETTERS[i % len(_LETTERS)] for i, name in enumerate(names)}
-    for p in points:
-        x, y = place(p.x, p.y)
-        parts.append(Markup('<circle class="in" cx="{:g}" cy="{:g}" r="2.5"/>').format(x, y))
-        parts.append(_label(x + 4, y - 3, letters[p.name], "start", "tick"))
+    at = [(*place(p.x, p.y), letters[p.name]) for p in points]
+    if line:  # the points of one implementation belong together
+        for letter in sorted({letter for *_, letter in at}):
+            path = "L".join(f"{x:g} {y:g}" for x, y, own in sorted(at) if own == letter)
+            parts.append(Markup('<path class="trend" d="M{}"/>').format(path))
+    parts += [Markup('<circle class="in" cx="{:g}" cy="{:g}" r="2.5"/>').format(x, y) for x, y, _ in at]
+    parts += _letters(at)
     for i, name in enumerate(names):
         parts.append(_label(_LEFT + _WIDTH + 24, _TOP + 12 + 16 * i, f"{letters[name]}  {name}", "start", "name"))
     parts.append(_label(_LEFT + _WIDTH / 2, _TOP + _HEIGHT + 38, across, "middle", "tick"))
     parts.append(_label(_LEFT, _TOP - 7, up, "start", "tick"))
     return Markup("").join([*parts, Markup("</svg>")])
+
+
+_AROUND = [(side * (8 + 9 * away), 4 + 9 * up) for away in range(4) for up in (0, -1, 1, -2, 2) for side in (1, -1)]
+"""Where a letter may stand beside its point, nearest first: nine units are the width and height of one."""
+
+
+def _letters(points: Sequence[tuple[float, float, str]]) -> list[Markup]:
+    """The letter of each point, moved aside where another stands already; letters that stay crowded overlap."""
+    taken: list[tuple[float, float]] = []
+    parts = []
+    for x, y, letter in sorted(points, key=lambda p: (p[1], p[0], p[2])):
+        free = (
+            (x + dx, y + dy)
+            for dx, dy in _AROUND
+            if all(abs(x + dx - a) >= 9 or abs(y + dy - b) >= 9 for a, b in taken)
+        )
+        spot = next(free, (x + _AROUND[0][0], y + _AROUND[0][1]))
+        taken.append(spot)
+        parts.append(_label(*spot, letter, "middle", "tick letter"))
+    return parts
 
 
 def _decades(values: Sequence[float]) -> tuple[int, int]:

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.records import Run
+from harness.records import Cell, Run
 from reports.html.addresses import address
 from reports.numbers import percent, rough
-from reports.tally import Finding, Standing, Totals, is_scratch, sentence, standings, totals, worst_things
+from reports.tally import (
+    Finding,
+    Standing,
+    Totals,
+    is_scratch,
+    sentence,
+    standings,
+    text,
+    totals,
+    worst_known,
+    worst_things,
+)
 from reports.words import FINDINGS, INFRASTRUCTURE_FATES, MARKS, Mark, fate
 
 __all__ = ["Bar", "StandingLine", "Summary", "Worst", "build", "segments"]
@@ -54,6 +65,8 @@ class Worst:
     size: str
     alike: int
     link: str
+    ledger: str
+    """Link to the entry that explains it."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,7 @@ class Summary:
     share: str
     lines: tuple[StandingLine, ...]
     worst: tuple[Worst, ...]
+    """What disagrees; where there are not three such things, the gravest of what the ledger explains."""
     columns: tuple[Mark, ...]
     infrastructure: tuple[tuple[Mark, int], ...]
     date: str
@@ -77,7 +91,7 @@ def build(run: Run, modes: Mapping[str, tuple[str, ...]]) -> Summary:
         totals=t,
         share=percent(100.0 * t.right / t.judged if t.judged else None),
         lines=tuple(_line(s, modes.get(s.implementation, ())) for s in standings(run)),
-        worst=tuple(_worst(f) for f in worst_things(run)),
+        worst=_told(run),
         columns=tuple(MARKS[key] for key in COLUMNS),
         infrastructure=tuple((MARKS[key], t.counts[key]) for key in INFRASTRUCTURE_FATES if t.counts.get(key)),
         date=run.header.started.replace("T", " ").replace("+00:00", " UTC"),
@@ -109,16 +123,38 @@ def segments(counts: Mapping[str, int]) -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-def _worst(finding: Finding) -> Worst:
+_WORST = 3
+
+
+def _told(run: Run) -> tuple[Worst, ...]:
+    wrong = worst_things(run, _WORST)
+    listed = run.header.suite.get("ledger")
+    reasons = listed if isinstance(listed, Mapping) else {}
+    known = worst_known(run, _WORST - len(wrong))
+    return (
+        *(_worst(f, sentence(f.cell)) for f in wrong),
+        *(_worst(f, _reason(reasons.get(f.cell.ledger), f.cell)) for f in known),
+    )
+
+
+def _reason(entry: object, cell: Cell) -> str:
+    """Why it happens; what happened here where the run file says no reason."""
+    return text(entry.get("reason")) if isinstance(entry, Mapping) and entry.get("reason") else sentence(cell)
+
+
+def _worst(finding: Finding, said: str) -> Worst:
     cell = finding.cell
     size = f"{rough(cell.ulps)} ulp" if cell.ulps is not None and str(cell.ulps) not in ("nan", "inf") else ""
+    if cell.verdict == "known" and cell.severity in FINDINGS:
+        size = ", ".join(filter(None, (MARKS[cell.severity].word, size)))
     return Worst(
         mark=MARKS[fate(cell)],
         implementation=cell.implementation,
         loss=finding.loss,
         where=f"{cell.aspect}, {cell.dtype}, {cell.mode}",
-        sentence=sentence(cell),
+        sentence=said,
         size=size,
         alike=finding.alike - 1,
         link="#" + address("cell", cell.name),
+        ledger="#" + address("ledger", cell.ledger) if cell.ledger else "",
     )

@@ -16,6 +16,7 @@ from harness.records import VERDICTS, Cell, ClaimRecord, Footer, Header, Run, Sp
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 BUDGETS = {"float64": 4.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+GAUGE = {"1": 1.0, "L": 0.163, "ln C": 1.1}
 IMPLEMENTATIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "torch": ("2.13.0", ("eager", "compile")),
     "keras-tensorflow": ("3.15.1", ("eager", "graph")),
@@ -138,7 +139,7 @@ def _header(cases: Mapping[str, Any]) -> Header:
         },
         started="2026-01-15T09:30:00+00:00",
         command=("xent", "run", "-o", "run.jsonl"),
-        certificate={"points": 214000, "largest_error_ulps": 0.5004},
+        certificate={"points": 214000, "holds": True, "normal_ulps": 0.5004, "versions": {"mpmath": "1.4.1"}},
     )
 
 
@@ -213,6 +214,8 @@ def _right(where: Where, right: Any, chance: random.Random) -> Cell:
         got=_moved(right, error * EPS[dtype]),
         ratio=error / 2,
         budget=BUDGETS[dtype],
+        gauge=GAUGE,
+        worst=0 if isinstance(right, list) else None,
         grade="A" if error < 1 else "B",
         ulps=error,
         function="lib.losses.cross_entropy",
@@ -227,7 +230,13 @@ def _moved(right: Any, step: float) -> Any:
 def _odd(where: Where, right: Any, draw: float, chance: random.Random) -> Cell:
     """Every verdict that is not plain agreement, chosen by `draw` in [0, 1)."""
     value = {"kind": "value", "dtype": where[3], "shape": [], "digest": "sha256:1"}
-    measured = {"truth": right, "budget": BUDGETS[where[3]], "function": "lib.losses.cross_entropy"}
+    measured = {
+        "truth": right,
+        "budget": BUDGETS[where[3]],
+        "gauge": GAUGE,
+        "worst": 0 if isinstance(right, list) else None,
+        "function": "lib.losses.cross_entropy",
+    }
     nothing = {"truth": right, "budget": BUDGETS[where[3]]}
     if draw < 0.3:
         off = _moved(right, 1 / math.log(2) - 1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.records import VERDICTS, Cell
 from reports.numbers import percent, rough, shown
-from reports.tally import order_of, standings, totals, worst_things
+from reports.tally import order_of, standings, totals, worst_known, worst_things
 from reports.tests.synthetic import footer, run
 from reports.words import MARKS, excess, fate, happened
 
@@ -143,3 +143,11 @@ def test_shown_is_short_and_names_the_worst_of_a_large_array() -> None:
 )
 def test_rough_has_three_digits(value: float | str | None, words: str) -> None:
     assert rough(value) == words
+
+
+def test_worst_known_tell_each_entry_once_the_gravest_first() -> None:
+    wrong = [cell("known", ledger="clip", severity="silently_wrong", ratio=r, budget=4.0) for r in (9.0, 90.0)]
+    raised = cell("known", ledger="raises", severity="unexpected_error", case="edges/other")
+    found = worst_known(run_of(raised, *wrong, cell("agrees")))
+    assert [(f.cell.ledger, f.alike) for f in found] == [("clip", 2), ("raises", 1)]
+    assert found[0].cell.ratio == 90.0

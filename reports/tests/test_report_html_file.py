@@ -29,7 +29,7 @@ from reports.html.killing import KillsFileError
 from reports.html.killing import build as killing
 from reports.html.killing import read as read_kills
 from reports.html.matrix import build
-from reports.html.pages import choices
+from reports.html.pages import choices, modes
 from reports.html.summary import segments
 from reports.tests.synthetic import KILLS, LOSSES, hostile, run
 from reports.words import fate
@@ -355,7 +355,7 @@ def test_first_screen_says_what_changed_since_the_baseline() -> None:
     text = reports.html.render(now, baseline=baseline)
     assert f"1 of {len(now.cells):,} cells changed" in text
     assert address("cell", before.name) in text.split('id="h-standings"')[0]
-    assert "Nothing changed" in reports.html.render(now, baseline=now)
+    assert f"nothing changed in {len(now.cells):,} cells" in reports.html.render(now, baseline=now)
 
 
 def test_runs_that_must_not_be_compared_say_so_on_the_first_screen() -> None:
@@ -377,3 +377,13 @@ def test_conventions_are_compared_loss_by_loss() -> None:
     shown = {name for c in choices(made) for name, _, conventions in c.lines if conventions}
     assert used
     assert shown == used
+
+
+def test_modes_are_compared_by_implementation_the_gravest_places_first() -> None:
+    found = modes(run(cases=40))
+    by_name = {s.implementation: s for s in found.standings}
+    assert "numpy" not in by_name, "one mode cannot differ from itself"
+    assert [mode for mode, _, _ in by_name["tensorflow"].modes] == ["eager", "graph", "xla"]
+    assert found.places == sum(s.differing for s in found.standings)
+    [first, *_] = [line for line in found.lines if line.implementation == "tensorflow"]
+    assert any(mark.key == "silently_wrong" for _, mark, _ in first.marks)

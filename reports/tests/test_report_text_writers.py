@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from xml.etree import ElementTree as Xml
 
 import pytest
@@ -98,3 +99,10 @@ def test_picture_has_a_row_for_every_implementation_that_was_judged() -> None:
 def test_picture_of_hostile_text_is_still_xml() -> None:
     root = Xml.fromstring(reports.picture.render(hostile()))
     assert {element.tag.rpartition("}")[2] for element in root.iter()} == {"svg", "title", "style", "rect", "text"}
+
+
+def test_markdown_tells_the_gravest_of_the_ledger_where_nothing_disagrees() -> None:
+    made = run(cases=10)
+    text = reports.markdown.render(replace(made, cells=tuple(c for c in made.cells if c.verdict != "disagrees")))
+    assert "## Gravest known divergences" in text
+    assert "; ledger: keras" in text

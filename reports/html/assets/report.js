@@ -11,6 +11,7 @@
   const EVENT = "oncontentvisibilityautostatechange";
   const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50)); // Safari: after the next frames
   const cancelIdle = window.cancelIdleCallback ?? clearTimeout;
+  const EPS = { float64: 2 ** -52, float32: 2 ** -23, float16: 2 ** -10, bfloat16: 2 ** -7 };
   const SETTLED = new Set(["agrees", "unsupported"]);
   const GROUPS_OF_FATES = {
     attention: ["anything but agreement", (key) => !SETTLED.has(key)],
@@ -266,6 +267,10 @@
   const narrows = (filters) => FILTERS.some((name) => name !== "sort" && filters[name]);
 
   function applyFilters(filters) {
+    const asked = matrixHash(filters);
+    if (asked === view.asked) return; // coming back from a case changes nothing, the place in the matrix included
+    view.asked = asked;
+    $("matrix").scrollTop = 0; // before anything changes: setting it later would lay out everything at once
     const narrowed = narrows(filters);
     const next = narrowed ? gather(testsOf(filters)) : view.all;
     let visible = 0;
@@ -281,8 +286,11 @@
     order(filters, next);
     for (const chunk of view.chunks) {
       chunk.dirty = true;
-      chunk.element.hidden = !chunk.rows.some((row) => row.shown);
-      if (!chunk.skipped && !chunk.element.hidden) draw(chunk);
+      let shown = 0;
+      for (const row of chunk.rows) if (row.shown) shown++;
+      if (chunk.element.hidden !== !shown) chunk.element.hidden = !shown;
+      if (chunk.shown !== shown) chunk.element.style.setProperty("--rows", shown);
+      chunk.shown = shown;
     }
     for (const group of view.groups) {
       group.box.hidden = group.chunks.every((chunk) => chunk.element.hidden);
@@ -292,8 +300,9 @@
         if (group.settled) group.settled.open = narrowed;
       }
     }
-    drawRest();
     view.narrowed = narrowed;
+    layOutFirstScreen();
+    drawRest();
     showColumns(filters.implementation);
     const cells = next.matching.toLocaleString("en");
     const text = narrowed
@@ -301,6 +310,37 @@
       : `${cells} cells in ${visible} case${visible === 1 ? "" : "s"}`;
     $("found").textContent = visible ? text : "Nothing matches. Clear a filter to see more.";
   }
+
+  /* A browser lays out what was in view before it asks what is now: after a filter is cleared that is most of the
+     matrix. So the matrix begins at its top again, what cannot be on the first screen is skipped until the next frame,
+     and what can is drawn at once. */
+  function layOutFirstScreen() {
+    const screen = window.innerHeight;
+    const row = 40; // pixels: a little less than --row, so that too much is drawn rather than too little
+    let height = 0;
+    const later = [];
+    for (const group of groupsInOrder()) {
+      if (group.box.hidden) continue;
+      height += row;
+      for (const chunk of group.chunks) {
+        if (chunk.element.hidden || !group.box.open || (chunk.settled && group.settled && !group.settled.open)) continue;
+        if (height < screen) draw(chunk);
+        else if (!chunk.skipped) {
+          chunk.element.style.contentVisibility = "hidden";
+          later.push(chunk);
+        }
+        height += chunk.shown * row;
+      }
+    }
+    for (const chunk of later) chunk.skipped = true; // an event says when it comes into view
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        for (const chunk of later) chunk.element.style.contentVisibility = "";
+      }),
+    );
+  }
+
+  const groupsInOrder = () => view.shownOrder ?? view.groups;
 
   function draw(chunk) {
     if (!chunk.dirty) return;
@@ -381,6 +421,7 @@
       }
     }
     const groups = [...view.groups].sort((a, b) => (weigh ? b.weight - a.weight : 0) || a.order - b.order);
+    view.shownOrder = groups;
     $("matrix").append(...groups.map((group) => group.box));
     document.querySelectorAll("#matrix .mode button").forEach((button, k) => {
       button.setAttribute("aria-pressed", String(k === byColumn));
@@ -388,9 +429,12 @@
   }
 
   let columnSheet = null;
+  let columnsOf = "";
 
   /* With one implementation chosen, the columns of the others are put away. */
-  function showColumns(implementation) {
+  function showColumns(implementation = "") {
+    if (implementation === columnsOf) return; // a changed sheet costs a look at every element
+    columnsOf = implementation;
     const names = [...new Set(data.columns.map(([name]) => name))]; // in the order of the heads
     const rules = [];
     if (implementation && names.includes(implementation)) {
@@ -613,7 +657,7 @@
         copyButton(i),
       ),
     );
-    if (string("got")) td.append(numbers(string("got"), truth, key));
+    if (string("got")) td.append(numbers(string("got"), data.worst[i]));
     if (data.ulps[i] !== null || data.ratio[i] !== null) td.append(errorLine(i, key));
     const notes = [
       ["", key === "agrees" ? "" : string("note")],
@@ -629,28 +673,15 @@
     return td;
   }
 
-  /* What came back; of several numbers the one farthest from the truth is marked. */
-  function numbers(got, truth, key) {
+  /* What came back; of several numbers the one that needs most of its budget is marked. */
+  function numbers(got, worst) {
     const box = make("div", { class: "digits" });
     const pieces = got.split(/([^\s,[\]]+)/);
-    const right = (truth.match(/[^\s,[\]]+/g) ?? []).map(Number);
-    const mine = (got.match(/[^\s,[\]]+/g) ?? []).map(Number);
-    let worst = -1;
-    if (!SETTLED.has(key) && mine.length > 1 && mine.length === right.length) {
-      const miss = mine.map((x, k) => (Object.is(x, right[k]) || x === right[k] ? 0 : distance(x, right[k])));
-      worst = miss.indexOf(Math.max(...miss));
-      if (miss[worst] === 0) worst = -1;
-    }
     pieces.forEach((piece, k) => {
-      if (k % 2 === 1 && (k - 1) / 2 === worst) box.append(make("mark", {}, piece, make("span", { class: "unseen" }, " (worst)")));
+      if (got.startsWith("[") && k % 2 === 1 && (k - 1) / 2 === worst) box.append(make("mark", {}, piece, make("span", { class: "unseen" }, " (worst)")));
       else box.append(piece);
     });
     return box;
-  }
-
-  function distance(x, y) {
-    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) && Number.isNaN(y) ? 0 : Infinity;
-    return Math.abs(x - y) / Math.max(Math.abs(y), 1e-300);
   }
 
   function errorLine(i, key) {
@@ -666,10 +697,19 @@
       make("rect", { class: key, x: 0, y: 2, width: Number.isNaN(used) ? width : Math.min(used * limit, width), height: 4 }),
       make("path", { class: "limit", d: `M${limit} 0V8` }),
     );
+    const gauge = data.gauge[i] ? JSON.parse(data.strings[data.gauge[i]]) : [];
+    const eps = EPS[data.dtypes[data.dtype[i]]];
     const error = Number.isFinite(Number(data.ulps[i] ?? NaN)) ? `${rough(data.ulps[i])} ulp` : "";
     const share = Number.isFinite(used) ? (used <= 10 ? `${rough(100 * used)} % of the budget` : `${rough(used)} × the budget`) : "beyond any budget";
     const grade = data.grade[i] ? `grade ${data.grade[i]}` : "";
-    return make("div", { class: "error" }, svg, make("span", {}, [error, data.ratio[i] === null ? "" : share, grade].filter(Boolean).join(" · ")));
+    const told = make("span", {}, [error, data.ratio[i] === null ? "" : share, grade].filter(Boolean).join(" · "));
+    if (!gauge.length || !eps) return make("div", { class: "error" }, svg, told);
+    const terms = gauge.flatMap(([name, term], k) => [k ? " + " : "", make("b", {}, rough(term)), ` (${name})`]);
+    const allowed = budget * eps * gauge.reduce((sum, [, term]) => sum + term, 0);
+    const sum = make("p", { class: "allowed" }, `allowed: ${budget} · ${rough(eps)} · [ `, ...terms, ` ] = ${rough(allowed)}`);
+    const box = make("details", { class: "error" }, make("summary", {}, svg, told), sum);
+    if (key !== "agrees") box.open = true;
+    return box;
   }
 
   function rough(value) {
