@@ -38,17 +38,21 @@ MOST_PER_ROUND = 768
 FEWEST_PER_ROUND = 24
 """Questions per round, whatever the rate: answers of a round are kept until they are judged."""
 
+SLOWEST_START = 0.05
+"""Seconds per question that are assumed before anything was asked: a compiler starts slowly, and rounds are to be
+short from the first."""
+
 OTHER_MODES_EVERY = 4
 """Of the cases drawn, every fourth is asked in all modes: compilers take seconds per signature."""
 
 SHRINKING_STEPS = 25
 """Rounds of shrinking at most: a case has 4 rows, 5 options and a class to lose, and 12 numbers to make plain."""
 
-SHRINKING_SECONDS = 30.0
+SHRINKING_SECONDS = 10.0
 """Per finding: an emergency brake for compilers that need seconds per shape. Where it is met, a seed no longer decides
 alone what the smallest input is; the steps above end all others long before."""
 
-MOST_PER_CAUSE = 4
+MOST_PER_CAUSE = 2
 """Findings of one cause that are told apart by their conditions: what is always wrong would be one per input."""
 
 MARGIN = {"float64": 2.0, "float32": 3.0, "float16": 1.0, "bfloat16": 1.0}
@@ -108,7 +112,7 @@ class Campaign:
     def __post_init__(self) -> None:
         self._conditions = Conditions(self.written)
         self._streams = {name: self._stream(name) for name in self.descriptions}
-        self._seconds = dict.fromkeys(self.descriptions, 0.002)
+        self._seconds = dict.fromkeys(self.descriptions, SLOWEST_START)
 
     def run(self, seconds: float, told: Callable[[Campaign, float], None]) -> None:
         """Round after round until the time is up; `told` is called after each with the seconds left."""
@@ -125,7 +129,7 @@ class Campaign:
             answers.append((question, outcome))
             self.tally.judged[question.implementation] += 1
             spent = getattr(outcome, "seconds", 0.0)
-            self._seconds[question.implementation] = 0.95 * self._seconds[question.implementation] + 0.05 * spent
+            self._seconds[question.implementation] = 0.9 * self._seconds[question.implementation] + 0.1 * spent
         for case, dtype, cell in self._disagreeing(answers):
             self._file(case, dtype, cell, deadline)
         self._note_statuses(answers)
