@@ -13,13 +13,16 @@ What an implementation is asked depends on the seed alone; how much of it, on th
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from harness.adapters.base import Description
 from harness.execution.asking import Fleet
+from harness.execution.pool import Stopped
 from harness.fuzzing.causes import Cause, Conditions, cause_of, condition, explains
 from harness.fuzzing.drawing import drawn
 from harness.fuzzing.shrinking import smaller
@@ -52,7 +55,13 @@ SHRINKING_SECONDS = 10.0
 """Per finding: an emergency brake for compilers that need seconds per shape. Where it is met, a seed no longer decides
 alone what the smallest input is; the steps above end all others long before."""
 
-MOST_PER_CAUSE = 2
+TELLING = 5.0
+"""Seconds between two lines of progress."""
+
+MOST_CHUNKS = 64
+"""Chunks that are kept for the implementations that come after the fastest; a slower one has them drawn again."""
+
+MOST_PER_CAUSE = 4
 """Findings of one cause that are told apart by their conditions: what is always wrong would be one per input."""
 
 MARGIN = {"float64": 2.0, "float32": 3.0, "float16": 1.0, "bfloat16": 1.0}
@@ -102,34 +111,54 @@ class Campaign:
     seed: int
     modes: bool = True
     """Whether modes other than the first are asked too."""
-    findings: list[Finding] = field(default_factory=list)
+    filed: dict[str, list[Finding]] = field(default_factory=dict)
+    """By implementation: what was found, explained by the ledger or not."""
     tally: Tally = field(default_factory=Tally)
     statuses: dict[str, dict[str, str]] = field(default_factory=dict)
     """By what is wrong with an input: each implementation's way, accepts or refuses."""
     _chunks: dict[int, list[Case]] = field(default_factory=dict)
-    _places: Counter[str] = field(default_factory=Counter)
+    _drawing: threading.Lock = field(default_factory=threading.Lock)
+    _ending: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._conditions = Conditions(self.written)
         self._streams = {name: self._stream(name) for name in self.descriptions}
+        self.filed = {name: [] for name in self.descriptions}
         self._seconds = dict.fromkeys(self.descriptions, SLOWEST_START)
 
     def run(self, seconds: float, told: Callable[[Campaign, float], None]) -> None:
-        """Round after round until the time is up; `told` is called after each with the seconds left."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            self.round(min(SLICE, left), deadline)
-            told(self, max(deadline - time.monotonic(), 0.0))
+        """Every implementation on its own, round after round, until the time is up: a slow one holds up nobody.
 
-    def round(self, seconds: float, deadline: float) -> None:
-        """A slice of work for every implementation, and what it shows filed and shrunk."""
-        plans = {name: self._next(name, seconds) for name in self._streams}
+        `told` is called now and then with the seconds left.
+        """
+        deadline = time.monotonic() + seconds
+        with ThreadPoolExecutor(len(self.descriptions), "fuzzing") as threads:
+            working = {threads.submit(self._go_on, name, deadline) for name in self.descriptions}
+            try:
+                while working:
+                    done, working = wait(working, TELLING, FIRST_EXCEPTION)
+                    for ended in done:
+                        ended.result()
+                    told(self, max(deadline - time.monotonic(), 0.0))
+            finally:
+                self._ending.set()
+                if working:
+                    self.fleet.stop()
+
+    def _go_on(self, name: str, deadline: float) -> None:
+        try:
+            while (left := deadline - time.monotonic()) > 0 and not self._ending.is_set():
+                self.round(name, min(SLICE, left), deadline)
+        except Stopped:
+            return
+
+    def round(self, name: str, seconds: float, deadline: float) -> None:
+        """A slice of work for one implementation, and what it shows filed and shrunk."""
         answers: list[Answer] = []
-        for question, outcome in self.fleet.ask(plans, keep=True):
+        for question, outcome in self.fleet.ask_one(name, self._next(name, seconds)):
             answers.append((question, outcome))
-            self.tally.judged[question.implementation] += 1
-            spent = getattr(outcome, "seconds", 0.0)
-            self._seconds[question.implementation] = 0.9 * self._seconds[question.implementation] + 0.1 * spent
+            self.tally.judged[name] += 1
+            self._seconds[name] = 0.9 * self._seconds[name] + 0.1 * getattr(outcome, "seconds", 0.0)
         for case, dtype, cell in self._disagreeing(answers):
             self._file(case, dtype, cell, deadline)
         self._note_statuses(answers)
@@ -161,9 +190,12 @@ class Campaign:
                 yield [q for q in questions([case], name, description, scope) if isinstance(q, Question)]
 
     def _chunk(self, number: int) -> list[Case]:
-        if number not in self._chunks:
-            self._chunks[number] = drawn(self.seed, self.losses, number)
-        return self._chunks[number]
+        with self._drawing:  # Hypothesis draws for one thread at a time
+            if number not in self._chunks:
+                self._chunks[number] = drawn(self.seed, self.losses, number)
+                while len(self._chunks) > MOST_CHUNKS:
+                    del self._chunks[next(iter(self._chunks))]
+            return self._chunks[number]
 
     # --- judging ---
 
@@ -187,12 +219,13 @@ class Campaign:
 
     def _file(self, case: Case, dtype: str, cell: Cell, deadline: float) -> None:
         cause, conditions = cause_of(cell, case), condition(case, dtype)
-        for finding in self.findings:
+        findings = self.filed[cause.implementation]
+        for finding in findings:
             if finding.cause == cause and finding.conditions <= conditions:
                 finding.count += 1
                 return
-        if sum(finding.cause == cause for finding in self.findings) >= MOST_PER_CAUSE:
-            next(finding for finding in self.findings if finding.cause == cause).count += 1
+        if sum(finding.cause == cause for finding in findings) >= MOST_PER_CAUSE:
+            next(finding for finding in findings if finding.cause == cause).count += 1
             return
         if not cell.aspect.startswith("relation/"):
             case = replace(case, relations=())
@@ -201,15 +234,14 @@ class Campaign:
         if finding.ledger is None:
             self._shrink(finding, min(deadline, time.monotonic() + SHRINKING_SECONDS))
             finding.ledger = self._explained(finding)
-        for earlier in self.findings:
+        for earlier in findings:
             if earlier.cause == cause and earlier.conditions <= finding.conditions:
                 earlier.count += 1
                 return
         # A smaller condition says more than those that include it.
-        covered = [f for f in self.findings if f.cause == cause and finding.conditions <= f.conditions]
+        covered = [f for f in findings if f.cause == cause and finding.conditions <= f.conditions]
         finding.count += sum(f.count for f in covered)
-        self.findings = [f for f in self.findings if f not in covered]
-        self.findings.append(finding)
+        self.filed[cause.implementation] = [*(f for f in findings if f not in covered), finding]
 
     def _explained(self, finding: Finding) -> str | None:
         for entry in self.ledger.entries:
@@ -255,7 +287,7 @@ class Campaign:
         plan = [q for q in questions(candidates, name, self.descriptions[name], scope) if isinstance(q, Question)]
         found: dict[str, Cell] = {}
         by_id = {case.id: case for case in candidates}
-        for (_, home, _), cell in self._judged(list(self.fleet.ask({name: plan}, keep=True)), exact=exact):
+        for (_, home, _), cell in self._judged(list(self.fleet.ask_one(name, plan)), exact=exact):
             if cell.verdict == "disagrees" and cause_of(cell, by_id[home]) == finding.cause:
                 found.setdefault(home, cell)
         return found
@@ -270,6 +302,11 @@ class Campaign:
                 told = said.setdefault(f"{question.implementation} ({question.mode})", way)
                 if told != way:
                     said[f"{question.implementation} ({question.mode})"] = "accepts some"
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found by all."""
+        return [finding for filed in self.filed.values() for finding in filed]
 
     @property
     def shown(self) -> list[Finding]:
