@@ -14,7 +14,7 @@ the functions return None, and the caller evaluates them the other way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ BLOCK_BYTES = 2**18
 a fifth more, and below 2^16 the interpreter's own time shows."""
 
 Numbers = NDArray[Any]
+Empty = Callable[[tuple[int, ...], Any], Numbers]
+"""Makes an array of a shape and a type, whatever is in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,16 +45,18 @@ def evaluate_blocked(
     *,
     gradient: bool,
     cotangent: Any = None,
+    empty: Empty = np.empty,
 ) -> Blocked | None:
     """The value of `loss` (and its gradient by the logits), or None where blocks do not cover the call.
 
-    Inputs and options are those of `evaluate`; `cotangent` has the shape of the value.
+    Inputs and options are those of `evaluate`; `cotangent` has the shape of the value. `empty` makes
+    the arrays of the size of the logits that are returned.
     """
     logits = np.asarray(inputs.get("logits"))
     plain = logits.dtype in (np.float32, np.float64) and logits.flags.c_contiguous and logits.size > 0
     if loss in ("softmax", "log_softmax") and plain and not gradient:
         with np.errstate(all="ignore"):
-            return _activation(loss, logits, options)
+            return _activation(loss, logits, options, empty)
     if loss not in ("softmax_cross_entropy", "binary_cross_entropy_with_logits"):
         return None
     if not plain or not set(options) <= {"reduction", "denominator", "axis"}:
@@ -61,12 +65,12 @@ def evaluate_blocked(
         return None
     with np.errstate(all="ignore"):
         if loss == "softmax_cross_entropy":
-            return _softmax(logits, np.asarray(inputs["targets"]), options, gradient, cotangent)
-        return _binary(logits, np.asarray(inputs["targets"]), options, gradient, cotangent)
+            return _softmax(logits, np.asarray(inputs["targets"]), options, cotangent, empty if gradient else None)
+        return _binary(logits, np.asarray(inputs["targets"]), options, cotangent, empty if gradient else None)
 
 
 def _softmax(
-    logits: Numbers, labels: Numbers, options: Mapping[str, Any], wanted: bool, cotangent: Any
+    logits: Numbers, labels: Numbers, options: Mapping[str, Any], cotangent: Any, empty: Empty | None
 ) -> Blocked | None:
     if logits.ndim < 2 or options.get("axis", -1) not in (-1, logits.ndim - 1):
         return None
@@ -80,7 +84,7 @@ def _softmax(
     numbers = np.arange(count)
     of_target = rows[numbers, targets]
     largest, others = np.empty(count, logits.dtype), np.empty(count, logits.dtype)
-    gradient = np.empty_like(rows) if wanted else None
+    gradient = None if empty is None else empty(rows.shape, rows.dtype)
     weights = _weights(options, cotangent, labels.shape, logits.dtype)
     per_block = max(1, BLOCK_BYTES // (classes * logits.itemsize))
     spare = np.empty((min(per_block, count), classes), logits.dtype)
@@ -104,13 +108,13 @@ def _softmax(
     return Blocked(_reduced(losses.reshape(labels.shape), options), _shaped(gradient, logits.shape))
 
 
-def _activation(loss: str, logits: Numbers, options: Mapping[str, Any]) -> Blocked | None:
+def _activation(loss: str, logits: Numbers, options: Mapping[str, Any], empty: Empty) -> Blocked | None:
     """e^{d_j} / Σ e^{d_k}, or d_j − log Σ e^{d_k}, with d = x − M."""
     if logits.ndim < 1 or options.get("axis", -1) not in (-1, logits.ndim - 1):
         return None
     classes = logits.shape[-1]
     rows = logits.reshape(-1, classes)
-    found = np.empty_like(rows)
+    found = empty(rows.shape, rows.dtype)
     per_block = max(1, BLOCK_BYTES // (classes * logits.itemsize))
     spare = np.empty((min(per_block, len(rows)), classes), logits.dtype)
     for block in _blocks(len(rows), per_block):
@@ -145,7 +149,7 @@ def _largest(rows: Numbers) -> Numbers:
 
 
 def _binary(
-    logits: Numbers, targets: Numbers, options: Mapping[str, Any], wanted: bool, cotangent: Any
+    logits: Numbers, targets: Numbers, options: Mapping[str, Any], cotangent: Any, empty: Empty | None
 ) -> Blocked | None:
     """|z|·w + log1p(u) with u = e^{−|z|} and w = 1 − y where z ≥ 0, else y.
 
@@ -157,7 +161,7 @@ def _binary(
         return None
     z, y = logits.reshape(-1), targets.reshape(-1)
     losses = np.empty_like(z)
-    gradient = np.empty_like(z) if wanted else None
+    gradient = None if empty is None else empty(z.shape, z.dtype)
     weights = _weights(options, cotangent, logits.shape, logits.dtype)
     for block in _blocks(len(z), BLOCK_BYTES // (4 * logits.itemsize)):  # four arrays of a block are in use at once
         x, t = z[block], y[block]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
@@ -136,14 +137,26 @@ def committed_certificate() -> Mapping[str, Any] | None:
 
 
 def source_digest() -> str:
-    """sha256 over the reference's source: a certificate is one of exactly these files."""
-    folder = Path(reference.__file__).resolve().parent
+    """sha256 over the source that `reference.evaluate` is made of: a certificate is one of exactly these files."""
     h = hashlib.sha256()
-    for path in _sources(folder):
+    for path in exact_sources(Path(reference.__file__).resolve().parent):
         h.update(path.name.encode())
         h.update(path.read_bytes())
     return h.hexdigest()
 
 
-def _sources(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.glob("*.py"))
+def exact_sources(folder: Path) -> Sequence[Path]:
+    """The module of `evaluate` and all that it imports of the reference; what stands beside them computes no truth."""
+    found: set[Path] = set()
+    waiting = ["evaluation"]
+    while waiting:
+        path = folder / f"{waiting.pop()}.py"
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "reference":
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reference."):
+                waiting.append(str(node.module).partition(".")[2])
+    return sorted(found)

@@ -30,6 +30,9 @@ from harness.suite.workloads import Workload, load_workloads, select_workloads
 LEFT_OUT = ("keras", "scratch", "onnx-reference", "jax-x32", "sklearn")
 """Beginnings of names that the default bench leaves out: wrappers of others, and what was never meant to be fast."""
 
+NEVER = ("scratch", "onnx-reference", "jax-x32")
+"""What a complete bench leaves out too: explanations in code, an evaluator for specifications, JAX a second time."""
+
 
 def bench(options: argparse.Namespace) -> ExitCode:
     """Measure, show, keep."""
@@ -95,7 +98,9 @@ def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
         if options.implementation:
             chosen = [resolve(name) for name in options.implementation]
         else:
-            chosen = [table[name] for name in installed() if options.complete or not name.startswith(LEFT_OUT)]
+            chosen = [
+                table[name] for name in installed() if not name.startswith(NEVER if options.complete else LEFT_OUT)
+            ]
     except RegistryError as error:
         raise UsageError(str(error)) from error
     if not any(i.name == YARDSTICK for i in chosen):
@@ -127,6 +132,7 @@ def record_bench(order: Bench, path: Path, tick: Any) -> Session:
                     "device": d.device,
                     "threads": d.threads,
                     "flags": dict(d.flags),
+                    "startup_seconds": round(session.startup.get(name, 0.0), 3),
                 }
                 for name, d in session.descriptions.items()
                 if name != "machine"

@@ -30,7 +30,8 @@ class Preparation:
     placing: float
     """Inputs into the implementation's own type, and whatever else it does before its first call."""
     first_call: float
-    second_call: float
+    second_call: float | None
+    """None where none was asked for."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,10 @@ def _rows(array: Array, times: int) -> Any:
     return array.storage[: array.storage.shape[0] // times]
 
 
-def prepare(adapter: Adapter, make: Callable[[], Call]) -> tuple[Prepared, Call, Answer, Preparation]:
-    """Make the inputs, hand them over, call twice. Raises whatever the implementation raises."""
+def prepare(
+    adapter: Adapter, make: Callable[[], Call], *, again: bool = True
+) -> tuple[Prepared, Call, Answer, Preparation]:
+    """Make the inputs, hand them over, call once, and once `again`. Raises whatever the implementation raises."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # judging has its own run for those
         start = time.perf_counter()
@@ -101,10 +104,12 @@ def prepare(adapter: Adapter, make: Callable[[], Call]) -> tuple[Prepared, Call,
         first = time.perf_counter()
         answer = prepared.answer(result)
         del result
-        second_start = time.perf_counter()
-        prepared.run()
-        second = time.perf_counter()
-    return prepared, call, answer, Preparation(made - start, placed - made, first - placed, second - second_start)
+        second = None
+        if again:
+            since = time.perf_counter()
+            prepared.run()
+            second = time.perf_counter() - since
+    return prepared, call, answer, Preparation(made - start, placed - made, first - placed, second)
 
 
 def _prepared(adapter: Adapter, call: Call) -> Prepared:
@@ -118,7 +123,12 @@ def _prepared(adapter: Adapter, call: Call) -> Prepared:
 
 
 def timed(run: Callable[[], Any], calls: int) -> Block:
-    """One block. The garbage collector waits until it is over: when it runs depends on what ran before."""
+    """One block. The garbage collector waits until it is over: when it runs depends on what ran before.
+
+    A block of several calls begins with one that is not timed: another process has had the core and its caches.
+    """
+    if calls > 1:
+        run()
     resettable = _reset_peak()
     enabled = gc.isenabled()
     gc.disable()
@@ -164,7 +174,7 @@ def _peak_bytes(resettable: bool, high_water_kib: int) -> int:
 
 
 def preparation_to_wire(preparation: Preparation) -> dict[str, float]:
-    return dict(vars(preparation))
+    return {name: seconds for name, seconds in vars(preparation).items() if seconds is not None}
 
 
 def block_to_wire(block: Block) -> dict[str, Any]:

@@ -161,7 +161,9 @@ def _prepare(
     times, batch = int(message.get("repeat", 1)), tuple(message.get("batch", ()))
     try:
         prepared, call, answer, preparation = timing.prepare(
-            adapter, lambda: timing.enlarged(protocol.call_from_wire(message), times, batch)
+            adapter,
+            lambda: timing.enlarged(protocol.call_from_wire(message), times, batch),
+            again=bool(message.get("again", True)),
         )
         judged = timing.first_rows(answer, call, times, batch)
         outcome = Returned(judged.value, judged.function, judged.gradients, convention=judged.convention)

@@ -7,9 +7,11 @@ very call that is timed, and an implementation whose answer does not agree is no
 
 from __future__ import annotations
 
+import os
 import statistics
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +24,7 @@ from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
 from harness.judgement.verdict import Subject, judge
 from harness.judging import truth_table
-from harness.outcomes import Missing, Refused
+from harness.outcomes import Crashed, Missing, Refused, TimedOut
 from harness.records import Speed
 from harness.speed import limit, plan
 from harness.speed import statistics as judging
@@ -36,9 +38,8 @@ YARDSTICK = "numpy"
 
 MACHINE = Implementation("machine", "harness.adapters.machine:Machine")
 
-DISTURBED = 0.2
-"""A block is disturbed where the processor worked for less of the wall time than this below one thread's worth: the
-worker was waiting for the core. Our own blocks of arithmetic, undisturbed, come within a twentieth."""
+SLOWEST = 8.0
+"""Seconds of a call beyond which there are no rounds: a set would be spent on waiting for one implementation."""
 
 Tell = Callable[[str, int, int], None]
 
@@ -49,13 +50,16 @@ class Effort:
 
     sets: int = judging.FEWEST_PAIRS
     """Sets of processes."""
-    rounds: int = 8
-    """Most rounds in a set."""
+    rounds: int = 6
+    """Rounds in a set, where all that take part can afford them."""
+    seconds: float = 1.0
+    """Of a set for one workload and pass: few implementations have more rounds than `rounds` in that time."""
+    most_rounds: int = 24
     block_seconds: float = 0.015
     """Length of a block where a call is shorter: long against the clock and the scheduler's tick, short against the
     drift of a shared machine."""
     budget: float = 0.6
-    """Seconds a set may spend in the blocks of one implementation on one workload (two rounds at least)."""
+    """Seconds a set may spend in the blocks of one implementation on one workload (one round at least)."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class Bench:
     threads: int | None = 1
     """None: all cores."""
     python: str | None = None
+    pythons: Mapping[str, str] = field(default_factory=dict)
+    """Interpreters of other environments, by implementation, before `python`."""
 
 
 CHEAP_MODES = ("jit", "graph")
@@ -114,7 +120,12 @@ class Found:
     preparations: list[Mapping[str, float]] = field(default_factory=list)
     blocks: list[list[Block]] = field(default_factory=list)
     """By set of processes, in the order of the rounds."""
+    yardstick: list[list[Block]] = field(default_factory=list)
+    """Of the yardstick, in the same rounds."""
     calls: int = 0
+    seconds: float = 0.0
+    """Of a call, roughly: what the number of calls in a block is chosen by."""
+    slow: bool = False
 
 
 GOOD = ("agrees", "by_convention", "known")
@@ -164,11 +175,14 @@ class Session:
         workers: dict[str, TimedWorker] = {}
         for implementation in (MACHINE, *self._bench.implementations):
             if implementation.name not in self.absent:
-                worker = TimedWorker(implementation, code, self._where, self._bench.python)
+                python = self._bench.pythons.get(implementation.name, self._bench.python)
+                worker = TimedWorker(implementation, code, self._where, python)
                 stack.callback(worker.stop)
                 workers[implementation.name] = worker
         for name, worker in list(workers.items()):
+            since = time.perf_counter()
             described = worker.describe()
+            self.startup.setdefault(name, time.perf_counter() - since)
             if isinstance(described, Missing):
                 self.absent[name] = described.reason
                 del workers[name]
@@ -184,26 +198,42 @@ class Session:
                 yield Player(name, mode)
 
     def _task(self, workers: dict[str, TimedWorker], task: Task, number: int) -> None:
-        """One task in one set: prepare, judge, time in rounds, let go."""
+        """One task in one set, in groups whose data fits into memory at once, the yardstick in each."""
+        players = [p for p in self.players() if self._takes_part(task, p)]
+        yardstick = Player(YARDSTICK, "eager")
+        for group in plan.groups([p for p in players if p != yardstick], _side_by_side(task)):
+            self._group(workers, task, (*(p for p in players if p == yardstick), *group), number)
+
+    def _takes_part(self, task: Task, player: Player) -> bool:
+        found = self._found[task.name, player]
+        return not found.slow and (not found.verdict or found.verdict in GOOD)
+
+    def _group(self, workers: dict[str, TimedWorker], task: Task, players: Sequence[Player], number: int) -> None:
+        """Prepare, judge, time in rounds, let go."""
         ready: dict[Player, TimedWorker] = {}
-        for player in self.players():
+        for player in players:
             worker, found = workers.get(player.implementation), self._found[task.name, player]
-            if worker is None or (found.verdict and found.verdict not in GOOD):
-                continue
-            if self._prepare(worker, player, task, found, workers):
+            if worker is not None and self._prepare(worker, player, task, found, workers):
                 ready[player] = worker
         machine = self._prepare_machine(workers, task)
-        names = [_key(task, p) for p in ready]
         schedule: list[tuple[str, Callable[[int], Block], Found]] = [
-            (name, _timing(worker, name), self._found[task.name, player])
-            for name, (player, worker) in zip(names, ready.items(), strict=True)
+            (_key(task, player), _timing(worker, _key(task, player)), self._found[task.name, player])
+            for player, worker in ready.items()
         ] + machine
         effort = self._bench.effort
+        affordable = int(effort.seconds / (effort.block_seconds * len(schedule)))
+        rounds = max(effort.rounds, min(effort.most_rounds, affordable))
         counts = {}
-        for name, _, found in schedule:
-            seconds = min(p["second_call"] for p in found.preparations)
-            found.calls = found.calls or plan.calls_per_block(seconds, effort.block_seconds)
-            counts[name] = plan.round_count(seconds, effort.block_seconds, effort.rounds, effort.budget)
+        for name, run, found in schedule:
+            if not found.seconds:
+                found.seconds = min(p["second_call"] for p in found.preparations if "second_call" in p)
+                try:
+                    found.seconds = _calibrated(run, found.seconds, effort.block_seconds)
+                except WorkerLostError as lost:
+                    found.verdict, found.explanation = "crashed", str(lost)
+                found.calls = plan.calls_per_block(found.seconds, effort.block_seconds)
+            seconds = found.seconds
+            counts[name] = plan.round_count(seconds, effort.block_seconds, rounds, effort.budget)
             found.blocks.append([])
         # All take part in as many rounds as the slowest can afford: what is compared was measured in the same rounds.
         count = min(counts.values(), default=0)
@@ -217,8 +247,11 @@ class Session:
                     found.blocks[-1].append(run(found.calls))
                 except WorkerLostError as lost:
                     found.verdict, found.explanation = "crashed", str(lost)
+        yardstick = self._found[task.name, Player(YARDSTICK, "eager")]
         for player, worker in ready.items():
-            if self._found[task.name, player].verdict in GOOD:
+            found = self._found[task.name, player]
+            if found.verdict in GOOD:
+                found.yardstick.append(yardstick.blocks[-1] if yardstick.blocks else [])
                 worker.release(_key(task, player))
             else:
                 worker.stop()
@@ -234,7 +267,15 @@ class Session:
         if lacking:
             found.verdict, found.explanation = "unsupported", lacking
             return False
-        prepared = worker.prepare(_key(task, player), task.workload, task.dtype, player.mode, task.differentiate)
+        prepared = worker.prepare(
+            _key(task, player),
+            task.workload,
+            task.dtype,
+            player.mode,
+            task.differentiate,
+            # How long a call takes is known from the first set; after that one call is enough to warm up.
+            again=not found.preparations,
+        )
         if isinstance(prepared.outcome, Refused):
             found.verdict, found.explanation = "unsupported", prepared.outcome.reason
             return False
@@ -254,15 +295,21 @@ class Session:
             cells = judge(subject, prepared.outcome, Ledger())
             worst = next((cell for cell in cells if cell.verdict not in GOOD), cells[0])
             found.verdict, found.explanation = worst.verdict, worst.explanation or ""
-        if not prepared.seconds:  # it crashed, hung or raised: there is no worker or no workload to time any more
-            found.verdict = found.verdict if found.verdict not in GOOD else "crashed"
+        if isinstance(prepared.outcome, Crashed | TimedOut | Missing):
+            found.verdict = "crashed" if found.verdict in GOOD else found.verdict
             worker.stop()
             workers.pop(player.implementation, None)
             return False
-        if found.verdict not in GOOD:
-            worker.release(_key(task, player))
+        if not prepared.seconds:  # it raised: nothing was prepared
+            found.verdict = "disagrees" if found.verdict in GOOD else found.verdict
             return False
         found.preparations.append(prepared.seconds)
+        second = prepared.seconds.get("second_call", 0.0)
+        if second > SLOWEST:
+            found.slow, found.explanation = True, f"one call takes {second:.1f} s: too slow to be timed repeatedly"
+        if found.verdict not in GOOD or found.slow:
+            worker.release(_key(task, player))
+            return False
         return True
 
     def _table(self, task: Task) -> TruthTable:
@@ -318,7 +365,6 @@ class Session:
         measured = 4 * machine_workload("read", needs.read // 4).shapes()["block"][0]
         machine = {what: measured / _per_call(self._machine[task.name, what]) for what in ("read", "copy")}
         least = limit.Bandwidth(machine["read"], machine["copy"]).least_seconds(needs)
-        yardstick = self._found.get((task.name, Player(YARDSTICK, "eager")))
         blocks = [block for one_set in found.blocks for block in one_set]
         calls = found.calls
         figures: dict[str, Any] = {
@@ -333,27 +379,29 @@ class Session:
             "copy_gb_per_s": machine["copy"] / 1e9,
             "elements": needs.elements,
             "bytes": needs.read + needs.written,
-            "first_call_seconds": statistics.median(p["first_call"] for p in found.preparations),
-            "compile_seconds": statistics.median(p["first_call"] - p["second_call"] for p in found.preparations),
+            "first_call_seconds": found.preparations[0]["first_call"],  # later ones may find what it left in a cache
+            "compile_seconds": statistics.median(
+                p["first_call"] - p["second_call"] for p in found.preparations if "second_call" in p
+            ),
             "placing_seconds": statistics.median(p["placing"] for p in found.preparations),
             "cpu_seconds": statistics.median(b.cpu for b in blocks) / calls,
             "system_seconds": statistics.median(b.system for b in blocks) / calls,
             "page_faults": statistics.median(b.page_faults for b in blocks) / calls,
             "peak_mib": max(b.peak_bytes for b in blocks) / 2**20,
-            "disturbed": sum(1 for b in blocks if b.cpu < (1 - DISTURBED) * b.wall) / len(blocks),
+            "disturbed": sum(1 for b in blocks if not judging.is_calm(b.cpu, b.wall)) / len(blocks),
             "calls_per_block": calls,
             "blocks": len(blocks),
             "pairs": len(found.blocks),
         }
-        if yardstick is None or not yardstick.blocks or len(yardstick.blocks) != len(found.blocks):
-            return figures
-        ratios = [
-            judging.pair_ratio(
-                judging.round_ratios([b.wall / b.calls for b in mine], [b.wall / b.calls for b in theirs])
-            )
-            for mine, theirs in zip(found.blocks, yardstick.blocks, strict=True)
+        pairs = [
+            _pair(mine, theirs) for mine, theirs in zip(found.blocks, found.yardstick, strict=True) if mine and theirs
         ]
-        verdict, interval = judging.judge(ratios)
+        if not pairs:
+            return figures
+        ratios = [ratio for ratio, _ in pairs]
+        disturbed = sum(1 for _, calm in pairs if not calm) > len(pairs) / 2
+        verdict, interval = judging.judge(ratios, disturbed=disturbed)
+        figures |= {"mostly_disturbed": disturbed}
         figures |= {"ratios": ratios, "verdict": verdict}
         if interval is not None:
             figures |= {"ratio": interval.ratio}
@@ -394,12 +442,44 @@ def _lacking(description: Description, task: Task) -> str:
     return ""
 
 
+def _side_by_side(task: Task) -> int:
+    """Players whose data may be in memory at once: half of what is free, each with its input, a copy, a gradient."""
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        free = 2**32  # unknown: as if there were four gigabytes
+    return max(1, free // 2 // (3 * max(1, traffic(task).read)) - 1)
+
+
 def _key(task: Task, player: Player) -> str:
     return f"{task.name}:{player.implementation}:{player.mode}"
 
 
 def _timing(worker: TimedWorker, name: str) -> Callable[[int], Block]:
     return lambda calls: worker.time(name, calls)
+
+
+def _calibrated(run: Callable[[int], Block], second_call: float, block_seconds: float) -> float:
+    """Seconds of a call, the least of some blocks: a single call may have been interrupted, or still been warming up.
+
+    Blocks of one implementation that were too short by a tenth would be slower than another's for that reason alone.
+    """
+    if second_call >= block_seconds:
+        return second_call
+    calls, least = 1, second_call
+    while calls * least < block_seconds / 2:
+        calls = max(calls + 1, plan.calls_per_block(least, block_seconds))
+        block = run(calls)
+        least = min(least, block.wall / calls)
+    return min(least, *(b.wall / b.calls for b in (run(calls), run(calls))))
+
+
+def _pair(mine: Sequence[Block], theirs: Sequence[Block]) -> tuple[float, bool]:
+    """The ratio of one set of processes, from its calm rounds where there are any, and whether there are."""
+    calm = judging.calm_rounds(*([judging.is_calm(b.cpu, b.wall) for b in blocks] for blocks in (mine, theirs)))
+    chosen = calm or tuple(range(len(mine)))
+    numerators, denominators = ([blocks[i].wall / blocks[i].calls for i in chosen] for blocks in (mine, theirs))
+    return judging.pair_ratio(judging.round_ratios(numerators, denominators)), bool(calm)
 
 
 def _per_call(found: Found) -> float:

@@ -30,6 +30,12 @@ def calls_per_block(seconds_per_call: float, block_seconds: float) -> int:
 
 
 def round_count(seconds_per_call: float, block_seconds: float, most: int, budget: float) -> int:
-    """Rounds that fit into `budget` seconds, forwards and backwards, at least two and at most `most`."""
+    """Rounds that fit into `budget` seconds, at least one and at most `most`."""
     block = max(seconds_per_call, block_seconds)
-    return max(2, min(most, int(budget / block)))
+    return max(1, min(most, int(budget / block)))
+
+
+def groups(names: Sequence[Name], size: int) -> list[tuple[Name, ...]]:
+    """`names` in as few groups of at most `size` as possible, as equal as possible; one empty group of none."""
+    count = max(1, -(-len(names) // size))
+    return [tuple(names[i::count]) for i in range(count)]

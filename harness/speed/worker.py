@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.adapters.base import Description
@@ -71,14 +73,14 @@ class TimedWorker:
         self._process = WorkerProcess(command_line(implementation, python), environment)
         self._startup = startup
         self._number = 0
-        if where.cpus and hasattr(os, "sched_setaffinity"):
-            # Before it imports anything: threads started later inherit the cores of the one that starts them.
-            os.sched_setaffinity(self._process.pid, where.cpus)
+        self._where = where
         self._process.send(protocol.describe_request())
 
     def describe(self) -> Description | Missing:
         reply = self._process.receive(self._startup)
         if isinstance(reply, dict):
+            # Importing may use any core. From now on threads, those there are and those they start, keep to theirs.
+            pin(self._process.pid, self._where.cpus)
             return protocol.description_from_wire(reply)
         return Missing(f"{_why(reply)}; it printed: {self._process.noise()[-500:]}")
 
@@ -89,15 +91,18 @@ class TimedWorker:
         dtype: str,
         mode: str,
         differentiate: Sequence[str],
+        *,
+        again: bool = True,
         timeout: float = PREPARING,
     ) -> Prepared:
-        """Make the inputs, hand them over, call twice; the outcome is that of the block."""
+        """Make the inputs, hand them over, call once, and once `again`; the outcome is that of the block."""
         case = workload.case
         request = protocol.request_to_wire(
             protocol.Request(case.loss, dtype, case.inputs, case.options, tuple(differentiate))
         )
         more = {
             "kind": "prepare",
+            "again": again,
             "workload": name,
             "mode": mode,
             "repeat": workload.repeat,
@@ -137,6 +142,16 @@ class TimedWorker:
         if isinstance(reply, dict) and reply.get("id") != self._number:
             return Garbled(f"an answer to request {reply.get('id')!r}, expected one to {self._number}")
         return reply
+
+
+def pin(process: int, cpus: Sequence[int]) -> None:
+    """Keep every thread of a process on some processor cores, where the system can (Linux)."""
+    if not cpus or not hasattr(os, "sched_setaffinity"):
+        return
+    threads = Path(f"/proc/{process}/task")
+    for thread in [int(entry.name) for entry in threads.iterdir()] if threads.is_dir() else [process]:
+        with contextlib.suppress(ProcessLookupError):  # a thread that has just ended
+            os.sched_setaffinity(thread, cpus)
 
 
 def _why(reply: dict[str, Any] | Died | Silent | Garbled) -> str:

@@ -15,7 +15,7 @@ import reference
 from harness.certification.certificate import Certificate, certify, from_plain, read_worst_cases, to_plain
 from harness.certification.formulas import evaluate as exactly
 from harness.certification.grid import Problem, large, problems
-from harness.certification.running import certify_cases, merged
+from harness.certification.running import certify_cases, committed_certificate, exact_sources, merged
 from harness.suite.loading import load
 
 WORST = Path(harness.certification.__file__).parent / "worst_cases.json"
@@ -169,3 +169,16 @@ def test_merging_keeps_the_worst() -> None:
     both = merged([one, two])
     assert (both.points, both.normal_ulps, both.subnormal_ulps, both.patterns) == (3, 0.4, 0.9, 1)
     assert both.by_loss == {"a": 2, "b": 1}
+
+
+def test_the_digest_is_of_what_computes_the_truth() -> None:
+    names = {path.name for path in exact_sources(Path(reference.__file__).parent)}
+    assert {"evaluation.py", "doubledouble.py", "softmax.py", "from_pairs.py", "decimals.py", "arguments.py"} <= names
+    assert not names & {"blocked.py", "losses.py"}
+
+
+def test_the_committed_certificate_is_of_this_reference_and_holds() -> None:
+    certificate = committed_certificate()
+    assert certificate is not None, "xent certify --points 200000 -o harness/certification/certificate.json"
+    assert certificate["holds"]
+    assert certificate["points"] > 200_000

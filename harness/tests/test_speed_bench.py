@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from harness.exit_codes import ExitCode
 from harness.outcomes import Raised, Refused, Returned
 from harness.records import read_run
 from harness.speed.bench import MACHINE, Bench, Effort, Session, machine_workload, modes_of
+from harness.speed.versus import old_against_new
 from harness.speed.worker import TimedWorker, WorkerLostError, core
 from harness.suite.workloads import load_workloads
 from harness.tests.calls import make_call
@@ -35,7 +38,10 @@ def test_a_block_makes_as_many_calls_as_asked_and_counts_what_they_cost() -> Non
         made.append(float(np.ones(300_000).sum()))
 
     block = timing.timed(call, 20)
-    assert len(made) == block.calls == 20
+    assert block.calls == 20
+    assert len(made) == 21  # one to warm the caches
+    assert timing.timed(call, 1).calls == 1
+    assert len(made) == 22
     assert block.cpu > 0
     assert 0 <= block.system <= block.cpu
     assert 0 < block.wall < 60
@@ -116,6 +122,31 @@ def test_a_wrong_answer_has_no_speed_and_a_right_one_has_all_figures() -> None:
     assert found["numpy", "forward"].verdict == "not comparable"  # two pairs are no five
 
 
+class Dying:
+    """Right at first, and gone at the tenth call."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def describe(self) -> Description:
+        return Description("1", ("softmax_cross_entropy",))
+
+    def evaluate(self, call: Call) -> Answer:
+        self._calls += 1
+        if self._calls == 10:
+            os._exit(3)
+        return NumPy().evaluate(call)
+
+
+def test_a_worker_that_dies_while_it_is_timed_has_no_speed_and_the_others_go_on() -> None:
+    dying = Implementation("dying", f"{__name__}:Dying", found_here=True)
+    bench = Bench((SMALL,), (registered()["numpy"], dying), effort=QUICK)
+    found = {(s.implementation, s.figures["passes"]): s.figures for s in Session(bench, core(1)).measure()}
+    assert found["dying", "forward"]["judged"] == "crashed"
+    assert "exit status 3" in found["dying", "forward"]["why"]
+    assert found["numpy", "forward"]["pairs"] == 2
+
+
 def test_an_implementation_that_cannot_start_is_absent_and_the_others_are_measured() -> None:
     absent = Implementation("absent", "no_such_module:Nothing")
     session = Session(Bench((SMALL,), (registered()["numpy"], absent), effort=QUICK), core(1))
@@ -142,6 +173,31 @@ def test_the_machine_reads_and_copies() -> None:
         finally:
             machine.stop()
     assert empty < read
+
+
+def test_old_against_new_finds_a_planted_slowdown() -> None:
+    numpy = registered()["numpy"]
+    twice = Implementation("numpy", f"{__name__}:Twice", found_here=True)
+    (change,) = old_against_new(
+        ((numpy, None), (twice, sys.executable)),
+        [replace(SMALL, passes=("forward",))],
+        effort=Effort(rounds=4, block_seconds=0.002),
+    )
+    assert change.key[:2] == ("workloads/softmax-32x10", "forward")
+    assert change.verdict == "slower", change.sentence
+    assert change.interval is not None
+    assert change.interval.ratio > 1.3
+
+
+class Twice:
+    """NumPy, asked twice."""
+
+    def describe(self) -> Description:
+        return NumPy().describe()
+
+    def evaluate(self, call: Call) -> Answer:
+        NumPy().evaluate(call)
+        return NumPy().evaluate(call)
 
 
 def run(*arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:

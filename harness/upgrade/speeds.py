@@ -84,6 +84,7 @@ def _change(key: Key, old: Speed, new: Speed, threshold: float) -> SpeedChange:
         if not ratios:
             why = speed.figures.get("judged", "not measured")
             return SpeedChange(key, "not comparable", None, f"{name} there is no number ({why})")
-    verdict, interval = change(*sides, threshold=threshold)
+    disturbed = any(s.figures.get("mostly_disturbed") for s in (old, new))
+    verdict, interval = change(*sides, threshold=threshold, disturbed=disturbed)
     reason = "" if interval is not None else f"{len(sides[0])} and {len(sides[1])} process pairs are too few"
     return SpeedChange(key, verdict, interval, reason)

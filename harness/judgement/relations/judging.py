@@ -148,7 +148,7 @@ def _first_failing(equations: list[Equation], subject: Subject, fmt: FloatFormat
         if exactly or not result.agrees:
             w = result.worst
             sign = "≤" if equation.at_most else "="
-            sentence = f"{equation.what}: {equation.left[w]:.9g} {sign} {right[w]:.9g} does not hold"
+            sentence = f"{equation.what}: {equation.left[w]:.17g} {sign} {right[w]:.17g} does not hold"
             return equation, result.ratio * TWICE, sentence
     return None
 
