@@ -51,6 +51,7 @@ class Fleet:
         self._starter = ThreadPoolExecutor(1, "worker starter")
         self._parallel = max(1, parallel)
         self._messages = Messages()
+        self._messages_to: dict[str, Messages] = {}
         self._keepers = {
             i.name: Keeper(i.name, self._launcher(i, python), self._encoder(i), _told, timeout=timeout, startup=startup)
             for i in implementations
@@ -125,7 +126,7 @@ class Fleet:
     def ask_one(self, name: str, plan: Sequence[Question]) -> Iterator[Answer]:
         """The questions to one implementation, whose worker stays for more. One thread asks it; `Stopped` where the
         fleet is ended meanwhile."""
-        self._messages = Messages()  # what was asked before is not asked again
+        self._messages_to[name] = Messages()  # what was asked before is not asked again
         yield from self._keepers[name].ask(plan)
 
     def _serve(
@@ -172,7 +173,13 @@ class Fleet:
 
     def _encoder(self, implementation: Implementation) -> Callable[[Question, int], bytes]:
         realized = bool(implementation.command)
-        return lambda question, number: self._messages.line(question, number, realized=realized)
+
+        def encode(question: Question, number: int) -> bytes:
+            # Whoever is asked alone has messages of its own: two campaigns' cases may have one id.
+            kept = self._messages_to.get(implementation.name, self._messages)
+            return kept.line(question, number, realized=realized)
+
+        return encode
 
 
 def _told(question: Question) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,27 @@ def smaller(case: Case, dtype: str) -> Iterator[list[Case]]:
     yield [*fewer, *([replace(case, relations=())] if case.relations else []), *_fewer_classes(case, plain)]
     yield [*_plainer_layout(case), *_plain_but_one(case, plain)]
     yield list(_plainer_numbers(case, plain))
+
+
+def together(case: Case, candidates: Sequence[Case]) -> Case | None:
+    """All the changes that candidates make to a case's numbers, the earlier candidate's where two differ; None where
+    they change more than numbers."""
+    inputs = {name: np.array(spec.values, dtype=np.float64) for name, spec in case.inputs.items()}
+    changed = {name: values.copy() for name, values in inputs.items()}
+    for candidate in reversed(candidates):
+        same = replace(candidate, id=case.id, inputs=case.inputs)
+        if same != case or any(_is_reshaped(candidate.inputs[name], values) for name, values in inputs.items()):
+            return None
+        for name, values in inputs.items():
+            now = np.array(candidate.inputs[name].values, dtype=np.float64)
+            differs = ~((now == values) & (np.signbit(now) == np.signbit(values)) | np.isnan(now) & np.isnan(values))
+            changed[name][differs] = now[differs]
+    names = [name for name, values in inputs.items() if not np.array_equal(values, changed[name], equal_nan=True)]
+    return _with_numbers(case, {name: changed[name] for name in names if case.inputs[name].dtype is None})
+
+
+def _is_reshaped(spec: ArraySpec, values: np.ndarray[Any, Any]) -> bool:
+    return np.shape(spec.values) != values.shape
 
 
 def _fewer_rows(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:
@@ -70,6 +91,9 @@ def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterat
 
 
 def _plainer_layout(case: Case) -> Iterator[Case]:
+    targets = case.inputs.get("targets")
+    if targets is not None and targets.dtype not in (None, "int64"):
+        yield replace(case, inputs={**case.inputs, "targets": replace(targets, dtype="int64")})
     if any(spec.layout != "contiguous" for spec in case.inputs.values()):
         yield replace(case, inputs={n: replace(spec, layout="contiguous") for n, spec in case.inputs.items()})
 
