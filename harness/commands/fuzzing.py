@@ -66,6 +66,10 @@ def fuzz(options: argparse.Namespace) -> ExitCode:
 
         for path in save(campaign.shown, options.save):
             print(f"wrote {path}")
+    for name, trace in campaign.broken.items():
+        print(f"internal error while fuzzing {name}, please report it:\n{trace}", file=sys.stderr)
+    if campaign.broken:
+        return ExitCode.INTERNAL
     return ExitCode.DISAGREES if campaign.shown else ExitCode.FINE
 
 

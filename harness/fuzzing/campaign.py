@@ -15,14 +15,14 @@ until a time, and then what is found depends on the seed alone.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import threading
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from harness.adapters.base import Description
@@ -160,6 +160,8 @@ class Campaign:
     """By what is wrong with an input: each implementation's way, accepts or refuses."""
     notes: Counter[Note] = field(default_factory=Counter)
     """How often each was seen."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """By implementation: the traceback of a mistake of ours that ended its part of the campaign."""
     _chunks: dict[int, list[Case]] = field(default_factory=dict)
     _drawing: threading.Lock = field(default_factory=threading.Lock)
     _noting: threading.Lock = field(default_factory=threading.Lock)
@@ -197,19 +199,21 @@ class Campaign:
         self._side_by_side(go_on, lambda: told(self, math.inf))
 
     def _side_by_side(self, go_on: Callable[[str], None], tell: Callable[[], None]) -> None:
-        """One thread per implementation; whatever ends one of them early ends all."""
+        """One thread per implementation. A mistake of ours ends one of them; what the others find is kept."""
 
         def until_stopped(name: str) -> None:
-            with contextlib.suppress(Stopped):
+            try:
                 go_on(name)
+            except Stopped:
+                return
+            except Exception:
+                self.broken[name] = traceback.format_exc()
 
         with ThreadPoolExecutor(len(self.descriptions), "fuzzing") as threads:
             working = {threads.submit(until_stopped, name) for name in self.descriptions}
             try:
                 while working:
-                    done, working = wait(working, TELLING, FIRST_EXCEPTION)
-                    for ended in done:
-                        ended.result()
+                    _, working = wait(working, TELLING)
                     tell()
             finally:
                 self._ending.set()
@@ -372,13 +376,16 @@ class Campaign:
         """What each stage of smaller cases finds, asked only when the one before found nothing."""
         root = finding.case.id.partition("~")[0]
         for stage, cases in enumerate(smaller(finding.case, finding.dtype)):
-            named = [replace(case, id=f"{root}~{step}.{stage}.{n}") for n, case in enumerate(cases)]
+            # A number that is plainer to read may be special in a way the one before was not: that says more, not less.
+            says_no_more = [case for case in cases if condition(case, finding.dtype) <= finding.conditions]
+            named = [replace(case, id=f"{root}~{step}.{stage}.{n}") for n, case in enumerate(says_no_more)]
             showing = self._showing(named, finding, exact=False)
             yield self._first_certain([case for case in named if case.id in showing], finding)
 
     def _first_certain(self, candidates: Sequence[Case], finding: Finding) -> tuple[Case, Cell] | None:
         """The first candidate that shows the same cause by the exact truth; before them all their changes at once."""
-        if len(candidates) > 1 and (all_at_once := together(finding.case, candidates)) is not None:
+        all_at_once = together(finding.case, candidates) if len(candidates) > 1 else None
+        if all_at_once is not None and condition(all_at_once, finding.dtype) <= finding.conditions:
             candidates = [replace(all_at_once, id=f"{candidates[0].id}.all"), *candidates]
         for case in candidates:
             certain = self._showing([case], finding, exact=True)

@@ -39,7 +39,8 @@ DTYPES = ("float64", "float32", "float32", "float16", "bfloat16")
 
 _ORDINARY = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, -0.5, -1.0, -2.0)
 _TIES = (1.0, 1.0, 1.0, 0.0, -0.0)
-_LARGE = (10.0, -10.0, 16.0, 17.0, -17.0, 20.0, -20.0, 40.0, 88.0, 89.0, 100.0, -104.0, 700.0, 710.0, -745.0)
+_CONFIDENT = (10.0, -10.0, 12.5, 14.0, -14.0, 16.0, -16.5, 17.0, -17.0, 20.0, -20.0, 40.0)
+_LARGE = (*_CONFIDENT, 88.0, 89.0, 100.0, -104.0, 700.0, 710.0, -745.0)
 _HUGE = (1e3, -1e4, 1e4, 10001.0, 6e4, -6e4, 1e17, 3e38, -3e38)
 _SPECIAL = (float("inf"), float("-inf"), float("nan"))
 _PROBABILITIES = (0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.9)
@@ -106,15 +107,14 @@ def _any(*families: tuple[float, ...]) -> st.SearchStrategy[float]:
 _KINDS = {
     "ordinary": _ORDINARY,
     "ties": _TIES,
+    "confident": (*_ORDINARY, *_CONFIDENT, *_CONFIDENT),
     "large": (*_ORDINARY, *_LARGE, *_LARGE),
     "huge": (*_ORDINARY, *_LARGE, *_HUGE),
     "masked": (*_ORDINARY, float("-inf")),
     "infinite": (*_ORDINARY, float("inf"), float("-inf")),
     "special": (*_ORDINARY, *_ORDINARY, *_ORDINARY, *_SPECIAL),
 }
-_LOGIT_KIND = st.sampled_from(
-    ("ordinary", "ordinary", "ties", "large", "large", "huge", "masked", "infinite", "special", "shifted", "ends")
-)
+_LOGIT_KIND = st.sampled_from(("ordinary", "confident", "large", *_KINDS, "shifted", "ends"))
 
 FROM_OVERFLOW = 64
 """How far from the largest number inputs stay whose results are added up or weighed: 12 terms of a difference of two,

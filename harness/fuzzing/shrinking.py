@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.planning import posed
-from harness.suite.case import ArraySpec, Case
+from harness.suite.case import ArraySpec, Case, ExpectRaises
 
 _SIMPLER = (0.0, 1.0, -1.0, 2.0, 0.5)
 """Numbers a reader takes in at a glance, simplest first."""
@@ -22,11 +22,36 @@ def smaller(case: Case, dtype: str) -> Iterator[list[Case]]:
     """
     if any(spec.generator is not None for spec in case.inputs.values()):
         return
+    for stage in _stages(case, dtype):
+        yield [candidate for candidate in stage if _is_as_wrong(candidate, dtype)]
+
+
+def _stages(case: Case, dtype: str) -> Iterator[list[Case]]:
     plain = {n: np.asarray(v) for n, v in posed(case, dtype).inputs.items()}
     fewer = [*_fewer_rows(case, plain), *_fewer_options(case)]
     yield [*fewer, *([replace(case, relations=())] if case.relations else []), *_fewer_classes(case, plain)]
     yield [*_plainer_layout(case), *_plain_but_one(case, plain)]
     yield list(_plainer_numbers(case, plain))
+
+
+def _is_as_wrong(case: Case, dtype: str) -> bool:
+    """Whether what an error is expected for is still there; true where none is expected."""
+    if not isinstance(case.expect, ExpectRaises):
+        return True
+    pose = posed(case, dtype)
+    targets = pose.inputs.get("targets")
+    match case.expect.kind:
+        case "out_of_range_label" if targets is not None:
+            classes = pose.rows.shape[int(pose.options.get("axis", -1))]
+            return bool(((targets < 0) | (targets >= classes)).any())
+        case "invalid_probability":
+            numbers = [v for n, v in pose.inputs.items() if n in ("probabilities", "targets")]
+            return any(bool(((v < 0.0) | (v > 1.0)).any()) for v in numbers)
+        case "invalid_option":
+            return not 0.0 <= float(pose.options.get("label_smoothing", 0.0)) <= 1.0
+        case "shape_mismatch" if targets is not None:
+            return bool(targets.shape[0] != pose.rows.shape[0])
+    return False
 
 
 def together(case: Case, candidates: Sequence[Case]) -> Case | None:
@@ -47,7 +72,7 @@ def together(case: Case, candidates: Sequence[Case]) -> Case | None:
 
 
 def _is_reshaped(spec: ArraySpec, values: np.ndarray[Any, Any]) -> bool:
-    return np.shape(spec.values) != values.shape
+    return bool(np.shape(spec.values) != values.shape)
 
 
 def _fewer_rows(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:
@@ -92,7 +117,7 @@ def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterat
 
 def _plainer_layout(case: Case) -> Iterator[Case]:
     targets = case.inputs.get("targets")
-    if targets is not None and targets.dtype not in (None, "int64"):
+    if targets is not None and targets.dtype in ("int32", "int16", "int8", "uint8"):
         yield replace(case, inputs={**case.inputs, "targets": replace(targets, dtype="int64")})
     if any(spec.layout != "contiguous" for spec in case.inputs.values()):
         yield replace(case, inputs={n: replace(spec, layout="contiguous") for n, spec in case.inputs.items()})
