@@ -265,6 +265,11 @@ _TARGET_KIND = st.sampled_from(
 )
 
 
+def _choices(answer: str) -> tuple[str, ...]:
+    """Where nothing is right: refusing, or an answer, which hard values make nan or infinite."""
+    return "raises", "nan", "inf", answer
+
+
 def _class_targets(
     draw: Any, shape: tuple[int, ...], dtype: str, options: dict[str, Any]
 ) -> tuple[ArraySpec, str | tuple[str, ...] | None]:
@@ -290,9 +295,9 @@ def _class_targets(
     if kind == "row" and shape[0] > 1 and len(shape) == 2:
         return _spec(np.eye(classes)[:1]), "shape_mismatch"
     if kind == "column" and len(shape) == 2:
-        return _spec(labels[:, None], "int64"), ("raises", "the losses of a column of labels, squeezed")
+        return _spec(labels[:, None], "int64"), _choices("the losses of a column of labels, squeezed")
     if kind == "fraction":
-        return _spec(labels + draw(_any((0.5, 0.9))), "float32"), ("raises", "the losses of labels that are fractions")
+        return _spec(labels + draw(_any((0.5, 0.9))), "float32"), _choices("the losses of labels that are fractions")
     one_hot = np.moveaxis(np.eye(classes)[labels], -1, axis)
     if kind == "soft":
         other = np.roll(one_hot, 1, axis)

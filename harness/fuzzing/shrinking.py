@@ -107,8 +107,8 @@ def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterat
     if scores.ndim != 2 or scores.shape[1] <= 2 or "class_weights" in case.options or case.cotangent is not None:
         return
     for column in range(scores.shape[1]):
-        changed = {n: np.delete(v, column, 1) for n, v in plain.items() if v.ndim == 2}
-        if targets is not None and targets.ndim == 1:
+        changed = {n: np.delete(v, column, 1) for n, v in plain.items() if v.shape == scores.shape}
+        if targets is not None and "targets" not in changed:
             if bool((targets == column).any()):
                 continue
             changed["targets"] = np.where(targets > column, targets - 1, targets)
