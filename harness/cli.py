@@ -60,6 +60,9 @@ def _version() -> str:
         return "not installed"
 
 
+_SLOWER = "how much slower is too slow, beyond the interval of the measurement; default: 5"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="xent",
@@ -91,13 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("--against", type=Path, metavar="FILE", help="another committed baseline")
     gate.add_argument("--markdown", type=Path, metavar="FILE", help="also write it as Markdown, for a job's summary")
     gate.add_argument("--github", action="store_true", help="annotations for the pages of a pull request")
-    gate.add_argument(
-        "--slower",
-        type=float,
-        default=5.0,
-        metavar="PER_CENT",
-        help="how much slower is too slow, beyond the interval of the measurement; default: 5",
-    )
+    gate.add_argument("--slower", type=float, default=5.0, metavar="PER_CENT", help=_SLOWER)
     gate.set_defaults(command=_gate)
 
     upgrade = commands.add_parser("upgrade", help="what changes between two versions of a framework")
@@ -146,6 +143,15 @@ def _parser() -> argparse.ArgumentParser:
             help=f"interpreter of an environment that is the {side} side as it is; nothing is built for it",
         )
     upgrade.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="per call")
+    upgrade.add_argument(
+        "--workloads",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="what both sides are timed with, ids or globs of ids; default: the workloads of `xent bench`",
+    )
+    upgrade.add_argument("--no-speed", action="store_true", help="do not time the two sides")
+    upgrade.add_argument("--slower", type=float, default=5.0, metavar="PER_CENT", help=_SLOWER)
     upgrade.add_argument(
         "-o",
         "--output",

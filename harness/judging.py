@@ -43,12 +43,22 @@ def subject_key(question: Question) -> tuple[str, str]:
 
 
 @dataclass
+class Related:
+    """A relation on a case in a dtype: the same for every implementation and mode that is asked."""
+
+    pose: Pose
+    parts: Mapping[str, Case]
+    """The calls besides the case itself, by name."""
+    tables: dict[str, TruthTable] = field(default_factory=dict)
+    """Truths of the parts, as far as somebody asked for them."""
+
+
+@dataclass
 class Waiting:
     """A relation whose parts are not all answered yet."""
 
     subject: Subject
-    pose: Pose
-    parts: Mapping[str, Case]
+    related: Related
     outcomes: dict[str, Outcome]
 
 
@@ -74,6 +84,8 @@ class Bench:
     _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
     _ledgers: dict[str, Ledger] = field(default_factory=dict)
     """By case: the ledger entries that can be about it."""
+    _related: dict[tuple[str, str], dict[str, Related | None]] = field(default_factory=dict)
+    """By case and dtype: its relations by name; None for one that says nothing about the case."""
     _waiting: dict[tuple[str, str, str, str, str], Waiting] = field(default_factory=dict)
     """By implementation, mode, case, dtype and relation."""
     _first_modes: dict[tuple[str, str, str], tuple[str, Outcome]] = field(default_factory=dict)
@@ -127,41 +139,52 @@ class Bench:
         """Wait for the parts of the case's relations; the cells of those that have no other part."""
         cells: list[Cell] = []
         for relation in question.case.relations:
+            related = self._relation(question, relation)
+            if related is None:
+                continue
+            waiting = Waiting(subject, related, {BASE: outcome})
+            if related.parts:
+                self._waiting[question.implementation, question.mode, *subject_key(question), relation] = waiting
+            else:
+                cells.append(self._judged(relation, waiting))
+        return cells
+
+    def _relation(self, question: Question, relation: str) -> Related | None:
+        known = self._related.setdefault(subject_key(question), {})
+        if relation not in known:
             try:
                 parts = parts_of(question.case, question.dtype, relation)
             except Inexpressible:
-                continue
-            waiting = Waiting(subject, posed(question.case, question.dtype), parts, {BASE: outcome})
-            if parts:
-                self._waiting[question.implementation, question.mode, *subject_key(question), relation] = waiting
+                known[relation] = None
             else:
-                cells.append(self._related(relation, waiting))
-        return cells
+                known[relation] = Related(posed(question.case, question.dtype), parts)
+        return known[relation]
 
     def _part(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
         """Keep the outcome of a part, and judge its relation when it was the last one."""
         place = (question.implementation, question.mode, *subject_key(question), question.relation)
         waiting = self._waiting[place]
         waiting.outcomes[question.part] = outcome
-        if len(waiting.outcomes) == 1 + len(waiting.parts):
+        if len(waiting.outcomes) == 1 + len(waiting.related.parts):
             del self._waiting[place]
-            cell = self._related(question.relation, waiting)
+            cell = self._judged(question.relation, waiting)
             self._count(waiting.subject, cell, self._ledgers[question.home])
             yield cell
         self._answered(subject_key(question))
 
-    def _related(self, relation: str, waiting: Waiting) -> Cell:
-        subject = waiting.subject
+    def _judged(self, relation: str, waiting: Waiting) -> Cell:
+        subject, related = waiting.subject, waiting.related
 
         def subject_of(part: str) -> Subject:
             if part == BASE:
                 return subject
-            case = waiting.parts[part]
-            table = truth_table(case, subject.dtype, self.realize)
-            return replace(subject, case=case.id, differentiate=case.differentiate, table=table)
+            case = related.parts[part]
+            if part not in related.tables:
+                related.tables[part] = truth_table(case, subject.dtype, self.realize)
+            return replace(subject, case=case.id, differentiate=case.differentiate, table=related.tables[part])
 
         ledger = self._ledgers[subject.case]
-        return judge_relation(subject, RELATIONS[relation], waiting.pose, waiting.outcomes, subject_of, ledger)
+        return judge_relation(subject, RELATIONS[relation], related.pose, waiting.outcomes, subject_of, ledger)
 
     def _count(self, subject: Subject, cell: Cell, ledger: Ledger) -> None:
         """Only a cell that was judged can tell that an entry no longer happens."""
@@ -174,6 +197,7 @@ class Bench:
 
     def _drop(self, key: tuple[str, str]) -> None:
         del self._tables[key]
+        self._related.pop(key, None)
         if not any(self.open_questions[key[0], dtype] for dtype in FORMATS):
             self.evaluated.pop(key[0], None)
         for name in self.descriptions:

@@ -17,7 +17,7 @@ from harness.records import INFRASTRUCTURE, SEVERITIES, Cell, Run
 from harness.suite.case import Case
 from harness.upgrade.gate import GateResult
 from harness.upgrade.report import Upgrade
-from harness.upgrade.speeds import counts
+from harness.upgrade.speeds import counts, slower
 
 Tick = Callable[[str, int, int], None]
 
@@ -238,7 +238,7 @@ def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
 def show_upgrade(upgrade: Upgrade) -> None:
     """The verdict, then what changed, gravest first, one line per cause with what reproduces it."""
     out = console()
-    changed = bool(upgrade.difference.changes)
+    changed = bool(upgrade.difference.changes or slower(upgrade.speeds or ()))
     out.print(f"[bold {'red' if changed else 'green'}]{escape(upgrade.verdict)}[/]")
     for name, (old, new) in upgrade.packages.items():
         out.print(f"  {escape(name)}: {escape(old)} → {escape(new)}")
@@ -248,5 +248,11 @@ def show_upgrade(upgrade: Upgrade) -> None:
             f"{escape(group.sentence[:300])}"
         )
         out.print(f"          {escape(group.repro)}")
+    out.print(f"speed: {escape(upgrade.speed_verdict)}")
+    for moved in upgrade.moved:
+        style = {"slower": "red", "faster": "green"}.get(moved.verdict, "yellow")
+        out.print(f"  [{style}]{escape(moved.sentence)}[/]")
+        if moved.verdict == "slower":
+            out.print(f"          {escape(upgrade.timed_by(moved))}")
     right = sum(song.as_planted for song in upgrade.songs)
     out.print(f"canaries: {right} of {len(upgrade.songs)} planted changes reported as what they are")

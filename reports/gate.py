@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from harness.exit_codes import ExitCode
 from harness.records import Run
+from harness.speed.statistics import FASTER, SLOWER
 from harness.upgrade.gate import GateResult
+from harness.upgrade.speeds import counts
 from reports.upgrade import cause_lines, inline
 
 __all__ = ["markdown"]
@@ -36,6 +38,7 @@ def _lines(result: GateResult, current: Run) -> Iterator[str]:
     difference = result.difference
     if difference is None:
         return
+    yield from _speed_lines(result)
     losses = {case: str(entry["loss"]) for case, entry in current.header.suite.get("cases", {}).items()}
     yield from cause_lines(difference.groups(losses))
     yield ""
@@ -47,3 +50,15 @@ def _lines(result: GateResult, current: Run) -> Iterator[str]:
         yield "|---|---|---|"
         for name, (old, new) in difference.versions.items():
             yield f"| {inline(name)} | {inline(old)} | {inline(new)} |"
+
+
+def _speed_lines(result: GateResult) -> Iterator[str]:
+    """How many timings moved which way, and each that did."""
+    if not result.speeds:
+        return
+    words = ", ".join(f"{n} {verdict}" for verdict, n in counts(result.speeds).items())
+    yield f"- Speed, against NumPy within each run: {words}."
+    for moved in result.speeds:
+        if moved.verdict in (SLOWER, FASTER):
+            yield f"  - {inline(moved.sentence)}"
+    yield ""

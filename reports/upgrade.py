@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.speed.statistics import SLOWER
 from harness.upgrade.canaries import Song
 from harness.upgrade.diff import Group
 from harness.upgrade.report import Upgrade
@@ -37,6 +38,14 @@ def _lines(upgrade: Upgrade) -> Iterator[str]:
     if not upgrade.packages:
         yield "| (none differs) | | |"
     yield ""
+    yield f"Speed: {inline(upgrade.speed_verdict)}."
+    yield ""
+    for moved in upgrade.moved:
+        yield f"- {inline(moved.sentence)}"
+        if moved.verdict == SLOWER:
+            yield f"  - `{upgrade.timed_by(moved).replace('`', ' ')}`"
+    if upgrade.moved:
+        yield ""
     yield f"Canaries, planted changes that have to be reported: {_canaries(upgrade.songs)}."
     yield ""
     yield (

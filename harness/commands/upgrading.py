@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
 from pathlib import Path
@@ -20,21 +20,27 @@ from harness.cli import UsageError
 from harness.commands.running import names_of, record_with
 from harness.engine import Order, Progress
 from harness.execution.virtual import CannotBuild, Environment, build, existing
-from harness.exit_codes import ExitCode
+from harness.exit_codes import ExitCode, gravest
 from harness.judgement.ledger import Ledger
 from harness.planning import Scope
 from harness.records import Run, read_run
+from harness.speed.versus import old_against_new
 from harness.suite.divergences import load_ledger
 from harness.suite.loading import find_cases_directory
 from harness.suite.selection import load_selection
+from harness.suite.workloads import Workload, load_workloads, select_workloads
 from harness.upgrade import canaries
 from harness.upgrade.diff import NotComparable, compare_runs
 from harness.upgrade.report import Upgrade
 from harness.upgrade.sides import Side, SideError, from_installed, side, touched
+from harness.upgrade.speeds import SpeedChange, slower, slowest_first
 
 
 def upgrade(options: argparse.Namespace) -> ExitCode:
     """Build both sides, run the suite in both side by side, show the difference."""
+    if not options.slower >= 0:
+        raise UsageError(f"--slower {options.slower}: expected a percentage of zero or more")
+    workloads = () if options.no_speed else select_workloads(load_workloads(), options.workloads, complete=False)
     try:
         implementations = _implementations(options)
         built = _environments(options, implementations)
@@ -82,6 +88,8 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
     except NotComparable as refusal:
         print(f"xent: not compared: {refusal}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE
+    pythons = {name: str(environment.python) for name, (_, environment) in built.items()}
+    speeds = None if options.no_speed else _timed(options, implementations, pythons, workloads)
     songs = canaries.listen(_canary_run(options.output / "canaries.jsonl"))
     found = Upgrade(
         old=runs["old"],
@@ -90,6 +98,8 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
         difference=difference,
         songs=songs,
         command=shlex.join(("xent", *sys.argv[1:])),
+        speeds=speeds,
+        timing_commands={i.name: _timing_command(options, i) for i in implementations},
     )
     terminal.show_upgrade(found)
     for path, text in (
@@ -101,7 +111,55 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
     if canaries.silent(songs):
         print("xent: a planted change was not reported as what it is: this comparison proves nothing", file=sys.stderr)
         return ExitCode.INTERNAL
-    return ExitCode.CHANGED if difference.changes else ExitCode.FINE
+    return gravest(
+        (
+            ExitCode.CHANGED if difference.changes else ExitCode.FINE,
+            ExitCode.SLOWER if slower(speeds or ()) else ExitCode.FINE,
+        )
+    )
+
+
+UNTIMED = ("jax-x32", "onnx-reference")
+"""Implementations without a speed of their own: JAX a second time, and an evaluator made for specifications."""
+
+
+def _timed(
+    options: argparse.Namespace,
+    implementations: Sequence[Implementation],
+    pythons: Mapping[str, str],
+    workloads: Sequence[Workload],
+) -> tuple[SpeedChange, ...]:
+    """Old against new, one implementation after the other, both sides in the same rounds."""
+    found: list[SpeedChange] = []
+    with terminal.progress() as tick:
+        for implementation in implementations:
+            if implementation.name not in UNTIMED:
+                found += old_against_new(
+                    ((implementation, pythons["old"]), (implementation, pythons["new"])),
+                    workloads,
+                    modes=None if options.modes is None else tuple(options.modes.split(",")),
+                    threshold=options.slower / 100,
+                    tell=lambda _, done, total, name=implementation.name: tick(f"time {name}", done, total),  # type: ignore[misc]
+                )
+    return slowest_first(found)
+
+
+def _timing_command(options: argparse.Namespace, implementation: Implementation) -> str:
+    """The same two sides, one implementation, one quick case, and a workload that is still to be named."""
+    words = ["xent", "upgrade", *options.requirements]
+    for flag, values in (
+        ("--from", options.origin),
+        ("--old-pin", options.old_pin),
+        ("--new-pin", options.new_pin),
+        ("--old-exclude-newer", [options.old_exclude_newer]),
+        ("--new-exclude-newer", [options.new_exclude_newer]),
+        ("--old-python", [options.old_python]),
+        ("--new-python", [options.new_python]),
+    ):
+        for value in values:
+            words += [] if value is None else [flag, str(value)]
+    words += ["-i", implementation.name, "--cases", "documents/d4-dog-in-bits", "--workloads"]
+    return shlex.join(words)
 
 
 def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from harness.adapters.registry import Implementation, registered
 from harness.records import Speed
-from harness.speed.bench import YARDSTICK, Bench, Effort, Session
+from harness.speed.bench import YARDSTICK, Bench, Effort, Session, Tell
 from harness.speed.statistics import THRESHOLD, judge
 from harness.speed.worker import core
 from harness.suite.workloads import Workload
-from harness.upgrade.speeds import SpeedChange
+from harness.upgrade.speeds import SpeedChange, slowest_first
 
 OLD, NEW = "old", "new"
 
@@ -23,6 +23,7 @@ def old_against_new(
     modes: tuple[str, ...] | None = None,
     effort: Effort | None = None,
     threshold: float = THRESHOLD,
+    tell: Tell = lambda *_: None,
 ) -> tuple[SpeedChange, ...]:
     """How the new side's times compare with the old side's, by workload, pass, mode and dtype.
 
@@ -37,7 +38,7 @@ def old_against_new(
         effort=effort or Effort(),
         pythons={i.name: python for i, python in named if python is not None},
     )
-    session = Session(bench, core(1))
+    session = Session(bench, core(1), tell)
     found = {(s.workload, str(s.figures["passes"]), s.implementation, s.mode, s.dtype): s for s in session.measure()}
     old_name, new_name = (i.name for i, _ in named)
     changes = []
@@ -46,7 +47,7 @@ def old_against_new(
         if name == old_name and new is not None:
             key = (workload, passes, "1", sides[1][0].name, mode, dtype)
             changes.append(_change(key, old, new, threshold))
-    return tuple(changes)
+    return slowest_first(changes)
 
 
 def _change(key: tuple[str, str, str, str, str, str], old: Speed, new: Speed, threshold: float) -> SpeedChange:

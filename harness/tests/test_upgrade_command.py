@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 NUMPY = f"numpy=={version('numpy')}"
-CASES = ("--cases", "documents/d4-*", "--dtypes", "float64")
+CASES = ("--cases", "documents/d4-*", "--dtypes", "float64", "--no-speed")
 
 
 def upgrade(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

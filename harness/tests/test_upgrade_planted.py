@@ -16,7 +16,7 @@ from harness.upgrade.diff import compare_runs
 ROOT = Path(__file__).resolve().parents[2]
 
 ADAPTER = '''
-import os, signal, warnings
+import os, signal, time, warnings
 import numpy as np
 from harness.adapters.base import Answer, Array
 from harness.adapters.mutants import adapter
@@ -47,6 +47,10 @@ class Loss:
         if planted == "outcome":
             return Answer(Array.of(np.float64(0.5), call.dtype), "quiet")
         answer = self.sound.evaluate(call)
+        if PLANTED == "slower":
+            until = time.perf_counter() + 0.005
+            while time.perf_counter() < until:
+                pass
         if planted == "verdict":
             return Answer(Array.of(2 * answer.value.to_float64(), call.dtype), "doubled", answer.gradients)
         if planted == "drift":
@@ -101,9 +105,10 @@ def interpreter(place: Path, planted: str) -> Path:
     return script
 
 
-def upgrade(place: Path, planted: str, *more: str) -> subprocess.CompletedProcess[str]:
+def upgrade(place: Path, planted: str, *more: str, timed: bool = False) -> subprocess.CompletedProcess[str]:
     sides = ["--old-python", sys.executable, "--new-python", str(interpreter(place, planted))]
     command = [sys.executable, "-m", "harness", "upgrade", *sides, "-i", "planted:Loss", "--cases", "mine/cases.yaml"]
+    command += ["--workloads", "softmax-32x10"] if timed else ["--no-speed"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [*command, "-o", "out", *more], cwd=place, env=environment, capture_output=True, text=True, timeout=120
@@ -136,6 +141,25 @@ def test_a_planted_change_of_each_kind_is_reported_as_exactly_that(place: Path) 
     assert "xent repro" in page
 
 
+def test_a_planted_slowdown_is_reported_as_exactly_that(place: Path) -> None:
+    """Five milliseconds more on a call of well under one: no noise of this machine comes near."""
+    done = upgrade(place, "slower", timed=True)
+    assert done.returncode == 8, done.stdout + done.stderr
+    assert "No cell changed" in done.stdout
+    text = (place / "out/upgrade.md").read_text(encoding="utf-8")
+    assert "times as long as before" in text
+    assert "workloads/softmax-32x10`" in text, "the command that times it again"
+    assert ">slower</td>" in (place / "out/upgrade.html").read_text(encoding="utf-8")
+
+
+def test_the_same_code_is_not_slower(place: Path) -> None:
+    """The threshold is far beyond what other work on this machine can do to a measurement: the plumbing is tested."""
+    done = upgrade(place, "", "--slower", "400", timed=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing changed" in done.stdout
+    assert "speed: old against new in the same rounds: 0 slower" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("planted", "said"), [("unimportable", "built for another numpy"), ("crash", "never were judged")]
 )
@@ -159,6 +183,8 @@ def test_an_interpreter_that_is_not_there_is_infrastructure(place: Path) -> None
         ((), "name them with -i"),
         (("torch=2.13",), "is no requirement"),
         (("left-pad==1.0",), "no implementation uses left-pad"),
+        (("numpy==2.0", "-i", "numpy", "--workloads", "softmax-1x1"), "no workload has this id"),
+        (("numpy==2.0", "-i", "numpy", "--slower", "-3"), "expected a percentage"),
         (("numpy==2.0", "-i", "numpy", "--from", "numpy==1", "--from", "numpy==2"), "named twice"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ import pytest
 
 from harness.exit_codes import ExitCode
 from harness.records import Header, Run, RunWriter, Speed, read_run
+from harness.speed.statistics import Interval
+from harness.upgrade.diff import Difference
 from harness.upgrade.gate import gate
-from harness.upgrade.speeds import compare_speeds, counts, slower
+from harness.upgrade.report import Upgrade
+from harness.upgrade.speeds import SpeedChange, compare_speeds, counts, slower
+from reports.gate import markdown
 
 
 def ratios(centre: float, seed: int, count: int = 5) -> list[float]:
@@ -54,6 +59,40 @@ def test_a_slowdown_is_red_and_nothing_else_is(tmp_path: Path) -> None:
     assert counts(result.speeds) == {"slower": 1, "faster": 1, "same": 1}
     assert gate(old, new, threshold=0.5).code == ExitCode.FINE
     assert gate(old, old).code == ExitCode.FINE
+
+
+def test_the_gates_markdown_names_what_became_slower_and_nothing_that_did_not(tmp_path: Path) -> None:
+    old = run_of(tmp_path, "old", speed("numpy", [1.0] * 5), speed("a", ratios(2, 0)), speed("b", ratios(2, 1)))
+    new = run_of(tmp_path, "new", speed("numpy", [1.0] * 5), speed("a", ratios(2.6, 2)), speed("b", ratios(2, 3)))
+    text = markdown(gate(old, new), new)
+    assert "1 slower, 0 faster, 1 same" in text
+    assert "a:eager on workloads/w (float32, forward, threads: 1): slower" in text
+    assert "b:eager" not in text
+
+
+def test_an_upgrade_tells_the_slower_first_and_how_to_time_it_again(tmp_path: Path) -> None:
+    run = run_of(tmp_path, "run")
+    keys = {name: (f"workloads/{name}", "forward", "1", "torch", "eager", "float32") for name in ("a", "b", "c")}
+    found = Upgrade(
+        old=run,
+        new=run,
+        sides={"old": ("", {}), "new": ("", {})},
+        difference=Difference((), 3, 3),
+        songs=(),
+        command="xent upgrade torch",
+        speeds=(
+            SpeedChange(keys["a"], "unstable", Interval(1.5, 0.7, 3.0)),
+            SpeedChange(keys["b"], "slower", Interval(1.2, 1.1, 1.3)),
+            SpeedChange(keys["c"], "same", Interval(1.0, 0.99, 1.01)),
+        ),
+        timing_commands={"torch": "xent upgrade torch --workloads"},
+    )
+    assert found.verdict.startswith("No cell changed: 3 cells compared")
+    assert found.verdict.endswith("1 of 3 timings are slower.")
+    assert [change.workload for change in found.moved] == ["workloads/b", "workloads/a"]
+    assert found.timed_by(found.moved[0]) == "xent upgrade torch --workloads workloads/b"
+    assert replace(found, speeds=()).speed_verdict == "no workload is supported on both sides"
+    assert replace(found, speeds=None).speed_verdict == "not compared"
 
 
 def test_absolute_times_are_never_compared(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.records import Run
+from harness.speed.statistics import FASTER, NOT_COMPARABLE, SAME, SLOWER, UNSTABLE
 from harness.upgrade.canaries import Song
 from harness.upgrade.diff import Difference, Group
+from harness.upgrade.speeds import SpeedChange, counts, slower
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,10 @@ class Upgrade:
     difference: Difference
     songs: tuple[Song, ...]
     command: str
+    speeds: tuple[SpeedChange, ...] | None = None
+    """Old against new, timed in the same rounds, the slowest change first; None where nothing was timed."""
+    timing_commands: Mapping[str, str] = field(default_factory=dict)
+    """By implementation: the command that times both sides again, up to the name of the workload, which it lacks."""
 
     @property
     def losses(self) -> Mapping[str, str]:
@@ -45,10 +52,33 @@ class Upgrade:
     @property
     def verdict(self) -> str:
         """One sentence."""
-        compared = f"{self.difference.compared} cells compared"
         same = (
             "" if self.difference.identical is None else f", {self.difference.identical} of them identical to the bit"
         )
-        if not self.difference.changes:
-            return f"Nothing changed: {compared}{same}."
-        return f"{len(self.difference.changes)} cells changed: {compared}{same}."
+        became_slower = slower(self.speeds or ())
+        if self.difference.changes:
+            changed = f"{len(self.difference.changes)} cells changed"
+        else:
+            changed = "No cell changed" if became_slower else "Nothing changed"
+        slowed = f" {len(became_slower)} of {len(self.speeds or ())} timings are slower." if became_slower else ""
+        return f"{changed}: {self.difference.compared} cells compared{same}.{slowed}"
+
+    @property
+    def speed_verdict(self) -> str:
+        """How many timings moved which way; what was not timed is said so."""
+        if self.speeds is None:
+            return "not compared"
+        if not self.speeds:
+            return "no workload is supported on both sides"
+        words = ", ".join(f"{n} {verdict}" for verdict, n in counts(self.speeds).items())
+        return f"old against new in the same rounds: {words}"
+
+    @property
+    def moved(self) -> tuple[SpeedChange, ...]:
+        """Timings that are not the same, gravest first: slower, faster, then what cannot be told."""
+        order = (SLOWER, FASTER, UNSTABLE, NOT_COMPARABLE)
+        return tuple(sorted((c for c in self.speeds or () if c.verdict != SAME), key=lambda c: order.index(c.verdict)))
+
+    def timed_by(self, change: SpeedChange) -> str:
+        """The command that times this workload on both sides again."""
+        return f"{self.timing_commands[change.implementation]} {shlex.quote(change.workload)}"

@@ -31,6 +31,14 @@ class SpeedChange:
     """Why it is not comparable."""
 
     @property
+    def workload(self) -> str:
+        return self.key[0]
+
+    @property
+    def implementation(self) -> str:
+        return self.key[3]
+
+    @property
     def sentence(self) -> str:
         workload, passes, threads, implementation, mode, dtype = self.key
         what = f"{implementation}:{mode} on {workload} ({dtype}, {passes}, threads: {threads})"
@@ -48,7 +56,12 @@ def compare_speeds(old: Run, new: Run, threshold: float = THRESHOLD) -> tuple[Sp
     """
     before, after = _by_key(old.speeds), _by_key(new.speeds)
     found = [_change(key, before[key], after[key], threshold) for key in before if key in after and key[3] != YARDSTICK]
-    return tuple(sorted(found, key=lambda c: (c.interval is None, -(c.interval.ratio if c.interval else 0.0), c.key)))
+    return slowest_first(found)
+
+
+def slowest_first(changes: Iterable[SpeedChange]) -> tuple[SpeedChange, ...]:
+    """The order of reading: the largest ratio first, what could not be compared last."""
+    return tuple(sorted(changes, key=lambda c: (c.interval is None, -(c.interval.ratio if c.interval else 0.0), c.key)))
 
 
 def slower(changes: Iterable[SpeedChange]) -> tuple[SpeedChange, ...]:
