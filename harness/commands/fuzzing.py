@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ def fuzz(options: argparse.Namespace) -> ExitCode:
             raise UsageError(f"--loss {loss}: expected one of {', '.join(DRAWN)}")
     if options.minutes <= 0:
         raise UsageError(f"--minutes {options.minutes:g}: expected more than 0")
+    if options.cases is not None and options.cases < 1:
+        raise UsageError(f"--cases {options.cases}: expected at least 1")
     ledger = Ledger() if options.no_ledger else load_ledger(find_cases_directory() / "ledger")
     written = () if options.no_ledger else load().cases
     implementations = chosen_implementations(options)
@@ -45,17 +48,28 @@ def fuzz(options: argparse.Namespace) -> ExitCode:
             return ExitCode.INFRASTRUCTURE
         campaign = Campaign(fleet, descriptions, ledger, written, losses, options.seed, not options.first_mode)
         try:
-            campaign.run(options.minutes * 60.0, _Progress())
+            if options.cases is not None:
+                campaign.run_cases(options.cases, _Progress())
+            else:
+                campaign.run(options.minutes * 60.0, _Progress())
         except KeyboardInterrupt:
             print("interrupted: what was found so far follows", file=sys.stderr)
         told = _told(campaign)
         incidents = fleet.incidents()
     print("\n".join([*told, *(f"incident: {text}" for text in incidents)]))
+    if options.against_known:
+        from harness.fuzzing.known import compared
+
+        print("\n".join(["", *compared(campaign)]))
     if options.save is not None and campaign.shown:
         from harness.fuzzing.saving import save
 
         for path in save(campaign.shown, options.save):
             print(f"wrote {path}")
+    for name, trace in campaign.broken.items():
+        print(f"internal error while fuzzing {name}, please report it:\n{trace}", file=sys.stderr)
+    if campaign.broken:
+        return ExitCode.INTERNAL
     return ExitCode.DISAGREES if campaign.shown else ExitCode.FINE
 
 
@@ -69,7 +83,8 @@ class _Progress:
         total = sum(campaign.tally.judged.values())
         new = len(campaign.shown)
         known = len(campaign.findings) - new
-        text = f"{total} judged, {campaign.tally.rate:.0f}/s, {new} findings, {known} known, {left:.0f} s left"
+        rest = f", {left:.0f} s left" if math.isfinite(left) else ""
+        text = f"{total} judged, {campaign.tally.rate:.0f}/s, {new} findings, {known} known{rest}"
         on_terminal = sys.stderr.isatty()
         print(f"\r\033[K{text}" if on_terminal else text, end="" if on_terminal else "\n", file=sys.stderr, flush=True)
 
@@ -97,6 +112,13 @@ def _told(campaign: object) -> Sequence[str]:
             known[finding.ledger] = known.get(finding.ledger, 0) + finding.count
     if known:
         lines.append("explained by the ledger: " + ", ".join(f"{e} × {n}" for e, n in sorted(known.items())))
+    noted: dict[tuple[str, str, str], int] = {}
+    for note, times in campaign.notes.items():
+        if not note.what.startswith("grade"):
+            key = (note.implementation, note.loss, note.what)
+            noted[key] = noted.get(key, 0) + times
+    for (name, loss, what), times in sorted(noted.items()):
+        lines.append(f"by declared convention: {name} {loss}: {what} × {times}")
     rates = ", ".join(f"{name} {n}" for name, n in sorted(campaign.tally.judged.items()))
     lines.append(f"judged {sum(campaign.tally.judged.values())} answers at {campaign.tally.rate:.0f}/s ({rates})")
     lines.append(f"{len(new)} findings" if new else "nothing found that the ledger does not explain")

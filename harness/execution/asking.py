@@ -51,6 +51,7 @@ class Fleet:
         self._starter = ThreadPoolExecutor(1, "worker starter")
         self._parallel = max(1, parallel)
         self._messages = Messages()
+        self._messages_to: dict[str, Messages] = {}
         self._keepers = {
             i.name: Keeper(i.name, self._launcher(i, python), self._encoder(i), _told, timeout=timeout, startup=startup)
             for i in implementations
@@ -98,20 +99,14 @@ class Fleet:
         """The end of what the workers of an implementation printed."""
         return self._keepers[name].noise()
 
-    def ask(self, plans: Mapping[str, Sequence[Question]], *, keep: bool = False) -> Iterator[Answer]:
-        """Every question with its outcome, as they come; in order within an implementation.
-
-        With `keep` the workers stay for further questions; otherwise each ends with its plan.
-        """
-        if keep:
-            self._messages = Messages()  # nothing of earlier questions is asked again
+    def ask(self, plans: Mapping[str, Sequence[Question]]) -> Iterator[Answer]:
+        """Every question with its outcome, as they come; in order within an implementation."""
         answers: queue.Queue[Answer | BaseException | None] = queue.Queue(AHEAD)
         # The longest plans first: a short one at the end leaves no core idle for long.
         plan_of = deque(sorted(plans.items(), key=lambda plan: -len(plan[1])))
         count = min(self._parallel, len(plans))
         self._threads = [
-            threading.Thread(target=self._serve, args=(plan_of, answers, keep), name=f"asking {n}")
-            for n in range(count)
+            threading.Thread(target=self._serve, args=(plan_of, answers), name=f"asking {n}") for n in range(count)
         ]
         for thread in self._threads:
             thread.start()
@@ -128,11 +123,14 @@ class Fleet:
             if count:
                 self._kill()
 
+    def ask_one(self, name: str, plan: Sequence[Question]) -> Iterator[Answer]:
+        """The questions to one implementation, whose worker stays for more. One thread asks it; `Stopped` where the
+        fleet is ended meanwhile."""
+        self._messages_to[name] = Messages()  # what was asked before is not asked again
+        yield from self._keepers[name].ask(plan)
+
     def _serve(
-        self,
-        plan_of: deque[tuple[str, Sequence[Question]]],
-        answers: queue.Queue[Answer | BaseException | None],
-        keep: bool,
+        self, plan_of: deque[tuple[str, Sequence[Question]]], answers: queue.Queue[Answer | BaseException | None]
     ) -> None:
         """What each asking thread does: one plan after the other, as long as there are any."""
         try:
@@ -143,8 +141,7 @@ class Fleet:
                     break
                 for answer in self._keepers[name].ask(plan):
                     self._put(answers, answer)
-                if not keep:
-                    self._keepers[name].close()
+                self._keepers[name].close()
             self._put(answers, None)
         except Stopped:
             return
@@ -160,6 +157,10 @@ class Fleet:
                 continue
         raise Stopped
 
+    def stop(self) -> None:
+        """End all workers now, whatever they are asked; whoever waits for an answer gets `Stopped`."""
+        self._kill()
+
     def _kill(self) -> None:
         self._stopping.set()
         for keeper in self._keepers.values():
@@ -172,7 +173,13 @@ class Fleet:
 
     def _encoder(self, implementation: Implementation) -> Callable[[Question, int], bytes]:
         realized = bool(implementation.command)
-        return lambda question, number: self._messages.line(question, number, realized=realized)
+
+        def encode(question: Question, number: int) -> bytes:
+            # Whoever is asked alone has messages of its own: two campaigns' cases may have one id.
+            kept = self._messages_to.get(implementation.name, self._messages)
+            return kept.line(question, number, realized=realized)
+
+        return encode
 
 
 def _told(question: Question) -> str:

@@ -5,50 +5,81 @@ answer is first judged by the latter and only what is suspicious is judged exact
 implementation `numpy` computes in float64, whose R is within the budget of 4 in every cell of the suite. For narrower
 formats that is 2^-29 of a unit of float32 or less, and a whole unit of the budget is kept as a margin, so that nothing
 wrong is accepted by it. In float64 what is accepted has R ≤ 2 against the plain evaluation, hence R ≤ 6 against the
-truth: between 4 and 6 a divergence may be missed, beyond it none. Nothing is ever reported without the exact truth.
+truth: between 4 and 6 a divergence may be missed, beyond it none. Nothing is ever reported without the exact truth, and
+nothing that differs by less than the smallest normal number: how many bits survive below it depends on the order in
+which even careful code rounds.
 
-What an implementation is asked depends on the seed alone; how much of it, on the time.
+An implementation is asked in two lanes: all cases in its first mode and every format, and every fourth in all its
+modes and one format, which gets a third of the time: a compiler that needs seconds per signature holds up nothing else.
+What a lane asks depends on the seed alone; how much of it, on the time. `run_cases` asks a number of cases instead of
+until a time, and then what is found depends on the seed alone.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
+import threading
 import time
+import traceback
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from harness.adapters.base import Description
 from harness.execution.asking import Fleet
+from harness.execution.pool import Stopped
 from harness.fuzzing.causes import Cause, Conditions, cause_of, condition, explains
 from harness.fuzzing.drawing import drawn
-from harness.fuzzing.shrinking import smaller
+from harness.fuzzing.shrinking import smaller, together
+from harness.judgement.agreement import BUDGET
 from harness.judgement.ledger import Ledger
 from harness.judging import Bench
-from harness.outcomes import Outcome, Returned
+from harness.outcomes import Missing, Outcome, Refused, Returned
 from harness.planning import Question, Scope, questions
 from harness.records import Cell
-from harness.suite.case import Case, ExpectRaises
+from harness.suite.case import Case, ExpectImplementationDefined, ExpectRaises
 from harness.suite.generators import realize
 
 SLICE = 2.0
 """Seconds of work an implementation gets per round: short beside a minute, long beside starting a thread."""
 
 MOST_PER_ROUND = 768
-FEWEST_PER_ROUND = 24
 """Questions per round, whatever the rate: answers of a round are kept until they are judged."""
 
+CASES_PER_ROUND = 64
+"""Of the lane of first modes where cases are counted and not seconds."""
+
+SLOWEST_START = {"first": 0.05, "modes": 2.0}
+"""By lane: seconds per question that are assumed before anything was asked. A compiler starts slowly, and rounds are to
+be short from the first."""
+
 OTHER_MODES_EVERY = 4
-"""Of the cases drawn, every fourth is asked in all modes: compilers take seconds per signature."""
+"""Of the cases drawn, every fourth is asked in all modes."""
+
+SHARE_OF_OTHER_MODES = 0.5
+"""Time given to the lane of all modes, as a multiple of what the lane of the first mode got."""
+
+CLEARLY = 2.0
+"""Multiples of the budget from which a first look is enough to count one more input under a cause that was filed on the
+exact truth: it is off by at most a unit of the budget."""
 
 SHRINKING_STEPS = 25
 """Rounds of shrinking at most: a case has 4 rows, 5 options and a class to lose, and 12 numbers to make plain."""
 
-SHRINKING_SECONDS = 30.0
+SHRINKING_SECONDS = 10.0
 """Per finding: an emergency brake for compilers that need seconds per shape. Where it is met, a seed no longer decides
-alone what the smallest input is; the steps above end all others long before."""
+alone what the smallest input is; the steps above end all others long before. Where cases are counted, there is none."""
 
-MOST_PER_CAUSE = 4
+TELLING = 2.0
+"""Seconds between two lines of progress."""
+
+MOST_CHUNKS = 256
+"""Chunks that are kept for the implementations that come after the fastest, some 100 MB; a slower one has them drawn
+again."""
+
+MOST_PER_CAUSE = 8
 """Findings of one cause that are told apart by their conditions: what is always wrong would be one per input."""
 
 MARGIN = {"float64": 2.0, "float32": 3.0, "float16": 1.0, "bfloat16": 1.0}
@@ -85,6 +116,32 @@ class Tally:
         return sum(self.judged.values()) / max(time.monotonic() - self.started, 1e-9)
 
 
+@dataclass(frozen=True)
+class Note:
+    """What was seen besides findings: an answer that is right by a declared convention only, or inside the budget but
+    without correct digits of its own."""
+
+    implementation: str
+    mode: str
+    loss: str
+    aspect: str
+    what: str
+    """The convention, or `grade B` and the like."""
+
+
+@dataclass
+class Lane:
+    """One stream of questions to an implementation, and what it has cost."""
+
+    stream: Iterator[list[Question]]
+    every: int
+    """Of the cases drawn, it asks every so-manieth."""
+    per_question: float
+    """Seconds of the implementation's own, averaged over the latest."""
+    spent: float = 0.0
+    """Seconds in all, judging and shrinking included."""
+
+
 @dataclass
 class Campaign:
     """One campaign over a running fleet."""
@@ -98,83 +155,176 @@ class Campaign:
     seed: int
     modes: bool = True
     """Whether modes other than the first are asked too."""
-    findings: list[Finding] = field(default_factory=list)
+    filed: dict[str, list[Finding]] = field(default_factory=dict)
+    """By implementation: what was found, explained by the ledger or not."""
     tally: Tally = field(default_factory=Tally)
     statuses: dict[str, dict[str, str]] = field(default_factory=dict)
     """By what is wrong with an input: each implementation's way, accepts or refuses."""
+    notes: Counter[Note] = field(default_factory=Counter)
+    """How often each was seen."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """By implementation: the traceback of a mistake of ours that ended its part of the campaign."""
     _chunks: dict[int, list[Case]] = field(default_factory=dict)
-    _places: Counter[str] = field(default_factory=Counter)
+    _drawing: threading.Lock = field(default_factory=threading.Lock)
+    _noting: threading.Lock = field(default_factory=threading.Lock)
+    _ending: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._conditions = Conditions(self.written)
-        self._streams = {name: self._stream(name) for name in self.descriptions}
-        self._seconds = dict.fromkeys(self.descriptions, 0.002)
+        self._flushing = {name: replace(d, flush_to_zero=True) for name, d in self.descriptions.items()}
+        self._lanes = {name: self._lanes_of(name) for name in self.descriptions}
+        self.filed = {name: [] for name in self.descriptions}
 
     def run(self, seconds: float, told: Callable[[Campaign, float], None]) -> None:
-        """Round after round until the time is up; `told` is called after each with the seconds left."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            self.round(min(SLICE, left), deadline)
-            told(self, max(deadline - time.monotonic(), 0.0))
+        """Every implementation on its own, round after round, until the time is up: a slow one holds up nobody.
 
-    def round(self, seconds: float, deadline: float) -> None:
-        """A slice of work for every implementation, and what it shows filed and shrunk."""
-        plans = {name: self._next(name, seconds) for name in self._streams}
+        `told` is called now and then with the seconds left.
+        """
+        deadline = time.monotonic() + seconds
+
+        def go_on(name: str) -> None:
+            while (left := deadline - time.monotonic()) > 0 and not self._ending.is_set():
+                self.round(name, min(SLICE, left), deadline)
+
+        self._side_by_side(go_on, lambda: told(self, max(deadline - time.monotonic(), 0.0)))
+
+    def run_cases(self, count: int, told: Callable[[Campaign, float], None]) -> None:
+        """Every implementation is asked the first `count` cases drawn, however long that takes: what is found then
+        depends on the seed alone, on any machine."""
+
+        def go_on(name: str) -> None:
+            for begin in range(0, count, CASES_PER_ROUND):
+                here = min(CASES_PER_ROUND, count - begin)
+                for lane in self._lanes[name]:
+                    asked = itertools.islice(lane.stream, -(-here // lane.every))
+                    self._ask(name, lane, [question for of_a_case in asked for question in of_a_case], math.inf)
+
+        self._side_by_side(go_on, lambda: told(self, math.inf))
+
+    def _side_by_side(self, go_on: Callable[[str], None], tell: Callable[[], None]) -> None:
+        """One thread per implementation. A mistake of ours ends one of them; what the others find is kept."""
+
+        def until_stopped(name: str) -> None:
+            try:
+                go_on(name)
+            except Stopped:
+                return
+            except Exception:
+                self.broken[name] = traceback.format_exc()
+
+        with ThreadPoolExecutor(len(self.descriptions), "fuzzing") as threads:
+            working = {threads.submit(until_stopped, name) for name in self.descriptions}
+            try:
+                while working:
+                    _, working = wait(working, TELLING)
+                    tell()
+            finally:
+                self._ending.set()
+                if working:
+                    self.fleet.stop()
+
+    def round(self, name: str, seconds: float, deadline: float) -> None:
+        """A slice of work for one implementation, and what it shows filed and shrunk."""
+        lane, *others = self._lanes[name]
+        if others and others[0].spent <= SHARE_OF_OTHER_MODES * lane.spent:
+            lane = others[0]
+        begin = time.monotonic()
+        self._ask(name, lane, self._next(lane, seconds), deadline)
+        lane.spent += time.monotonic() - begin
+
+    def _ask(self, name: str, lane: Lane, plan: Sequence[Question], deadline: float) -> None:
         answers: list[Answer] = []
-        for question, outcome in self.fleet.ask(plans, keep=True):
-            answers.append((question, outcome))
-            self.tally.judged[question.implementation] += 1
-            spent = getattr(outcome, "seconds", 0.0)
-            self._seconds[question.implementation] = 0.95 * self._seconds[question.implementation] + 0.05 * spent
-        for case, dtype, cell in self._disagreeing(answers):
+
+        def arriving() -> Iterator[Answer]:
+            for question, outcome in self.fleet.ask_one(name, plan):
+                answers.append((question, outcome))
+                self.tally.judged[name] += 1
+                lane.per_question = 0.9 * lane.per_question + 0.1 * getattr(outcome, "seconds", 0.0)
+                yield question, outcome
+
+        for case, dtype, cell in self._disagreeing(plan, arriving(), answers):
             self._file(case, dtype, cell, deadline)
         self._note_statuses(answers)
 
-    def _next(self, name: str, seconds: float) -> list[Question]:
-        """The next questions to an implementation, case by case: modes and parts are judged together."""
-        share, plan = self._share(name, seconds), list[Question]()
-        for asked in self._streams[name]:
+    def _next(self, lane: Lane, seconds: float) -> list[Question]:
+        """The next questions of a lane, case by case: modes and parts are judged together."""
+        # A third of a millisecond per question is what asking itself costs.
+        wanted = min(MOST_PER_ROUND, int(seconds / (lane.per_question + 0.0003)))
+        plan: list[Question] = []
+        for asked in lane.stream:
             plan += asked
-            if len(plan) >= share:
+            if len(plan) >= wanted:
                 break
         return plan
 
-    def _share(self, name: str, seconds: float) -> int:
-        # A third of a millisecond per question is what asking itself costs.
-        wanted = int(seconds / (self._seconds[name] + 0.0003))
-        return max(FEWEST_PER_ROUND, min(MOST_PER_ROUND, wanted))
+    def _lanes_of(self, name: str) -> list[Lane]:
+        description = self.descriptions[name]
+        lanes = [Lane(self._stream(name, Scope(), 1), 1, SLOWEST_START["first"])]
+        if self.modes and len(description.modes) > 1:
+            every = Scope(modes=("all",))
+            stream = self._stream(name, every, OTHER_MODES_EVERY)
+            lanes.append(Lane(stream, OTHER_MODES_EVERY, SLOWEST_START["modes"]))
+        return lanes
 
-    def _stream(self, name: str) -> Iterator[list[Question]]:
-        """The questions to one implementation, case by case, in an order the seed alone decides."""
+    def _stream(self, name: str, scope: Scope, every: int) -> Iterator[list[Question]]:
+        """The questions of a lane, case by case, in an order the seed alone decides."""
         description = self.descriptions[name]
         offered = tuple(loss for loss in self.losses if loss in description.losses)
         for number in itertools.count() if offered else ():
-            for position, case in enumerate(self._chunk(number)):
-                if case.loss not in offered:
-                    continue
-                every = self.modes and position % OTHER_MODES_EVERY == 0
-                scope = Scope(modes=("all",) if every else None)
-                yield [q for q in questions([case], name, description, scope) if isinstance(q, Question)]
+            for case in self._chunk(number)[::every]:
+                one = scope if every == 1 else replace(scope, dtypes=case.dtypes[:1])
+                yield [q for q in questions([case], name, description, one) if isinstance(q, Question)]
 
     def _chunk(self, number: int) -> list[Case]:
-        if number not in self._chunks:
-            self._chunks[number] = drawn(self.seed, self.losses, number)
-        return self._chunks[number]
+        with self._drawing:  # Hypothesis draws for one thread at a time
+            if number not in self._chunks:
+                self._chunks[number] = drawn(self.seed, self.losses, number)
+                while len(self._chunks) > MOST_CHUNKS:
+                    del self._chunks[next(iter(self._chunks))]
+            return self._chunks[number]
 
     # --- judging ---
 
-    def _disagreeing(self, answers: Sequence[Answer]) -> Iterator[tuple[Case, str, Cell]]:
-        """The cells that disagree, by the exact truth, with the case as it was drawn."""
-        drawn_cases = {(q.case.id, q.dtype): q.case for q, _ in answers if not q.relation}
-        suspicious = {spot for spot, cell in self._judged(answers, exact=False) if not _is_settled(cell)}
+    def _disagreeing(
+        self, plan: Sequence[Question], arriving: Iterator[Answer], answers: Sequence[Answer]
+    ) -> Iterator[tuple[Case, str, Cell]]:
+        """The cells that disagree, by the exact truth, with the case as it was drawn; not what is one input more of a
+        finding there is. `answers` are those that have arrived: each is looked at while the worker is at the next."""
+        drawn_cases = {(q.case.id, q.dtype): q.case for q in plan if not q.relation}
+        suspicious: set[tuple[str, str, str]] = set()
+        counted: set[tuple[str, str, str]] = set()
+        for spot, cell in self._judged(plan, arriving, exact=False):
+            case = drawn_cases[spot[1:]]
+            self._note(cell, case.loss)
+            if _is_settled(cell):
+                continue
+            if _is_clear(cell) and (finding := self._filed(cause_of(cell, case), condition(case, cell.dtype))):
+                finding.count += 1
+                counted.add((case.id, cell.mode, cell.aspect))
+            else:
+                suspicious.add(spot)
         again = [(q, o) for q, o in answers if _spot(q) in suspicious]
-        for (_, home, dtype), cell in self._judged(again, exact=True):
-            if cell.verdict in ("disagrees", "crashed", "timed_out"):
+        for (_, home, dtype), cell in self._judged([q for q, _ in again], again, exact=True):
+            is_wrong = cell.verdict in ("disagrees", "crashed", "timed_out")
+            if is_wrong and (home, cell.mode, cell.aspect) not in counted:
                 yield drawn_cases[home, dtype], dtype, cell
 
-    def _judged(self, answers: Sequence[Answer], *, exact: bool) -> Iterator[tuple[tuple[str, str, str], Cell]]:
-        pending = Counter((q.home, q.dtype) for q, _ in answers)
-        bench = Bench(Ledger(), realize, self.descriptions, pending, exact=exact, searches=False)
+    def _note(self, cell: Cell, loss: str) -> None:
+        what = cell.convention if cell.verdict == "by_convention" else None
+        if what is not None and what.startswith("implementation_defined"):
+            return  # who accepts what is told apart from this
+        if cell.verdict == "agrees" and cell.grade in ("B", "C"):
+            what = f"grade {cell.grade}"
+        if what is not None:
+            with self._noting:
+                self.notes[Note(cell.implementation, cell.mode, loss, cell.aspect, what)] += 1
+
+    def _judged(
+        self, plan: Sequence[Question], answers: Iterable[Answer], *, exact: bool
+    ) -> Iterator[tuple[tuple[str, str, str], Cell]]:
+        pending = Counter((q.home, q.dtype) for q in plan)
+        descriptions = self._flushing if exact else self.descriptions
+        bench = Bench(Ledger(), realize, descriptions, pending, exact=exact, searches=False)
         for question, outcome in answers:
             for cell in bench.judge(question, outcome):
                 yield _spot(question), cell
@@ -183,29 +333,33 @@ class Campaign:
 
     def _file(self, case: Case, dtype: str, cell: Cell, deadline: float) -> None:
         cause, conditions = cause_of(cell, case), condition(case, dtype)
-        for finding in self.findings:
-            if finding.cause == cause and finding.conditions <= conditions:
-                finding.count += 1
-                return
-        if sum(finding.cause == cause for finding in self.findings) >= MOST_PER_CAUSE:
-            next(finding for finding in self.findings if finding.cause == cause).count += 1
+        if (there := self._filed(cause, conditions)) is not None:
+            there.count += 1
             return
+        findings = self.filed[cause.implementation]
         if not cell.aspect.startswith("relation/"):
             case = replace(case, relations=())
         finding = Finding(cause, case, dtype, cell, conditions)
         finding.ledger = self._explained(finding)
         if finding.ledger is None:
-            self._shrink(finding, min(deadline, time.monotonic() + SHRINKING_SECONDS))
+            self._shrink(
+                finding, min(deadline, time.monotonic() + SHRINKING_SECONDS) if deadline < math.inf else deadline
+            )
             finding.ledger = self._explained(finding)
-        for earlier in self.findings:
+        for earlier in findings:
             if earlier.cause == cause and earlier.conditions <= finding.conditions:
                 earlier.count += 1
                 return
         # A smaller condition says more than those that include it.
-        covered = [f for f in self.findings if f.cause == cause and finding.conditions <= f.conditions]
+        covered = [f for f in findings if f.cause == cause and finding.conditions <= f.conditions]
         finding.count += sum(f.count for f in covered)
-        self.findings = [f for f in self.findings if f not in covered]
-        self.findings.append(finding)
+        self.filed[cause.implementation] = [*(f for f in findings if f not in covered), finding]
+
+    def _filed(self, cause: Cause, conditions: frozenset[str]) -> Finding | None:
+        """The finding that an input belongs to; None where it is a new one."""
+        same = [finding for finding in self.filed[cause.implementation] if finding.cause == cause]
+        covering = next((finding for finding in same if finding.conditions <= conditions), None)
+        return covering or (same[0] if len(same) >= MOST_PER_CAUSE else None)
 
     def _explained(self, finding: Finding) -> str | None:
         for entry in self.ledger.entries:
@@ -228,17 +382,21 @@ class Campaign:
         """What each stage of smaller cases finds, asked only when the one before found nothing."""
         root = finding.case.id.partition("~")[0]
         for stage, cases in enumerate(smaller(finding.case, finding.dtype)):
-            named = [replace(case, id=f"{root}~{step}.{stage}.{n}") for n, case in enumerate(cases)]
-            yield self._first_showing(named, finding)
+            # A number that is plainer to read may be special in a way the one before was not: that says more, not less.
+            says_no_more = [case for case in cases if condition(case, finding.dtype) <= finding.conditions]
+            named = [replace(case, id=f"{root}~{step}.{stage}.{n}") for n, case in enumerate(says_no_more)]
+            showing = self._showing(named, finding, exact=False)
+            yield self._first_certain([case for case in named if case.id in showing], finding)
 
-    def _first_showing(self, candidates: Sequence[Case], finding: Finding) -> tuple[Case, Cell] | None:
-        """The first candidate that shows the same cause: a first look at all at once, the exact truth for that one."""
-        showing = self._showing(candidates, finding, exact=False)
+    def _first_certain(self, candidates: Sequence[Case], finding: Finding) -> tuple[Case, Cell] | None:
+        """The first candidate that shows the same cause by the exact truth; before them all their changes at once."""
+        all_at_once = together(finding.case, candidates) if len(candidates) > 1 else None
+        if all_at_once is not None and condition(all_at_once, finding.dtype) <= finding.conditions:
+            candidates = [replace(all_at_once, id=f"{candidates[0].id}.all"), *candidates]
         for case in candidates:
-            if case.id in showing:
-                certain = self._showing([case], finding, exact=True)
-                if case.id in certain:
-                    return case, certain[case.id]
+            certain = self._showing([case], finding, exact=True)
+            if case.id in certain:
+                return case, certain[case.id]
         return None
 
     def _showing(self, candidates: Sequence[Case], finding: Finding, *, exact: bool) -> dict[str, Cell]:
@@ -251,7 +409,7 @@ class Campaign:
         plan = [q for q in questions(candidates, name, self.descriptions[name], scope) if isinstance(q, Question)]
         found: dict[str, Cell] = {}
         by_id = {case.id: case for case in candidates}
-        for (_, home, _), cell in self._judged(list(self.fleet.ask({name: plan}, keep=True)), exact=exact):
+        for (_, home, _), cell in self._judged(plan, self.fleet.ask_one(name, plan), exact=exact):
             if cell.verdict == "disagrees" and cause_of(cell, by_id[home]) == finding.cause:
                 found.setdefault(home, cell)
         return found
@@ -259,13 +417,23 @@ class Campaign:
     def _note_statuses(self, answers: Sequence[Answer]) -> None:
         """Who accepts and who refuses what no truth covers."""
         for question, outcome in answers:
-            if isinstance(question.case.expect, ExpectRaises) and not question.relation:
-                what = f"{question.case.loss}: {question.case.expect.kind.replace('_', ' ')}"
+            expect = question.case.expect
+            if isinstance(expect, ExpectRaises | ExpectImplementationDefined) and not question.relation:
+                kind = expect.kind if isinstance(expect, ExpectRaises) else expect.choices[-1]
+                if isinstance(outcome, Refused | Missing):
+                    continue
+                what = f"{question.case.loss}: {kind.replace('_', ' ')}"
                 way = "accepts" if isinstance(outcome, Returned) else "refuses"
-                said = self.statuses.setdefault(what, {})
-                told = said.setdefault(f"{question.implementation} ({question.mode})", way)
-                if told != way:
-                    said[f"{question.implementation} ({question.mode})"] = "accepts some"
+                with self._noting:
+                    said = self.statuses.setdefault(what, {})
+                    told = said.setdefault(f"{question.implementation} ({question.mode})", way)
+                    if told != way:
+                        said[f"{question.implementation} ({question.mode})"] = "accepts some"
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found by all."""
+        return [finding for filed in self.filed.values() for finding in filed]
 
     @property
     def shown(self) -> list[Finding]:
@@ -277,6 +445,13 @@ class Campaign:
 
 def _spot(question: Question) -> tuple[str, str, str]:
     return question.implementation, question.home, question.dtype
+
+
+def _is_clear(cell: Cell) -> bool:
+    """Whether a disagreement is one beyond what the first look may be off by."""
+    if cell.verdict != "disagrees":
+        return False
+    return not isinstance(cell.ratio, float | int) or cell.ratio > CLEARLY * BUDGET[cell.dtype]
 
 
 def _is_settled(cell: Cell) -> bool:

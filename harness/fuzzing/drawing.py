@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 from harness.floats import FORMATS, rounded
 from harness.judgement.relations import RELATIONS, Inexpressible
 from harness.planning import parts_of
-from harness.suite.case import ArraySpec, Case, ExpectRaises, Location
+from harness.suite.case import (
+    ArraySpec,
+    Case,
+    Expectation,
+    ExpectImplementationDefined,
+    ExpectRaises,
+    ExpectTruth,
+    Location,
+)
 from reference.signatures import LOSSES
 
 SPREADING = 2**89 - 1
@@ -31,7 +39,8 @@ DTYPES = ("float64", "float32", "float32", "float16", "bfloat16")
 
 _ORDINARY = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, -0.5, -1.0, -2.0)
 _TIES = (1.0, 1.0, 1.0, 0.0, -0.0)
-_LARGE = (10.0, -10.0, 16.0, 17.0, -17.0, 20.0, -20.0, 40.0, 88.0, 89.0, 100.0, -104.0, 700.0, 710.0, -745.0)
+_CONFIDENT = (10.0, -10.0, 12.5, 14.0, -14.0, 16.0, -16.5, 17.0, -17.0, 20.0, -20.0, 40.0)
+_LARGE = (*_CONFIDENT, 88.0, 89.0, 100.0, -104.0, 700.0, 710.0, -745.0)
 _HUGE = (1e3, -1e4, 1e4, 10001.0, 6e4, -6e4, 1e17, 3e38, -3e38)
 _SPECIAL = (float("inf"), float("-inf"), float("nan"))
 _PROBABILITIES = (0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.9)
@@ -39,13 +48,15 @@ _TINY = (0.0, 1.0, 1e-310, 1e-40, 1e-20, 1e-13, 1e-12, 1e-10, 1e-8, 1e-7, 9e-8, 
 _LOGS = (-0.5, -1.0, -2.0, -0.25, 0.0, -16.0, -100.0, -1e4, float("-inf"))
 _LOGS_OF_TARGETS = (-0.5, -1.0, -2.0, -0.25, -8.0, float("-inf"))
 _WEIGHTS = (1.0, 2.0, 0.5, 0.0, 3.0, 0.25)
+_NOWHERE = (float("nan"), float("inf"), float("-inf"), 1e30)
+"""What a row holds that does not count: padding that was never written."""
 _WRONG_LABELS = (-1, -100, 255, 2**32, 2**32 + 1, -(2**32))
 """Labels no small number of classes holds: the last of Python's indexing, the default of ignore_index, wrapping."""
 LOCATION = Location("drawn", 0)
 
 
 def drawn(number: int, losses: Sequence[str], chunk: int) -> list[Case]:
-    """The cases of a chunk: the same for the same numbers."""
+    """The cases of a chunk, `CHUNK` or fewer: the same for the same numbers."""
     found: list[Case] = []
 
     @seed(number * 1_000_003 + chunk)
@@ -61,7 +72,9 @@ def drawn(number: int, losses: Sequence[str], chunk: int) -> list[Case]:
         found.append(case)
 
     collect()
-    return [_named(case, f"fuzz/{number}-{chunk}-{n}") for n, case in enumerate(found)]
+    # Hypothesis draws some cases again, a fifth of them, on the chance that repeating makes a difference.
+    different = {repr(case): case for case in found}
+    return [_named(case, f"fuzz/{number}-{chunk}-{n}") for n, case in enumerate(different.values())]
 
 
 def _named(case: Case, name: str) -> Case:
@@ -72,8 +85,19 @@ def _named(case: Case, name: str) -> Case:
 
 @functools.cache
 def cases(losses: tuple[str, ...]) -> st.SearchStrategy[Case]:
-    """Any case of these losses, in one format."""
-    return st.sampled_from(losses).flatmap(_BY_LOSS)
+    """Any case of these losses, in one format; most often of those with most options."""
+    return st.sampled_from([loss for loss in losses for _ in range(_OFTEN.get(loss, 2))]).flatmap(_BY_LOSS)
+
+
+_OFTEN = {
+    "softmax_cross_entropy": 8,
+    "binary_cross_entropy_with_logits": 4,
+    "binary_cross_entropy": 3,
+    "categorical_cross_entropy": 3,
+    "nll_loss": 3,
+    "entropy": 1,
+}
+"""Parts of the cases; the others have 2 each."""
 
 
 def _any(*families: tuple[float, ...]) -> st.SearchStrategy[float]:
@@ -83,15 +107,23 @@ def _any(*families: tuple[float, ...]) -> st.SearchStrategy[float]:
 _KINDS = {
     "ordinary": _ORDINARY,
     "ties": _TIES,
+    "confident": (*_ORDINARY, *_CONFIDENT, *_CONFIDENT),
     "large": (*_ORDINARY, *_LARGE, *_LARGE),
     "huge": (*_ORDINARY, *_LARGE, *_HUGE),
+    "masked": (*_ORDINARY, float("-inf")),
+    "infinite": (*_ORDINARY, float("inf"), float("-inf")),
     "special": (*_ORDINARY, *_ORDINARY, *_ORDINARY, *_SPECIAL),
 }
-_LOGIT_KIND = st.sampled_from(("ordinary", "ordinary", "ties", "large", "large", "huge", "special", "shifted", "ends"))
+_LOGIT_KIND = st.sampled_from(("ordinary", "confident", "large", *_KINDS, "shifted", "ends"))
+
+FROM_OVERFLOW = 64
+"""How far from the largest number inputs stay whose results are added up or weighed: 12 terms of a difference of two,
+times a weight of up to 3. A sum that overflows though its mean does not is nearly everybody's, and drawn by `_long` on
+purpose."""
 
 
 def _logit_rows(
-    draw: Any, shape: tuple[int, ...], dtype: str, reduction: str = "none"
+    draw: Any, shape: tuple[int, ...], dtype: str, *, bounded: bool = False
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     kind = draw(_LOGIT_KIND)
     fmt = FORMATS[dtype]
@@ -104,10 +136,9 @@ def _logit_rows(
             values = _filled(draw, shape, ends)
         case _:
             values = _filled(draw, shape, _KINDS[kind])
-    if reduction != "none":
-        # A sum that overflows though its mean does not is every implementation's, and drawn by `_long` on purpose.
-        far = np.isfinite(values) & (np.abs(values) > fmt.largest / 16)
-        values = np.where(far, np.sign(values) * fmt.largest / 16, values)
+    if bounded:
+        far = np.isfinite(values) & (np.abs(values) > fmt.largest / FROM_OVERFLOW)
+        values = np.where(far, np.sign(values) * fmt.largest / FROM_OVERFLOW, values)
     return rounded(values, fmt)
 
 
@@ -130,11 +161,14 @@ def _case(
     dtype: str,
     inputs: dict[str, ArraySpec],
     options: dict[str, Any],
-    raises: str | None = None,
+    raises: str | tuple[str, ...] | None = None,
     cotangent: ArraySpec | None = None,
 ) -> Case:
+    """`raises`: the kind of error that is right, or the choices where nothing is."""
     signature = LOSSES[loss]
-    expect = {} if raises is None else {"expect": ExpectRaises(raises)}
+    expect: Expectation = ExpectTruth()
+    if raises is not None:
+        expect = ExpectRaises(raises) if isinstance(raises, str) else ExpectImplementationDefined(raises)
     differentiate = () if raises is not None else tuple(n for n in signature.differentiate if n in inputs)
     if not signature.reductions and cotangent is None:
         differentiate = ()
@@ -146,15 +180,32 @@ def _case(
         inputs=inputs,
         location=LOCATION,
         options=options,
-        dtypes=(dtype, *(name for name in FORMATS if name != dtype)),
+        dtypes=(dtype, *(name for name in FORMATS if name != dtype and _fits(name, inputs, options))),
         differentiate=differentiate,
         cotangent=cotangent,
         tags=("fuzz",),
-        **expect,  # type: ignore[arg-type]
+        expect=expect,
     )
     return case if raises is not None else _with_a_relation(draw, case, dtype)
 
 
+def _fits(dtype: str, inputs: dict[str, ArraySpec], options: dict[str, Any]) -> bool:
+    """Whether what was drawn for one format stays as far from overflow in another."""
+    if not _is_combined(options) or any(spec.generator is not None for spec in inputs.values()):
+        return True
+    for name in ("logits", "log_probabilities"):
+        values = np.asarray(inputs[name].values if name in inputs else 0.0)
+        if np.abs(values[np.isfinite(values)]).max(initial=0.0) > FORMATS[dtype].largest / FROM_OVERFLOW:
+            return False
+    return True
+
+
+def _is_combined(options: dict[str, Any]) -> bool:
+    """Whether results are added up or weighed."""
+    return options.get("reduction", "none") != "none" or bool(_WEIGHING & set(options))
+
+
+_WEIGHING = {"class_weights", "sample_weights", "label_smoothing", "pos_weight"}
 _ONE_IN_SIX = st.sampled_from((True, False, False, False, False, False))
 _RELATION = st.sampled_from(tuple(RELATIONS))
 
@@ -192,6 +243,7 @@ def _filled(draw: Any, shape: tuple[int, ...], values: Sequence[Any]) -> np.ndar
 
 _PERHAPS = st.sampled_from((True, False, False))
 _RARELY = st.sampled_from((True,) + (False,) * 15)
+_SOMETIMES = st.sampled_from((True,) + (False,) * 7)
 _LAYOUT = st.sampled_from(("contiguous",) * 6 + ("strided", "transposed"))
 
 
@@ -205,15 +257,29 @@ def _axis(shape: tuple[int, ...]) -> int:
     return 1 if len(shape) == 3 else -1
 
 
+_TARGET_KIND = st.sampled_from(
+    ("labels",) * 6
+    + ("one-hot",) * 3
+    + ("soft", "soft", "sum", "sum", "ignored", "ignored", "ignored")
+    + ("wrong", "wrong", "row", "column", "fraction")
+)
+
+
+def _choices(answer: str) -> tuple[str, ...]:
+    """Where nothing is right: refusing, or an answer, which hard values make nan or infinite."""
+    return "raises", "nan", "inf", answer
+
+
 def _class_targets(
     draw: Any, shape: tuple[int, ...], dtype: str, options: dict[str, Any]
-) -> tuple[ArraySpec, str | None]:
-    """Labels or distributions, now and then wrong ones; with the kind of error that is right for those."""
+) -> tuple[ArraySpec, str | tuple[str, ...] | None]:
+    """Labels or distributions, now and then wrong ones; with the kind of error that is right for those, or with the
+    choices there are."""
     axis = _axis(shape) % len(shape)
     rows = tuple(n for n in (*shape[:axis], *shape[axis + 1 :]))
     classes = shape[axis]
     labels = _filled(draw, rows, range(classes))
-    kind = draw(st.sampled_from(("labels", "labels", "labels", "one-hot", "soft", "sum", "ignored", "wrong", "row")))
+    kind = draw(_TARGET_KIND)
     if kind == "labels":
         return _spec(labels, draw(_LABEL_TYPES)), None
     if kind == "ignored":
@@ -221,13 +287,17 @@ def _class_targets(
         options["ignore_index"] = ignored
         chosen = _filled(draw, rows, (False, True))
         return _spec(np.where(chosen, ignored, labels), "int64"), None
-    if kind == "wrong" and draw(_PERHAPS):
+    if kind == "wrong":
         wrong = draw(st.sampled_from((*_WRONG_LABELS, classes, classes + 2)))
         flat = labels.ravel().copy()
         flat[0] = wrong
         return _spec(flat.reshape(rows), "int64"), "out_of_range_label"
-    if kind == "row" and shape[0] > 1 and len(shape) == 2 and draw(_PERHAPS):
+    if kind == "row" and shape[0] > 1 and len(shape) == 2:
         return _spec(np.eye(classes)[:1]), "shape_mismatch"
+    if kind == "column" and len(shape) == 2:
+        return _spec(labels[:, None], "int64"), _choices("the losses of a column of labels, squeezed")
+    if kind == "fraction":
+        return _spec(labels + draw(_any((0.5, 0.9))), "float32"), _choices("the losses of labels that are fractions")
     one_hot = np.moveaxis(np.eye(classes)[labels], -1, axis)
     if kind == "soft":
         other = np.roll(one_hot, 1, axis)
@@ -253,7 +323,19 @@ def _weights(draw: Any, options: dict[str, Any], shape: tuple[int, ...], names: 
 
 def _denominator(draw: Any, options: dict[str, Any]) -> None:
     if options["reduction"] == "mean" and ("class_weights" in options or "sample_weights" in options):
-        options["denominator"] = draw(st.sampled_from(("count", "weights")))
+        chosen = draw(st.sampled_from(("count", "weights", None)))
+        options.update({} if chosen is None else {"denominator": chosen})
+
+
+def _with_unwritten_row(
+    draw: Any, rows: np.ndarray[Any, Any], targets: ArraySpec, options: dict[str, Any]
+) -> np.ndarray[Any, Any]:
+    """The rows, where the ignored ones now and then hold what padding holds."""
+    if rows.ndim != 2 or "ignore_index" not in options or not draw(_PERHAPS):
+        return rows
+    changed = rows.copy()
+    changed[np.asarray(targets.values) == options["ignore_index"], 0] = draw(_any(_NOWHERE[:3]))
+    return changed
 
 
 @st.composite
@@ -272,7 +354,9 @@ def _softmax_cross_entropy(draw: Any) -> Case:
         options["axis"] = 1
     if smoothing_is_wrong:
         options["label_smoothing"], raises = draw(_any((-0.1, 1.5))), "invalid_option"
-    logits = _spec(_logit_rows(draw, shape, dtype, options["reduction"]), layout=draw(_LAYOUT))
+    soft = targets.dtype is None
+    values = _logit_rows(draw, shape, dtype, bounded=soft or _is_combined(options))
+    logits = _spec(_with_unwritten_row(draw, values, targets, options), layout=draw(_LAYOUT))
     cotangent = None if raises else _cotangent(draw, options, rows)
     inputs = {"logits": logits, "targets": targets}
     return _case(draw, "softmax_cross_entropy", dtype, inputs, options, raises, cotangent)
@@ -361,11 +445,15 @@ def _nll_loss(draw: Any) -> Case:
     logs = _filled(draw, shape, _LOGS)
     labels = _filled(draw, shape[:1], range(shape[1]))
     raises = None
-    if draw(_RARELY):
+    if draw(_SOMETIMES):
         labels[0], raises = draw(st.sampled_from((*_WRONG_LABELS, shape[1]))), "out_of_range_label"
     else:
         _weights(draw, options, shape, ("class_weights",))
-    inputs = {"log_probabilities": _spec(rounded(logs, FORMATS[dtype])), "targets": _spec(labels, "int64")}
+        if draw(_SOMETIMES):
+            options["ignore_index"] = int(labels[0])
+    targets = _spec(labels, "int64")
+    logs = _with_unwritten_row(draw, rounded(logs, FORMATS[dtype]), targets, options)
+    inputs = {"log_probabilities": _spec(logs), "targets": targets}
     return _case(draw, "nll_loss", dtype, inputs, options, raises)
 
 
@@ -373,12 +461,15 @@ _BINARY_SHAPES = st.sampled_from(((4,), (4,), (1,), (4, 3)))
 _BINARY_TARGETS = st.sampled_from(("bits", "bits", "bits", "soft"))
 
 
+_SOFT_BITS = (0.0, 1.0, 0.5, 0.25, 0.999, 0.001, 1e-5, 1 - 1e-5, 1e-8)
+
+
 def _binary_targets(draw: Any, shape: tuple[int, ...], dtype: str) -> tuple[ArraySpec, str | None]:
     """Bits or soft targets, now and then one that is no probability, with the kind of error that is right then."""
-    choice = (0.0, 1.0) if draw(_BINARY_TARGETS) == "bits" else (0.0, 1.0, 0.5, 0.25, 0.999)
+    choice = (0.0, 1.0) if draw(_BINARY_TARGETS) == "bits" else _SOFT_BITS
     targets = _filled(draw, shape, choice)
     raises = None
-    if draw(_RARELY):
+    if draw(_SOMETIMES):
         targets.flat[0], raises = draw(_any((1.5, -0.5, 2.0))), "invalid_probability"
     return _spec(rounded(targets, FORMATS[dtype])), raises
 
@@ -394,7 +485,7 @@ def _binary_with_logits(draw: Any) -> Case:
     elif draw(_PERHAPS):
         options["sample_weights"] = _spec(_filled(draw, shape, _WEIGHTS))
         _denominator(draw, options)
-    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype, options["reduction"])), "targets": targets}
+    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype, bounded=True)), "targets": targets}
     cotangent = _cotangent(draw, options, shape)
     return _case(draw, "binary_cross_entropy_with_logits", dtype, inputs, options, None, cotangent)
 
@@ -405,7 +496,7 @@ def _binary(draw: Any) -> Case:
     options = _reduction(draw)
     targets, raises = _binary_targets(draw, shape, dtype)
     values = _filled(draw, shape, (*_PROBABILITIES, *_TINY))
-    if raises is None and draw(_RARELY):
+    if raises is None and draw(_SOMETIMES):
         values[0], raises = draw(_any((1.5, -0.1))), "invalid_probability"
     inputs = {"probabilities": _spec(rounded(values, FORMATS[dtype])), "targets": targets}
     return _case(draw, "binary_cross_entropy", dtype, inputs, options, raises)
@@ -418,7 +509,7 @@ def _binary_focal(draw: Any) -> Case:
     if draw(_PERHAPS):
         options["alpha"] = draw(_any((0.25, 0.5)))
     targets = _filled(draw, shape, (0.0, 1.0))
-    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype, options["reduction"])), "targets": _spec(targets)}
+    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype, bounded=True)), "targets": _spec(targets)}
     return _case(draw, "binary_focal", dtype, inputs, options)
 
 
@@ -428,7 +519,7 @@ def _categorical_focal(draw: Any) -> Case:
     options: dict[str, Any] = {**_reduction(draw), "gamma": draw(_any((0.0, 0.5, 2.0)))}
     labels = _filled(draw, shape[:1], range(shape[1]))
     inputs = {
-        "logits": _spec(_logit_rows(draw, shape, dtype, options["reduction"])),
+        "logits": _spec(_logit_rows(draw, shape, dtype, bounded=True)),
         "targets": _spec(np.eye(shape[1])[labels]),
     }
     return _case(draw, "categorical_focal", dtype, inputs, options)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from harness.planning import posed
-from harness.suite.case import ArraySpec, Case
+from harness.suite.case import ArraySpec, Case, ExpectRaises
 
 _SIMPLER = (0.0, 1.0, -1.0, 2.0, 0.5)
 """Numbers a reader takes in at a glance, simplest first."""
@@ -22,11 +22,57 @@ def smaller(case: Case, dtype: str) -> Iterator[list[Case]]:
     """
     if any(spec.generator is not None for spec in case.inputs.values()):
         return
+    for stage in _stages(case, dtype):
+        yield [candidate for candidate in stage if _is_as_wrong(candidate, dtype)]
+
+
+def _stages(case: Case, dtype: str) -> Iterator[list[Case]]:
     plain = {n: np.asarray(v) for n, v in posed(case, dtype).inputs.items()}
     fewer = [*_fewer_rows(case, plain), *_fewer_options(case)]
     yield [*fewer, *([replace(case, relations=())] if case.relations else []), *_fewer_classes(case, plain)]
     yield [*_plainer_layout(case), *_plain_but_one(case, plain)]
     yield list(_plainer_numbers(case, plain))
+
+
+def _is_as_wrong(case: Case, dtype: str) -> bool:
+    """Whether what an error is expected for is still there; true where none is expected."""
+    if not isinstance(case.expect, ExpectRaises):
+        return True
+    pose = posed(case, dtype)
+    targets = pose.inputs.get("targets")
+    match case.expect.kind:
+        case "out_of_range_label" if targets is not None:
+            classes = pose.rows.shape[int(pose.options.get("axis", -1))]
+            return bool(((targets < 0) | (targets >= classes)).any())
+        case "invalid_probability":
+            numbers = [v for n, v in pose.inputs.items() if n in ("probabilities", "targets")]
+            return any(bool(((v < 0.0) | (v > 1.0)).any()) for v in numbers)
+        case "invalid_option":
+            return not 0.0 <= float(pose.options.get("label_smoothing", 0.0)) <= 1.0
+        case "shape_mismatch" if targets is not None:
+            return bool(targets.shape[0] != pose.rows.shape[0])
+    return False
+
+
+def together(case: Case, candidates: Sequence[Case]) -> Case | None:
+    """All the changes that candidates make to a case's numbers, the earlier candidate's where two differ; None where
+    they change more than numbers."""
+    inputs = {name: np.array(spec.values, dtype=np.float64) for name, spec in case.inputs.items()}
+    changed = {name: values.copy() for name, values in inputs.items()}
+    for candidate in reversed(candidates):
+        same = replace(candidate, id=case.id, inputs=case.inputs)
+        if same != case or any(_is_reshaped(candidate.inputs[name], values) for name, values in inputs.items()):
+            return None
+        for name, values in inputs.items():
+            now = np.array(candidate.inputs[name].values, dtype=np.float64)
+            differs = ~((now == values) & (np.signbit(now) == np.signbit(values)) | np.isnan(now) & np.isnan(values))
+            changed[name][differs] = now[differs]
+    names = [name for name, values in inputs.items() if not np.array_equal(values, changed[name], equal_nan=True)]
+    return _with_numbers(case, {name: changed[name] for name in names if case.inputs[name].dtype is None})
+
+
+def _is_reshaped(spec: ArraySpec, values: np.ndarray[Any, Any]) -> bool:
+    return bool(np.shape(spec.values) != values.shape)
 
 
 def _fewer_rows(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:
@@ -61,8 +107,8 @@ def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterat
     if scores.ndim != 2 or scores.shape[1] <= 2 or "class_weights" in case.options or case.cotangent is not None:
         return
     for column in range(scores.shape[1]):
-        changed = {n: np.delete(v, column, 1) for n, v in plain.items() if v.ndim == 2}
-        if targets is not None and targets.ndim == 1:
+        changed = {n: np.delete(v, column, 1) for n, v in plain.items() if v.shape == scores.shape}
+        if targets is not None and "targets" not in changed:
             if bool((targets == column).any()):
                 continue
             changed["targets"] = np.where(targets > column, targets - 1, targets)
@@ -70,6 +116,9 @@ def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterat
 
 
 def _plainer_layout(case: Case) -> Iterator[Case]:
+    targets = case.inputs.get("targets")
+    if targets is not None and targets.dtype in ("int32", "int16", "int8", "uint8"):
+        yield replace(case, inputs={**case.inputs, "targets": replace(targets, dtype="int64")})
     if any(spec.layout != "contiguous" for spec in case.inputs.values()):
         yield replace(case, inputs={n: replace(spec, layout="contiguous") for n, spec in case.inputs.items()})
 

@@ -77,6 +77,12 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "swapped-arguments": "swapped",
         "wraps-negative-labels": "negative labels",
         "renormalises": "renormalised",
+        "wrong-sign-at-target": "wrong sign",
+        "gradient-of-plus-log": "wrong sign",
+        "ignores-alpha": "alpha is ignored",
+        "ignores-base": "ln 2|ln 10",
+        "ignores-axis": "along axis",
+        "gradient-ten-percent-large": r"1\.1$",
         "p-minus-y": "whatever the targets sum to",
     }
 )

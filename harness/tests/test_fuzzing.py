@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,18 +15,20 @@ import pytest
 
 from harness.adapters.registry import resolve
 from harness.execution.asking import Fleet
+from harness.exit_codes import ExitCode
 from harness.fuzzing.campaign import Campaign, Finding
 from harness.fuzzing.causes import condition
 from harness.fuzzing.drawing import DRAWN, drawn
+from harness.fuzzing.known import KNOWN, compared
 from harness.fuzzing.saving import save
-from harness.fuzzing.shrinking import smaller
+from harness.fuzzing.shrinking import smaller, together
 from harness.judgement.ledger import Ledger
+from harness.judging import truth_table
+from harness.suite.case import ArraySpec, ExpectRaises
 from harness.suite.divergences import parse_ledger
-from harness.suite.loading import load_text
-from harness.tests.fleets import miniature
-
-PATIENCE = math.inf
-"""Deadline of a campaign that is to end by itself."""
+from harness.suite.generators import realize
+from harness.suite.loading import load, load_text
+from harness.tests.fleets import PLENTY, miniature, softmax_case
 
 
 @contextmanager
@@ -34,16 +39,19 @@ def campaign(name: str, seed: int = 0, losses: tuple[str, ...] = ("softmax_cross
         yield Campaign(fleet, descriptions, Ledger(), (), losses, seed)
 
 
-def found(name: str, seed: int = 0, rounds: int = 1, seconds: float = 0.05) -> list[Finding]:
+def in_silence(_: Campaign, __: float) -> None:
+    """Progress that nobody reads."""
+
+
+def found(name: str, seed: int = 0, cases: int = 8) -> list[Finding]:
     with campaign(name, seed) as it:
-        for _ in range(rounds):
-            it.round(seconds, PATIENCE)
+        it.run_cases(cases, in_silence)
         return it.shown
 
 
 def test_the_same_seed_draws_the_same_cases_and_another_draws_others() -> None:
-    assert drawn(7, DRAWN, 2) == drawn(7, DRAWN, 2)
-    assert drawn(7, DRAWN, 2) != drawn(8, DRAWN, 2)
+    assert repr(drawn(7, DRAWN, 2)) == repr(drawn(7, DRAWN, 2))  # nan is not equal to itself
+    assert repr(drawn(7, DRAWN, 2)) != repr(drawn(8, DRAWN, 2))
     assert len({case.id for n in range(3) for case in drawn(7, DRAWN, n)}) > 100
 
 
@@ -55,15 +63,14 @@ def test_every_loss_and_format_is_drawn() -> None:
 
 def test_the_implementation_everything_starts_from_is_not_accused() -> None:
     with campaign("numpy", losses=DRAWN) as it:
-        for _ in range(2):
-            it.round(0.05, PATIENCE)
+        it.run_cases(30, in_silence)
         accused = [f for f in it.shown if f.cause.outcome != "returns"]
         assert [str(f.cause) for f in accused if "raises" not in str(f.cause)] == []
         assert it.tally.judged["numpy"] > 30
 
 
 def test_a_mistake_is_found_and_shrunk_to_one_row() -> None:
-    findings = found("mutant:squares-class-weights.softmax_cross_entropy", rounds=2, seconds=0.5)
+    findings = found("mutant:squares-class-weights.softmax_cross_entropy", cases=40)
     assert findings
     wrong = next(f for f in findings if f.cause.aspect == "value" and f.cause.outcome == "finite")
     assert "class weights" in wrong.conditions
@@ -82,9 +89,58 @@ def test_the_same_seed_finds_the_same() -> None:
 
 def test_a_worker_that_dies_is_a_finding_and_the_campaign_goes_on() -> None:
     with campaign(miniature("AbortsAlways"), losses=("softmax",)) as it:
-        it.round(0.0, PATIENCE)
-        it.round(0.0, PATIENCE)
+        it.run_cases(4, in_silence)
         assert {f.cause.outcome for f in it.shown} & {"crashed", "missing"}
+
+
+def test_an_interrupt_keeps_what_was_found() -> None:
+    mutant = "mutant:log-base-2.softmax_cross_entropy"
+    command = [sys.executable, "-m", "harness", "fuzz", "-i", mutant, "--minutes", "10", "--no-ledger"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if re.search(r"[1-9]\d* findings", line))
+        process.send_signal(signal.SIGINT)
+        said, complained = process.communicate(timeout=PLENTY)
+    assert "interrupted: what was found so far follows" in complained
+    assert f"{mutant} (eager) softmax_cross_entropy value: finite" in said
+    assert process.returncode == ExitCode.DISAGREES
+
+
+def test_the_implementation_everything_starts_from_shows_no_known_behaviour() -> None:
+    anybody = [replace(entry, implementation="*") for entry in KNOWN]
+    with campaign("numpy", losses=DRAWN) as it:
+        it.run_cases(128, in_silence)
+        assert [entry.says for entry in anybody if entry.is_seen(it)] == []
+
+
+def test_a_known_behaviour_is_found_again() -> None:
+    with campaign("scratch-d2", losses=("softmax",)) as it:
+        it.run_cases(64, in_silence)
+        lines = list(compared(it))
+    assert "found     scratch-d2: a softmax without the shift by the maximum overflows" in lines
+    assert "NOT FOUND scratch-d2: a label out of range is answered" in lines
+    assert not any("torch" in line for line in lines)
+
+
+def test_what_is_right_by_convention_is_noted() -> None:
+    with campaign("scratch-d4", losses=("entropy",)) as it:
+        it.run_cases(32, in_silence)
+        assert {note.what for note in it.notes if note.aspect == "value"} >= {"base(2)"}
+
+
+def test_every_written_case_has_a_condition() -> None:
+    assert all(isinstance(word, str) for case in load().cases for word in condition(case, case.dtypes[0]))
+
+
+def test_changes_to_numbers_are_made_together_and_others_are_not() -> None:
+    logits = ArraySpec(((1.5, -2.0, 7.0),))
+    case = softmax_case(logits)
+    first, second = softmax_case(ArraySpec(((0.0, -2.0, 7.0),))), softmax_case(ArraySpec(((1.0, -2.0, 0.0),)))
+    both = together(case, [first, second])
+    assert both is not None
+    assert both.inputs["logits"].values == ((0.0, -2.0, 0.0),)
+    assert together(case, [first, replace(case, options={"axis": 0})]) is None
+    assert together(case, [softmax_case(ArraySpec(((1.5, -2.0),)))]) is None
 
 
 def test_shrinking_never_says_more() -> None:
@@ -92,7 +148,19 @@ def test_shrinking_never_says_more() -> None:
         for candidate in (one for stage in smaller(case, "float32") for one in stage):
             assert len(candidate.options) <= len(case.options)
             assert len(candidate.relations) <= len(case.relations)
-            assert candidate != case
+            assert repr(candidate) != repr(case)  # −0 and 0 are equal
+
+
+def test_what_is_wrong_with_an_input_outlives_shrinking() -> None:
+    kinds: set[str] = set()
+    for case in (case for n in range(6) for case in drawn(0, DRAWN, n)):
+        if not isinstance(case.expect, ExpectRaises):
+            continue
+        kinds.add(case.expect.kind)
+        for candidate in (one for stage in smaller(case, case.dtypes[0]) for one in stage):
+            refusal = truth_table(candidate, case.dtypes[0], realize).under().refusal
+            assert refusal is not None, (case, candidate)
+    assert kinds == {"out_of_range_label", "invalid_probability", "invalid_option", "shape_mismatch"}
 
 
 def test_saved_findings_are_a_case_and_a_stub_that_lint_refuses(tmp_path: Path) -> None:

@@ -261,6 +261,7 @@ def _weight_zero(pose: Pose) -> Parts:
 
 def _ignored(pose: Pose, row: float | None = None) -> Parts:
     _labels(pose)
+    pose.needs("ignore_index" not in pose.options, "nothing is ignored yet")
     targets, rows = pose.inputs["targets"].copy(), pose.rows.copy()
     targets[0] = -100
     if row is not None:
