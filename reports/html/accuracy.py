@@ -301,7 +301,8 @@ _SHAPES = {
 
 def _points(kind: str, left: float, top: float, elements: Sequence[_Element]) -> Markup:
     """All points inside the budget as one path of round line ends, those outside as hollow ones; a pixel once."""
-    inside, outside = set(), set()
+    inside: set[tuple[int, int]] = set()
+    outside: set[tuple[int, int]] = set()
     for element in elements:
         error = math.log10(element.error) if element.error > 0 else -math.inf
         place = (round(_along(left, math.log10(element.size))), round(_up(top, error)))

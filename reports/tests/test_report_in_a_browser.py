@@ -346,7 +346,7 @@ def test_axe_finds_nothing_in_both_themes(opened: Opener) -> None:
         # What frames a page is looked at once; after that the page shown, since axe also walks all that is hidden.
         where = "document" if page_name == PAGES[0] else "document.querySelector('main > section.here')"
         for theme, rules in (("light", ""), ("dark", "runOnly: ['color-contrast', 'link-in-text-block']")):
-            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # a Literal
+            page.emulate_media(color_scheme=theme)
             violations = page.evaluate(f"axe.run({where}, {{resultTypes: ['violations'], {rules}}})")["violations"]
             found += [(page_name, theme, v["id"], [n["html"][:160] for n in v["nodes"][:3]]) for v in violations]
         page.emulate_media(color_scheme="light")
