@@ -226,7 +226,7 @@ class Campaign:
     def round(self, name: str, seconds: float, deadline: float) -> None:
         """A slice of work for one implementation, and what it shows filed and shrunk."""
         lane, *others = self._lanes[name]
-        if others and others[0].spent <= SHARE_OF_OTHER_MODES * lane.spent:
+        if others and others[0].spent < SHARE_OF_OTHER_MODES * lane.spent:
             lane = others[0]
         begin = time.monotonic()
         self._ask(name, lane, self._next(lane, seconds), deadline)
