@@ -23,11 +23,14 @@ pos_weight = np.array(3.0, dtype=np.float64)
 def observe():
     def loss(logits, targets, pos_weight):
         return tf.nn.weighted_cross_entropy_with_logits(labels=targets, logits=logits, pos_weight=pos_weight)
+
     logits_ = tf.cast(tf.constant(logits), tf.float64)
     targets_ = tf.cast(tf.constant(targets), tf.float64)
     pos_weight_ = tf.cast(tf.constant(pos_weight), tf.float64)
+
     def computed(logits_, targets_, pos_weight_):
         return loss(logits_, targets_, pos_weight_)
+
     answer = tf.cast(computed(logits_, targets_, pos_weight_), tf.float64).numpy()
     return np.asarray(answer, dtype=np.float64)
 
