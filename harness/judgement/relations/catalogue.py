@@ -228,6 +228,7 @@ def _slopes_cancel(a: Answered) -> Iterator[Equation]:
 
 
 def _unit_weights(pose: Pose) -> Parts:
+    pose.needs(not {"class_weights", "sample_weights"} & set(pose.options), "unweighted")
     if pose.loss in BINARY:
         pose.needs(pose.loss != "binary_focal", "the focal loss has no weights")
         return {"other": pose.having({"sample_weights": np.ones(pose.rows.shape)})}
@@ -252,6 +253,7 @@ def _four_times(a: Answered) -> Iterator[Equation]:
 
 def _first_row_gone(pose: Pose) -> Pose:
     pose.needs(len(pose.rows) > 1, "speaks of several rows")
+    pose.needs("sample_weights" not in pose.options, "no row is weighed")
     return pose.having({"reduction": "sum"}, **{n: v[1:] for n, v in pose.inputs.items()})
 
 
