@@ -10,7 +10,7 @@ nothing that differs by less than the smallest normal number: how many bits surv
 which even careful code rounds.
 
 An implementation is asked in two lanes: all cases in its first mode and every format, and every fourth in all its
-modes and one format, which gets a third of the time: a compiler that needs seconds per signature holds up nothing else.
+modes and one format, which gets a fifth of the time: a compiler that needs seconds per signature holds up nothing else.
 What a lane asks depends on the seed alone; how much of it, on the time. `run_cases` asks a number of cases instead of
 until a time, and then what is found depends on the seed alone.
 """
@@ -58,7 +58,7 @@ be short from the first."""
 OTHER_MODES_EVERY = 4
 """Of the cases drawn, every fourth is asked in all modes."""
 
-SHARE_OF_OTHER_MODES = 0.5
+SHARE_OF_OTHER_MODES = 0.25
 """Time given to the lane of all modes, as a multiple of what the lane of the first mode got."""
 
 CLEARLY = 2.0
@@ -226,7 +226,7 @@ class Campaign:
     def round(self, name: str, seconds: float, deadline: float) -> None:
         """A slice of work for one implementation, and what it shows filed and shrunk."""
         lane, *others = self._lanes[name]
-        if others and others[0].spent <= SHARE_OF_OTHER_MODES * lane.spent:
+        if others and others[0].spent < SHARE_OF_OTHER_MODES * lane.spent:
             lane = others[0]
         begin = time.monotonic()
         self._ask(name, lane, self._next(lane, seconds), deadline)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from harness.adapters.mutants import adapter
 from harness.adapters.numpy import NumPy
 from harness.judgement.relations import RELATIONS, Inexpressible
 from harness.planning import parts_of, posed
-from harness.suite.case import Case
+from harness.suite.case import ArraySpec, Case, Location
 from harness.suite.loading import find_cases_directory, load
 from harness.suite.selection import load_selection
 from harness.tests.asking_here import cells
@@ -110,3 +111,30 @@ def test_ignoring_replaces_the_row_and_deleting_removes_it() -> None:
     assert np.isnan(parts["other"].rows[0]).all()
     assert parts["other"].inputs["targets"][0] == parts["other"].options["ignore_index"]
     assert len(parts["deleted"].rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("relation", "loss", "options"),
+    [
+        ("two-classes-are-binary", "softmax_cross_entropy", {"ignore_index": 0}),
+        ("bounds", "softmax_cross_entropy", {"sample_weights": ArraySpec((2.0, 1.0))}),
+        ("ignoring-deletes", "softmax_cross_entropy", {"ignore_index": 1}),
+        ("ignoring-deletes", "softmax_cross_entropy", {"sample_weights": ArraySpec((2.0, 1.0))}),
+        ("weight-zero-deletes", "softmax_cross_entropy", {"sample_weights": ArraySpec((2.0, 1.0))}),
+        ("reductions-agree", "softmax_cross_entropy", {"ignore_index": 1}),
+        ("unit-weights", "binary_cross_entropy_with_logits", {"sample_weights": ArraySpec((2.0, 1.0))}),
+        ("binary-difference", "binary_cross_entropy_with_logits", {"sample_weights": ArraySpec((2.0, 1.0))}),
+        ("focal-halved", "binary_cross_entropy_with_logits", {"sample_weights": ArraySpec((2.0, 1.0))}),
+    ],
+)
+def test_what_speaks_of_every_row_alike_says_nothing_where_one_is_weighed_or_left_out(
+    relation: str, loss: str, options: dict[str, Any]
+) -> None:
+    is_binary = loss.startswith("binary")
+    logits = ArraySpec((1.0, -2.0)) if is_binary else ArraySpec(((1.0, -2.0), (0.5, 0.0)))
+    targets = ArraySpec((0.0, 1.0)) if is_binary else ArraySpec((0, 1), dtype="int64")
+    inputs = {"logits": logits, "targets": targets}
+    plain = Case("tests/case", "title", "why", loss, inputs, Location("f", 1), options={"reduction": "none"})
+    assert parts_of(plain, "float64", relation) is not None
+    with pytest.raises(Inexpressible):
+        parts_of(replace(plain, options={"reduction": "none", **options}), "float64", relation)

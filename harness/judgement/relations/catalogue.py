@@ -54,6 +54,11 @@ def _labels(pose: Pose) -> None:
     pose.needs(pose.has_labels, "speaks of integer labels")
 
 
+def _every_row_counts_once(pose: Pose) -> None:
+    weighing = {"class_weights", "sample_weights", "label_smoothing", "ignore_index"}
+    pose.needs(not weighing & set(pose.options), "no row is left out, weighed or smoothed")
+
+
 def _one_hot(labels: Any, classes: int) -> Floats:
     hot: Floats = np.eye(classes)[labels]
     return hot
@@ -190,7 +195,7 @@ def _nothing(pose: Pose) -> Parts:
 
 def _plain_labels(pose: Pose) -> Parts:
     _labels(pose)
-    pose.needs("class_weights" not in pose.options and "label_smoothing" not in pose.options, "unweighted, unsmoothed")
+    _every_row_counts_once(pose)
     return {}
 
 
@@ -223,6 +228,7 @@ def _slopes_cancel(a: Answered) -> Iterator[Equation]:
 
 
 def _unit_weights(pose: Pose) -> Parts:
+    pose.needs(not {"class_weights", "sample_weights"} & set(pose.options), "unweighted")
     if pose.loss in BINARY:
         pose.needs(pose.loss != "binary_focal", "the focal loss has no weights")
         return {"other": pose.having({"sample_weights": np.ones(pose.rows.shape)})}
@@ -246,6 +252,8 @@ def _four_times(a: Answered) -> Iterator[Equation]:
 
 
 def _first_row_gone(pose: Pose) -> Pose:
+    pose.needs(len(pose.rows) > 1, "speaks of several rows")
+    pose.needs("sample_weights" not in pose.options, "no row is weighed")
     return pose.having({"reduction": "sum"}, **{n: v[1:] for n, v in pose.inputs.items()})
 
 
@@ -293,7 +301,8 @@ def _a_quarter_of_the_way(a: Answered) -> Iterator[Equation]:
 def _reductions(pose: Pose) -> Parts:
     pose.unreduced()
     pose.needs("reduction" in pose.options, "speaks of losses, which can be reduced")
-    pose.needs("class_weights" not in pose.options, "the mean divides by the number of losses")
+    counts = not {"class_weights", "ignore_index"} & set(pose.options)
+    pose.needs(counts, "the mean divides by the number of losses")
     return {"sum": pose.having({"reduction": "sum"}), "mean": pose.having({"reduction": "mean"})}
 
 
@@ -373,7 +382,9 @@ def _binary_logits(pose: Pose) -> None:
 
 def _mirrored(pose: Pose) -> Parts:
     _binary_logits(pose)
-    return {"other": pose.having(logits=-pose.rows, targets=pose.exact(1.0 - pose.inputs["targets"]))}
+    mirrored = pose.exact(1.0 - pose.inputs["targets"])
+    pose.needs(bool((1.0 - mirrored == pose.inputs["targets"]).all()), "targets whose distance from 1 is exact")
+    return {"other": pose.having(logits=-pose.rows, targets=mirrored)}
 
 
 def _mirror_image(a: Answered) -> Iterator[Equation]:
@@ -384,6 +395,7 @@ def _mirror_image(a: Answered) -> Iterator[Equation]:
 
 def _both_targets(pose: Pose) -> Parts:
     _binary_logits(pose)
+    _every_row_counts_once(pose)
     ones = np.ones_like(pose.rows)
     return {"zero": pose.having(targets=0 * ones), "one": pose.having(targets=ones)}
 
@@ -396,6 +408,7 @@ def _differ_by_the_logit(a: Answered) -> Iterator[Equation]:
 def _two_classes(pose: Pose) -> Parts:
     _labels(pose)
     pose.needs(pose.rows.shape[-1] == 2, "speaks of two classes")
+    _every_row_counts_once(pose)
     z = pose.exact(pose.rows[:, 1] - pose.rows[:, 0])
     asked = {"logits": z, "targets": pose.inputs["targets"].astype(np.float64)}
     return {"other": pose.asking("binary_cross_entropy_with_logits", asked)}
@@ -413,6 +426,7 @@ def _pos_weight_one(pose: Pose) -> Parts:
 def _focal(alpha: float | None) -> Callable[[Pose], Parts]:
     def parts(pose: Pose) -> Parts:
         _binary_logits(pose)
+        _every_row_counts_once(pose)
         pose.needs(bool(np.isin(pose.inputs["targets"], (0.0, 1.0)).all()), "targets of 0 and 1")
         focal = pose.asking("binary_focal", pose.inputs)
         return {"other": focal.having({"gamma": 0.0, **({} if alpha is None else {"alpha": alpha})})}
