@@ -209,12 +209,18 @@ def _distribution(problem: _Problem, shape: tuple[int, ...]) -> tuple[Floats, Fl
 
 
 def _log_probabilities(logits: Floats) -> Floats:
-    """L_j = −ln p_j ≥ 0, rows of logits last; rows that are not finite give what they give."""
+    """L_j = −ln p_j ≥ 0, rows of logits last; rows that are not finite give what they give.
+
+    The largest adds e^0 = 1 to the sum, which stands in the logarithm of 1 + the others: of a nearly certain class,
+    L is the others' sum, however small.
+    """
     if logits.shape[-1] == 0:
         return np.zeros_like(logits)
-    top = logits.max(axis=-1, keepdims=True)
-    shifted = logits - top
-    negative_logs: Floats = np.log(np.exp(shifted).sum(axis=-1, keepdims=True)) - shifted
+    first = logits.argmax(axis=-1, keepdims=True)
+    shifted = logits - np.take_along_axis(logits, first, axis=-1)
+    others = np.exp(shifted)
+    np.put_along_axis(others, first, 0.0, axis=-1)
+    negative_logs: Floats = np.log1p(others.sum(axis=-1, keepdims=True)) - shifted
     return negative_logs
 
 

@@ -51,3 +51,13 @@ def test_a_clamped_gradient_has_no_terms(clamp: float | None) -> None:
     convention = None if clamp is None else {"gradient_clamp": clamp}
     found = gauges("binary_cross_entropy", inputs, {**options, "reduction": "mean"}, {name: _P}, None, convention)
     assert (name in found.terms) == (clamp is None)
+
+
+def test_the_gauge_of_a_nearly_certain_class_is_small_but_not_zero() -> None:
+    """(1 − p)^γ times what rounding the logits moves the logarithm by; 1 − p is e^−39, not what rounding leaves of it."""
+    inputs = {"logits": np.array([[1.0, 40.0]]), "targets": np.array([[0.0, 1.0]])}
+    options = {"reduction": "none", "gamma": 0.5}
+    loss = np.asarray(reference.evaluate("categorical_focal", inputs, options).value)
+    gauge = gauges("categorical_focal", inputs, options, {}, None).value
+    assert 0 < loss[0] < 1e-25
+    assert gauge[0] == pytest.approx((1 + np.log(2)) * np.exp(-39 / 2))
