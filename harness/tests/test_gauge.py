@@ -54,7 +54,7 @@ def test_a_clamped_gradient_has_no_terms(clamp: float | None) -> None:
 
 
 def test_the_gauge_of_a_nearly_certain_class_is_small_but_not_zero() -> None:
-    """(1 − p)^γ times what rounding the logits moves the logarithm by; 1 − p is e^−39, not what rounding leaves of it."""
+    """(1 − p)^γ times what rounding moves the logarithm by; 1 − p is e^−39, not what rounding leaves of it."""
     inputs = {"logits": np.array([[1.0, 40.0]]), "targets": np.array([[0.0, 1.0]])}
     options = {"reduction": "none", "gamma": 0.5}
     loss = np.asarray(reference.evaluate("categorical_focal", inputs, options).value)
