@@ -657,12 +657,13 @@
         copyButton(i),
       ),
     );
-    if (string("got")) td.append(numbers(string("got"), data.worst[i]));
+    const off = !SETTLED.has(key) && !(Number(data.ulps[i]) === 0 && Number(data.ratio[i]) === 0);
+    if (string("got")) td.append(numbers(string("got"), off ? data.worst[i] : null));
     if (data.ulps[i] !== null || data.ratio[i] !== null) td.append(errorLine(i, key));
     const notes = [
       ["", key === "agrees" ? "" : string("note")],
       ["under ", string("note").includes(string("convention")) ? "" : string("convention")],
-      ["said ", string("message") === string("note") ? "" : string("message")],
+      ["said ", string("note") ? string("message").replace(string("note"), "").trim() : string("message")],
     ];
     const own = string("truth");
     if (own && own !== truth && key !== "agrees" && !own.startsWith("array")) notes.push(["true ", own]);
