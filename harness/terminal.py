@@ -17,7 +17,7 @@ from harness.records import INFRASTRUCTURE, SEVERITIES, Cell, Run
 from harness.suite.case import Case
 from harness.upgrade.gate import GateResult
 from harness.upgrade.report import Upgrade
-from harness.upgrade.speeds import counts, slower
+from harness.upgrade.speeds import in_words, slower
 
 Tick = Callable[[str, int, int], None]
 
@@ -199,8 +199,7 @@ def _speeds(out: Console, result: GateResult) -> None:
     """What became slower or faster, and how many measurements did not."""
     if not result.speeds:
         return
-    words = ", ".join(f"{n} {verdict}" for verdict, n in counts(result.speeds).items())
-    out.print(f"speed, against NumPy within each run: {words}")
+    out.print(f"speed, against NumPy within each run: {in_words(result.speeds)}")
     for moved in result.speeds:
         if moved.verdict in ("faster", "slower"):
             style = "red" if moved.verdict == "slower" else "green"

@@ -8,7 +8,7 @@ from harness.exit_codes import ExitCode
 from harness.records import Run
 from harness.speed.statistics import FASTER, SLOWER
 from harness.upgrade.gate import GateResult
-from harness.upgrade.speeds import counts
+from harness.upgrade.speeds import in_words
 from reports.upgrade import cause_lines, inline
 
 __all__ = ["markdown"]
@@ -56,8 +56,7 @@ def _speed_lines(result: GateResult) -> Iterator[str]:
     """How many timings moved which way, and each that did."""
     if not result.speeds:
         return
-    words = ", ".join(f"{n} {verdict}" for verdict, n in counts(result.speeds).items())
-    yield f"- Speed, against NumPy within each run: {words}."
+    yield f"- Speed, against NumPy within each run: {in_words(result.speeds)}."
     for moved in result.speeds:
         if moved.verdict in (SLOWER, FASTER):
             yield f"  - {inline(moved.sentence)}"

@@ -31,9 +31,7 @@ def gate(options: argparse.Namespace) -> ExitCode:
         baseline = comparable_part(_baseline(options.against), current)
     else:
         baseline, current = _existing(options.baseline), _existing(options.current)
-    if not options.slower >= 0:
-        raise UsageError(f"--slower {options.slower}: expected a percentage of zero or more")
-    result = decide(baseline, current, options.slower / 100)
+    result = decide(baseline, current, threshold_of(options))
     terminal.show_gate(result, baseline, current)
     if options.markdown is not None:
         options.markdown.parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +40,13 @@ def gate(options: argparse.Namespace) -> ExitCode:
         for line in reports.github.workflow_commands(result.difference, (baseline, current)):
             print(line)
     return result.code
+
+
+def threshold_of(options: argparse.Namespace) -> float:
+    """`--slower` as a fraction; UsageError where it is no percentage."""
+    if not options.slower >= 0:
+        raise UsageError(f"--slower {options.slower}: expected a percentage of zero or more")
+    return float(options.slower) / 100
 
 
 def accept(options: argparse.Namespace) -> ExitCode:

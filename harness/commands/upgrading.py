@@ -17,6 +17,7 @@ import reports.upgrade
 from harness import terminal
 from harness.adapters.registry import Implementation, RegistryError, installed, registered, resolve
 from harness.cli import UsageError
+from harness.commands.gating import threshold_of
 from harness.commands.running import names_of, record_with
 from harness.engine import Order, Progress
 from harness.execution.virtual import CannotBuild, Environment, build, existing
@@ -38,8 +39,7 @@ from harness.upgrade.speeds import SpeedChange, slower, slowest_first
 
 def upgrade(options: argparse.Namespace) -> ExitCode:
     """Build both sides, run the suite in both side by side, show the difference."""
-    if not options.slower >= 0:
-        raise UsageError(f"--slower {options.slower}: expected a percentage of zero or more")
+    threshold = threshold_of(options)
     workloads = () if options.no_speed else select_workloads(load_workloads(), options.workloads, complete=False)
     try:
         implementations = _implementations(options)
@@ -89,7 +89,7 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
         print(f"xent: not compared: {refusal}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE
     pythons = {name: str(environment.python) for name, (_, environment) in built.items()}
-    speeds = None if options.no_speed else _timed(options, implementations, pythons, workloads)
+    speeds = None if options.no_speed else _timed(implementations, pythons, workloads, scope.modes, threshold)
     songs = canaries.listen(_canary_run(options.output / "canaries.jsonl"))
     found = Upgrade(
         old=runs["old"],
@@ -124,10 +124,11 @@ UNTIMED = ("jax-x32", "onnx-reference")
 
 
 def _timed(
-    options: argparse.Namespace,
     implementations: Sequence[Implementation],
     pythons: Mapping[str, str],
     workloads: Sequence[Workload],
+    modes: tuple[str, ...] | None,
+    threshold: float,
 ) -> tuple[SpeedChange, ...]:
     """Old against new, one implementation after the other, both sides in the same rounds."""
     found: list[SpeedChange] = []
@@ -137,8 +138,8 @@ def _timed(
                 found += old_against_new(
                     ((implementation, pythons["old"]), (implementation, pythons["new"])),
                     workloads,
-                    modes=None if options.modes is None else tuple(options.modes.split(",")),
-                    threshold=options.slower / 100,
+                    modes=modes,
+                    threshold=threshold,
                     tell=lambda _, done, total, name=implementation.name: tick(f"time {name}", done, total),  # type: ignore[misc]
                 )
     return slowest_first(found)

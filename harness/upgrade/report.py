@@ -10,7 +10,7 @@ from harness.records import Run
 from harness.speed.statistics import FASTER, NOT_COMPARABLE, SAME, SLOWER, UNSTABLE
 from harness.upgrade.canaries import Song
 from harness.upgrade.diff import Difference, Group
-from harness.upgrade.speeds import SpeedChange, counts, slower
+from harness.upgrade.speeds import SpeedChange, in_words, slower
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,7 @@ class Upgrade:
             return "not compared"
         if not self.speeds:
             return "no workload is supported on both sides"
-        words = ", ".join(f"{n} {verdict}" for verdict, n in counts(self.speeds).items())
-        return f"old against new in the same rounds: {words}"
+        return f"old against new in the same rounds: {in_words(self.speeds)}"
 
     @property
     def moved(self) -> tuple[SpeedChange, ...]:

@@ -77,6 +77,11 @@ def counts(changes: Sequence[SpeedChange]) -> Mapping[str, int]:
     return verdicts
 
 
+def in_words(changes: Sequence[SpeedChange]) -> str:
+    """How many of each verdict, as a sentence says it: 1 slower, 0 faster, 8 same."""
+    return ", ".join(f"{n} {verdict}" for verdict, n in counts(changes).items())
+
+
 def _by_key(speeds: Iterable[Speed]) -> dict[Key, Speed]:
     return {
         (
