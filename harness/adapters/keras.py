@@ -16,7 +16,13 @@ import keras
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.keras_losses import RECIPES, Recipe
 
-_MODES = {"tensorflow": ("graph", "xla"), "jax": ("jit",), "torch": ()}
+_MODES = {
+    "tensorflow": ("eager", "class", "graph", "xla"),
+    "torch": ("eager", "class"),
+    # jit first, as it is in `Model.fit`: one program for each signature, where eager compiles every operation.
+    "jax": ("jit", "eager", "class"),
+}
+"""Of a backend; the first is what a run asks by default."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Keras:
         return Description(
             version=keras.__version__,
             losses=tuple(RECIPES),
-            modes=("eager", "class", *_MODES[self._backend]),
+            modes=_MODES[self._backend],
             # TensorFlow and JAX flush subnormal numbers on the CPU, PyTorch keeps them.
             flush_to_zero=self._backend != "torch",
             versions={name: version(name) for name in ("keras", self._backend, "numpy")},

@@ -136,7 +136,7 @@ class Optax:
         return Description(
             version=optax.__version__,
             losses=tuple(self._recipes),
-            modes=("eager", "jit"),
+            modes=("jit", "eager"),  # jit first: see harness/adapters/jax.py
             flush_to_zero=True,  # JAX on the CPU: see harness/adapters/jax.py
             versions={"optax": optax.__version__, "jax": jax.__version__, "jaxlib": jaxlib.__version__},
             device=jax.default_backend(),
