@@ -34,8 +34,13 @@ class Recipe:
 
 
 def flags() -> dict[str, str]:
-    """The environment variables that change numbers or speed."""
-    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    """The environment variables that change numbers or speed; where programs are kept does neither."""
+    kept = {name: _without_cache(os.environ[name]) for name in _ENVIRONMENT if name in os.environ}
+    return {name: value for name, value in kept.items() if value}
+
+
+def _without_cache(value: str) -> str:
+    return " ".join(word for word in value.split() if not word.startswith("--tf_xla_persistent_cache_directory"))
 
 
 def threads() -> int:

@@ -168,7 +168,7 @@ class Fleet:
 
     def _launcher(self, implementation: Implementation, python: str | None) -> Callable[[], WorkerProcess]:
         command = command_line(implementation, python)
-        environment = environment_of(implementation, self._code.name, os.environ)
+        environment = environment_of(implementation, self._code.name, os.environ, python)
         return lambda: self._starter.submit(WorkerProcess, command, environment).result()
 
     def _encoder(self, implementation: Implementation) -> Callable[[Question, int], bytes]:

@@ -69,7 +69,7 @@ class TimedWorker:
         startup: float = STARTUP,
     ) -> None:
         """Start it, without waiting until it is up: `describe` does."""
-        environment = with_threads(environment_of(implementation, code, os.environ), where.threads)
+        environment = with_threads(environment_of(implementation, code, os.environ, python), where.threads)
         self._process = WorkerProcess(command_line(implementation, python), environment)
         self._startup = startup
         self._number = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -132,3 +133,21 @@ def test_compiled_code_is_kept_per_kind_of_processor() -> None:
     assert compilation_cache("jax") == compilation_cache("jax") != compilation_cache("torch")
     assert compilation_cache("jax").parent.name == "jax"
     assert len(compilation_cache("jax").name) == 12
+
+
+def test_what_xla_compiled_is_kept_for_each_version_of_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"tensorflow": "2.21.0"}
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    environment = environment_of(resolve("tensorflow"), "/code", {"TF_XLA_FLAGS": "--tf_xla_auto_jit=1"})
+    folder = compilation_cache("tensorflow") / "2.21.0"
+    assert environment["TF_XLA_FLAGS"] == f"--tf_xla_auto_jit=1 --tf_xla_persistent_cache_directory={folder}"
+    # Of another interpreter the version is not known, and a program of another version must not be taken for its own.
+    assert "TF_XLA_FLAGS" not in environment_of(resolve("tensorflow"), "/code", {}, "/other/python")
+    versions.clear()
+    assert "TF_XLA_FLAGS" not in environment_of(resolve("torch"), "/code", {})
