@@ -43,7 +43,7 @@ def candidates(table: TruthTable) -> Candidates:
 
 def _logarithms(table: TruthTable) -> Candidates:
     """Another function in the place of ln p; its gradient where it is that of the clip or the constant."""
-    evaluate = _losses(table)
+    evaluate = losses_of(table)
     if evaluate is None:
         return
     fmt = FORMATS[table.dtype]
@@ -97,15 +97,12 @@ def _logarithms(table: TruthTable) -> Candidates:
         "a logarithm of a probability below a half has base 2",
         lambda: evaluate(lambda p: np.where(p < 0.5, np.log2(p), np.log(p)), np.reciprocal),
     )
-    plain = _losses(table, multiply=np.multiply)
-    if plain is not None:
-        yield Candidate("0 · ln 0 is nan, not 0", lambda: plain(np.log, np.reciprocal))
 
 
 Evaluate = Callable[[Logarithm | None, Logarithm], Results]
 
 
-def _losses(table: TruthTable, multiply: Callable[[Floats, Floats], Floats] = times) -> Evaluate | None:
+def losses_of(table: TruthTable, multiply: Callable[[Floats, Floats], Floats] = times) -> Evaluate | None:
     """A loss of probabilities as a function of a logarithm and its derivative; without a logarithm, of the gradient."""
     if table.loss == "binary_cross_entropy":
         return _binary_losses(table, multiply)
@@ -206,7 +203,6 @@ def _divergence(table: TruthTable) -> Candidates:
         ),
     )
     yield Candidate("log_probabilities are taken for probabilities", lambda: sloped(p * (log_p - np.log(log_q)), p))
-    yield alone("0 · ln 0 is nan, not 0", "value", lambda: evaluate(p * (log_p - log_q)))
     if logarithmic:
         yield Candidate("computed as if log_target were False", lambda: sloped(times(t, np.log(t) - log_q), t))
     for eps in constants(table):

@@ -25,6 +25,7 @@ from harness.judgement.diagnosis import (
     sigmoids,
     softmaxes,
     targets,
+    undefined,
 )
 from harness.judgement.diagnosis.candidate import Candidate
 from harness.judgement.truth import TruthTable
@@ -95,6 +96,7 @@ def _rounded_once(fmt: FloatFormat) -> float:
 def candidates(table: TruthTable, aspect: str, truth: Floats) -> Iterator[Candidate]:
     """The lattice for one case, from the common to the rare."""
     return chain(
+        undefined.candidates(table),
         reductions.candidates(table),
         options.candidates(table),
         targets.candidates(table),
@@ -136,8 +138,8 @@ def diagnose(
 ) -> str:
     """One sentence: what makes the truth equal to `got`, or that nothing tried does.
 
-    `computed_in` names another format in which `got` is right. Where that format is coarser it is said only of numbers
-    that the format can hold: a coarse format forgives most mistakes.
+    `computed_in` names another format in which `got` is right. Where that is coarser it is believed of float32 only, and
+    of numbers that float32 can hold: a coarse format forgives most mistakes.
     """
     fmt = FORMATS[table.dtype]
     elsewhere = f"right for the inputs as {computed_in}: computed in {computed_in}"
@@ -152,7 +154,8 @@ def diagnose(
         return f"{sentence} (on this input the same as: {', or: '.join(shown)})" if others else sentence
     if seen is not None:
         return seen
-    if computed_in is not None and _is_held(got, FORMATS[computed_in]):
+    # Three digits, which is what a half format holds, come about by chance; seven do not.
+    if computed_in == "float32" and _is_held(got, FORMATS[computed_in]):
         return elsewhere
     return (
         answers.at_ignored_rows(got, table, aspect, _right(got, truth, fmt, flush_to_zero))

@@ -56,8 +56,6 @@ def candidates(table: TruthTable) -> Candidates:
         yield from _taken_for_logits(table)
         return
     rows = rows_of(table)
-    if rows is not None and bool(np.isneginf(x).any()):
-        yield Candidate("0 · ln 0 is nan, not 0", lambda: {"value": _plainly_multiplied(rows, softmax(x).penalty)})
     evaluate = _function(table) if table.loss in ("softmax", "log_softmax") else _loss(table)
     if evaluate is not None:
         for says, change in _changes(table, x):
@@ -80,11 +78,6 @@ def _normalised_along(rows: Rows, x: Floats, axis: int) -> Results:
     s = Softmax(*(np.moveaxis(part, -1, axis) for part in (other.penalty, other.p, other.rest)))
     slope = times(s.p, np.broadcast_to(rows.pull, x.shape).sum(axis=axis, keepdims=True)) - rows.pull
     return by_aspect(rows.table, rows.value(s.penalty), rows.from_logits(slope))
-
-
-def _plainly_multiplied(rows: Rows, penalty: Floats) -> Floats:
-    each = np.asarray((rows.a * penalty).sum(axis=-1))
-    return np.asarray(each.sum()) if rows.reduced else each
 
 
 def _masked(results: Results, outside: Any) -> Results:

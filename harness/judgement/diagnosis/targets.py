@@ -165,6 +165,11 @@ def _smoothing(table: TruthTable) -> Candidates:
         "smoothing is done twice": (1 - epsilon) * given.a + spread * (epsilon / classes),
         "ε and 1 − ε are swapped": epsilon * bare.a + spread * ((1 - epsilon) / classes),
     }
+    shape = table.inputs["targets"].shape
+    for axis in range(len(shape)):
+        if is_distribution(table.inputs["targets"]) and axis != table.options.get("axis", -1) % len(shape):
+            a = (1 - epsilon) * bare.a + spread * (epsilon / shape[axis])
+            rules[f"smoothing counts axis {axis} for the classes: ε/{shape[axis]}"] = a
     for says, a in rules.items():
         yield Candidate(says, lambda a=a: with_coefficients(table, a))
 
