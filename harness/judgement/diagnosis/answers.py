@@ -16,14 +16,12 @@ _DECIMALS = range(2, 9)
 _SMALL = (1e-4, 1e-6, 1e-7, 1e-8, 1e-3, 1e-5, 1e-10, 1e-12)
 
 
-def candidates(table: TruthTable, aspect: str, truth: Floats) -> Candidates:
-    """The right numbers, presented otherwise."""
+def replacements(table: TruthTable, aspect: str, truth: Floats) -> Candidates:
+    """The right numbers, but for some that are replaced: undefined ones, and small ones."""
 
     def changed(says: str, numbers: Floats) -> Candidate:
         return alone(says, aspect, lambda: numbers)
 
-    if aspect != "value":
-        yield changed("detached: zero", np.zeros_like(truth))
     missing = ~np.isfinite(truth)
     if missing.any():
         largest = FORMATS[table.dtype].largest
@@ -36,6 +34,20 @@ def candidates(table: TruthTable, aspect: str, truth: Floats) -> Candidates:
             "nan is replaced by 0 and infinity by the largest number",
             np.nan_to_num(truth, posinf=largest, neginf=-largest),
         )
+    for bound in _SMALL:
+        small = np.abs(truth) < bound
+        if (small & (truth != 0)).any():
+            yield changed(f"numbers below {bound:g} become 0", np.where(small, 0.0, truth))
+
+
+def candidates(table: TruthTable, aspect: str, truth: Floats) -> Candidates:
+    """The right numbers, presented otherwise."""
+
+    def changed(says: str, numbers: Floats) -> Candidate:
+        return alone(says, aspect, lambda: numbers)
+
+    if aspect != "value":
+        yield changed("detached: zero", np.zeros_like(truth))
     yield changed("the opposite sign", -truth)
     for axis, name in ((-1, "classes"), (0, "samples")):
         if truth.ndim and truth.shape[axis] > 1:
@@ -47,10 +59,6 @@ def candidates(table: TruthTable, aspect: str, truth: Floats) -> Candidates:
             yield changed(f"the right numbers, rounded to {name}", rounded(truth, FORMATS[name]))
     for decimals in _DECIMALS:
         yield changed(f"the right numbers, rounded to {decimals} decimals", np.round(truth, decimals))
-    for bound in _SMALL:
-        small = np.abs(truth) < bound
-        if (small & (truth != 0)).any():
-            yield changed(f"numbers below {bound:g} become 0", np.where(small, 0.0, truth))
     yield from _elsewhere(table, aspect, truth)
 
 

@@ -29,7 +29,8 @@ class Candidate:
     """A change, and what comes out under it: computed when first asked for, empty where it has no meaning."""
 
     says: str
-    results: Callable[[], Results]
+    results: Callable[..., Results]
+    """Called without arguments; defaults bind what a loop goes through."""
     slack: float = 0.0
     """What an implementation of the change may be off by besides, absolutely: the noise of a difference quotient."""
 
@@ -37,7 +38,7 @@ class Candidate:
 Candidates = Iterator[Candidate]
 
 
-def alone(says: str, aspect: str, compute: Callable[[], Floats]) -> Candidate:
+def alone(says: str, aspect: str, compute: Callable[..., Floats]) -> Candidate:
     """A change that is seen in one aspect."""
     return Candidate(says, lambda: {aspect: compute()})
 

@@ -51,6 +51,23 @@ def _logarithms(table: TruthTable) -> Candidates:
     def bits(value: float) -> float:
         return float(rounded(np.asarray(value), fmt))
 
+    yield Candidate("takes 1 − p for −ln p", lambda: evaluate(lambda p: p - 1, np.ones_like))
+    yield Candidate("the probability itself stands for its logarithm", lambda: evaluate(lambda p: p, np.ones_like))
+    yield Candidate(
+        "the probabilities are taken for logarithms: −Σ t p",
+        lambda: evaluate(lambda p: p, np.ones_like),
+    )
+    yield Candidate(
+        "the logarithm of 0 is replaced by 0",
+        lambda: evaluate(lambda p: np.where(p == 0, 0.0, np.log(p)), lambda p: np.where(p == 0, 0.0, 1.0 / p)),
+    )
+    yield Candidate("ln(1 + p) stands for ln p", lambda: evaluate(np.log1p, lambda p: 1.0 / (1.0 + p)))
+    yield Candidate("the gradient lacks 1/p", lambda: evaluate(None, np.ones_like))
+    yield Candidate("the derivative of ln p is taken to be −1/p", lambda: evaluate(None, lambda p: -1.0 / p))
+    yield Candidate(
+        "a logarithm of a probability below a half has base 2",
+        lambda: evaluate(lambda p: np.where(p < 0.5, np.log2(p), np.log(p)), np.reciprocal),
+    )
     for eps in constants(table):
         low, high = bits(eps), bits(1.0 - eps)
 
@@ -80,23 +97,6 @@ def _logarithms(table: TruthTable) -> Candidates:
             f"1/p in the gradient is taken at no less than p = {eps:g}, which the value is not",
             lambda low=low: evaluate(None, lambda p: 1.0 / np.maximum(p, low)),
         )
-    yield Candidate("takes 1 − p for −ln p", lambda: evaluate(lambda p: p - 1, np.ones_like))
-    yield Candidate("the probability itself stands for its logarithm", lambda: evaluate(lambda p: p, np.ones_like))
-    yield Candidate(
-        "the probabilities are taken for logarithms: −Σ t p",
-        lambda: evaluate(lambda p: p, np.ones_like),
-    )
-    yield Candidate(
-        "the logarithm of 0 is replaced by 0",
-        lambda: evaluate(lambda p: np.where(p == 0, 0.0, np.log(p)), lambda p: np.where(p == 0, 0.0, 1.0 / p)),
-    )
-    yield Candidate("ln(1 + p) stands for ln p", lambda: evaluate(np.log1p, lambda p: 1.0 / (1.0 + p)))
-    yield Candidate("the gradient lacks 1/p", lambda: evaluate(None, np.ones_like))
-    yield Candidate("the derivative of ln p is taken to be −1/p", lambda: evaluate(None, lambda p: -1.0 / p))
-    yield Candidate(
-        "a logarithm of a probability below a half has base 2",
-        lambda: evaluate(lambda p: np.where(p < 0.5, np.log2(p), np.log(p)), np.reciprocal),
-    )
 
 
 Evaluate = Callable[[Logarithm | None, Logarithm], Results]

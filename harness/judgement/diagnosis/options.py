@@ -61,9 +61,8 @@ def _weights(table: TruthTable, name: str, plural: str) -> Candidates:
     def with_weights(weights: Floats) -> Results:
         return table.ordinary(options={name: weights})
 
-    verb = "enter" if given.size != 1 else "enters"
     changes = [
-        (f"{plural} {verb} twice", np.square(given)),
+        (f"{plural} enter twice", np.square(given)),
         (f"{plural} lose their sign", np.abs(given)),
         (f"{plural} belong to the {'classes' if name == 'class_weights' else 'samples'} in reverse", given[::-1]),
         (f"{plural} are divided into 1", np.divide(1.0, given)),

@@ -240,7 +240,7 @@ _LONGEST = 512
 def _one_by_one(numbers: Floats, fmt: FloatFormat) -> Floats:
     if fmt.name != "bfloat16":
         kind = np.dtype(fmt.name)
-        return np.add.accumulate(numbers.astype(kind), dtype=kind)[-1:].astype(np.float64).sum()
+        return np.asarray(np.add.accumulate(numbers.astype(kind), dtype=kind)[-1:].sum(), dtype=np.float64)
     if numbers.size > _LONGEST:
         return np.asarray(np.nan)
     total = np.asarray(0.0)

@@ -7,7 +7,8 @@ result, that is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -34,8 +35,9 @@ UNEXPLAINED = "no single change of convention, option or factor explains it"
 EXHAUSTIVE = 2**14
 """Elements of the inputs up to which every candidate is tried. In larger ones the first that explains is named, which
 costs as much as the others together would many times over."""
-EQUALS = 4
+EQUALS = 6
 """Changes that come to the same on an input and are written out; of more than these their number is said."""
+_NUMBER = re.compile(r"(?<!\w)\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class _Wanted:
         return not compare(np.asarray(other), self.truth, self.fmt, flush_to_zero=self.flush_to_zero).agrees
 
     def _is_near(self, other: float, candidate: Candidate) -> bool:
-        """A look at one element, which rules out most."""
+        """A look at one element, which rules most out."""
         got = float(self.got.flat[self.worst])
         if np.isnan(got) or np.isnan(other):
             return bool(np.isnan(got) and np.isnan(other))
@@ -96,6 +98,7 @@ def _rounded_once(fmt: FloatFormat) -> float:
 def candidates(table: TruthTable, aspect: str, truth: Floats) -> Iterator[Candidate]:
     """The lattice for one case, from the common to the rare."""
     return chain(
+        answers.replacements(table, aspect, truth),
         undefined.candidates(table),
         reductions.candidates(table),
         options.candidates(table),
@@ -127,6 +130,19 @@ def explanations(got: Floats, aspect: str, truth: Target, table: TruthTable, *, 
     return tuple(found)
 
 
+def merged(causes: Sequence[str]) -> list[str]:
+    """Causes that differ in a number alone as one, with all their numbers: clip(1e-07 or 1e-08)."""
+    families: dict[str, list[list[str]]] = {}
+    for cause in causes:
+        families.setdefault(_NUMBER.sub("#", cause), []).append(_NUMBER.findall(cause))
+    found = []
+    for words, numbers in families.items():
+        columns = [list(dict.fromkeys(column)) for column in zip(*numbers, strict=True)]
+        rest = iter(columns)
+        found.append(re.sub("#", lambda _, rest=rest: " or ".join(next(rest)), words))
+    return found
+
+
 def diagnose(
     got: Floats,
     aspect: str,
@@ -138,15 +154,15 @@ def diagnose(
 ) -> str:
     """One sentence: what makes the truth equal to `got`, or that nothing tried does.
 
-    `computed_in` names another format in which `got` is right. Where that is coarser it is believed of float32 only, and
-    of numbers that float32 can hold: a coarse format forgives most mistakes.
+    `computed_in` names another format in which `got` is right. Where that is coarser it is believed of float32 only,
+    and of numbers that float32 can hold: a coarse format forgives most mistakes.
     """
     fmt = FORMATS[table.dtype]
     elsewhere = f"right for the inputs as {computed_in}: computed in {computed_in}"
     if computed_in is not None and FORMATS[computed_in].eps < fmt.eps:
         return elsewhere
     seen = _seen(got, truth)
-    causes = explanations(got, aspect, truth, table, flush_to_zero=flush_to_zero)
+    causes = merged(explanations(got, aspect, truth, table, flush_to_zero=flush_to_zero))
     if causes:
         first, *others = causes
         sentence = first if seen is None else f"{seen}, as with: {first}"

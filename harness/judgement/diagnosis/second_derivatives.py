@@ -20,7 +20,7 @@ def candidates(table: TruthTable) -> Candidates:
     if vector is None:
         return
 
-    def product(says: str, compute: Callable[[], Floats]) -> Candidate:
+    def product(says: str, compute: Callable[..., Floats]) -> Candidate:
         return alone(says, HESSIAN_VECTOR, compute)
 
     def gradient() -> Floats:
@@ -52,7 +52,7 @@ def candidates(table: TruthTable) -> Candidates:
     yield from _elements(table, vector, product, gradient)
 
 
-Product = Callable[[str, Callable[[], Floats]], Candidate]
+Product = Callable[[str, Callable[..., Floats]], Candidate]
 
 
 def _noise(step: float) -> float:

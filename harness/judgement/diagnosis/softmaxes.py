@@ -145,12 +145,12 @@ def _function(table: TruthTable) -> Evaluate:
     return evaluate
 
 
-def _changes(table: TruthTable, x: Floats) -> list[tuple[str, Callable[[], Softmax]]]:
+def _changes(table: TruthTable, x: Floats) -> list[tuple[str, Callable[..., Softmax]]]:
     """Softmaxes by what is wrong with them."""
     short = native(table.dtype)
     types: dict[str, Any] = {table.dtype: short, "float32": np.float32, "float16": np.float16}
     order = {n: t for n, t in types.items() if np.finfo(t).eps >= np.finfo(short).eps}
-    found: list[tuple[str, Callable[[], Softmax]]] = []
+    found: list[tuple[str, Callable[..., Softmax]]] = []
 
     def unshifted(kind: Any) -> Softmax:
         e = np.exp(x.astype(kind))

@@ -88,7 +88,7 @@ def _labels(table: TruthTable, targets: NDArray[Any]) -> Candidates:
         return
     beyond = (whole < 0) | (whole >= classes)
     if ignored is not None:
-        counted = {"every label counts": None}
+        counted: dict[str, int | None] = {"every label counts": None}
         if ignored != -100:
             counted["the ignored label is always −100"] = -100
         for says, kept in counted.items():

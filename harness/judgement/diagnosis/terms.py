@@ -159,8 +159,9 @@ def of_probabilities(p: Floats) -> Softmax:
 
 
 def pulled_back(a: Floats, s: Softmax) -> Floats:
-    """From ∂/∂(−ln p_j) to ∂/∂x_j: p_j Σ_{k≠j} a_k − a_j (1 − p_j)."""
-    return times(s.p, a.sum(axis=-1, keepdims=True) - a) - times(a, s.rest)
+    """From ∂/∂(−ln p_j) to ∂/∂x_j: p_j Σ_{k≠j} a_k − a_j (1 − p_j); 0 in a row where nothing counts, even if nan."""
+    slope = times(s.p, a.sum(axis=-1, keepdims=True) - a) - times(a, s.rest)
+    return np.where((a != 0).any(axis=-1, keepdims=True), slope, 0.0)
 
 
 def focused(s: Softmax, gamma: float) -> tuple[Floats, Floats]:
