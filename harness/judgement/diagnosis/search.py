@@ -135,12 +135,14 @@ def merged(causes: Sequence[str]) -> list[str]:
     families: dict[str, list[list[str]]] = {}
     for cause in causes:
         families.setdefault(_NUMBER.sub("#", cause), []).append(_NUMBER.findall(cause))
-    found = []
-    for words, numbers in families.items():
-        columns = [list(dict.fromkeys(column)) for column in zip(*numbers, strict=True)]
-        rest = iter(columns)
-        found.append(re.sub("#", lambda _, rest=rest: " or ".join(next(rest)), words))
-    return found
+    return [_filled(words, list(zip(*numbers, strict=True))) for words, numbers in families.items()]
+
+
+def _filled(words: str, columns: Sequence[Sequence[str]]) -> str:
+    """A sentence whose numbers are #, with every number that each was."""
+    first, *others = words.split("#")
+    joined = (" or ".join(dict.fromkeys(column)) for column in columns)
+    return first + "".join(f"{number}{text}" for number, text in zip(joined, others, strict=True))
 
 
 def diagnose(
