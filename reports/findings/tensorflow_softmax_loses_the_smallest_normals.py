@@ -21,9 +21,12 @@ logits = np.array([[2.0, 89.0]], dtype=np.float64)
 def observe():
     def loss(logits):
         return tf.nn.softmax(logits, axis=-1)
+
     logits_ = tf.cast(tf.constant(logits), tf.float32)
+
     def computed(logits_):
         return loss(logits_)
+
     answer = tf.cast(computed(logits_), tf.float64).numpy()
     return np.asarray(answer, dtype=np.float64)
 

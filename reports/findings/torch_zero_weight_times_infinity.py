@@ -22,8 +22,10 @@ def observe():
     log_probabilities_ = torch.tensor(log_probabilities, dtype=torch.float64)
     targets_ = torch.tensor(targets)
     class_weights_ = torch.tensor(class_weights, dtype=torch.float64)
+
     def loss(log_probabilities, targets, class_weights):
-        return torch.nn.functional.nll_loss(log_probabilities, targets, weight=class_weights, reduction='none')
+        return torch.nn.functional.nll_loss(log_probabilities, targets, weight=class_weights, reduction="none")
+
     result = loss(log_probabilities_, targets_, class_weights_)
     answer = result.detach().double().numpy()
     return np.asarray(answer, dtype=np.float64)
