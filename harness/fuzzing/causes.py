@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -45,6 +46,8 @@ def outcome_of(cell: Cell) -> str:
     if isinstance(cell.truth, dict) and "raises" in cell.truth:
         return "returns"
     said = cell.explanation or ""
+    if (modes := _MODES_ANSWER.search(said)) is not None:
+        return "dtype" if modes["one"] != modes["other"] else "shape"
     if said.startswith("answers in"):
         return "dtype"
     if said.startswith("has shape"):
@@ -55,6 +58,10 @@ def outcome_of(cell: Cell) -> str:
     if any(x == "nan" for x in numbers):
         return "nan"
     return "inf" if numbers and cell.severity == "silent_nonfinite" else "finite"
+
+
+_MODES_ANSWER = re.compile(r": \S+ answers (?P<one>\w+)\[[^]]*\], \S+ (?P<other>\w+)\[[^]]*\]$")
+"""What is said of modes whose answers differ in type or shape."""
 
 
 def _flat(value: object) -> Iterator[object]:
@@ -142,7 +149,7 @@ def explains(entry: Entry, cause: Cause, conditions: frozenset[str], dtype: str,
         entry.pin.kind == cause.outcome
         and any(fnmatchcase(cause.implementation, pattern) for pattern in entry.implementations)
         and any(fnmatchcase(cause.mode, pattern) for pattern in entry.modes)
-        and any(fnmatchcase(dtype, pattern) for pattern in entry.dtypes)
+        and (any(fnmatchcase(dtype, pattern) for pattern in entry.dtypes) or known.whatever_the_dtype(entry))
         and any(fnmatchcase(cause.aspect, pattern) for pattern in entry.aspects)
         and any(conditions <= of for of in known.of(entry, cause.loss, dtype))
     )
@@ -156,6 +163,14 @@ class Conditions:
 
     def __post_init__(self) -> None:
         self._found: dict[tuple[str, str, str], list[frozenset[str]]] = {}
+
+    def whatever_the_dtype(self, entry: Entry) -> bool:
+        """Whether an entry is about who accepts an input, which no floating type changes: it names the types its cases
+        are run in, and no case of it is run in another."""
+        if entry.pin.kind not in ("raises", "returns"):
+            return False
+        chosen = [c for c in self.cases if any(fnmatchcase(c.id, p) for p in entry.cases)]
+        return all(any(fnmatchcase(d, p) for p in entry.dtypes) for case in chosen for d in case.dtypes)
 
     def of(self, entry: Entry, loss: str, dtype: str) -> list[frozenset[str]]:
         """The conditions of the cases an entry selects, of one loss, in a dtype."""

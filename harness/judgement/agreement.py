@@ -5,8 +5,9 @@ For a result `got` in a format with unit `eps`, a truth held as hi + lo, and the
     R = max(0, |got − truth| − floor) / (eps · A),
 
 and `got` agrees when R ≤ k at every element and the pattern of nans and infinities is the same. `floor` is the
-smallest subnormal number (the smallest normal one for implementations that flush subnormals to zero): below it a
-format cannot tell numbers apart. −0 equals 0.
+smallest subnormal number: below it a format cannot tell numbers apart. For implementations that flush subnormals to
+zero it is the smallest normal number, times the weights and the upstream gradient that multiply a probability which was
+flushed on the way (in float16, whose numbers are computed in float32, only the result is ever flushed). −0 equals 0.
 
 Why k = 4 for float64 and float32: the straightforward stable formula rounds four times on its way (the shift, the sum
 of exponentials, the logarithm, the final difference), each time by at most half a unit of the gauge, and the library's
@@ -40,6 +41,8 @@ class Target:
     gauge: Floats
     magnitude: float = 0.0
     """Largest finite |input|: what a merely normwise stable computation may lose besides (grade C)."""
+    amplification: float = 1.0
+    """What a number that was flushed to zero on the way is multiplied with: weights, upstream gradient."""
     terms: Mapping[str, Floats] = field(default_factory=dict)
     """What the gauge is the sum of, each in the shape of the result; empty where it is no plain sum."""
 
@@ -71,7 +74,8 @@ def compare(got: Floats, target: Target, fmt: FloatFormat, *, flush_to_zero: boo
     budget = BUDGET[fmt.name]
     if got.size == 0:
         return Agreement(True, 0.0, budget, "A", 0.0, ())
-    floor = fmt.smallest_normal if flush_to_zero else fmt.smallest_subnormal
+    amplified = 1.0 if fmt.name == "float16" else target.amplification
+    floor = fmt.smallest_normal * amplified if flush_to_zero else fmt.smallest_subnormal
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         error = np.abs((got - target.hi) - target.lo)
         nearest = rounded(target.hi, fmt)

@@ -6,6 +6,7 @@ Inputs are rounded to the dtype first; the truth is computed from the rounded bi
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,7 +84,7 @@ class TruthTable:
         self.vector = None if vector is None else vector.to_float64()
         self._evaluated: Evaluated = {} if evaluated is None else evaluated
         self._in_format: dict[str, TruthTable] = {}
-        self._ordinary: dict[str, Mapping[str, Floats]] = {}
+        self._ordinary: dict[tuple[object, ...], Mapping[str, Floats]] = {}
 
     def under(
         self,
@@ -130,37 +131,58 @@ class TruthTable:
 
     def ordinary(
         self,
-        convention: Convention | None,
-        options: Mapping[str, Any] | None,
-        inputs: Mapping[str, NDArray[Any]] | None = None,
+        convention: Convention | None = None,
+        options: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, NDArray[Any] | None] | None = None,
         *,
+        cotangent: NDArray[Any] | None = None,
+        vector: NDArray[Any] | None = None,
         unit_cotangent: bool = False,
     ) -> Mapping[str, Floats]:
-        """The results by aspect in ordinary float64 under another convention or other options; {} where it refuses.
+        """The results by aspect in ordinary float64 under another convention, options, inputs (None deletes one),
+        cotangent or vector; {} where the reference refuses.
 
         For the search of explanations, which asks for dozens of alternatives and needs no more digits than float64.
         """
-        changed = {name: values.tobytes() for name, values in (inputs or {}).items()}
-        key = repr((convention, options, changed, unit_cotangent))
+        given = {n: v for n, v in {**self.inputs, **(inputs or {})}.items() if v is not None}
+        chosen = {n: v for n, v in {**self.options, **(options or {})}.items() if v is not None}
+        upstream = None if unit_cotangent else self.cotangent if cotangent is None else cotangent
+        direction = self.vector if vector is None else vector
+        return self.plainly(
+            self.loss, given, chosen, convention, differentiate=self.differentiate, cotangent=upstream, vector=direction
+        )
+
+    def plainly(
+        self,
+        loss: str,
+        inputs: Mapping[str, NDArray[Any]],
+        options: Mapping[str, Any],
+        convention: Convention | None = None,
+        *,
+        differentiate: tuple[str, ...],
+        cotangent: NDArray[Any] | None = None,
+        vector: NDArray[Any] | None = None,
+    ) -> Mapping[str, Floats]:
+        """The results by aspect of any loss in ordinary float64; {} where the reference refuses. Evaluated once."""
+        changed = (*inputs.items(), *options.items(), ("the cotangent", cotangent), ("the vector", vector))
+        key = (loss, differentiate, repr(convention), *((name, _key(value)) for name, value in changed))
         if key not in self._ordinary:
-            chosen = {n: v for n, v in {**self.options, **(options or {})}.items() if v is not None}
-            vector = self.vector if set(convention or {}) <= _SCALING else None
             try:
                 evaluation = reference.evaluate_plain(
-                    self.loss,
-                    {**self.inputs, **(inputs or {})},
-                    chosen,
+                    loss,
+                    inputs,
+                    options,
                     in_dtype(convention, self.dtype),
-                    cotangent=None if unit_cotangent else self.cotangent,
-                    differentiate=self.differentiate,
-                    vector=vector,
+                    cotangent=cotangent,
+                    differentiate=differentiate,
+                    vector=vector if set(convention or {}) <= _SCALING else None,
                 )
             except (ValueError, KeyError, IndexError, TypeError):
                 # What has no meaning for this loss cannot be the explanation.
                 self._ordinary[key] = {}
             else:
                 found = {"value": np.asarray(evaluation.value)}
-                for aspect, name in aspects(self.differentiate).items():
+                for aspect, name in aspects(differentiate).items():
                     if name is not None:
                         found[aspect] = np.asarray(evaluation.gradients[name])
                 if evaluation.hessian_vector is not None:
@@ -215,16 +237,18 @@ class TruthTable:
         )
         magnitude = _magnitude(given)
 
-        def target(parts: _Parts, gauge: Floats, name: str = "") -> Target:
+        def target(parts: _Parts, gauge: Floats, name: str = "", upstream: Floats | None = None) -> Target:
             terms = {term: _fit(sizes, parts[0]) for term, sizes in size.terms.get(name, {}).items()}
-            return Target(*parts, _fit(gauge, parts[0]), magnitude, terms)
+            amplification = _amplification(chosen, upstream)
+            return Target(*parts, _fit(gauge, parts[0]), magnitude, amplification, terms)
 
         targets = {"value": target(numbers.value, size.value, "value")}
         for aspect, name in aspects(self.differentiate).items():
             if name is not None and name in numbers.slopes:
-                targets[aspect] = target(numbers.slopes[name], size.gradients[name], name)
-        if numbers.product is not None and size.hessian_vector is not None:
-            targets[HESSIAN_VECTOR] = target(numbers.product, size.hessian_vector)
+                targets[aspect] = target(numbers.slopes[name], size.gradients[name], name, self.cotangent)
+        if numbers.product is not None and size.hessian_vector is not None and self.vector is not None:
+            along = self.vector if self.cotangent is None else self.vector * np.abs(self.cotangent).max(initial=0.0)
+            targets[HESSIAN_VECTOR] = target(numbers.product, size.hessian_vector, upstream=along)
         return Truth(targets)
 
 
@@ -265,6 +289,11 @@ def in_dtype(convention: Convention | None, dtype: str) -> Convention | None:
     return resolved
 
 
+def _key(value: Any) -> object:
+    """What tells one argument from another."""
+    return (value.dtype.str, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else repr(value)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Array):
         return value.to_float64() if value.is_float else value.storage
@@ -278,6 +307,16 @@ def _to_format(values: NDArray[Any], name: str) -> NDArray[Any]:
 def _magnitude(inputs: Mapping[str, NDArray[Any]]) -> float:
     sizes = [float(np.abs(a[np.isfinite(a)]).max(initial=0.0)) for a in inputs.values() if a.dtype.kind == "f"]
     return max(sizes, default=0.0)
+
+
+_MULTIPLYING = ("class_weights", "sample_weights", "pos_weight")
+
+
+def _amplification(options: Mapping[str, Any], upstream: Floats | None) -> float:
+    """The largest factor a probability meets on its way to the result, at least 1."""
+    factors = [options[name] for name in _MULTIPLYING if name in options]
+    factors += [] if upstream is None else [upstream]
+    return math.prod(max(1.0, float(np.abs(factor).max(initial=0.0))) for factor in map(np.asarray, factors))
 
 
 def _fit(gauge: Floats, like: Floats) -> Floats:

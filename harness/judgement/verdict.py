@@ -420,7 +420,9 @@ def _same_numbers(subject: Subject, first: str, one: Returned, other: Returned, 
             # Under a convention the result can be larger than the truth whose gauge this is.
             with np.errstate(invalid="ignore", over="ignore"):
                 gauge = 2.0 * np.maximum(gauge, np.where(np.isfinite(a), np.abs(a), 0.0))
-            distance = compare(b, Target(a, np.zeros_like(a), gauge), fmt, flush_to_zero=subject.flush_to_zero)
+            # Both may answer in a narrower format than was asked for: that is a finding of its own, not a difference.
+            narrower = max(fmt, FORMATS[left.dtype], key=lambda f: f.eps)
+            distance = compare(b, Target(a, np.zeros_like(a), gauge), narrower, flush_to_zero=subject.flush_to_zero)
             ratio = distance.ratio
             if not distance.agrees:
                 kind = (

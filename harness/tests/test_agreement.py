@@ -65,6 +65,16 @@ def test_the_floor_forgives_the_smallest_subnormal_and_no_more() -> None:
     assert agreement(0.0, FORMATS["float32"].smallest_normal, gauge=0.0, flush_to_zero=True).agrees
 
 
+def test_what_is_flushed_on_the_way_is_multiplied_by_what_multiplies_it() -> None:
+    """A gradient 3 · p with a subnormal p is normal, and 0 where p was flushed."""
+    for name, forgiven in (("float32", True), ("float16", False)):
+        fmt = FORMATS[name]
+        truth = np.asarray([2.5 * fmt.smallest_normal])
+        target = Target(truth, np.zeros(1), np.zeros(1), amplification=3.0)
+        assert compare(np.zeros(1), target, fmt, flush_to_zero=True).agrees is forgiven
+        assert not compare(np.zeros(1), target, fmt).agrees
+
+
 def test_the_low_part_of_the_truth_counts() -> None:
     """An implementation that returns exactly hi is off by lo."""
     target = Target(np.asarray([1.0]), np.asarray([1e-17]), np.asarray([1.0]))

@@ -17,13 +17,14 @@ from harness.adapters.registry import resolve
 from harness.execution.asking import Fleet
 from harness.exit_codes import ExitCode
 from harness.fuzzing.campaign import Campaign, Finding
-from harness.fuzzing.causes import condition
+from harness.fuzzing.causes import Cause, Conditions, condition, explains, outcome_of
 from harness.fuzzing.drawing import DRAWN, drawn
 from harness.fuzzing.known import KNOWN, compared
 from harness.fuzzing.saving import save
 from harness.fuzzing.shrinking import smaller, together
-from harness.judgement.ledger import Ledger
+from harness.judgement.ledger import Entry, Ledger, Pin
 from harness.judging import truth_table
+from harness.records import Cell
 from harness.suite.case import ArraySpec, ExpectRaises
 from harness.suite.divergences import parse_ledger
 from harness.suite.generators import realize
@@ -130,6 +131,31 @@ def test_what_is_right_by_convention_is_noted() -> None:
 
 def test_every_written_case_has_a_condition() -> None:
     assert all(isinstance(word, str) for case in load().cases for word in condition(case, case.dtypes[0]))
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("value: eager answers bfloat16[1], class float32[1]", "dtype"),
+        ("value: eager answers float32[4, 3], graph float32[12]", "shape"),
+        ("value: eager gives 1, graph 2", "finite"),
+    ],
+)
+def test_modes_that_differ_in_type_are_told_from_those_that_differ_in_number(said: str, outcome: str) -> None:
+    cell = Cell("c", "it", "class", "bfloat16", "mode_agreement", "disagrees", {}, "silently_wrong", explanation=said)
+    assert outcome_of(cell) == outcome
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind", "known"),
+    [("float32", "raises", True), ("bfloat16", "raises", False), ("float32", "finite", False)],
+)
+def test_who_refuses_an_input_does_so_in_every_floating_type(dtype: str, kind: str, known: bool) -> None:
+    """The case is run in float32 alone, which the entry therefore names; a number is another matter."""
+    refused = "edges/labels-int8-softmax-cross-entropy"
+    entry = Entry("refusal", (refused,), ("it",), Pin(kind), "A test.", "none found", dtypes=(dtype,))
+    cause = Cause("it", "eager", "softmax_cross_entropy", "value", kind)
+    assert explains(entry, cause, frozenset({"int8 labels"}), "float64", Conditions(load().cases)) is known
 
 
 def test_changes_to_numbers_are_made_together_and_others_are_not() -> None:
