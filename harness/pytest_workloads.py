@@ -112,20 +112,20 @@ def _benchmark(measured: Measured, clock: WorkerClock) -> Callable[..., None]:
 
 
 def _implementations(config: pytest.Config) -> tuple[Implementation, ...]:
-    from harness.adapters.registry import installed, registered, resolve
-    from harness.commands.benching import LEFT_OUT
+    from harness.adapters.registry import resolve
+    from harness.speed.entrants import entrants
 
     names = config.getoption("--implementation")
     if names:
         return tuple(resolve(name) for name in names)
-    table = registered()
-    return tuple(table[name] for name in installed() if not name.startswith(LEFT_OUT))
+    return entrants(complete=config.getoption("--complete"))
 
 
 def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     """Measure everything that was selected, once; the items find it in the stash."""
     from harness.adapters.registry import registered
-    from harness.speed.bench import YARDSTICK, Bench, Effort, Session
+    from harness.speed.bench import Bench, Effort, Session
+    from harness.speed.entrants import YARDSTICK
     from harness.speed.worker import core
 
     wanted = [item.stash[MEASURED] for item in items if MEASURED in item.stash]

@@ -20,7 +20,9 @@ from harness.execution.environments import private_code
 from harness.exit_codes import ExitCode
 from harness.outcomes import Raised, Refused, Returned
 from harness.records import read_run
-from harness.speed.bench import MACHINE, Bench, Effort, Session, machine_workload, modes_of
+from harness.speed.bench import Bench, Effort, Session
+from harness.speed.machine import MACHINE, machine_workload
+from harness.speed.tasks import modes_of
 from harness.speed.versus import old_against_new
 from harness.speed.worker import TimedWorker, WorkerLostError, core
 from harness.suite.workloads import load_workloads
