@@ -24,7 +24,7 @@ from harness.machine import describe_machine
 from harness.records import Header, RunWriter, Speed, read_run
 from harness.speed.bench import Bench, Effort, Session
 from harness.speed.entrants import YARDSTICK, entrants
-from harness.speed.worker import core
+from harness.speed.worker import core, thread_count
 from harness.suite.case import ArraySpec
 from harness.suite.workloads import Workload, load_workloads, select_workloads
 
@@ -68,11 +68,9 @@ def _codes(speeds: Sequence[Speed], session: Session) -> set[ExitCode]:
 
 def _order(options: argparse.Namespace) -> Bench:
     try:
-        threads = None if options.threads == "all" else int(options.threads)
-    except ValueError:
-        raise UsageError(f"--threads {options.threads}: expected a number or all") from None
-    if threads is not None and threads < 1:
-        raise UsageError(f"--threads {threads}: expected one at least")
+        threads = thread_count(options.threads)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     if options.sets is not None and options.sets < 1:
         raise UsageError(f"--sets {options.sets}: expected one at least")
     effort = Effort() if options.sets is None else Effort(sets=options.sets)

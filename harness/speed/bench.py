@@ -80,6 +80,8 @@ class Entry:
     found: Found
     second_call: float
     """Seconds of a call, roughly."""
+    block_seconds: float
+    """Length of its blocks."""
 
 
 class Session:
@@ -175,7 +177,9 @@ class Session:
         ready = self._prepare(workers, task, players)
         schedule = {_key(task, p): self._entry(task, p, workers[p.implementation]) for p in ready}
         for what, (run, seconds) in machine.timings(max(1, traffic(task).read // 4)).items():
-            schedule[what] = Entry(run, self._machine[task.name, what], seconds)
+            # Some ten nanoseconds a call: a millisecond of them is long against the clock already.
+            length = self._bench.effort.block_seconds if what != "nothing" else 0.001
+            schedule[what] = Entry(run, self._machine[task.name, what], seconds, length)
         self._rounds(schedule, number)
         yardstick = self._found[task.name, Player(YARDSTICK, "eager")]
         for player in ready:
@@ -188,7 +192,12 @@ class Session:
 
     def _entry(self, task: Task, player: Player, worker: TimedWorker) -> Entry:
         found = self._found[task.name, player]
-        return Entry(timing(worker, _key(task, player)), found, found.preparation["second_call"])
+        return Entry(
+            timing(worker, _key(task, player)),
+            found,
+            found.preparation["second_call"],
+            self._bench.effort.block_seconds,
+        )
 
     def _rounds(self, schedule: Mapping[str, Entry], number: int) -> None:
         """The blocks of one set, in the order planned."""
@@ -201,10 +210,10 @@ class Session:
             if not found.seconds:
                 found.seconds = entry.second_call
                 try:
-                    found.seconds = _calibrated(entry.run, entry.second_call, effort.block_seconds)
+                    found.seconds = _calibrated(entry.run, entry.second_call, entry.block_seconds)
                 except WorkerLostError as lost:
                     found.verdict, found.explanation = "crashed", str(lost)
-                found.calls = plan.calls_per_block(found.seconds, effort.block_seconds)
+                found.calls = plan.calls_per_block(found.seconds, entry.block_seconds)
             counts.append(plan.round_count(found.seconds, effort.block_seconds, rounds, effort.budget))
             found.blocks.append([])
         # All take part in as many rounds as the slowest can afford: what is compared was measured in the same rounds.

@@ -60,6 +60,19 @@ def core(threads: int | None) -> Core:
     return Core(cpus, threads, tuple(cpu for cpu in available if cpu in {*cpus, *_same_memory(cpus)}))
 
 
+def thread_count(text: str) -> int | None:
+    """A number of threads as a user writes it, None for all; ValueError says what was expected."""
+    if text == "all":
+        return None
+    try:
+        count = int(text)
+    except ValueError:
+        raise ValueError(f"--threads {text}: expected a number or all") from None
+    if count < 1:
+        raise ValueError(f"--threads {text}: expected one at least")
+    return count
+
+
 def _same_memory(cpus: Sequence[int], cpus_of_system: Path = Path("/sys/devices/system/cpu")) -> set[int]:
     """The cores of the memory nodes that some cores belong to (Linux; elsewhere none are known)."""
     lists = [path for cpu in cpus for path in cpus_of_system.glob(f"cpu{cpu}/node*/cpulist")]
