@@ -46,16 +46,12 @@ def evaluate_linear_blocked(
     """
     hidden, weight, labels = (np.asarray(inputs[name]) for name in ("hidden", "weight", "targets"))
     bias = None if inputs.get("bias") is None else np.asarray(inputs["bias"])
-    floats = [weight] if bias is None else [weight, bias]
-    if hidden.dtype not in (np.float32, np.float64) or any(array.dtype != hidden.dtype for array in floats):
+    differentiable = {"hidden": hidden, "weight": weight} | ({} if bias is None else {"bias": bias})
+    if hidden.dtype not in (np.float32, np.float64) or {a.dtype for a in differentiable.values()} != {hidden.dtype}:
         return None
     if not set(options) <= {"reduction", "denominator"} or options.get("denominator") == "weights":
         return None
-    if options.get("reduction") not in ("none", "sum", "mean") or not set(differentiate) <= {
-        "hidden",
-        "weight",
-        "bias",
-    }:
+    if options.get("reduction") not in ("none", "sum", "mean") or not set(differentiate) <= set(differentiable):
         return None
     if hidden.ndim < 1 or weight.ndim != 2 or hidden.shape[-1] != weight.shape[0] or hidden.size * weight.size == 0:
         return None
@@ -66,8 +62,7 @@ def evaluate_linear_blocked(
     rows, targets = hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1)
     upstream = weights_of(options, cotangent, labels.shape, hidden.dtype)
     losses = np.empty(len(rows), hidden.dtype)
-    sources = {"hidden": rows, "weight": weight, "bias": bias}
-    gradients = {name: np.zeros(np.shape(sources[name]), hidden.dtype) for name in differentiate}
+    gradients = {name: np.zeros(differentiable[name].shape, hidden.dtype) for name in differentiate}
     size = max(1, LOGIT_BYTES // (weight.shape[1] * hidden.itemsize))
     with np.errstate(all="ignore"):
         for block in (slice(start, start + size) for start in range(0, len(rows), size)):
@@ -86,15 +81,13 @@ def evaluate_linear_blocked(
             losses[block] = some.value
             if some.gradient is not None:
                 _add(gradients, block, some.gradient, rows, weight)
-    if "hidden" in gradients:
-        gradients["hidden"] = gradients["hidden"].reshape(hidden.shape)
     return BlockedLinear(reduced(losses.reshape(labels.shape), options), gradients)
 
 
 def _add(gradients: Mapping[str, Numbers], block: slice, of_logits: Numbers, rows: Numbers, weight: Numbers) -> None:
     """What a block of rows brings to each gradient."""
     if "hidden" in gradients:
-        np.matmul(of_logits, weight.T, out=gradients["hidden"][block])
+        np.matmul(of_logits, weight.T, out=gradients["hidden"].reshape(rows.shape)[block])
     if "weight" in gradients:
         gradients["weight"][...] += rows[block].T @ of_logits
     if "bias" in gradients:

@@ -89,3 +89,9 @@ INPUTS = inputs_of(3, 2, 4)
 )
 def test_what_is_not_plain_is_left_to_the_other_way(changed: dict[str, Any], options: dict[str, Any]) -> None:
     assert evaluate_linear_blocked({**INPUTS, **changed}, options, differentiate=ALL) is None
+
+
+def test_the_gradient_of_a_bias_that_is_not_there_is_left_to_the_other_way() -> None:
+    inputs = {name: array for name, array in INPUTS.items() if name != "bias"}
+    assert evaluate_linear_blocked(inputs, {"reduction": "mean"}, differentiate=ALL) is None
+    assert evaluate_linear_blocked(inputs, {"reduction": "mean"}, differentiate=("hidden", "weight")) is not None
