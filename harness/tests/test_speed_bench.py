@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from harness.adapters.base import Answer, Array, Call, Description
+from harness.adapters.machine import _soonest
 from harness.adapters.numpy import NumPy
 from harness.adapters.registry import Implementation, installed, registered
 from harness.execution import timing
@@ -249,6 +251,17 @@ def test_the_machine_reads_and_copies() -> None:
         finally:
             machine.stop()
     assert empty < read
+
+
+def test_the_machine_reads_in_one_thread_or_in_all_whichever_is_sooner_done() -> None:
+    def quick() -> None: ...
+
+    def slow() -> None:
+        time.sleep(0.005)
+
+    assert _soonest(quick, [slow, slow]) is quick
+    assert _soonest(slow, [quick, quick]) is not slow
+    assert _soonest(slow, [quick]) is slow  # one thread: there is nothing to choose
 
 
 def test_old_against_new_finds_a_planted_slowdown() -> None:
