@@ -112,21 +112,21 @@ def _benchmark(measured: Measured, clock: WorkerClock) -> Callable[..., None]:
 
 
 def _implementations(config: pytest.Config) -> tuple[Implementation, ...]:
-    from harness.adapters.registry import installed, registered, resolve
-    from harness.commands.benching import LEFT_OUT
+    from harness.adapters.registry import resolve
+    from harness.speed.entrants import entrants
 
     names = config.getoption("--implementation")
     if names:
         return tuple(resolve(name) for name in names)
-    table = registered()
-    return tuple(table[name] for name in installed() if not name.startswith(LEFT_OUT))
+    return entrants(complete=config.getoption("--complete"))
 
 
 def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     """Measure everything that was selected, once; the items find it in the stash."""
     from harness.adapters.registry import registered
-    from harness.speed.bench import YARDSTICK, Bench, Effort, Session
-    from harness.speed.worker import core
+    from harness.speed.bench import Bench, Effort, Session
+    from harness.speed.entrants import YARDSTICK
+    from harness.speed.worker import core, thread_count
 
     wanted = [item.stash[MEASURED] for item in items if MEASURED in item.stash]
     results: dict[tuple[str, str, str, str, str], Result] = {}
@@ -135,13 +135,19 @@ def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
         return
     implementations = {m.implementation.name: m.implementation for m in wanted}
     implementations.setdefault(YARDSTICK, registered()[YARDSTICK])
-    sets, threads = config.getoption("--sets"), config.getoption("--threads")
+    sets = config.getoption("--sets")
+    if sets is not None and sets < 1:
+        raise pytest.UsageError(f"--sets {sets}: expected one at least")
+    try:
+        threads = thread_count(config.getoption("--threads"))
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
     bench = Bench(
         workloads=tuple({m.workload.id: m.workload for m in wanted}.values()),
         implementations=tuple(implementations.values()),
         modes=("eager",),
         effort=Effort() if sets is None else Effort(sets=sets),
-        threads=None if threads == "all" else int(threads),
+        threads=threads,
     )
     session = Session(bench, core(bench.threads))
     for speed in session.measure():

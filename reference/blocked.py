@@ -85,7 +85,7 @@ def _softmax(
     of_target = rows[numbers, targets]
     largest, others = np.empty(count, logits.dtype), np.empty(count, logits.dtype)
     gradient = None if empty is None else empty(rows.shape, rows.dtype)
-    weights = _weights(options, cotangent, labels.shape, logits.dtype)
+    weights = weights_of(options, cotangent, labels.shape, logits.dtype)
     per_block = max(1, BLOCK_BYTES // (classes * logits.itemsize))
     spare = np.empty((min(per_block, count), classes), logits.dtype)
     for block in _blocks(count, per_block):
@@ -105,7 +105,7 @@ def _softmax(
     losses = np.where(distance == 0, np.log1p(others), distance + np.log(others + np.exp(-distance)))
     if np.isnan(losses).any() or not np.isfinite(largest).all():
         return None  # what is not finite has limits of its own
-    return Blocked(_reduced(losses.reshape(labels.shape), options), _shaped(gradient, logits.shape))
+    return Blocked(reduced(losses.reshape(labels.shape), options), _shaped(gradient, logits.shape))
 
 
 def _activation(loss: str, logits: Numbers, options: Mapping[str, Any], empty: Empty) -> Blocked | None:
@@ -162,7 +162,7 @@ def _binary(
     z, y = logits.reshape(-1), targets.reshape(-1)
     losses = np.empty_like(z)
     gradient = None if empty is None else empty(z.shape, z.dtype)
-    weights = _weights(options, cotangent, logits.shape, logits.dtype)
+    weights = weights_of(options, cotangent, logits.shape, logits.dtype)
     for block in _blocks(len(z), BLOCK_BYTES // (4 * logits.itemsize)):  # four arrays of a block are in use at once
         x, t = z[block], y[block]
         u = np.exp(-np.abs(x))
@@ -177,7 +177,7 @@ def _binary(
         if gradient is not None:
             for_one, for_zero = np.where(positive, u, 1), np.where(positive, 1, u)
             gradient[block] = ((1 - t) * for_zero - t * for_one) / whole * weights[block]
-    return Blocked(_reduced(losses.reshape(logits.shape), options), _shaped(gradient, logits.shape))
+    return Blocked(reduced(losses.reshape(logits.shape), options), _shaped(gradient, logits.shape))
 
 
 def _blocks(count: int, size: int) -> Iterator[slice]:
@@ -185,8 +185,8 @@ def _blocks(count: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, count))
 
 
-def _weights(options: Mapping[str, Any], cotangent: Any, shape: tuple[int, ...], dtype: Any) -> Numbers:
-    """What each unreduced loss is multiplied with in what is differentiated."""
+def weights_of(options: Mapping[str, Any], cotangent: Any, shape: tuple[int, ...], dtype: Any) -> Numbers:
+    """What each unreduced loss is multiplied with in what is differentiated, one after the other."""
     count = int(np.prod(shape))
     given = np.asarray(1 if cotangent is None else cotangent, dtype)
     if options["reduction"] == "mean":
@@ -194,7 +194,8 @@ def _weights(options: Mapping[str, Any], cotangent: Any, shape: tuple[int, ...],
     return np.broadcast_to(given, shape).reshape(-1)
 
 
-def _reduced(losses: Numbers, options: Mapping[str, Any]) -> Numbers:
+def reduced(losses: Numbers, options: Mapping[str, Any]) -> Numbers:
+    """The losses, their sum or their mean."""
     if options["reduction"] == "none":
         return losses
     total = losses.sum()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import reference
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 from reference.blocked import evaluate_blocked
+from reference.blocked_linear import evaluate_linear_blocked
 
 SMALLEST_REUSED = 2**20
 """Bytes from which memory comes from the system page by page; smaller arrays come from a heap that is warm already."""
@@ -82,26 +83,34 @@ def _in_blocks(
     call: Call, differentiable: tuple[str, ...], empty: Callable[[tuple[int, ...], Any], NDArray[Any]]
 ) -> Answer | None:
     """The answer of the blocked formulas, where they cover the call."""
-    if differentiable not in ((), ("logits",)) or call.vector is not None:
+    if call.vector is not None:
+        return None
+    inputs = {name: _numbers(array) for name, array in call.inputs.items()}
+    cotangent = None if call.cotangent is None else _numbers(call.cotangent)
+    if call.loss == "linear_cross_entropy":
+        linear = evaluate_linear_blocked(inputs, call.options, differentiate=differentiable, cotangent=cotangent)
+        if linear is None:
+            return None
+        found_gradients = {name: _native(gradient) for name, gradient in linear.gradients.items()}
+        return Answer(_native(linear.value), "reference.evaluate_linear_blocked", found_gradients)
+    if differentiable not in ((), ("logits",)):
         return None
     found = evaluate_blocked(
-        call.loss,
-        {name: _numbers(array) for name, array in call.inputs.items()},
-        call.options,
-        gradient=bool(differentiable),
-        cotangent=None if call.cotangent is None else _numbers(call.cotangent),
-        empty=empty,
+        call.loss, inputs, call.options, gradient=bool(differentiable), cotangent=cotangent, empty=empty
     )
     if found is None:
         return None
-    gradients = {} if found.gradient is None else {"logits": Array(found.gradient.dtype.name, found.gradient)}
-    return Answer(Array(found.value.dtype.name, found.value), "reference.evaluate_blocked", gradients)
+    gradients = {} if found.gradient is None else {"logits": _native(found.gradient)}
+    return Answer(_native(found.value), "reference.evaluate_blocked", gradients)
 
 
 def _numbers(given: Any) -> Any:
     return given.storage if isinstance(given, Array) else given
 
 
-def _array(result: Any) -> Array:
-    raw = np.asarray(result.hi)
+def _native(raw: NDArray[Any]) -> Array:
     return Array(raw.dtype.name, raw)
+
+
+def _array(result: Any) -> Array:
+    return _native(np.asarray(result.hi))

@@ -16,22 +16,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness import terminal
-from harness.adapters.registry import Implementation, RegistryError, installed, registered, resolve
+from harness.adapters.registry import Implementation, RegistryError, registered, resolve
 from harness.cli import UsageError
 from harness.engine import SUITE_VERSION, describe_array
 from harness.exit_codes import ExitCode, gravest
 from harness.machine import describe_machine
 from harness.records import Header, RunWriter, Speed, read_run
-from harness.speed.bench import YARDSTICK, Bench, Effort, Session
-from harness.speed.worker import core
+from harness.speed.bench import Bench, Effort, Session
+from harness.speed.entrants import YARDSTICK, entrants
+from harness.speed.worker import core, thread_count
 from harness.suite.case import ArraySpec
 from harness.suite.workloads import Workload, load_workloads, select_workloads
-
-LEFT_OUT = ("keras", "scratch", "onnx-reference", "jax-x32", "sklearn")
-"""Beginnings of names that the default bench leaves out: wrappers of others, and what was never meant to be fast."""
-
-NEVER = ("scratch", "onnx-reference", "jax-x32")
-"""What a complete bench leaves out too: explanations in code, an evaluator for specifications, JAX a second time."""
 
 
 def bench(options: argparse.Namespace) -> ExitCode:
@@ -73,11 +68,9 @@ def _codes(speeds: Sequence[Speed], session: Session) -> set[ExitCode]:
 
 def _order(options: argparse.Namespace) -> Bench:
     try:
-        threads = None if options.threads == "all" else int(options.threads)
-    except ValueError:
-        raise UsageError(f"--threads {options.threads}: expected a number or all") from None
-    if threads is not None and threads < 1:
-        raise UsageError(f"--threads {threads}: expected one at least")
+        threads = thread_count(options.threads)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     if options.sets is not None and options.sets < 1:
         raise UsageError(f"--sets {options.sets}: expected one at least")
     effort = Effort() if options.sets is None else Effort(sets=options.sets)
@@ -93,18 +86,15 @@ def _order(options: argparse.Namespace) -> Bench:
 
 
 def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
-    table = registered()
     try:
         if options.implementation:
             chosen = [resolve(name) for name in options.implementation]
         else:
-            chosen = [
-                table[name] for name in installed() if not name.startswith(NEVER if options.complete else LEFT_OUT)
-            ]
+            chosen = list(entrants(complete=options.complete))
     except RegistryError as error:
         raise UsageError(str(error)) from error
     if not any(i.name == YARDSTICK for i in chosen):
-        chosen.insert(0, table[YARDSTICK])
+        chosen.insert(0, registered()[YARDSTICK])
     return tuple(chosen)
 
 

@@ -11,7 +11,8 @@ from harness.adapters.registry import Implementation, installed, registered
 from harness.execution.environments import private_code
 from harness.exit_codes import ExitCode
 from harness.records import Speed
-from harness.speed.bench import MACHINE, Bench, Effort, Session, machine_workload
+from harness.speed.bench import Bench, Effort, Session
+from harness.speed.machine import MACHINE, machine_workload
 from harness.speed.statistics import SAME, SLOWER
 from harness.speed.worker import TimedWorker, core
 from harness.suite.workloads import FORWARD, Workload, load_workloads

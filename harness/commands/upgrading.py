@@ -25,6 +25,7 @@ from harness.exit_codes import ExitCode, gravest
 from harness.judgement.ledger import Ledger
 from harness.planning import Scope
 from harness.records import Run, read_run
+from harness.speed.entrants import has_speed
 from harness.speed.versus import old_against_new
 from harness.suite.divergences import load_ledger
 from harness.suite.loading import find_cases_directory
@@ -119,10 +120,6 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
     )
 
 
-UNTIMED = ("jax-x32", "onnx-reference")
-"""Implementations without a speed of their own: JAX a second time, and an evaluator made for specifications."""
-
-
 def _timed(
     implementations: Sequence[Implementation],
     pythons: Mapping[str, str],
@@ -134,7 +131,7 @@ def _timed(
     found: list[SpeedChange] = []
     with terminal.progress() as tick:
         for implementation in implementations:
-            if implementation.name not in UNTIMED:
+            if has_speed(implementation.name):
                 found += old_against_new(
                     ((implementation, pythons["old"]), (implementation, pythons["new"])),
                     workloads,

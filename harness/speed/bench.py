@@ -8,7 +8,6 @@ very call that is timed, and an implementation whose answer does not agree is no
 from __future__ import annotations
 
 import os
-import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,23 +19,17 @@ from harness.adapters.base import Description
 from harness.adapters.registry import Implementation
 from harness.execution.environments import private_code
 from harness.execution.timing import Block
-from harness.judgement.ledger import Ledger
-from harness.judgement.truth import TruthTable
-from harness.judgement.verdict import Subject, judge
-from harness.judging import truth_table
 from harness.outcomes import Crashed, Missing, Refused, TimedOut
 from harness.records import Speed
-from harness.speed import limit, plan
+from harness.speed import plan
 from harness.speed import statistics as judging
-from harness.speed.worker import Core, TimedWorker, WorkerLostError
-from harness.suite.case import ArraySpec, Case, Location
-from harness.suite.generators import realize
-from harness.suite.workloads import BOTH, FORWARD, Workload
-
-YARDSTICK = "numpy"
-"""What everybody is compared with: always installed, one thread, and it changes only when we change it."""
-
-MACHINE = Implementation("machine", "harness.adapters.machine:Machine")
+from harness.speed.answers import GOOD, Answers
+from harness.speed.entrants import YARDSTICK, as_used
+from harness.speed.figures import Found, MachineBlocks, figures
+from harness.speed.machine import MACHINE, Machine, machine_workload, timing
+from harness.speed.tasks import Player, Task, lacking, modes_of, tasks_of, traffic
+from harness.speed.worker import Core, Prepared, TimedWorker, WorkerLostError
+from harness.suite.workloads import Workload
 
 SLOWEST = 8.0
 """Seconds of a call beyond which there are no rounds: a set would be spent on waiting for one implementation."""
@@ -78,57 +71,17 @@ class Bench:
     """Interpreters of other environments, by implementation, before `python`."""
 
 
-CHEAP_MODES = ("jit", "graph")
-"""Compiled modes whose compilation takes less than a second per workload."""
-
-WAYS_TO_COMPUTE = ("eager", "graph", "xla", "jit", "compile")
-"""Modes that differ in how they compute; the others differ in what they call."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One thing whose speed is a number."""
-
-    workload: Workload
-    dtype: str
-    passes: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.workload.id}:{self.dtype}:{self.passes}"
-
-    @property
-    def differentiate(self) -> tuple[str, ...]:
-        return self.workload.case.differentiate if self.passes == BOTH else ()
-
-
-@dataclass(frozen=True)
-class Player:
-    """An implementation in a mode."""
-
-    implementation: str
-    mode: str
-
-
 @dataclass
-class Found:
-    """What was measured of one player on one task."""
+class Entry:
+    """What takes part in the rounds of a task, in one set of processes."""
 
-    verdict: str = ""
-    """Of the judged answer; the speed is shown where it agrees."""
-    explanation: str = ""
-    preparations: list[Mapping[str, float]] = field(default_factory=list)
-    blocks: list[list[Block]] = field(default_factory=list)
-    """By set of processes, in the order of the rounds."""
-    yardstick: list[list[Block]] = field(default_factory=list)
-    """Of the yardstick, in the same rounds."""
-    calls: int = 0
-    seconds: float = 0.0
-    """Of a call, roughly: what the number of calls in a block is chosen by."""
-    slow: bool = False
-
-
-GOOD = ("agrees", "by_convention", "known")
+    run: Callable[[int], Block]
+    """Times a block of so many calls."""
+    found: Found
+    second_call: float
+    """Seconds of a call, roughly."""
+    block_seconds: float
+    """Length of its blocks."""
 
 
 class Session:
@@ -141,22 +94,18 @@ class Session:
         self.startup: dict[str, float] = {}
         self._found: dict[tuple[str, Player], Found] = defaultdict(Found)
         self._machine: dict[tuple[str, str], Found] = defaultdict(Found)
-        self._tables: dict[tuple[str, str, str], TruthTable] = {}
+        self._answers = Answers()
 
     def measure(self) -> Iterator[Speed]:
         """All records. Closing the iterator stops the workers."""
-        tasks = [
-            Task(workload, dtype, passes)
-            for workload in self._bench.workloads
-            for dtype in workload.case.dtypes
-            for passes in workload.passes
-        ]
+        tasks = tasks_of(self._bench.workloads)
         steps = self._bench.effort.sets * len(tasks)
         for number in range(self._bench.effort.sets):
             with ExitStack() as stack:
                 workers = self._start(stack)
+                machine = self._start_machine(workers)
                 for position, task in enumerate(tasks):
-                    self._task(workers, task, number)
+                    self._task(workers, machine, task, number)
                     self._tell("bench", number * len(tasks) + position + 1, steps)
         for task in tasks:
             yield from self._records(task)
@@ -172,11 +121,12 @@ class Session:
     def _start(self, stack: ExitStack) -> dict[str, TimedWorker]:
         """A set of workers, imported side by side on all cores; what does not come up is left out for good."""
         code = stack.enter_context(private_code())
+        dtypes = {dtype for workload in self._bench.workloads for dtype in workload.case.dtypes}
         workers: dict[str, TimedWorker] = {}
         for implementation in (MACHINE, *self._bench.implementations):
             if implementation.name not in self.absent:
                 python = self._bench.pythons.get(implementation.name, self._bench.python)
-                worker = TimedWorker(implementation, code, self._where, python)
+                worker = TimedWorker(as_used(implementation, dtypes), code, self._where, python)
                 stack.callback(worker.stop)
                 workers[implementation.name] = worker
         for name, worker in list(workers.items()):
@@ -190,6 +140,11 @@ class Session:
                 self.descriptions[name] = described
         return workers
 
+    def _start_machine(self, workers: dict[str, TimedWorker]) -> Machine:
+        if MACHINE.name not in workers:
+            raise WorkerLostError(f"the machine itself cannot be measured: {self.absent[MACHINE.name]}")
+        return Machine(workers.pop(MACHINE.name))
+
     def players(self) -> Iterator[Player]:
         for name, description in self.descriptions.items():
             if name == MACHINE.name:
@@ -197,249 +152,155 @@ class Session:
             for mode in modes_of(description, self._bench.modes):
                 yield Player(name, mode)
 
-    def _task(self, workers: dict[str, TimedWorker], task: Task, number: int) -> None:
+    def _task(self, workers: dict[str, TimedWorker], machine: Machine, task: Task, number: int) -> None:
         """One task in one set, in groups whose data fits into memory at once, the yardstick in each."""
-        players = [p for p in self.players() if self._takes_part(task, p)]
+        players = [p for p in self.players() if p.implementation in workers and self._takes_part(task, p)]
         yardstick = Player(YARDSTICK, "eager")
         for group in plan.groups([p for p in players if p != yardstick], _side_by_side(task)):
-            self._group(workers, task, (*(p for p in players if p == yardstick), *group), number)
+            self._group(workers, machine, task, (*(p for p in players if p == yardstick), *group), number)
 
     def _takes_part(self, task: Task, player: Player) -> bool:
+        """Whether it is timed as far as we know: it offers what is asked, and was right and quick enough so far."""
         found = self._found[task.name, player]
-        return not found.slow and (not found.verdict or found.verdict in GOOD)
+        offers = not lacking(self.descriptions[player.implementation], task)
+        return offers and not found.slow and (not found.verdict or found.verdict in GOOD)
 
-    def _group(self, workers: dict[str, TimedWorker], task: Task, players: Sequence[Player], number: int) -> None:
+    def _group(
+        self,
+        workers: dict[str, TimedWorker],
+        machine: Machine,
+        task: Task,
+        players: Sequence[Player],
+        number: int,
+    ) -> None:
         """Prepare, judge, time in rounds, let go."""
-        ready: dict[Player, TimedWorker] = {}
-        for player in players:
-            worker, found = workers.get(player.implementation), self._found[task.name, player]
-            if worker is not None and self._prepare(worker, player, task, found, workers):
-                ready[player] = worker
-        machine = self._prepare_machine(workers, task)
-        schedule: list[tuple[str, Callable[[int], Block], Found]] = [
-            (_key(task, player), _timing(worker, _key(task, player)), self._found[task.name, player])
-            for player, worker in ready.items()
-        ] + machine
-        effort = self._bench.effort
-        affordable = int(effort.seconds / (effort.block_seconds * len(schedule)))
-        rounds = max(effort.rounds, min(effort.most_rounds, affordable))
-        counts = {}
-        for name, run, found in schedule:
-            if not found.seconds:
-                found.seconds = min(p["second_call"] for p in found.preparations if "second_call" in p)
-                try:
-                    found.seconds = _calibrated(run, found.seconds, effort.block_seconds)
-                except WorkerLostError as lost:
-                    found.verdict, found.explanation = "crashed", str(lost)
-                found.calls = plan.calls_per_block(found.seconds, effort.block_seconds)
-            seconds = found.seconds
-            counts[name] = plan.round_count(seconds, effort.block_seconds, rounds, effort.budget)
-            found.blocks.append([])
-        # All take part in as many rounds as the slowest can afford: what is compared was measured in the same rounds.
-        count = min(counts.values(), default=0)
-        order = {name: (run, found) for name, run, found in schedule}
-        for names_in_round in plan.rounds(list(order), count, seed=number):
-            for name in names_in_round:
-                run, found = order[name]
-                if found.verdict == "crashed":
-                    continue
-                try:
-                    found.blocks[-1].append(run(found.calls))
-                except WorkerLostError as lost:
-                    found.verdict, found.explanation = "crashed", str(lost)
+        ready = self._prepare(workers, task, players)
+        schedule = {_key(task, p): self._entry(task, p, workers[p.implementation]) for p in ready}
+        for what, (run, seconds) in machine.timings(max(1, traffic(task).read // 4)).items():
+            # Some ten nanoseconds a call: a millisecond of them is long against the clock already.
+            length = self._bench.effort.block_seconds if what != "nothing" else 0.001
+            schedule[what] = Entry(run, self._machine[task.name, what], seconds, length)
+        self._rounds(schedule, number)
         yardstick = self._found[task.name, Player(YARDSTICK, "eager")]
-        for player, worker in ready.items():
+        for player in ready:
             found = self._found[task.name, player]
             if found.verdict in GOOD:
                 found.yardstick.append(yardstick.blocks[-1] if yardstick.blocks else [])
-                worker.release(_key(task, player))
-            else:
-                worker.stop()
-                workers.pop(player.implementation, None)
-        for name, _, _ in machine:
-            workers[MACHINE.name].release(name)
+                workers[player.implementation].release(_key(task, player))
+            elif player.implementation in workers:
+                workers.pop(player.implementation).stop()
 
-    def _prepare(
-        self, worker: TimedWorker, player: Player, task: Task, found: Found, workers: dict[str, TimedWorker]
-    ) -> bool:
-        description, case = self.descriptions[player.implementation], task.workload.case
-        lacking = _lacking(description, task)
-        if lacking:
-            found.verdict, found.explanation = "unsupported", lacking
-            return False
-        prepared = worker.prepare(
-            _key(task, player),
-            task.workload,
-            task.dtype,
-            player.mode,
-            task.differentiate,
-            # How long a call takes is known from the first set; after that one call is enough to warm up.
-            again=not found.preparations,
+    def _entry(self, task: Task, player: Player, worker: TimedWorker) -> Entry:
+        found = self._found[task.name, player]
+        return Entry(
+            timing(worker, _key(task, player)),
+            found,
+            found.preparation["second_call"],
+            self._bench.effort.block_seconds,
         )
-        if isinstance(prepared.outcome, Refused):
-            found.verdict, found.explanation = "unsupported", prepared.outcome.reason
+
+    def _rounds(self, schedule: Mapping[str, Entry], number: int) -> None:
+        """The blocks of one set, in the order planned."""
+        effort = self._bench.effort
+        affordable = int(effort.seconds / (effort.block_seconds * len(schedule)))
+        rounds = max(effort.rounds, min(effort.most_rounds, affordable))
+        counts = []
+        for entry in schedule.values():
+            found = entry.found
+            if not found.seconds:
+                found.seconds = entry.second_call
+                try:
+                    found.seconds = _calibrated(entry.run, entry.second_call, entry.block_seconds)
+                except WorkerLostError as lost:
+                    found.verdict, found.explanation = "crashed", str(lost)
+                found.calls = plan.calls_per_block(found.seconds, entry.block_seconds)
+            counts.append(plan.round_count(found.seconds, effort.block_seconds, rounds, effort.budget))
+            found.blocks.append([])
+        # All take part in as many rounds as the slowest can afford: what is compared was measured in the same rounds.
+        for names in plan.rounds(list(schedule), min(counts, default=0), seed=number):
+            for entry in (schedule[name] for name in names):
+                if entry.found.verdict == "crashed":
+                    continue
+                try:
+                    entry.found.blocks[-1].append(entry.run(entry.found.calls))
+                except WorkerLostError as lost:
+                    entry.found.verdict, entry.found.explanation = "crashed", str(lost)
+
+    def _prepare(self, workers: dict[str, TimedWorker], task: Task, players: Sequence[Player]) -> list[Player]:
+        """Those that are ready to be timed.
+
+        The first time each prepares alone, where it is going to be timed: what the first call costs is a number. Later
+        they prepare side by side on all cores.
+        """
+        ready = []
+        for player in (p for p in players if not self._found[task.name, p].verdict):
+            worker = workers.get(player.implementation)  # gone where another mode of it has just crashed
+            if worker is not None:
+                prepared = worker.prepare(*_preparation(task, player))
+                if self._accept(workers, player, task, prepared, first=True):
+                    ready.append(player)
+        known = [p for p in players if p not in ready and self._found[task.name, p].preparation]
+        known = [p for p in known if self._takes_part(task, p) and p.implementation in workers]
+        together = {p.implementation: workers[p.implementation] for p in known}
+        for worker in together.values():
+            worker.spread()
+        asked = [(p, workers[p.implementation].ask_to_prepare(*_preparation(task, p), again=False)) for p in known]
+        for player, request in asked:
+            if player.implementation not in workers:
+                continue  # another mode of it has just crashed
+            prepared = together[player.implementation].prepared(request)
+            if self._accept(workers, player, task, prepared, first=False):
+                ready.append(player)
+        for name, worker in together.items():
+            if name in workers:
+                worker.gather()
+        return [p for p in ready if p.implementation in workers]
+
+    def _accept(
+        self, workers: dict[str, TimedWorker], player: Player, task: Task, prepared: Prepared, *, first: bool
+    ) -> bool:
+        """Judge what was answered the first time; let go of what is not to be timed."""
+        found, outcome = self._found[task.name, player], prepared.outcome
+        if isinstance(outcome, Refused):
+            found.verdict, found.explanation = "unsupported", outcome.reason
             return False
-        if not found.verdict:
-            subject = Subject(
-                case=case.id,
-                implementation=player.implementation,
-                version=description.version,
-                mode=player.mode,
-                dtype=task.dtype,
-                expect=case.expect,
-                differentiate=_judged(task),
-                flush_to_zero=description.flush_to_zero,
-                table=self._table(task),
-                searches=False,
-            )
-            cells = judge(subject, prepared.outcome, Ledger())
-            worst = next((cell for cell in cells if cell.verdict not in GOOD), cells[0])
-            found.verdict, found.explanation = worst.verdict, worst.explanation or ""
-        if isinstance(prepared.outcome, Crashed | TimedOut | Missing):
+        if first:
+            description = self.descriptions[player.implementation]
+            found.verdict, found.explanation = self._answers.judge(task, player, description, outcome)
+        if isinstance(outcome, Crashed | TimedOut | Missing):
             found.verdict = "crashed" if found.verdict in GOOD else found.verdict
-            worker.stop()
-            workers.pop(player.implementation, None)
+            workers.pop(player.implementation).stop()
             return False
         if not prepared.seconds:  # it raised: nothing was prepared
             found.verdict = "disagrees" if found.verdict in GOOD else found.verdict
             return False
-        found.preparations.append(prepared.seconds)
+        if first:
+            found.preparation = prepared.seconds
         second = prepared.seconds.get("second_call", 0.0)
         if second > SLOWEST:
             found.slow, found.explanation = True, f"one call takes {second:.1f} s: too slow to be timed repeatedly"
         if found.verdict not in GOOD or found.slow:
-            worker.release(_key(task, player))
+            workers[player.implementation].release(_key(task, player))
             return False
         return True
-
-    def _table(self, task: Task) -> TruthTable:
-        key = (task.workload.id, task.dtype, task.passes)
-        if key not in self._tables:
-            case = task.workload.case
-            kept = Case(
-                id=case.id,
-                title=case.title,
-                why=case.why,
-                loss=case.loss,
-                inputs=case.inputs,
-                location=case.location,
-                options=case.options,
-                differentiate=_judged(task),
-            )
-            self._tables[key] = truth_table(kept, task.dtype, realize)
-        return self._tables[key]
-
-    def _prepare_machine(
-        self, workers: Mapping[str, TimedWorker], task: Task
-    ) -> list[tuple[str, Callable[[int], Block], Found]]:
-        worker = workers.get(MACHINE.name)
-        if worker is None:
-            raise WorkerLostError(f"the machine itself cannot be measured: {self.absent[MACHINE.name]}")
-        elements = max(1, traffic(task).read // 4)
-        prepared = []
-        for what in ("nothing", "read", "copy"):
-            name, found = f"{task.name}:{what}", self._machine[task.name, what]
-            found.preparations.append(
-                worker.prepare(name, machine_workload(what, elements), "float32", "eager", ()).seconds
-            )
-            prepared.append((name, _timing(worker, name), found))
-        return prepared
 
     def _records(self, task: Task) -> Iterator[Speed]:
         for player in self.players():
             found = self._found[task.name, player]
             if found.verdict in ("unsupported", ""):
                 continue  # nothing to say about the speed of what is not offered
-            figures: dict[str, Any] = {"passes": task.passes, "threads": self._where.threads}
+            described: dict[str, Any] = {"passes": task.passes, "threads": self._where.threads}
             if found.verdict in GOOD and found.blocks and all(found.blocks):
-                figures |= self._figures(task, found)
+                described |= figures(traffic(task), found, self._machine_blocks(task))
             else:
-                figures |= {"judged": found.verdict, "why": found.explanation or "not measured"}
-            verdict = str(figures.pop("verdict", judging.NOT_COMPARABLE))
-            yield Speed(task.workload.id, player.implementation, player.mode, task.dtype, verdict, figures)
+                described |= {"judged": found.verdict, "why": found.explanation or "not measured"}
+            verdict = str(described.pop("verdict", judging.NOT_COMPARABLE))
+            yield Speed(task.workload.id, player.implementation, player.mode, task.dtype, verdict, described)
 
-    def _figures(self, task: Task, found: Found) -> dict[str, Any]:
-        needs = traffic(task)
-        overhead = _per_call(self._machine[task.name, "nothing"])
-        seconds = max(_per_call(found) - overhead, 1e-12)
-        measured = 4 * machine_workload("read", needs.read // 4).shapes()["block"][0]
-        machine = {what: measured / _per_call(self._machine[task.name, what]) for what in ("read", "copy")}
-        least = limit.Bandwidth(machine["read"], machine["copy"]).least_seconds(needs)
-        blocks = [block for one_set in found.blocks for block in one_set]
-        calls = found.calls
-        figures: dict[str, Any] = {
-            "judged": found.verdict,
-            "seconds": seconds,
-            "overhead_seconds": overhead,
-            "ns_per_element": 1e9 * seconds / needs.elements,
-            "gb_per_s": (needs.read + needs.written) / seconds / 1e9,
-            "limit_seconds": least,
-            "fraction_of_limit": least / seconds,
-            "read_gb_per_s": machine["read"] / 1e9,
-            "copy_gb_per_s": machine["copy"] / 1e9,
-            "elements": needs.elements,
-            "bytes": needs.read + needs.written,
-            "first_call_seconds": found.preparations[0]["first_call"],  # later ones may find what it left in a cache
-            "compile_seconds": statistics.median(
-                p["first_call"] - p["second_call"] for p in found.preparations if "second_call" in p
-            ),
-            "placing_seconds": statistics.median(p["placing"] for p in found.preparations),
-            "cpu_seconds": statistics.median(b.cpu for b in blocks) / calls,
-            "system_seconds": statistics.median(b.system for b in blocks) / calls,
-            "page_faults": statistics.median(b.page_faults for b in blocks) / calls,
-            "peak_mib": max(b.peak_bytes for b in blocks) / 2**20,
-            "disturbed": sum(1 for b in blocks if not judging.is_calm(b.cpu, b.wall)) / len(blocks),
-            "calls_per_block": calls,
-            "blocks": len(blocks),
-            "pairs": len(found.blocks),
-        }
-        pairs = [
-            _pair(mine, theirs) for mine, theirs in zip(found.blocks, found.yardstick, strict=True) if mine and theirs
-        ]
-        if not pairs:
-            return figures
-        ratios = [ratio for ratio, _ in pairs]
-        disturbed = sum(1 for _, calm in pairs if not calm) > len(pairs) / 2
-        verdict, interval = judging.judge(ratios, disturbed=disturbed)
-        figures |= {"mostly_disturbed": disturbed}
-        figures |= {"ratios": ratios, "verdict": verdict}
-        if interval is not None:
-            figures |= {"ratio": interval.ratio}
-        if interval is not None and len(ratios) > 1:  # one pair has no interval
-            figures |= {"ratio_low": interval.low, "ratio_high": interval.high}
-        return figures
-
-
-def modes_of(description: Description, asked: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The modes measured: those asked for, else the first and what compiles quickly."""
-    if asked is None:
-        return tuple(dict.fromkeys((description.modes[0], *(m for m in description.modes if m in CHEAP_MODES))))
-    if asked == ("all",):
-        return tuple(m for m in description.modes if m in WAYS_TO_COMPUTE)
-    return tuple(m for m in description.modes if m in asked)
-
-
-def traffic(task: Task) -> limit.Traffic:
-    """Bytes of a task."""
-    workload = task.workload
-    reduction = workload.case.options.get("reduction")
-    dtypes = workload.dtypes_of(task.dtype)
-    return limit.traffic(workload.case.loss, workload.shapes(), dtypes, reduction, task.differentiate)
-
-
-def _judged(task: Task) -> tuple[str, ...]:
-    """Gradients that come back from the worker: those of rows that are repeated."""
-    return tuple(name for name in task.differentiate if name in task.workload.batch)
-
-
-def _lacking(description: Description, task: Task) -> str:
-    if task.workload.case.loss not in description.losses:
-        return f"offers no {task.workload.case.loss}"
-    if task.dtype not in description.dtypes:
-        return f"takes no {task.dtype}"
-    if task.passes == BOTH and not description.gradients:
-        return "computes values only"
-    return ""
+    def _machine_blocks(self, task: Task) -> MachineBlocks:
+        size = 4 * machine_workload("read", traffic(task).read // 4).shapes()["block"][0]
+        blocks = {what: self._machine[task.name, what].blocks for what in ("nothing", "read", "copy")}
+        return MachineBlocks(size, **blocks)
 
 
 def _side_by_side(task: Task) -> int:
@@ -455,8 +316,8 @@ def _key(task: Task, player: Player) -> str:
     return f"{task.name}:{player.implementation}:{player.mode}"
 
 
-def _timing(worker: TimedWorker, name: str) -> Callable[[int], Block]:
-    return lambda calls: worker.time(name, calls)
+def _preparation(task: Task, player: Player) -> tuple[str, Workload, str, str, tuple[str, ...]]:
+    return _key(task, player), task.workload, task.dtype, player.mode, task.differentiate
 
 
 def _calibrated(run: Callable[[int], Block], second_call: float, block_seconds: float) -> float:
@@ -472,27 +333,3 @@ def _calibrated(run: Callable[[int], Block], second_call: float, block_seconds: 
         block = run(calls)
         least = min(least, block.wall / calls)
     return min(least, *(b.wall / b.calls for b in (run(calls), run(calls))))
-
-
-def _pair(mine: Sequence[Block], theirs: Sequence[Block]) -> tuple[float, bool]:
-    """The ratio of one set of processes, from its calm rounds where there are any, and whether there are."""
-    calm = judging.calm_rounds(*([judging.is_calm(b.cpu, b.wall) for b in blocks] for blocks in (mine, theirs)))
-    chosen = calm or tuple(range(len(mine)))
-    numerators, denominators = ([blocks[i].wall / blocks[i].calls for i in chosen] for blocks in (mine, theirs))
-    return judging.pair_ratio(judging.round_ratios(numerators, denominators)), bool(calm)
-
-
-def _per_call(found: Found) -> float:
-    return statistics.median(b.wall / b.calls for one_set in found.blocks for b in one_set)
-
-
-_MACHINE_BLOCK = 2**14
-"""Elements of a block of the machine's workloads, and the fewest of a whole: what is smaller stays in the first-level
-cache, where reading takes less time than NumPy's call."""
-
-
-def machine_workload(what: str, elements: int) -> Workload:
-    """So many numbers to read or to copy."""
-    block = ArraySpec(generator="full", parameters={"shape": (_MACHINE_BLOCK,), "value": 1}, dtype="float32")
-    case = Case(f"machine/{what}", what, "", what, {"block": block}, Location("", 0), {"reduction": "mean"})
-    return Workload(case, max(1, elements // _MACHINE_BLOCK), False, (FORWARD,))

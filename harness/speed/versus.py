@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from harness.adapters.registry import Implementation, registered
 from harness.records import Speed
-from harness.speed.bench import YARDSTICK, Bench, Effort, Session, Tell
+from harness.speed.bench import Bench, Effort, Session, Tell
+from harness.speed.entrants import YARDSTICK
 from harness.speed.statistics import THRESHOLD, judge
 from harness.speed.worker import core
 from harness.suite.workloads import Workload
-from harness.upgrade.speeds import SpeedChange, slowest_first
+from harness.upgrade.speeds import SpeedChange
 
 OLD, NEW = "old", "new"
 
@@ -47,7 +48,7 @@ def old_against_new(
         if name == old_name and new is not None:
             key = (workload, passes, "1", sides[1][0].name, mode, dtype)
             changes.append(_change(key, old, new, threshold))
-    return slowest_first(changes)
+    return tuple(changes)
 
 
 def _change(key: tuple[str, str, str, str, str, str], old: Speed, new: Speed, threshold: float) -> SpeedChange:

@@ -47,14 +47,42 @@ class Core:
 
     cpus: tuple[int, ...]
     threads: int
+    nearby: tuple[int, ...]
+    """Cores on which workers may prepare what is timed on `cpus`: those with the same memory."""
 
 
 def core(threads: int | None) -> Core:
     """The last core for one thread (interrupts are mostly served by the first); None: all cores, a thread for each."""
     available = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
     if threads is None:
-        return Core(available, len(available) or os.cpu_count() or 1)
-    return Core(available[-threads:], threads)
+        return Core(available, len(available) or os.cpu_count() or 1, available)
+    cpus = available[-threads:]
+    return Core(cpus, threads, tuple(cpu for cpu in available if cpu in {*cpus, *_same_memory(cpus)}))
+
+
+def thread_count(text: str) -> int | None:
+    """A number of threads as a user writes it, None for all; ValueError says what was expected."""
+    if text == "all":
+        return None
+    try:
+        count = int(text)
+    except ValueError:
+        raise ValueError(f"--threads {text}: expected a number or all") from None
+    if count < 1:
+        raise ValueError(f"--threads {text}: expected one at least")
+    return count
+
+
+def _same_memory(cpus: Sequence[int], cpus_of_system: Path = Path("/sys/devices/system/cpu")) -> set[int]:
+    """The cores of the memory nodes that some cores belong to (Linux; elsewhere none are known)."""
+    lists = [path for cpu in cpus for path in cpus_of_system.glob(f"cpu{cpu}/node*/cpulist")]
+    return {number for path in lists for number in cores_in(path.read_text(encoding="ascii"))}
+
+
+def cores_in(text: str) -> set[int]:
+    """The numbers in a list of the kernel's, such as 0-3,8."""
+    ends = [[int(end) for end in part.split("-")] for part in text.strip().split(",") if part]
+    return {number for first_and_last in ends for number in range(first_and_last[0], first_and_last[-1] + 1)}
 
 
 class TimedWorker:
@@ -84,6 +112,14 @@ class TimedWorker:
             return protocol.description_from_wire(reply)
         return Missing(f"{_why(reply)}; it printed: {self._process.noise()[-500:]}")
 
+    def spread(self) -> None:
+        """Let it use every core that is as near to the memory as its own, until `gather`."""
+        pin(self._process.pid, self._where.nearby)
+
+    def gather(self) -> None:
+        """Back to where it is timed."""
+        pin(self._process.pid, self._where.cpus)
+
     def prepare(
         self,
         name: str,
@@ -92,10 +128,22 @@ class TimedWorker:
         mode: str,
         differentiate: Sequence[str],
         *,
-        again: bool = True,
         timeout: float = PREPARING,
     ) -> Prepared:
-        """Make the inputs, hand them over, call once, and once `again`; the outcome is that of the block."""
+        """Make the inputs, hand them over, call twice; the outcome is that of the block."""
+        return self.prepared(self.ask_to_prepare(name, workload, dtype, mode, differentiate), timeout)
+
+    def ask_to_prepare(
+        self,
+        name: str,
+        workload: Workload,
+        dtype: str,
+        mode: str,
+        differentiate: Sequence[str],
+        *,
+        again: bool = True,
+    ) -> int:
+        """The same without waiting: `prepared` does, and wants the number. A second call only `again`."""
         case = workload.case
         request = protocol.request_to_wire(
             protocol.Request(case.loss, dtype, case.inputs, case.options, tuple(differentiate))
@@ -108,7 +156,11 @@ class TimedWorker:
             "repeat": workload.repeat,
             "batch": [*workload.batch],
         }
-        reply = self._ask({**request, **more}, timeout)
+        return self._send({**request, **more})
+
+    def prepared(self, number: int, timeout: float = PREPARING) -> Prepared:
+        """What came of a request to prepare."""
+        reply = self._reply(number, timeout)
         if isinstance(reply, Silent):
             return Prepared(TimedOut(timeout), {})
         if isinstance(reply, Died):
@@ -116,7 +168,7 @@ class TimedWorker:
         if isinstance(reply, Garbled):
             return Prepared(Missing(f"protocol violated: {reply.reason}"), {})
         try:
-            outcome = protocol.answer_from_wire(reply, self._number)
+            outcome = protocol.answer_from_wire(reply, number)
         except protocol.ProtocolError as error:
             return Prepared(Missing(f"protocol violated: {error}"), {})
         return Prepared(outcome, reply.get("preparation", {}))
@@ -136,11 +188,17 @@ class TimedWorker:
         self._process.stop()
 
     def _ask(self, message: Mapping[str, Any], timeout: float) -> dict[str, Any] | Died | Silent | Garbled:
+        return self._reply(self._send(message), timeout)
+
+    def _send(self, message: Mapping[str, Any]) -> int:
         self._number += 1
         self._process.send(protocol.line({"id": self._number, **message}))
+        return self._number
+
+    def _reply(self, number: int, timeout: float) -> dict[str, Any] | Died | Silent | Garbled:
         reply = self._process.receive(timeout)
-        if isinstance(reply, dict) and reply.get("id") != self._number:
-            return Garbled(f"an answer to request {reply.get('id')!r}, expected one to {self._number}")
+        if isinstance(reply, dict) and reply.get("id") != number:
+            return Garbled(f"an answer to request {reply.get('id')!r}, expected one to {number}")
         return reply
 
 

@@ -34,3 +34,11 @@ def test_without_benchmarks_nothing_is_measured() -> None:
     finished = run("--benchmark-skip", "--implementation", "numpy")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "passed" not in finished.stdout
+
+
+def test_impossible_numbers_of_threads_and_sets_are_usage_errors() -> None:
+    only = ("--benchmark-only", "--implementation", "numpy", "-k", "32x10 and not backward")
+    for option, message in ((("--threads", "many"), "expected a number or all"), (("--sets", "0"), "one at least")):
+        finished = run(*only, *option)
+        assert finished.returncode == 4, finished.stdout + finished.stderr
+        assert message in finished.stdout + finished.stderr

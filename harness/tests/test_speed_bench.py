@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,16 +15,19 @@ import numpy as np
 import pytest
 
 from harness.adapters.base import Answer, Array, Call, Description
+from harness.adapters.machine import _soonest
 from harness.adapters.numpy import NumPy
-from harness.adapters.registry import Implementation, registered
+from harness.adapters.registry import Implementation, installed, registered
 from harness.execution import timing
 from harness.execution.environments import private_code
 from harness.exit_codes import ExitCode
 from harness.outcomes import Raised, Refused, Returned
 from harness.records import read_run
-from harness.speed.bench import MACHINE, Bench, Effort, Session, machine_workload, modes_of
+from harness.speed.bench import Bench, Effort, Session
+from harness.speed.machine import MACHINE, machine_workload
+from harness.speed.tasks import modes_of
 from harness.speed.versus import old_against_new
-from harness.speed.worker import TimedWorker, WorkerLostError, core
+from harness.speed.worker import TimedWorker, WorkerLostError, core, cores_in
 from harness.suite.workloads import load_workloads
 from harness.tests.calls import make_call
 from harness.upgrade.gate import run_codes
@@ -147,6 +152,79 @@ def test_a_worker_that_dies_while_it_is_timed_has_no_speed_and_the_others_go_on(
     assert found["numpy", "forward"]["pairs"] == 2
 
 
+class DyingInTheSecondSet:
+    """Two modes, right in the first processes, and gone at the first call in the second ones."""
+
+    def __init__(self) -> None:
+        started = Path(os.environ["XENT_TEST_STARTED"])
+        self._dies = started.exists()
+        started.touch()
+
+    def describe(self) -> Description:
+        return Description("1", ("softmax_cross_entropy",), modes=("eager", "graph"))
+
+    def evaluate(self, call: Call) -> Answer:
+        if self._dies:
+            os._exit(3)
+        return NumPy().evaluate(call)
+
+
+def test_a_worker_that_dies_while_all_prepare_side_by_side_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XENT_TEST_STARTED", str(tmp_path / "started"))
+    dying = Implementation("dying", f"{__name__}:DyingInTheSecondSet", found_here=True)
+    bench = Bench((SMALL,), (registered()["numpy"], dying), effort=QUICK)
+    found = {(s.implementation, s.mode, s.figures["passes"]): s.figures for s in Session(bench, core(1)).measure()}
+    assert found["dying", "eager", "forward"]["judged"] == "crashed"
+    assert found["dying", "graph", "forward"]["pairs"] == 1  # of the first set
+    assert found["numpy", "eager", "forward"]["pairs"] == 2
+
+
+class Frozen:
+    """Answers how many objects its collections do not look at."""
+
+    def describe(self) -> Description:
+        return Description("1", ("softmax_cross_entropy",))
+
+    def evaluate(self, _: Call) -> Answer:
+        return Answer(Array.of(np.float64(gc.get_freeze_count()), "float64"), "gc.get_freeze_count")
+
+
+def test_collections_in_a_worker_do_not_look_at_what_importing_left() -> None:
+    with private_code() as code:
+        started = TimedWorker(Implementation("frozen", f"{__name__}:Frozen", found_here=True), code, core(1))
+        try:
+            started.describe()
+            answered = started.prepare("w", SMALL, "float32", "eager", ()).outcome
+        finally:
+            started.stop()
+    assert isinstance(answered, Returned)
+    assert float(answered.value.to_float64()) > 1000  # an interpreter that has imported NumPy holds many more
+
+
+@pytest.mark.skipif("keras-jax" not in installed(), reason="needs Keras and JAX")
+def test_keras_on_jax_answers_in_float32_as_its_users_run_it_and_has_a_speed() -> None:
+    bench = Bench((replace(SMALL, passes=("forward",)),), (registered()["numpy"], registered()["keras-jax"]))
+    session = Session(replace(bench, modes=("eager",), effort=replace(QUICK, sets=1)), core(1))
+    found = {s.implementation: s.figures for s in session.measure()}
+    assert found["keras-jax"]["judged"] == "agrees"
+    assert found["keras-jax"]["seconds"] > 0
+    assert session.descriptions["keras-jax"].flags["jax_enable_x64"] == "False"
+
+
+def test_the_kernels_lists_of_cores() -> None:
+    assert cores_in("0-3,8,10-11\n") == {0, 1, 2, 3, 8, 10, 11}
+    assert cores_in("5") == {5}
+    assert cores_in("\n") == set()
+
+
+def test_what_is_timed_on_a_core_may_be_prepared_on_it() -> None:
+    one = core(1)
+    assert set(one.cpus) <= set(one.nearby)
+    assert core(None).nearby == core(None).cpus
+
+
 def test_an_implementation_that_cannot_start_is_absent_and_the_others_are_measured() -> None:
     absent = Implementation("absent", "no_such_module:Nothing")
     session = Session(Bench((SMALL,), (registered()["numpy"], absent), effort=QUICK), core(1))
@@ -173,6 +251,17 @@ def test_the_machine_reads_and_copies() -> None:
         finally:
             machine.stop()
     assert empty < read
+
+
+def test_the_machine_reads_in_one_thread_or_in_all_whichever_is_sooner_done() -> None:
+    def quick() -> None: ...
+
+    def slow() -> None:
+        time.sleep(0.005)
+
+    assert _soonest(quick, [slow, slow]) is quick
+    assert _soonest(slow, [quick, quick]) is not slow
+    assert _soonest(slow, [quick]) is slow  # one thread: there is nothing to choose
 
 
 def test_old_against_new_finds_a_planted_slowdown() -> None:

@@ -1,0 +1,43 @@
+"""Who is timed when nobody is named, and with which settings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from harness.adapters.registry import Implementation, installed, registered
+
+YARDSTICK = "numpy"
+"""What everybody is compared with: always installed, one thread, and it changes only when we change it."""
+
+_WITHOUT_SPEED = ("scratch", "onnx-reference", "jax-x32")
+"""Beginnings of names whose speed says nothing: explanations in code, an evaluator for specifications, JAX a second
+time."""
+
+_LEFT_OUT = (*_WITHOUT_SPEED, "keras", "sklearn")
+"""What the default bench leaves out besides: wrappers of others, and what was never meant to be fast."""
+
+
+def has_speed(name: str) -> bool:
+    """Whether a complete bench and an upgrade time the implementation."""
+    return not name.startswith(_WITHOUT_SPEED)
+
+
+def entrants(*, complete: bool) -> tuple[Implementation, ...]:
+    """What is installed here and takes part where nobody is named."""
+    table = registered()
+    if complete:
+        return tuple(table[name] for name in installed() if has_speed(name))
+    return tuple(table[name] for name in installed() if not name.startswith(_LEFT_OUT))
+
+
+def as_used(implementation: Implementation, dtypes: Collection[str]) -> Implementation:
+    """The implementation with the settings its users have.
+
+    JAX computes in 32 bits unless it is told otherwise. Correctness is judged with 64 bits switched on, or there would
+    be no float64 to judge; a bench without float64 leaves them off, with labels and intermediate results as narrow as
+    a user's.
+    """
+    if "float64" in dtypes or "JAX_ENABLE_X64" not in implementation.environment:
+        return implementation
+    return replace(implementation, environment={**implementation.environment, "JAX_ENABLE_X64": "0"})

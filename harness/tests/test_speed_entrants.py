@@ -1,0 +1,31 @@
+"""Who is timed, and with which settings."""
+
+from __future__ import annotations
+
+from harness.adapters.registry import installed, registered, resolve
+from harness.speed.entrants import YARDSTICK, as_used, entrants, has_speed
+
+
+def test_explanations_in_code_and_the_evaluator_for_specifications_have_no_speed() -> None:
+    without = {name for name in registered() if not has_speed(name)}
+    assert without == {"jax-x32", "onnx-reference", *(f"scratch-d{number}" for number in range(5))}
+
+
+def test_a_complete_bench_has_all_with_a_speed_and_the_default_one_fewer() -> None:
+    complete = {implementation.name for implementation in entrants(complete=True)}
+    default = {implementation.name for implementation in entrants(complete=False)}
+    assert complete == {name for name in installed() if has_speed(name)}
+    assert YARDSTICK in default < complete
+    assert not any(name.startswith("keras") for name in default)
+
+
+def test_jax_runs_as_its_users_run_it_unless_float64_is_measured() -> None:
+    for name in ("jax", "optax", "keras-jax"):
+        asked = registered()[name]
+        assert as_used(asked, {"float32"}).environment == {**asked.environment, "JAX_ENABLE_X64": "0"}
+        assert as_used(asked, {"float32", "float64"}) == asked
+
+
+def test_nothing_else_has_other_settings_when_it_is_timed() -> None:
+    for name in ("torch", "keras-tensorflow", "numpy", "my_losses:Mine"):
+        assert as_used(resolve(name), {"float32"}) == resolve(name)
