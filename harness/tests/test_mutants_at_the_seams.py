@@ -25,8 +25,11 @@ FILES = (
     "edges/memory.yaml",
     "options/combinations.yaml",
     "invalid/labels-beyond-32-bits.yaml",
-    # Before there was more than one block, these had the most options, and the most types of labels.
+    # What older cases catch already.
+    "edges/ignored.yaml",
+    "edges/kl-divergence.yaml",
     "edges/labels.yaml",
+    "edges/soft-labels.yaml",
     "options/softmax-cross-entropy.yaml",
     "options/others.yaml",
 )

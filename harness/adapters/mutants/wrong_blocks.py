@@ -105,7 +105,7 @@ def _shifted_by(call: Call, x: Wide, shift: Wide) -> tuple[Wide, Wide]:
 
 def unshifted_vectors(call: Call, x: Wide) -> tuple[Wide, Wide]:
     """The maximum is taken off on the scalar path alone; what fills a vector goes another way."""
-    return negative_log_softmax(call, x) if x.shape[-1] < VECTOR else _shifted_by(call, x, WIDE(0))
+    return negative_log_softmax(call, x) if x.shape[-1] < VECTOR else _shifted_by(call, x, scalar(0))
 
 
 def shift_of_first_block(call: Call, x: Wide) -> tuple[Wide, Wide]:
@@ -119,11 +119,13 @@ def _on_other_axis(call: Call, x: Wide) -> bool:
 
 
 def shift_of_batch_on_other_axes(call: Call, x: Wide) -> tuple[Wide, Wide]:
-    return _shifted_by(call, x, x.max()) if x.size and _on_other_axis(call, x) else negative_log_softmax(call, x)
+    if not x.size or not _on_other_axis(call, x):
+        return negative_log_softmax(call, x)
+    return _shifted_by(call, x, scalar(x.max()))
 
 
 def unshifted_on_other_axes(call: Call, x: Wide) -> tuple[Wide, Wide]:
-    return _shifted_by(call, x, WIDE(0)) if _on_other_axis(call, x) else negative_log_softmax(call, x)
+    return _shifted_by(call, x, scalar(0)) if _on_other_axis(call, x) else negative_log_softmax(call, x)
 
 
 def over_all_later_axes(call: Call, x: Wide) -> tuple[Wide, Wide]:
