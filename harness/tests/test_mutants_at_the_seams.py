@@ -26,9 +26,11 @@ FILES = (
     "options/combinations.yaml",
     "invalid/labels-beyond-32-bits.yaml",
     # What older cases catch already.
+    "edges/focal.yaml",
     "edges/ignored.yaml",
     "edges/kl-divergence.yaml",
     "edges/labels.yaml",
+    "edges/layouts.yaml",
     "edges/soft-labels.yaml",
     "options/softmax-cross-entropy.yaml",
     "options/others.yaml",

@@ -277,7 +277,7 @@ MISTAKES: Mapping[str, Mistake] = {
     # onnxruntime#4288
     "softmax-of-later-axes": _softmax("the softmax runs over all later axes", over_all_later_axes, _ALL[:3]),
     "sequential-sum-of-classes": _softmax(
-        "the exponentials of many classes are added one by one", sequential_sum, _ALL[:3]
+        "the exponentials of many classes are added one by one", sequential_sum, _ALL[1:3]
     ),
     # pytorch#38839, ml-explore/mlx#4169 and #4188
     "rounded-normaliser": _softmax("the logit is taken off a rounded normaliser", normaliser_minus_logit, _ALL[1:]),
