@@ -131,7 +131,7 @@ def killed_by(case: Case) -> tuple[str, ...]:
     sound = Sound()
     caught: list[str] = []
     for dtype in case.dtypes:
-        call, table = _call(case, dtype), truth_table(case, dtype, realize)
+        call, table = call_of(case, dtype), truth_table(case, dtype, realize)
         right = evaluate(sound, call)
         if isinstance(right, Refused):
             # What the implementation they are made from does not offer is no mistake of the mutants.
@@ -162,7 +162,8 @@ def is_caught(case: Case, name: str, dtype: str, outcome: Outcome, table: TruthT
     return any(cell.verdict not in ("agrees", "by_convention") for cell in judge(subject, outcome, Ledger()))
 
 
-def _call(case: Case, dtype: str) -> Call:
+def call_of(case: Case, dtype: str) -> Call:
+    """What a case asks in one dtype, its arrays made here."""
     return Call(
         loss=case.loss,
         inputs={n: realize(spec, dtype) for n, spec in case.inputs.items()},

@@ -28,7 +28,7 @@ import numpy as np
 
 from harness.adapters.base import Adapter, Answer, Call, Description, Unsupported
 from harness.arrays import Array
-from harness.execution import protocol, timing
+from harness.execution import arguments, protocol, timing
 from harness.outcomes import Missing, Outcome, Raised, Refused, Returned
 
 LONGEST_MESSAGE = 4000
@@ -180,7 +180,8 @@ def _prepare(
 
 
 def evaluate(adapter: Adapter, call: Call) -> Outcome:
-    """One call, timed, with its warnings; whatever it raises is an outcome."""
+    """One call, timed, with its warnings; whatever it raises is an outcome, and so is writing into its arguments."""
+    given = arguments.copies_of(call)
     # The same numbers whichever calls came before.
     random.seed(0)
     np.random.seed(0)
@@ -194,6 +195,8 @@ def evaluate(adapter: Adapter, call: Call) -> Outcome:
         except BaseException as error:  # SystemExit and KeyboardInterrupt too are what it did with the input
             return _raised(error)
         seconds = time.perf_counter() - start
+    if written := arguments.restored(call, given):
+        return _raised(arguments.ArgumentOverwritten(f"the call wrote into its argument {', '.join(written)}"))
     if not isinstance(answer, Answer):
         return Missing(f"the adapter returned {type(answer).__name__}, expected an Answer")
     value: object = answer.value

@@ -21,9 +21,10 @@ from harness.arrays import Array
 from harness.floats import FORMATS
 from harness.suite.case import ArraySpec
 
-LAYOUTS = ("contiguous", "strided", "transposed", "reversed")
+LAYOUTS = ("contiguous", "strided", "transposed", "reversed", "sliced", "channels-last", "repeated")
 """contiguous; every second element of a buffer twice as wide; Fortran order; a view that runs backwards along every
-axis. The values are the same, the strides are not."""
+axis; rows out of the middle of wider ones; the second axis innermost, as images are kept; one entry of the first axis
+for all of them, with a stride of zero. The values are the same, the strides are not."""
 
 INTEGER_DTYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 DTYPES = (*FORMATS, *INTEGER_DTYPES, "bool")
@@ -182,7 +183,7 @@ def _eye(p: Parameters) -> Numbers:
 
 
 def _cycle(p: Parameters) -> Numbers:
-    return np.resize(np.asarray(p["values"], dtype=np.float64).ravel(), p["shape"])
+    return np.resize(np.repeat(np.asarray(p["values"], dtype=np.float64).ravel(), p["times"]), p["shape"])
 
 
 _SHAPE = Parameter("shape", "shape of the array", required=True)
@@ -274,8 +275,12 @@ GENERATORS: Mapping[str, Generator] = MappingProxyType(
         ),
         "eye": Generator("The identity matrix; shape [n] or [rows, columns].", {"shape": _SHAPE}, _eye),
         "cycle": Generator(
-            "The given numbers again and again, in row-major order.",
-            {"shape": _SHAPE, "values": Parameter("numbers", "the numbers", required=True)},
+            "The given numbers again and again, in row-major order, each of them times in a row.",
+            {
+                "shape": _SHAPE,
+                "values": Parameter("numbers", "the numbers", required=True),
+                "times": Parameter("count", "how often each number stands in a row", default=1),
+            },
             _cycle,
         ),
     }
@@ -494,6 +499,23 @@ def _laid_out(array: Array, layout: str) -> Numbers:
             return np.asfortranarray(storage)
         case "reversed":
             return np.flip(np.ascontiguousarray(np.flip(storage)))
+        case "sliced":
+            # Elements lie side by side, rows do not: whoever looks at the last stride only takes it for contiguous.
+            wider = np.full((*storage.shape[:-1], storage.shape[-1] + 2), _poison(array), dtype=storage.dtype)
+            wider[..., 1:-1] = storage
+            return wider[..., 1:-1]
+        case "channels-last":
+            second = min(1, storage.ndim - 1)
+            return np.moveaxis(np.ascontiguousarray(np.moveaxis(storage, second, -1)), -1, second)
+        case "repeated":
+            if not storage.size:
+                return storage
+            if not Array(array.dtype, np.broadcast_to(storage[:1], storage.shape)).same_bits(array):
+                raise ValueError("layout repeated needs the same numbers all along the first axis")
+            # As many elements as a reader that ignores the stride would walk over.
+            only = np.full(storage.shape, _poison(array), dtype=storage.dtype)
+            only[:1] = storage[:1]
+            return np.ndarray(storage.shape, storage.dtype, buffer=only, strides=(0, *only.strides[1:]))
         case _:
             raise ValueError(f"no layout {layout!r}{_close(layout, LAYOUTS)} Known: {', '.join(LAYOUTS)}")
 

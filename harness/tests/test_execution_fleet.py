@@ -130,7 +130,7 @@ def test_a_worker_does_not_outlive_the_harness(name: str) -> None:
     assert is_gone_within(worker, 5.0)
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "strided", "transposed", "reversed"])
+@pytest.mark.parametrize("layout", ["contiguous", "strided", "transposed", "reversed", "sliced"])
 def test_generated_arrays_and_layouts_are_made_inside_the_worker(layout: str) -> None:
     spec = ArraySpec(generator="uniform", parameters={"shape": (3, 4), "seed": 5}, layout=layout)
     here = realize(spec, "float32")

@@ -126,12 +126,13 @@ def test_linspace_ends_exactly_where_it_is_told_to() -> None:
 @pytest.mark.parametrize("dtype", FORMATS)
 def test_layouts_keep_the_values_and_change_the_strides(name: str, dtype: str) -> None:
     plain = realize(spec(name), dtype)
-    for layout in LAYOUTS:
+    possible = [layout for layout in LAYOUTS if layout != "repeated" or name in ("zeros", "full")]
+    for layout in possible:
         other = realize(spec(name, layout), dtype)
         assert other.same_bits(plain)
         assert shape_of(spec(name, layout)) == other.shape
-    strides = {realize(spec(name, layout), dtype).storage.strides for layout in LAYOUTS}
-    assert len(strides) >= (4 if len(plain.shape) == 2 else 3)
+    strides = {realize(spec(name, layout), dtype).storage.strides for layout in possible}
+    assert len(strides) >= (5 if len(plain.shape) == 2 else 3)
 
 
 def test_what_lies_between_strided_elements_is_poison() -> None:
@@ -140,6 +141,36 @@ def test_what_lies_between_strided_elements_is_poison() -> None:
         base = view.storage.base
         assert base is not None
         assert np.isnan(Array(dtype, np.asarray(base)[..., 1::2]).to_float64()).all()
+
+
+def test_what_lies_around_sliced_rows_is_poison() -> None:
+    for dtype in FORMATS:
+        view = realize(spec("zeros", "sliced"), dtype).storage
+        base = view.base
+        assert base is not None
+        assert view.strides == (base.strides[0], view.itemsize)
+        around = Array(dtype, np.asarray(base)[..., [0, -1]])
+        assert np.isnan(around.to_float64()).all()
+
+
+def test_channels_last_puts_the_second_axis_innermost() -> None:
+    view = realize(spec("uniform", "channels-last", shape=(2, 3, 4)), "float32").storage
+    assert view.strides == (48, 4, 12)
+
+
+def test_a_repeated_layout_is_one_entry_with_a_stride_of_zero() -> None:
+    assert realize(spec("full", "repeated"), "float32").storage.strides == (0, 4)
+    assert (
+        realize(ArraySpec(((1.0, 2.0), (1.0, 2.0)), layout="repeated"), "float64").to_float64().tolist() == [[1, 2]] * 2
+    )
+    assert realize(spec("zeros", "repeated", shape=(0, 3)), "float32").shape == (0, 3)
+    with pytest.raises(ValueError, match="same numbers all along the first axis"):
+        realize(ArraySpec((1.0, 2.0, 1.0), layout="repeated"), "float32")
+
+
+def test_a_cycle_may_hold_each_number_several_times() -> None:
+    cycle = spec("cycle", values=(0.5, -1.0), times=2, shape=(2, 3))
+    assert realize(cycle, "float64").to_float64().tolist() == [[0.5, 0.5, -1.0], [-1.0, 0.5, 0.5]]
 
 
 def test_floats_are_rounded_once_to_the_dtype_of_the_cell() -> None:

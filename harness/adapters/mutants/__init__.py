@@ -14,9 +14,12 @@ from types import MappingProxyType
 from harness.adapters.base import Adapter
 from harness.adapters.mutants import (
     wrong_answers,
+    wrong_blocks,
     wrong_conduct,
     wrong_gradients,
     wrong_inputs,
+    wrong_memory,
+    wrong_options,
     wrong_reductions,
     wrong_second_derivatives,
     wrong_values,
@@ -25,10 +28,13 @@ from harness.adapters.mutants.mistake import Mistake
 from harness.adapters.mutants.sound import Sound
 from harness.adapters.mutants.steps import Steps
 
-__all__ = ["MUTANTS", "SECOND", "Mutant", "adapter"]
+__all__ = ["MUTANTS", "SEAMS", "SECOND", "Mutant", "adapter"]
 
 SECOND = "second derivatives"
 """The kind of those that are right about everything else: only a case that asks for second derivatives tells."""
+
+SEAMS = ("options", "memory", "blocks")
+"""The kinds of those that are right on a small contiguous batch with one option at a time."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Mutant:
     """What it does wrong, in a sentence."""
     factory: Callable[[], Adapter]
     kind: str
-    """reductions, values, gradients, second derivatives, inputs, answers or conduct."""
+    """reductions, values, gradients, second derivatives, inputs, options, memory, blocks, answers or conduct."""
     answers_rightly: bool = False
     """True where it disturbs its process only: its answers are right and must be judged so."""
 
@@ -75,6 +81,9 @@ def _all() -> dict[str, Mutant]:
         "gradients": wrong_gradients.MISTAKES,
         SECOND: wrong_second_derivatives.MISTAKES,
         "inputs": wrong_inputs.MISTAKES,
+        "options": wrong_options.MISTAKES,
+        "memory": wrong_memory.MISTAKES,
+        "blocks": wrong_blocks.MISTAKES,
         "answers": wrong_answers.MISTAKES,
     }
     mutants = [

@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from harness.adapters.base import Adapter, Answer, Array, Call, Description, Unsupported
 from harness.adapters.mutants.sound import LOSSES, Sound
 from harness.floats import FORMATS
@@ -140,6 +142,14 @@ def drifted(call: Call, answer: Answer) -> Answer:
     return replace(answer, value=Array.of(exact * (1.0 + 1.5 * FORMATS[call.dtype].eps), call.dtype))
 
 
+def into_the_input(call: Call, answer: Answer) -> Answer:
+    """The gradient is stored where the input lay, which saves memory and harms whoever needs the input again."""
+    for name, gradient in answer.gradients.items():
+        if gradient.shape == call.inputs[name].shape:
+            np.copyto(call.inputs[name].storage, gradient.storage)
+    return answer
+
+
 def warned(_: Call, answer: Answer) -> Answer:
     warnings.warn("this loss will be removed in a later version", DeprecationWarning, stacklevel=2)
     return answer
@@ -194,6 +204,8 @@ CONDUCT: Mapping[str, Conduct] = {
         lambda losses: Changed(losses, error=lambda error: OtherError(str(error))),
         answers_rightly=True,
     ),
+    # linkedin/Liger-Kernel#272, NVIDIA/Megatron-LM#1594
+    "overwrites-input": Conduct("stores the gradient in the input", lambda losses: Changed(losses, into_the_input)),
     "repeats": Conduct("answers every call with the previous answer", Repeating),
 }
 """By name."""

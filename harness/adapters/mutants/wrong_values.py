@@ -21,7 +21,8 @@ from harness.adapters.mutants.mistake import (
 from harness.adapters.mutants.steps import WIDE, Wide, focal, negative_log_softmax, sides
 
 Softmax = Callable[[Call, Wide], tuple[Wide, Wide]]
-_NATIVE = {"float64": np.float64, "float32": np.float32, "float16": np.float16, "bfloat16": np.float32}
+NATIVE = {"float64": np.float64, "float32": np.float32, "float16": np.float16, "bfloat16": np.float32}
+"""What code that does not think of types computes in; bfloat16 has no arithmetic of its own."""
 
 
 def _scaled(answer: Answer, value: float, gradient: float) -> Answer:
@@ -71,14 +72,14 @@ def log2_below_half(p: Wide) -> Wide:
 
 def without_shift(call: Call, x: Wide) -> tuple[Wide, Wide]:
     """Exponentials of the logits themselves, in the precision of the call: they overflow from ln(largest) on."""
-    e = np.exp(x.astype(_NATIVE[call.dtype]))
+    e = np.exp(x.astype(NATIVE[call.dtype]))
     p = (e / e.sum(axis=-1, keepdims=True)).astype(WIDE)
     return -np.log(p), p
 
 
 def log_of_softmax(call: Call, x: Wide) -> tuple[Wide, Wide]:
     """The logarithm of a softmax that has already underflowed."""
-    d = (x - x.max(axis=-1, keepdims=True)).astype(_NATIVE[call.dtype])
+    d = (x - x.max(axis=-1, keepdims=True)).astype(NATIVE[call.dtype])
     e = np.exp(d)
     p = (e / e.sum(axis=-1, keepdims=True)).astype(WIDE)
     return -np.log(p), p
@@ -91,7 +92,7 @@ def capped(call: Call, x: Wide) -> tuple[Wide, Wide]:
 
 def shift_of_the_batch(call: Call, x: Wide) -> tuple[Wide, Wide]:
     """One maximum for the whole batch: rows far below it underflow."""
-    e = np.exp((x - x.max()).astype(_NATIVE[call.dtype])) if x.size else x
+    e = np.exp((x - x.max()).astype(NATIVE[call.dtype])) if x.size else x
     p = (e / e.sum(axis=-1, keepdims=True)).astype(WIDE)
     return -np.log(p), p
 

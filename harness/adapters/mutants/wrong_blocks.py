@@ -1,0 +1,316 @@
+"""Mistakes that need more than one block: of classes, as in an online softmax, or of rows, as in a chunked loss.
+
+Blocks and chunks bound the memory of a kernel; a batch that fits into one of them tells nothing about the seams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from harness.adapters.base import Answer, Array, Call
+from harness.adapters.mutants.mistake import FROM_LOGITS, SOFTMAXES, Mistake, mistake
+from harness.adapters.mutants.sound import Sound
+from harness.adapters.mutants.steps import (
+    WIDE,
+    Batch,
+    Wide,
+    divisor,
+    negative_log_softmax,
+    pull_back,
+    reduced,
+    scalar,
+    upstream,
+)
+from harness.adapters.mutants.wrong_values import NATIVE
+
+CLASSES = 128
+"""Of a block of classes: the width of a warp times a vector load."""
+VECTOR = 8
+ROWS = 32
+"""Of a chunk of rows."""
+_KERNEL = {**NATIVE, "float16": np.float32}
+"""Kernels compute half types in float32."""
+GRADIENT_FILTER = 2.0**-12
+"""Below this a probability vanishes in a bfloat16 sum, so some kernels skip its part of the gradient."""
+
+_ALL = (*SOFTMAXES, *FROM_LOGITS)
+_CHUNKED = (
+    "softmax_cross_entropy",
+    "categorical_cross_entropy",
+    "nll_loss",
+    "linear_cross_entropy",
+    "categorical_focal",
+    "kl_divergence",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+)
+_KEPT = ("softmax_cross_entropy", "categorical_cross_entropy", "nll_loss", "linear_cross_entropy")
+
+
+# --- blocks of classes -----------------------------------------------------------------------------------------------
+
+
+def _from(x: Wide, log_sum: Wide) -> tuple[Wide, Wide]:
+    L = log_sum - x
+    return L, np.exp(-L)
+
+
+def padding_counts(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    """The lanes beyond the last class are loaded as 0, not as −∞."""
+    missing = -x.shape[-1] % CLASSES
+    if x.shape[-1] <= CLASSES or not missing:
+        return negative_log_softmax(call, x)
+    padded = np.concatenate([x, np.zeros((*x.shape[:-1], missing), dtype=WIDE)], axis=-1)
+    L, p = negative_log_softmax(call, padded)
+    return L[..., : x.shape[-1]], p[..., : x.shape[-1]]
+
+
+def last_block_left_out(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    """Classes beyond the last whole block are not summed."""
+    whole = x.shape[-1] - x.shape[-1] % CLASSES
+    if not whole:
+        return negative_log_softmax(call, x)
+    L, _ = negative_log_softmax(call, x[..., :whole])
+    return _from(x, L[..., :1] + x[..., :1])
+
+
+def nan_in_masked_block(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    """A running maximum of −∞ is subtracted from itself where the first block is masked altogether."""
+    L, p = negative_log_softmax(call, x)
+    masked = np.isneginf(x[..., :CLASSES]).all(axis=-1, keepdims=True) & (x.shape[-1] > CLASSES)
+    return np.where(masked, np.nan, L), np.where(masked, np.nan, p)
+
+
+def sum_not_rescaled(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    """The running sum stays as it is when a block brings a larger maximum."""
+    if x.shape[-1] <= CLASSES:
+        return negative_log_softmax(call, x)
+    top = np.full((*x.shape[:-1], 1), -np.inf, dtype=WIDE)
+    total = np.zeros_like(top)
+    for start in range(0, x.shape[-1], CLASSES):
+        block = x[..., start : start + CLASSES]
+        top = np.maximum(top, block.max(axis=-1, keepdims=True))
+        total = total + np.exp(block - top).sum(axis=-1, keepdims=True)
+    return _from(x, top + np.log(total))
+
+
+def _shifted_by(call: Call, x: Wide, shift: Wide) -> tuple[Wide, Wide]:
+    e = np.exp((x - shift).astype(_KERNEL[call.dtype]))
+    p = (e / e.sum(axis=-1, keepdims=True)).astype(WIDE)
+    return -np.log(p), p
+
+
+def unshifted_vectors(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    """The maximum is taken off on the scalar path alone; what fills a vector goes another way."""
+    return negative_log_softmax(call, x) if x.shape[-1] < VECTOR else _shifted_by(call, x, scalar(0))
+
+
+def shift_of_first_block(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    if x.shape[-1] <= VECTOR:
+        return negative_log_softmax(call, x)
+    return _shifted_by(call, x, x[..., :VECTOR].max(axis=-1, keepdims=True))
+
+
+def _on_other_axis(call: Call, x: Wide) -> bool:
+    return int(call.options.get("axis", -1)) % x.ndim != x.ndim - 1
+
+
+def shift_of_batch_on_other_axes(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    if not x.size or not _on_other_axis(call, x):
+        return negative_log_softmax(call, x)
+    return _shifted_by(call, x, scalar(x.max()))
+
+
+def unshifted_on_other_axes(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    return _shifted_by(call, x, scalar(0)) if _on_other_axis(call, x) else negative_log_softmax(call, x)
+
+
+def over_all_later_axes(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    """Everything from the axis on is one row: what ONNX meant by Softmax before its version 13."""
+    if not _on_other_axis(call, x):
+        return negative_log_softmax(call, x)
+    axis = int(call.options["axis"])
+    given = np.moveaxis(x, -1, axis)
+    flat = given.reshape(*given.shape[: axis % given.ndim], -1)
+    L, p = (np.moveaxis(part.reshape(given.shape), axis, -1) for part in negative_log_softmax(call, flat))
+    return L, p
+
+
+def sequential_sum(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    """The exponentials of many classes are added one after the other."""
+    if x.shape[-1] <= CLASSES:
+        return negative_log_softmax(call, x)
+    top = x.max(axis=-1, keepdims=True)
+    kernel = _KERNEL[call.dtype]
+    total = np.add.accumulate(np.exp(x - top).astype(kernel), axis=-1, dtype=kernel)[..., -1:]
+    return _from(x, top + np.log(total.astype(WIDE)))
+
+
+def normaliser_minus_logit(call: Call, x: Wide) -> tuple[Wide, Wide]:
+    """max + log Σ is rounded before the logit is taken off it."""
+    L, p = negative_log_softmax(call, x)
+    return (L + x).astype(_KERNEL[call.dtype]).astype(WIDE) - x, p
+
+
+def filtered(a: Wide, p: Wide) -> Wide:
+    return np.where(p < GRADIENT_FILTER, 0, pull_back(a, p))
+
+
+# --- chunks of rows --------------------------------------------------------------------------------------------------
+
+
+def _chunks(batch: Batch) -> Iterator[Batch]:
+    """Of the flattened rows."""
+    flat = [array.reshape(-1) for array in (batch.losses, batch.weights, batch.kept)]
+    for start in range(0, batch.losses.size, ROWS):
+        part = slice(start, start + ROWS)
+        yield Batch(flat[0][part], flat[1][part], flat[2][part], batch.terms)
+
+
+def _over_chunks(combine: Callable[[list[Wide]], Wide]) -> Callable[[Call, Batch, Wide], Wide]:
+    def reduce(call: Call, batch: Batch, d: Wide) -> Wide:
+        if call.options["reduction"] != "mean" or batch.losses.size <= ROWS:
+            return reduced(call, batch, d)
+        return combine([reduced(call, chunk, divisor(call, chunk)) for chunk in _chunks(batch)])
+
+    return reduce
+
+
+def added(means: list[Wide]) -> Wide:
+    return scalar(sum(means))
+
+
+def averaged(means: list[Wide]) -> Wide:
+    return scalar(sum(means)) / len(means)
+
+
+def nan_from_empty_chunk(call: Call, batch: Batch, d: Wide) -> Wide:
+    """Each chunk's mean is weighed by its number of valid rows: 0 · (0/0) where a chunk has none."""
+    value = reduced(call, batch, d)
+    empty = batch.losses.size > ROWS and any(not chunk.kept.any() for chunk in _chunks(batch))
+    return value * WIDE(np.nan) if empty and call.options["reduction"] == "mean" else value
+
+
+def _tail(losses: Wide) -> slice:
+    """The rows after the last whole chunk."""
+    return slice(losses.size - losses.size % ROWS if losses.size > ROWS else losses.size, None)
+
+
+def last_chunk_left_out(call: Call, batch: Batch, d: Wide) -> Wide:
+    losses = batch.losses.copy()
+    losses.reshape(-1)[_tail(losses)] = 0
+    return reduced(call, replace(batch, losses=losses), d)
+
+
+def no_gradient_in_last_chunk(call: Call, batch: Batch, d: Wide) -> Wide:
+    u = upstream(call, batch, d).copy()
+    u.reshape(-1)[_tail(u)] = 0
+    return u
+
+
+def gradient_of_last_chunk(call: Call, batch: Batch, d: Wide) -> Wide:
+    """Each chunk overwrites what the one before it has stored."""
+    u = upstream(call, batch, d).copy()
+    u.reshape(-1)[: (u.size - 1) // ROWS * ROWS] = 0
+    return u
+
+
+def weight_gradient_in_own_type(call: Call, answer: Answer) -> Answer:
+    """The weight's gradient is a running sum over the rows, rounded to its type after each."""
+    if "weight" not in answer.gradients or call.dtype not in ("float16", "bfloat16"):
+        return answer
+    hidden = call.inputs["hidden"].to_float64()
+    logits = hidden @ call.inputs["weight"].to_float64()
+    if "bias" in call.inputs:
+        logits = logits + call.inputs["bias"].to_float64()
+    head = Call(
+        loss="softmax_cross_entropy",
+        inputs={"logits": Array.of(logits, "float64"), "targets": call.inputs["targets"]},
+        options=call.options,
+        dtype="float64",
+        differentiate=("logits",),
+        cotangent=call.cotangent,
+    )
+    slopes = Sound().evaluate(head).gradients["logits"].to_float64()
+    total = np.zeros(call.inputs["weight"].shape)
+    for row, slope in zip(hidden.reshape(-1, hidden.shape[-1]), slopes.reshape(-1, slopes.shape[-1]), strict=True):
+        total = Array.of(total + np.outer(row, slope), call.dtype).to_float64()
+    return replace(answer, gradients={**answer.gradients, "weight": Array.of(total, call.dtype)})
+
+
+def bias_gradient_unscaled(call: Call, answer: Answer) -> Answer:
+    """What the forward pass has computed for the bias is not multiplied by the upstream gradient."""
+    if call.cotangent is None or "bias" not in answer.gradients:
+        return answer
+    unscaled = Sound().evaluate(replace(call, cotangent=None)).gradients["bias"]
+    return replace(answer, gradients={**answer.gradients, "bias": unscaled})
+
+
+_SOFTMAX = "negative_log_softmax"
+
+
+def _softmax(sentence: str, step: Callable[[Call, Wide], tuple[Wide, Wide]], losses: tuple[str, ...] = _ALL) -> Mistake:
+    return mistake(sentence, losses, **{_SOFTMAX: step})
+
+
+MISTAKES: Mapping[str, Mistake] = {
+    # ml-explore/mlx#2213, unslothai/unsloth#10616
+    "padding-lanes-count": _softmax("lanes beyond the last class count as logits of 0", padding_counts),
+    "last-classes-left-out": _softmax("classes beyond the last whole block are not summed", last_block_left_out),
+    # ml-explore/mlx#1467
+    "masked-block-is-nan": _softmax("a first block that is masked altogether makes nan", nan_in_masked_block),
+    "sum-not-rescaled": _softmax("the running sum of an online softmax is not rescaled", sum_not_rescaled),
+    # pytorch#62897
+    "no-max-shift-in-vectors": _softmax("the maximum is taken off rows of few classes only", unshifted_vectors),
+    "shift-of-first-vector": _softmax("the maximum of the first eight classes is taken off", shift_of_first_block),
+    # PaddlePaddle/Paddle#19800
+    "shift-of-the-batch-on-other-axes": _softmax(
+        "one maximum is taken off the batch where the classes are not last", shift_of_batch_on_other_axes, _ALL[:3]
+    ),
+    # pytorch#158310
+    "no-max-shift-on-other-axes": _softmax(
+        "the maximum is not taken off where the classes are not last", unshifted_on_other_axes, _ALL[:3]
+    ),
+    # onnxruntime#4288
+    "softmax-of-later-axes": _softmax("the softmax runs over all later axes", over_all_later_axes, _ALL[:3]),
+    "sequential-sum-of-classes": _softmax(
+        "the exponentials of many classes are added one by one", sequential_sum, _ALL[1:3]
+    ),
+    # pytorch#38839, ml-explore/mlx#4169 and #4188
+    "rounded-normaliser": _softmax("the logit is taken off a rounded normaliser", normaliser_minus_logit, _ALL[1:]),
+    "filters-small-gradients": mistake("probabilities below 2^-12 get no gradient", FROM_LOGITS, pull_back=filtered),
+    # NVIDIA-NeMo/Automodel#3803
+    "adds-means-of-chunks": mistake("the means of chunks of 32 rows are added", _CHUNKED, reduced=_over_chunks(added)),
+    # huggingface/transformers#34191
+    "averages-means-of-chunks": mistake(
+        "the means of chunks of 32 rows are averaged", _CHUNKED, reduced=_over_chunks(averaged)
+    ),
+    "chunk-of-ignored-is-nan": mistake(
+        "a chunk of 32 ignored rows makes the mean nan", _KEPT, reduced=nan_from_empty_chunk
+    ),
+    "last-chunk-left-out": mistake(
+        "rows after the last whole chunk of 32 add nothing to the value", _CHUNKED, reduced=last_chunk_left_out
+    ),
+    "last-chunk-without-gradient": mistake(
+        "rows after the last whole chunk of 32 have no gradient", _CHUNKED, upstream=no_gradient_in_last_chunk
+    ),
+    "gradient-of-last-chunk": mistake(
+        "the gradient of a chunk of 32 rows overwrites that of the one before",
+        _CHUNKED,
+        upstream=gradient_of_last_chunk,
+    ),
+    "weight-gradient-in-own-type": mistake(
+        "the weight's gradient is added up in the type of the weight",
+        ("linear_cross_entropy",),
+        finish=weight_gradient_in_own_type,
+    ),
+    "bias-gradient-unscaled": mistake(
+        "the bias's gradient is not multiplied by the upstream gradient",
+        ("linear_cross_entropy",),
+        finish=bias_gradient_unscaled,
+    ),
+}
+"""By name."""

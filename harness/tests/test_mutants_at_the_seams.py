@@ -1,0 +1,102 @@
+"""Mistakes that need two blocks, two options or uneven memory: each is caught by a case written for its kind."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from harness.adapters.base import Adapter, Array, Call
+from harness.adapters.mutants import MUTANTS, SEAMS, Mutant, adapter
+from harness.adapters.mutants.wrong_memory import as_if, as_if_contiguous, by_last_stride
+from harness.execution.worker import evaluate
+from harness.judgement.truth import TruthTable
+from harness.judging import truth_table
+from harness.kills import call_of, is_caught
+from harness.outcomes import Raised, Returned
+from harness.suite.case import ArraySpec, Case
+from harness.suite.generators import realize, shape_of
+from harness.suite.loading import find_cases_directory, load
+from harness.tests.calls import make_call
+
+FILES = (
+    "edges/blocks.yaml",
+    "edges/memory.yaml",
+    "options/combinations.yaml",
+    "invalid/labels-beyond-32-bits.yaml",
+    # What older cases catch already.
+    "edges/focal.yaml",
+    "edges/ignored.yaml",
+    "edges/kl-divergence.yaml",
+    "edges/labels.yaml",
+    "edges/layouts.yaml",
+    "edges/soft-labels.yaml",
+    "options/softmax-cross-entropy.yaml",
+    "options/others.yaml",
+)
+AT_THE_SEAMS = [mutant for mutant in MUTANTS.values() if mutant.kind in SEAMS]
+ROWS = ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """Small ones first: most mistakes need no large one."""
+    home = find_cases_directory()
+    chosen = load([home / name for name in FILES]).cases
+    return tuple(sorted(chosen, key=lambda case: max(np.prod(shape_of(spec)) for spec in case.inputs.values())))
+
+
+@cache
+def posed(place: int, dtype: str) -> tuple[Call, TruthTable]:
+    case = cases()[place]
+    return call_of(case, dtype), truth_table(case, dtype, realize)
+
+
+def catches(place: int, mutant: Mutant, bad: Adapter) -> bool:
+    case = cases()[place]
+    return any(
+        is_caught(case, mutant.name, dtype, evaluate(bad, posed(place, dtype)[0]), posed(place, dtype)[1])
+        for dtype in case.dtypes
+    )
+
+
+@pytest.mark.parametrize("mutant", AT_THE_SEAMS, ids=lambda m: m.name)
+def test_every_mutant_at_the_seams_is_caught(mutant: Mutant) -> None:
+    bad = adapter(mutant.name)
+    assert any(catches(n, mutant, bad) for n, case in enumerate(cases()) if case.loss in mutant.losses)
+
+
+def test_memory_is_read_as_other_strides_would_read_it() -> None:
+    wide = realize(ArraySpec(ROWS, layout="sliced"), "float32")
+    assert as_if(wide, (5, 1)).to_float64().tolist() == [list(row) for row in ROWS]
+    read = as_if_contiguous(wide).to_float64()
+    assert read[0].tolist() == [1, 2, 3]
+    assert np.isnan(read[1, :2]).all()
+    assert read[1, 2] == 4
+    assert by_last_stride(wide).same_bits(as_if_contiguous(wide))
+    turned = realize(ArraySpec(ROWS, layout="transposed"), "float32")
+    assert by_last_stride(turned).same_bits(turned)
+    assert as_if_contiguous(turned).to_float64().tolist() == [[1, 4, 2], [5, 3, 6]]
+
+
+def test_nothing_is_read_beyond_the_buffer() -> None:
+    backwards = realize(ArraySpec((1.0, 2.0, 3.0), layout="reversed"), "float64")
+    read = as_if_contiguous(backwards).to_float64()
+    assert read[0] == 1
+    assert np.isnan(read[1:]).all()
+    labels = realize(ArraySpec((2, 0, 1), dtype="int64", layout="reversed"), "float64")
+    assert as_if_contiguous(labels).storage.tolist() == [2, 2**63 - 1, 2**63 - 1]
+    assert as_if_contiguous(Array.of(np.zeros((0, 3)))).shape == (0, 3)
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "binary_cross_entropy_with_logits"])
+def test_what_writes_into_its_input_is_found_out_and_the_input_restored(loss: str) -> None:
+    inputs = {"logits": [[1.0, 2.0], [0.5, -1.0]], "targets": [[0.0, 1.0], [1.0, 0.0]]}
+    call = make_call(loss, inputs, {}, differentiate=("logits",))
+    found = evaluate(adapter("overwrites-input"), call)
+    assert isinstance(found, Raised)
+    assert found.type.endswith("ArgumentOverwritten")
+    assert "logits" in found.message
+    assert call.inputs["logits"].to_float64().tolist() == inputs["logits"]
+    assert isinstance(evaluate(adapter("sound"), call), Returned)
