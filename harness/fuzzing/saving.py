@@ -6,6 +6,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,8 @@ from ruamel.yaml import YAML
 
 from harness import reproduction
 from harness.fuzzing.campaign import Finding
-from harness.judging import truth_table
-from harness.suite.case import ArraySpec, Case, ExpectRaises
+from harness.suite.case import ArraySpec, ExpectRaises
 from harness.suite.divergences import UNWRITTEN
-from harness.suite.generators import realize
 
 FOLDER = "edges"
 """The folder a saved case is meant for: ids begin with it."""
@@ -113,35 +112,13 @@ def _write(path: Path, entries: Sequence[Any]) -> Path:
 
 
 def script_of(finding: Finding) -> str | None:
-    """The standalone script of a finding, where its framework has a template and its aspect is one call."""
-    case, cell, dtype = finding.case, finding.cell, finding.dtype
-    aspect = cell.aspect if cell.aspect in ("value", "gradient") else None
-    if aspect is None:
-        return None
-    wanted = case.differentiate[0] if aspect == "gradient" else None
-    problem = reproduction.Problem(
-        implementation=cell.implementation,
-        loss=case.loss,
-        inputs={n: realize(spec, dtype) for n, spec in case.inputs.items()},
-        options={n: realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
-        dtype=dtype,
-        mode=cell.mode,
-        differentiate=wanted,
-        cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
-    )
+    """The standalone script of a finding; None where none can be written."""
+    case = replace(finding.case, why=_why(finding))
     try:
-        return reproduction.script(problem, _expected(case, dtype, aspect), case.title, _why(finding))
+        # Findings are judged on what is above the smallest normal number: see harness.fuzzing.campaign.
+        return reproduction.script_of(case, finding.cell, flush_to_zero=True)
     except reproduction.Inexpressible:
         return None
-
-
-def _expected(case: Case, dtype: str, aspect: str) -> reproduction.Expected:
-    if isinstance(case.expect, ExpectRaises):
-        return reproduction.Expected(raises=case.expect.kind)
-    target = truth_table(case, dtype, realize).under().targets.get(aspect)
-    if target is None:
-        raise reproduction.Inexpressible("the reference has no truth for it")
-    return reproduction.Expected.truth(target, dtype, flush_to_zero=False)
 
 
 def _why(finding: Finding) -> str:
