@@ -14,7 +14,7 @@ from harness.judgement.relations.judging import MAY_REFUSE
 from harness.judgement.relations.pose import Answered
 from harness.judgement.truth import HESSIAN_VECTOR, aspects
 from harness.judging import truth_table
-from harness.planning import parts_of, posed
+from harness.planning import parts_of
 from harness.records import Cell
 from harness.reproduction.comparing import Agreeing, Comparison, compared
 from harness.reproduction.frameworks import VALUES_ONLY
@@ -123,11 +123,12 @@ def _of_a_relation(case: Case, cell: Cell, note: str, *, flush_to_zero: bool) ->
     """The calls of the equation that the cell says does not hold; of all where it does not say."""
     relation = RELATIONS[cell.aspect.partition("/")[2]]
     try:
-        cases = {BASE: case, **parts_of(case, cell.dtype, relation.name)}
+        parts = parts_of(case, cell.dtype, relation.name)
     except Unrelated as reason:
         raise Inexpressible(str(reason)) from reason
+    cases = {BASE: case, **parts.cases}
     names: dict[str, tuple[str, str]] = {}
-    equations = list(relation.equations(_traced(posed(case, cell.dtype), cases, cell, names)))
+    equations = list(relation.equations(_traced(parts.pose, cases, cell, names)))
     chosen = _chosen(equations, cell, relation.statement)
     used = names_of(*(side for e in chosen for side in (e.left, e.right, e.gauge)))
     calls = [Call(n, _problem(cases[part], cell, aspect)) for n, (part, aspect) in names.items() if n in used]

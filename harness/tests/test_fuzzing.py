@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.adapters.registry import resolve
@@ -59,6 +60,55 @@ def test_every_loss_and_format_is_drawn() -> None:
     cases = [case for n in range(4) for case in drawn(0, DRAWN, n)]
     assert {case.loss for case in cases} == set(DRAWN)
     assert {case.dtypes[0] for case in cases} == {"float64", "float32", "float16", "bfloat16"}
+
+
+def test_second_derivatives_fused_layers_and_single_rows_are_drawn() -> None:
+    cases = [case for n in range(8) for case in drawn(1, DRAWN, n)]
+    twice = {case.loss for case in cases if case.vector is not None}
+    assert twice == {"softmax_cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits"}
+    assert {np.shape(case.inputs["logits"].values) for case in cases if case.loss == "log_softmax"} >= {(3,), (4, 3)}
+    classes = [case for n in range(8) for case in drawn(1, ("softmax_cross_entropy",), n)]
+    alone = [case for case in classes if np.shape(case.inputs["logits"].values) == (3,)]
+    assert {np.shape(case.inputs["targets"].values) for case in alone} == {(), (3,)}
+    fused = [case for case in cases if case.loss == "linear_cross_entropy"]
+    assert {"bias" in case.inputs for case in fused} == {True, False}
+    assert {case.differentiate for case in fused} >= {("hidden", "weight", "bias"), ("hidden", "weight")}
+
+
+def test_a_wrong_second_derivative_is_found_and_shrunk_with_its_vector() -> None:
+    findings = found("mutant:second-diagonal.softmax_cross_entropy", cases=60)
+    twice = [finding for finding in findings if finding.cause.aspect == "hessian_vector"]
+    assert twice
+    for finding in twice:
+        assert finding.case.vector is not None
+        assert np.shape(finding.case.vector.values) == np.shape(finding.case.inputs["logits"].values)
+
+
+def test_rows_and_the_vector_shrink_together_and_the_weight_of_a_layer_stays() -> None:
+    rows, labels = ArraySpec(((1.0, 2.0, 3.0), (0.0, 1.0, 0.5))), ArraySpec((2, 0), dtype="int64")
+    twice = replace(
+        softmax_case(rows),
+        loss="softmax_cross_entropy",
+        inputs={"logits": rows, "targets": labels},
+        vector=rows,
+        options={},
+    )
+    shapes = {
+        (np.shape(small.inputs["logits"].values), np.shape(small.vector.values))
+        for stage in smaller(twice, "float64")
+        for small in stage
+        if small.vector is not None
+    }
+    assert shapes == {((1, 3), (1, 3)), ((2, 2), (2, 2)), ((2, 3), (2, 3))}
+    fused = replace(twice, loss="linear_cross_entropy", vector=None, inputs={"hidden": rows, "weight": rows_of(3, 4)})
+    fused = replace(fused, inputs={**fused.inputs, "targets": labels}, differentiate=("hidden", "weight"))
+    first = next(smaller(fused, "float64"))
+    assert [np.shape(small.inputs["hidden"].values) for small in first] == [(1, 3), (1, 3)]
+    assert {np.shape(small.inputs["weight"].values) for small in first} == {(3, 4)}
+
+
+def rows_of(rows: int, columns: int) -> ArraySpec:
+    return ArraySpec(tuple(tuple(0.25 * (r - c) for c in range(columns)) for r in range(rows)))
 
 
 def test_the_implementation_everything_starts_from_is_not_accused() -> None:
