@@ -67,17 +67,8 @@ def standalone(case: Case, named: Named, finished: Run, note: str = "") -> str:
 
 def issue_text(case: Case, named: Named, finished: Run, program: str) -> str:
     """The issue around a script, with the versions and the machine of the run."""
-    of = finished.header.implementations[named.implementation]
-    machine = finished.header.machine
-    cell = cell_of(finished, named)
-    return reproduction.issue(
-        title=case.title,
-        why=case.why,
-        program=program,
-        observed=cell.explanation or "The result agrees.",
-        versions={**of.get("versions", {}), "Python": str(machine.get("python", "?"))},
-        machine=str(machine.get("platform", "?")),
-    )
+    versions = finished.header.implementations[named.implementation].get("versions", {})
+    return reproduction.issue_of(case, cell_of(finished, named), program, versions, finished.header.machine)
 
 
 def cell_of(finished: Run, named: Named) -> Cell:

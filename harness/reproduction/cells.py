@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from harness.reproduction.comparing import Agreeing, Comparison, compared
 from harness.reproduction.frameworks import VALUES_ONLY
 from harness.reproduction.problem import Inexpressible, Problem, dense_source
 from harness.reproduction.tracing import Traced, names_of, source_of
-from harness.reproduction.writing import Call, Expected, script
+from harness.reproduction.writing import Call, Expected, issue, script
 from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
 from harness.suite.generators import realize
 
@@ -42,6 +42,18 @@ def script_of(case: Case, cell: Cell, *, flush_to_zero: bool, first_mode: str = 
     aspect = "value" if cell.implementation in VALUES_ONLY else cell.aspect
     expected = _expected(case, cell, aspect, flush_to_zero=flush_to_zero)
     return script(_problem(case, cell, aspect), expected, case.title, case.why, note)
+
+
+def issue_of(case: Case, cell: Cell, program: str, versions: Mapping[str, str], machine: Mapping[str, Any]) -> str:
+    """The text of an issue in Markdown around the script of a cell; `machine` as the header of a run describes it."""
+    return issue(
+        title=case.title,
+        why=case.why,
+        program=program,
+        observed=cell.explanation or "The result agrees.",
+        versions={**versions, "Python": str(machine.get("python", "?"))},
+        machine=str(machine.get("platform", "?")),
+    )
 
 
 def _problem(case: Case, cell: Cell, aspect: str, mode: str | None = None) -> Problem:

@@ -75,6 +75,20 @@ def test_second_derivatives_fused_layers_and_single_rows_are_drawn() -> None:
     assert {case.differentiate for case in fused} >= {("hidden", "weight", "bias"), ("hidden", "weight")}
 
 
+def test_a_saved_finding_comes_with_a_script_and_an_issue_and_keeps_its_vector(tmp_path: Path) -> None:
+    (base,) = found("mutant:log-base-2.softmax_cross_entropy", seed=3, cases=4)[:1]
+    cause, cell = replace(base.cause, implementation="torch"), replace(base.cell, implementation="torch")
+    case = replace(base.case, vector=base.case.inputs["logits"])
+    paths = save([replace(base, cause=cause, cell=cell, case=case)], tmp_path, {"torch": {"torch": "2.13"}}, {})
+    script, issue = paths[2:]
+    assert (script.parent.name, issue.parent.name) == ("scripts", "issues")
+    assert script.read_text(encoding="utf-8").rstrip() in issue.read_text(encoding="utf-8")
+    assert "- torch 2.13" in issue.read_text(encoding="utf-8")
+    (saved,), problems = load_text(paths[0].read_text(encoding="utf-8"), "found.yaml", "edges")
+    assert problems == []
+    assert saved.vector == case.vector
+
+
 def test_a_wrong_second_derivative_is_found_and_shrunk_with_its_vector() -> None:
     findings = found("mutant:second-diagonal.softmax_cross_entropy", cases=60)
     twice = [finding for finding in findings if finding.cause.aspect == "hessian_vector"]
@@ -215,7 +229,7 @@ def test_what_is_wrong_with_an_input_outlives_shrinking() -> None:
 
 def test_saved_findings_are_a_case_and_a_stub_that_lint_refuses(tmp_path: Path) -> None:
     findings = found("mutant:log-base-2.softmax_cross_entropy", seed=3)
-    paths = save(findings, tmp_path)
+    paths = save(findings, tmp_path, {}, {"platform": "Linux"})
     case_file, stub_file = paths[:2]
     cases, problems = load_text(case_file.read_text(encoding="utf-8"), "found.yaml", "edges")
     assert problems == []
