@@ -47,29 +47,29 @@ class Traced:
         source = f"{self.source}.{name}({', '.join(literal(entry) for entry in given)})"
         return Traced(np.asarray(getattr(self.values, name)(*given)), source, self.names)
 
-    def __add__(self, other: Any) -> Any:
-        return np.add(self, other)
+    def __add__(self, other: Any) -> Traced:
+        return self.__array_ufunc__(np.add, "__call__", self, other)
 
-    def __radd__(self, other: Any) -> Any:
-        return np.add(other, self)
+    def __radd__(self, other: Any) -> Traced:
+        return self.__array_ufunc__(np.add, "__call__", other, self)
 
-    def __sub__(self, other: Any) -> Any:
-        return np.subtract(self, other)
+    def __sub__(self, other: Any) -> Traced:
+        return self.__array_ufunc__(np.subtract, "__call__", self, other)
 
-    def __rsub__(self, other: Any) -> Any:
-        return np.subtract(other, self)
+    def __rsub__(self, other: Any) -> Traced:
+        return self.__array_ufunc__(np.subtract, "__call__", other, self)
 
-    def __mul__(self, other: Any) -> Any:
-        return np.multiply(self, other)
+    def __mul__(self, other: Any) -> Traced:
+        return self.__array_ufunc__(np.multiply, "__call__", self, other)
 
-    def __rmul__(self, other: Any) -> Any:
-        return np.multiply(other, self)
+    def __rmul__(self, other: Any) -> Traced:
+        return self.__array_ufunc__(np.multiply, "__call__", other, self)
 
-    def __truediv__(self, other: Any) -> Any:
-        return np.true_divide(self, other)
+    def __truediv__(self, other: Any) -> Traced:
+        return self.__array_ufunc__(np.true_divide, "__call__", self, other)
 
-    def __neg__(self) -> Any:
-        return np.negative(self)
+    def __neg__(self) -> Traced:
+        return self.__array_ufunc__(np.negative, "__call__", self)
 
     def __getitem__(self, place: Any) -> Traced:
         entries = place if isinstance(place, tuple) else (place,)
