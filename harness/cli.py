@@ -234,7 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     fuzz.add_argument("--minutes", type=float, default=5.0, metavar="M", help="how long to go on; default: 5")
     fuzz.add_argument("--cases", type=int, metavar="N", help="ask N cases drawn, however long it takes")
     fuzz.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed draws the same cases")
-    fuzz.add_argument("--save", type=Path, metavar="FOLDER", help="write every finding as case, ledger stub and script")
+    fuzz.add_argument("--save", type=Path, metavar="FOLDER", help="write findings: case, ledger stub, script, issue")
     fuzz.add_argument("--no-ledger", action="store_true", help="take nothing as known")
     fuzz.add_argument("--against-known", action="store_true", help="say which behaviours known from elsewhere it found")
     fuzz.add_argument("--first-mode", action="store_true", help="only the first mode of each implementation")

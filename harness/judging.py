@@ -14,7 +14,7 @@ from harness.judgement.relations import BASE, RELATIONS, Inexpressible, Pose, ju
 from harness.judgement.truth import Evaluated, TruthTable
 from harness.judgement.verdict import Subject, judge, judge_modes
 from harness.outcomes import Outcome
-from harness.planning import Question, parts_of, posed
+from harness.planning import Question, parts_of
 from harness.records import INFRASTRUCTURE, Cell
 from harness.suite.case import ArraySpec, Case
 
@@ -158,7 +158,7 @@ class Bench:
             except Inexpressible:
                 known[relation] = None
             else:
-                known[relation] = Related(posed(question.case, question.dtype), parts)
+                known[relation] = Related(parts.pose, parts.cases)
         return known[relation]
 
     def _part(self, question: Question, outcome: Outcome) -> Iterator[Cell]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,8 +43,16 @@ def posed(case: Case, dtype: str) -> Pose:
     return pose_of(case, dtype, {n: a.to_float64() if a.is_float else a.storage for n, a in realized.items()})
 
 
-def parts_of(case: Case, dtype: str, relation: str) -> dict[str, Case]:
-    """The calls of a relation besides the case itself; Inexpressible where it says nothing about the case."""
+@dataclass(frozen=True)
+class Parts:
+    """A relation on a case in a dtype: the case as exact numbers, and the calls besides it by name."""
+
+    pose: Pose
+    cases: Mapping[str, Case]
+
+
+def parts_of(case: Case, dtype: str, relation: str) -> Parts:
+    """The calls of a relation; Inexpressible where it says nothing about the case."""
     pose = posed(case, dtype)
     moderate = float(np.sqrt(FORMATS[dtype].largest))
     for name, values in pose.inputs.items():
@@ -52,7 +60,18 @@ def parts_of(case: Case, dtype: str, relation: str) -> dict[str, Case]:
         if values.dtype.kind == "f" and not bool((np.abs(values) <= moderate).all()):
             raise Inexpressible(f"{name} hold what is not finite, or near overflow")
     parts = RELATIONS[relation].parts(pose)
-    return {part: case_of(changed, case, f"{relation}/{part}") for part, changed in parts.items()}
+    return Parts(pose, {part: case_of(changed, case, f"{relation}/{part}") for part, changed in parts.items()})
+
+
+def _related(case: Case, dtype: str) -> dict[str, Parts | Inexpressible]:
+    """Every relation of a case in a dtype, or why it says nothing."""
+    found: dict[str, Parts | Inexpressible] = {}
+    for relation in case.relations:
+        try:
+            found[relation] = parts_of(case, dtype, relation)
+        except Inexpressible as reason:
+            found[relation] = reason
+    return found
 
 
 @dataclass(frozen=True)
@@ -93,15 +112,14 @@ def questions(
                 for aspect in aspects(case.differentiate, twice=case.vector is not None):
                     yield unsupported(case, implementation, modes[0], dtype, aspect, f"takes no {dtype}")
                 continue
+            related = _related(case, dtype)
             for mode in modes:
                 yield Question(implementation, case, dtype, mode)
-                for relation in case.relations:
-                    try:
-                        parts = parts_of(case, dtype, relation)
-                    except Inexpressible as reason:
-                        yield unsupported(case, implementation, mode, dtype, f"relation/{relation}", str(reason))
+                for relation, parts in related.items():
+                    if isinstance(parts, Inexpressible):
+                        yield unsupported(case, implementation, mode, dtype, f"relation/{relation}", str(parts))
                         continue
-                    for part, asked in parts.items():
+                    for part, asked in parts.cases.items():
                         yield Question(implementation, asked, dtype, mode, relation, part)
 
 

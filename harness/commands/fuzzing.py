@@ -13,6 +13,7 @@ from harness.commands.running import chosen_implementations
 from harness.execution.asking import Fleet
 from harness.exit_codes import ExitCode
 from harness.judgement.ledger import Ledger
+from harness.machine import describe_machine
 from harness.suite.divergences import load_ledger
 from harness.suite.loading import find_cases_directory, load
 
@@ -64,7 +65,8 @@ def fuzz(options: argparse.Namespace) -> ExitCode:
     if options.save is not None and campaign.shown:
         from harness.fuzzing.saving import save
 
-        for path in save(campaign.shown, options.save):
+        versions = {name: description.versions for name, description in descriptions.items()}
+        for path in save(campaign.shown, options.save, versions, describe_machine()):
             print(f"wrote {path}")
     for name, trace in campaign.broken.items():
         print(f"internal error while fuzzing {name}, please report it:\n{trace}", file=sys.stderr)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness import reproduction, terminal
@@ -12,19 +11,15 @@ from harness.cli import UsageError
 from harness.commands.running import order_from, recorded
 from harness.engine import Order
 from harness.exit_codes import ExitCode, gravest
-from harness.judgement.truth import HESSIAN_VECTOR, aspects
-from harness.judging import truth_table
 from harness.records import Cell, Run
-from harness.suite.case import ArraySpec, Case, ExpectRaises, ExpectTruth
-from harness.suite.generators import realize
+from harness.reproduction.cells import FIRST_MODE
+from harness.suite.case import Case
 from harness.upgrade.gate import run_codes
 
 _CELL = re.compile(
     # Implementations such as module:Class have colons of their own, so the name is read from the right.
     r"(?P<case>[^\[\]]+)\[(?P<implementation>.+):(?P<mode>[^:]+):(?P<dtype>[^:]+):(?P<aspect>[^:]+)\]"
 )
-FIRST_MODE = "eager"
-"""What mode_agreement compares with: the first mode of every registered implementation."""
 
 
 @dataclass(frozen=True)
@@ -65,23 +60,15 @@ def repro(options: argparse.Namespace) -> ExitCode:
 
 def standalone(case: Case, named: Named, finished: Run, note: str = "") -> str:
     """The script of a cell of a finished run; Inexpressible where there is none."""
-    problem, expected = _problem(case, named, finished.header.implementations[named.implementation])
-    return reproduction.script(problem, expected, case.title, case.why, note)
+    described = finished.header.implementations[named.implementation]
+    flush = bool(described.get("flush_to_zero"))
+    return reproduction.script_of(case, cell_of(finished, named), flush_to_zero=flush, note=note)
 
 
 def issue_text(case: Case, named: Named, finished: Run, program: str) -> str:
     """The issue around a script, with the versions and the machine of the run."""
-    of = finished.header.implementations[named.implementation]
-    machine = finished.header.machine
-    cell = cell_of(finished, named)
-    return reproduction.issue(
-        title=case.title,
-        why=case.why,
-        program=program,
-        observed=cell.explanation or "The result agrees.",
-        versions={**of.get("versions", {}), "Python": str(machine.get("python", "?"))},
-        machine=str(machine.get("platform", "?")),
-    )
+    versions = finished.header.implementations[named.implementation].get("versions", {})
+    return reproduction.issue_of(case, cell_of(finished, named), program, versions, finished.header.machine)
 
 
 def cell_of(finished: Run, named: Named) -> Cell:
@@ -97,42 +84,6 @@ def _pointer(finished: Run, named: Named) -> str:
     cell = cell_of(finished, named)
     entry = finished.header.suite.get("ledger", {}).get(cell.ledger, {})
     return str(entry.get("reason", "")) if cell.ledger else ""
-
-
-def _problem(
-    case: Case, named: Named, described: Mapping[str, object]
-) -> tuple[reproduction.Problem, reproduction.Expected]:
-    if named.aspect.startswith("relation/"):
-        raise reproduction.Inexpressible("a relation is about several calls; name the cell of one of its parts")
-    is_second = named.aspect == HESSIAN_VECTOR and case.vector is not None
-    gradient_of = case.differentiate[0] if is_second else aspects(case.differentiate).get(named.aspect)
-    problem = reproduction.Problem(
-        implementation=named.implementation,
-        loss=case.loss,
-        inputs={n: realize(spec, named.dtype) for n, spec in case.inputs.items()},
-        options={n: realize(v, named.dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
-        dtype=named.dtype,
-        mode=named.mode,
-        differentiate=gradient_of,
-        cotangent=None if case.cotangent is None else realize(case.cotangent, named.dtype),
-        vector=realize(case.vector, named.dtype) if is_second and case.vector is not None else None,
-    )
-    match case.expect:
-        case ExpectRaises(kind):
-            return problem, reproduction.Expected(raises=kind)
-        case ExpectTruth():
-            pass
-        case _:
-            raise reproduction.Inexpressible("the case has no right answer to compare with")
-    if named.aspect == "mode_agreement":
-        # Two modes may each be as far from the truth as the budget allows; 1e-6 is far above that in float32.
-        return problem, reproduction.Expected(mode=FIRST_MODE, share=1e-6)
-    truth = truth_table(case, named.dtype, realize).under()
-    target = truth.targets.get(named.aspect)
-    if target is None:
-        raise reproduction.Inexpressible(truth.refusal or f"the reference has no {named.aspect} for this loss")
-    flush = bool(described.get("flush_to_zero"))
-    return problem, reproduction.Expected.truth(target, named.dtype, flush_to_zero=flush)
 
 
 def _order(named: Named) -> Order:

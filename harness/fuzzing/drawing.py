@@ -26,10 +26,18 @@ from harness.suite.case import (
     ExpectTruth,
     Location,
 )
+from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import LOSSES
 
 SPREADING = 2**89 - 1
 """A prime larger than any table of values, so that multiplying by it is one to one."""
+
+SMALL = 97
+"""Integers are drawn below this, a prime. Among larger ones Hypothesis prefers constants of whatever modules happen to
+be imported, and then the same seed would draw something else in another process."""
+
+DRAWS_PER_ARRAY = 4
+"""So that an array is one of 97^4, some 90 million."""
 
 CHUNK = 64
 """Cases drawn at once: enough that Hypothesis's own start-up, some milliseconds, does not count."""
@@ -47,6 +55,8 @@ _PROBABILITIES = (0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.9)
 _TINY = (0.0, 1.0, 1e-310, 1e-40, 1e-20, 1e-13, 1e-12, 1e-10, 1e-8, 1e-7, 9e-8, 1e-4, 1 - 1e-7, 1 - 1e-3, 0.999)
 _LOGS = (-0.5, -1.0, -2.0, -0.25, 0.0, -16.0, -100.0, -1e4, float("-inf"))
 _LOGS_OF_TARGETS = (-0.5, -1.0, -2.0, -0.25, -8.0, float("-inf"))
+_DIRECTIONS = (1.0, -2.0, 0.5, 0.0, 3.0, -0.25)
+"""Entries of the vector that a Hessian is multiplied with."""
 _WEIGHTS = (1.0, 2.0, 0.5, 0.0, 3.0, 0.25)
 _NOWHERE = (float("nan"), float("inf"), float("-inf"), 1e30)
 """What a row holds that does not count: padding that was never written."""
@@ -95,6 +105,7 @@ _OFTEN = {
     "binary_cross_entropy": 3,
     "categorical_cross_entropy": 3,
     "nll_loss": 3,
+    "linear_cross_entropy": 3,
     "entropy": 1,
 }
 """Parts of the cases; the others have 2 each."""
@@ -142,7 +153,7 @@ def _logit_rows(
     return rounded(values, fmt)
 
 
-_SHAPES = st.sampled_from(((4, 3), (4, 3), (4, 3), (1, 3), (4, 2), (2, 3, 2)))
+_SHAPES = st.sampled_from(((4, 3),) * 6 + ((1, 3), (1, 3), (4, 2), (4, 2), (2, 3, 2), (2, 3, 2), (3,)))
 _REDUCTIONS = st.sampled_from(("none", "none", "mean", "sum"))
 _LABEL_TYPES = st.sampled_from(("int64",) * 8 + ("int32", "int16", "int8", "uint8"))
 
@@ -172,6 +183,11 @@ def _case(
     differentiate = () if raises is not None else tuple(n for n in signature.differentiate if n in inputs)
     if not signature.reductions and cotangent is None:
         differentiate = ()
+    vector = None
+    if raises is None and loss in TWICE_DIFFERENTIABLE and draw(_ONE_IN_SIX):
+        # 1/p² of a tiny probability overflows in every implementation, and 0 times infinity is nan.
+        directions = tuple(n for n in _DIRECTIONS if n != 0.0 or loss != "binary_cross_entropy")
+        vector = _spec(_filled(draw, np.shape(inputs[signature.differentiate[0]].values), directions))
     case = Case(
         id="fuzz/drawn",
         title=f"{loss.replace('_', ' ')} in {dtype}",
@@ -183,6 +199,7 @@ def _case(
         dtypes=(dtype, *(name for name in FORMATS if name != dtype and _fits(name, inputs, options))),
         differentiate=differentiate,
         cotangent=cotangent,
+        vector=vector,
         tags=("fuzz",),
         expect=expect,
     )
@@ -229,11 +246,15 @@ def _reduction(draw: Any) -> dict[str, Any]:
 
 
 def _filled(draw: Any, shape: tuple[int, ...], values: Sequence[Any]) -> np.ndarray[Any, np.dtype[Any]]:
-    """An array of drawn numbers: one draw, its digits in base len(values), which is ten times as fast as many draws."""
+    """An array of drawn numbers: a few draws, spread over its digits in base len(values), which is several times as
+    fast as a draw for each."""
     size = int(np.prod(shape))
     count = len(values) ** size
-    # Hypothesis prefers small integers, whose leading digits are all 0; the prime spreads them over the range.
-    number = draw(st.integers(0, count - 1)) * SPREADING % count
+    number = 0
+    for _ in range(DRAWS_PER_ARRAY):
+        number = number * SMALL + draw(_SMALL)
+    # Their leading digits are all 0; the prime spreads them over the range.
+    number = number * SPREADING % count
     chosen = []
     for _ in range(size):
         number, digit = divmod(number, len(values))
@@ -241,6 +262,7 @@ def _filled(draw: Any, shape: tuple[int, ...], values: Sequence[Any]) -> np.ndar
     return np.array(chosen).reshape(shape)
 
 
+_SMALL = st.integers(0, SMALL - 1)
 _PERHAPS = st.sampled_from((True, False, False))
 _RARELY = st.sampled_from((True,) + (False,) * 15)
 _SOMETIMES = st.sampled_from((True,) + (False,) * 7)
@@ -294,6 +316,8 @@ def _class_targets(
         return _spec(flat.reshape(rows), "int64"), "out_of_range_label"
     if kind == "row" and shape[0] > 1 and len(shape) == 2:
         return _spec(np.eye(classes)[:1]), "shape_mismatch"
+    if kind in ("column", "row", "fraction") and len(shape) == 1:
+        return _spec(labels, "int64"), None
     if kind == "column" and len(shape) == 2:
         return _spec(labels[:, None], "int64"), _choices("the losses of a column of labels, squeezed")
     if kind == "fraction":
@@ -362,6 +386,32 @@ def _softmax_cross_entropy(draw: Any) -> Case:
     return _case(draw, "softmax_cross_entropy", dtype, inputs, options, raises, cotangent)
 
 
+_HIDDEN = st.sampled_from(("ordinary", "ordinary", "ties", "confident", "large"))
+_BIAS = st.sampled_from(("absent", "ordinary", "confident", "masked"))
+
+
+@st.composite
+def _linear_cross_entropy(draw: Any) -> Case:
+    """Hidden states and weights whose products are exact in float32: what is hard is the loss behind them, and what
+    is to be told from it is a transposed weight, a forgotten bias and a gradient that does not reach one of the three.
+    """
+    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (4, 3), (1, 3), (4, 5))))
+    options = _reduction(draw)
+    targets, raises = _class_targets(draw, shape, dtype, options)
+    if raises is None:
+        _weights(draw, options, shape, ("class_weights", "label_smoothing"))
+        _denominator(draw, options)
+    fmt = FORMATS[dtype]
+    hidden = _filled(draw, (shape[0], 2), _KINDS[draw(_HIDDEN)])
+    inputs = {"hidden": _spec(rounded(hidden, fmt)), "weight": _spec(_filled(draw, (2, shape[1]), _ORDINARY))}
+    bias = draw(_BIAS)
+    if bias != "absent":
+        inputs["bias"] = _spec(rounded(_filled(draw, shape[1:], _KINDS[bias]), fmt))
+    cotangent = None if raises else _cotangent(draw, options, shape[:1])
+    inputs["targets"] = targets
+    return _case(draw, "linear_cross_entropy", dtype, inputs, options, raises, cotangent)
+
+
 def _long(draw: Any, dtype: str, options: dict[str, Any]) -> Case:
     """A batch that is long for its format: sums that overflow, lose digits, or count beyond what it can hold."""
     count = draw(st.sampled_from((4096, 40000)))
@@ -373,7 +423,8 @@ def _long(draw: Any, dtype: str, options: dict[str, Any]) -> Case:
 
 @st.composite
 def _activation(draw: Any, loss: str) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3), (4, 2))))
+    dtype = draw(st.sampled_from(DTYPES))
+    shape = draw(st.sampled_from(((4, 3), (4, 3), (1, 3), (1, 3), (4, 2), (4, 2), (3,))))
     logits = _logit_rows(draw, shape, dtype)
     upstream = _filled(draw, shape, (1.0, -2.0, 0.5, 0.0))
     return _case(draw, loss, dtype, {"logits": _spec(logits)}, {}, None, _spec(upstream) if draw(_PERHAPS) else None)
@@ -534,13 +585,14 @@ _STRATEGIES = {
     "nll_loss": _nll_loss(),
     "categorical_cross_entropy": _categorical_cross_entropy(),
     "softmax_cross_entropy": _softmax_cross_entropy(),
+    "linear_cross_entropy": _linear_cross_entropy(),
     "binary_cross_entropy": _binary(),
     "binary_cross_entropy_with_logits": _binary_with_logits(),
     "binary_focal": _binary_focal(),
     "categorical_focal": _categorical_focal(),
 }
 DRAWN = tuple(_STRATEGIES)
-"""The losses that can be drawn. Not linear_cross_entropy: its inputs are a product, whose hard values are others."""
+"""The losses that can be drawn: all there are."""
 
 
 def _BY_LOSS(loss: str) -> st.SearchStrategy[Case]:  # noqa: N802 - a table looked up by name

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,21 @@ from ruamel.yaml import YAML
 
 from harness import reproduction
 from harness.fuzzing.campaign import Finding
-from harness.judging import truth_table
 from harness.suite.case import ArraySpec, Case, ExpectRaises
 from harness.suite.divergences import UNWRITTEN
-from harness.suite.generators import realize
 
 FOLDER = "edges"
 """The folder a saved case is meant for: ids begin with it."""
 
 
-def save(findings: Sequence[Finding], folder: Path) -> list[Path]:
-    """Write `FOLDER/edges/found.yaml`, `FOLDER/ledger/found.yaml` and, where it can be written, a script for each."""
+def save(
+    findings: Sequence[Finding], folder: Path, versions: Mapping[str, Mapping[str, str]], machine: Mapping[str, Any]
+) -> list[Path]:
+    """Write `FOLDER/edges/found.yaml`, `FOLDER/ledger/found.yaml` and, where they can be written, a script for each
+    finding and the text of an issue.
+
+    `versions` are those of each implementation, `machine` as the header of a run describes it.
+    """
     names = [f"{FOLDER}/found-{n}-{_slug(finding)}" for n, finding in enumerate(findings, start=1)]
     cases = [_case_entry(finding, name) for finding, name in zip(findings, names, strict=True)]
     stubs = [_ledger_entry(finding, name) for finding, name in zip(findings, names, strict=True)]
@@ -31,11 +36,17 @@ def save(findings: Sequence[Finding], folder: Path) -> list[Path]:
     for finding, name in zip(findings, names, strict=True):
         program = script_of(finding)
         if program is not None:
-            path = folder / "scripts" / f"{name.partition('/')[2]}.py"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(program, encoding="utf-8")
-            written.append(path)
+            stem, of = name.partition("/")[2], versions.get(finding.cause.implementation, {})
+            written.append(_put(folder / "scripts" / f"{stem}.py", program))
+            text = reproduction.issue_of(_explained(finding), finding.cell, program, of, machine)
+            written.append(_put(folder / "issues" / f"{stem}.md", text))
     return written
+
+
+def _put(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def _slug(finding: Finding) -> str:
@@ -59,6 +70,8 @@ def _case_entry(finding: Finding, name: str) -> dict[str, Any]:
         entry["options"] = {n: _array(v) if isinstance(v, ArraySpec) else _number(v) for n, v in case.options.items()}
     if case.cotangent is not None:
         entry["cotangent"] = _array(case.cotangent)
+    if case.vector is not None:
+        entry["vector"] = _array(case.vector)
     if case.relations:
         entry["relations"] = list(case.relations)
     if isinstance(case.expect, ExpectRaises):
@@ -106,43 +119,20 @@ def _write(path: Path, entries: Sequence[Any]) -> Path:
     yaml.width = 120
     text = io.StringIO()
     yaml.dump(list(entries), text)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Non-finite numbers are numbers in the case files' YAML; the dumper would quote them as text.
-    path.write_text(re.sub(r"'(nan|-?inf)'", r"\1", text.getvalue()), encoding="utf-8")
-    return path
+    return _put(path, re.sub(r"'(nan|-?inf)'", r"\1", text.getvalue()))
 
 
 def script_of(finding: Finding) -> str | None:
-    """The standalone script of a finding, where its framework has a template and its aspect is one call."""
-    case, cell, dtype = finding.case, finding.cell, finding.dtype
-    aspect = cell.aspect if cell.aspect in ("value", "gradient") else None
-    if aspect is None:
-        return None
-    wanted = case.differentiate[0] if aspect == "gradient" else None
-    problem = reproduction.Problem(
-        implementation=cell.implementation,
-        loss=case.loss,
-        inputs={n: realize(spec, dtype) for n, spec in case.inputs.items()},
-        options={n: realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
-        dtype=dtype,
-        mode=cell.mode,
-        differentiate=wanted,
-        cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
-    )
+    """The standalone script of a finding; None where none can be written."""
     try:
-        return reproduction.script(problem, _expected(case, dtype, aspect), case.title, _why(finding))
+        # Findings are judged on what is above the smallest normal number: see harness.fuzzing.campaign.
+        return reproduction.script_of(_explained(finding), finding.cell, flush_to_zero=True)
     except reproduction.Inexpressible:
         return None
 
 
-def _expected(case: Case, dtype: str, aspect: str) -> reproduction.Expected:
-    if isinstance(case.expect, ExpectRaises):
-        return reproduction.Expected(raises=case.expect.kind)
-    target = truth_table(case, dtype, realize).under().targets.get(aspect)
-    if target is None:
-        raise reproduction.Inexpressible("the reference has no truth for it")
-    return reproduction.Expected.truth(target, dtype, flush_to_zero=False)
-
-
-def _why(finding: Finding) -> str:
-    return f"{finding.cell.explanation}. Found by fuzzing, shrunk to the smallest input that shows it."
+def _explained(finding: Finding) -> Case:
+    """The case with what was found as its reason."""
+    why = f"{finding.cell.explanation}. Found by fuzzing, shrunk to the smallest input that shows it."
+    return replace(finding.case, why=why)

@@ -42,7 +42,8 @@ def _is_as_wrong(case: Case, dtype: str) -> bool:
     targets = pose.inputs.get("targets")
     match case.expect.kind:
         case "out_of_range_label" if targets is not None:
-            classes = pose.rows.shape[int(pose.options.get("axis", -1))]
+            scores = pose.inputs.get("weight", pose.rows)
+            classes = scores.shape[int(pose.options.get("axis", -1))]
             return bool(((targets < 0) | (targets >= classes)).any())
         case "invalid_probability":
             numbers = [v for n, v in pose.inputs.items() if n in ("probabilities", "targets")]
@@ -76,14 +77,16 @@ def _is_reshaped(spec: ArraySpec, values: np.ndarray[Any, Any]) -> bool:
 
 
 def _fewer_rows(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:
-    count = {v.shape[0] for v in plain.values() if v.ndim}
+    by_row = {name: v for name, v in plain.items() if name not in ("weight", "bias")}
+    count = {v.shape[0] if v.ndim else 1 for v in by_row.values()}
     if len(count) != 1 or count == {1} or case.options.get("axis", -1) not in (-1, 1):
         return
     for row in range(count.pop()):
         options = {n: _only(v, row) if n == "sample_weights" else v for n, v in case.options.items()}
-        inputs = {n: _only(spec, row) for n, spec in case.inputs.items()}
+        inputs = {n: _only(spec, row) if n in by_row else spec for n, spec in case.inputs.items()}
         cotangent = None if case.cotangent is None else _only(case.cotangent, row)
-        yield replace(case, inputs=inputs, options=options, cotangent=cotangent)
+        vector = None if case.vector is None else _only(case.vector, row)
+        yield replace(case, inputs=inputs, options=options, cotangent=cotangent, vector=vector)
 
 
 def _only(spec: ArraySpec, row: int) -> ArraySpec:
@@ -99,11 +102,15 @@ def _fewer_options(case: Case) -> Iterator[Case]:
         yield replace(case, options={**rest, "reduction": "none"}, cotangent=None)
     if case.cotangent is not None and "reduction" in case.options:
         yield replace(case, cotangent=None)
+    if case.vector is not None:
+        yield replace(case, vector=None)
 
 
 def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[Case]:
     scores = next(iter(plain.values()))
     targets = plain.get("targets")
+    if "weight" in plain:  # whose columns are the classes; there are few
+        return
     if scores.ndim != 2 or scores.shape[1] <= 2 or "class_weights" in case.options or case.cotangent is not None:
         return
     for column in range(scores.shape[1]):
@@ -112,7 +119,10 @@ def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterat
             if bool((targets == column).any()):
                 continue
             changed["targets"] = np.where(targets > column, targets - 1, targets)
-        yield _with_numbers(case, changed)
+        vector = case.vector
+        if vector is not None:
+            vector = replace(vector, values=_nested(np.delete(np.asarray(vector.values), column, 1).tolist()))
+        yield replace(_with_numbers(case, changed), vector=vector)
 
 
 def _plainer_layout(case: Case) -> Iterator[Case]:

@@ -16,11 +16,12 @@ def code(problem: Problem) -> Code:
         *(["import optax"] if optax else []),
     ]
     versions = '"jax", jax.__version__, "numpy", np.__version__' + (', "optax", optax.__version__' if optax else "")
-    return Code(tuple(imports), tuple(body), versions, environment())
+    return Code(tuple(imports), tuple(body), versions, environment(wide=problem.implementation != "jax-x32"))
 
 
-def environment() -> tuple[str, ...]:
-    return ('os.environ["JAX_ENABLE_X64"] = "1"', 'os.environ["JAX_PLATFORMS"] = "cpu"')
+def environment(*, wide: bool = True) -> tuple[str, ...]:
+    """`wide`: with 64-bit types, which JAX leaves out unless told otherwise."""
+    return (f'os.environ["JAX_ENABLE_X64"] = "{int(wide)}"', 'os.environ["JAX_PLATFORMS"] = "cpu"')
 
 
 def run(problem: Problem) -> list[str]:
@@ -41,11 +42,13 @@ def run(problem: Problem) -> list[str]:
             lines.append(f"    return jax.jvp(lambda {by}: gradient({given}), {tangents})[1]")
     if problem.mode == "jit":
         lines.append("computed = jax.jit(computed)")
-    return [*lines, f"answer = computed({given})"]
+    return [*lines, f"answer = np.asarray(computed({given}))", "dtype = answer.dtype.name"]
 
 
 def _tensor(problem: Problem, name: str) -> str:
-    return f"jnp.asarray({name}, jnp.{problem.dtype})" if problem.arrays[name].is_float else f"jnp.asarray({name})"
+    # JAX narrows 64-bit types itself where they are off; asking for one then is a warning.
+    asked = "" if problem.dtype == "float64" else f", jnp.{problem.dtype}"
+    return f"jnp.asarray({name}{asked})" if problem.arrays[name].is_float else f"jnp.asarray({name})"
 
 
 def _expression(problem: Problem) -> str:
@@ -66,17 +69,18 @@ def _expression(problem: Problem) -> str:
 def _optax(problem: Problem) -> str:
     match problem.loss:
         case "softmax_cross_entropy":
-            problem.understands("axis", "label_smoothing")
-            distributions = problem.targets_are_distributions("logits")
+            targets = problem.inputs["targets"]
+            distributions = targets.is_float or targets.shape == problem.inputs["logits"].shape
             axis = f"axis={problem.axis}"
             if not distributions and not problem.options.get("label_smoothing"):
-                rows = f"optax.losses.softmax_cross_entropy_with_integer_labels(logits, targets, {axis})"
-                return _reduced(problem, rows)
+                problem.understands("axis", "label_smoothing", "ignore_index")
+                return _integer_labels(problem, axis)
+            problem.understands("axis", "label_smoothing")
             hot = f"jax.nn.one_hot(targets, logits.shape[{problem.axis}], dtype=logits.dtype, {axis})"
-            targets = "targets" if distributions else hot
+            given = "targets" if distributions else hot
             if problem.options.get("label_smoothing"):
-                targets = f"optax.losses.smooth_labels({targets}, {problem.options['label_smoothing']!r}, {axis})"
-            return _reduced(problem, f"optax.losses.softmax_cross_entropy(logits, {targets}, {axis})")
+                given = f"optax.losses.smooth_labels({given}, {problem.options['label_smoothing']!r}, {axis})"
+            return _reduced(problem, f"optax.losses.softmax_cross_entropy(logits, {given}, {axis})")
         case "binary_cross_entropy_with_logits":
             problem.understands()
             return _reduced(problem, "optax.losses.sigmoid_binary_cross_entropy(logits, targets)")
@@ -91,6 +95,17 @@ def _optax(problem: Problem) -> str:
             rows = f"optax.losses.kl_divergence{logs}(log_probabilities, targets, axis={problem.axis})"
             return f"jnp.sum({rows}) / {rows}.shape[0]" if problem.reduction == "batchmean" else _reduced(problem, rows)
     raise Inexpressible(f"no template writes {problem.loss} for optax")
+
+
+def _integer_labels(problem: Problem, axis: str) -> str:
+    function = "optax.losses.softmax_cross_entropy_with_integer_labels"
+    if "ignore_index" not in problem.options:
+        return _reduced(problem, f"{function}(logits, targets, {axis})")
+    keep = f"targets != {problem.options['ignore_index']!r}"
+    rows = f"{function}(logits, targets, {axis}, where={keep})"
+    if problem.reduction == "mean" and problem.options.get("denominator") != "count":
+        return f"jnp.mean({rows}, where={keep})"
+    return _reduced(problem, rows)
 
 
 def _reduced(problem: Problem, rows: str) -> str:

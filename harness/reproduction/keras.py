@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from harness.arrays import Array
 from harness.reproduction import jax, tensorflow, torch
-from harness.reproduction.problem import Code, Inexpressible, Problem
+from harness.reproduction.problem import Code, Inexpressible, Problem, literal
 
 _CLASSES = {
     "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy",
@@ -40,10 +41,8 @@ def code(problem: Problem) -> Code:
 
 
 def _on_torch(problem: Problem) -> list[str]:
-    tensors = [f"{name}_ = {torch.tensor(problem, name)}" for name in problem.arrays]
     return [
-        *tensors,
-        *([f"{problem.differentiate}_.requires_grad_()"] if problem.differentiate else []),
+        *torch.tensors(problem),
         f"result = loss({', '.join(f'{name}_' for name in problem.arrays)})",
         *torch.answered(problem),
     ]
@@ -71,23 +70,42 @@ def _expression(problem: Problem) -> str:
             return _asked(problem, "binary_crossentropy", scores, keywords, apart=True)
         case "binary_focal":
             problem.understands("alpha", "gamma", "sample_weights")
-            alpha = [*problem.keyword("alpha"), "apply_class_balancing=True"] if "alpha" in problem.options else []
+            alpha = [*_alpha(problem), "apply_class_balancing=True"] if "alpha" in problem.options else []
             keywords = ["from_logits=True", *problem.keyword("gamma"), *alpha]
             return _asked(problem, "binary_focal_crossentropy", "logits", keywords, apart=True)
         case "categorical_focal":
             problem.understands("alpha", "gamma", "axis", "sample_weights")
-            alpha = problem.keyword("alpha") or ["alpha=1.0"]
+            alpha = _alpha(problem) or ["alpha=1.0"]
             keywords = ["from_logits=True", *problem.keyword("gamma"), *alpha, axis]
             return _asked(problem, "categorical_focal_crossentropy", "logits", keywords)
+        case "kl_divergence":
+            problem.understands("axis", "log_target", "sample_weights")
+            targets = "keras.ops.exp(targets)" if problem.options.get("log_target") else "targets"
+            return _asked(problem, "kl_divergence", "keras.ops.exp(log_probabilities)", [], targets=targets)
     raise Inexpressible(f"no template writes {problem.loss} for Keras")
 
 
-def _asked(problem: Problem, function: str, scores: str, keywords: list[str], *, apart: bool = False) -> str:
+def _alpha(problem: Problem) -> list[str]:
+    """Keras takes numbers, no tensor."""
+    given = problem.options.get("alpha")
+    return [f"alpha={literal(given.to_float64().tolist())}"] if isinstance(given, Array) else problem.keyword("alpha")
+
+
+def _asked(
+    problem: Problem,
+    function: str,
+    scores: str,
+    keywords: list[str],
+    *,
+    apart: bool = False,
+    targets: str = "targets",
+) -> str:
     weighted = "sample_weights" in problem.options
     skips = problem.reduction == "mean" and "ignore_index" in problem.options
     uses_class = problem.mode == "class" or weighted or skips
+    # Binary losses are means over the last axis, unless each element is on a row of its own.
     apart = apart and (problem.reduction != "mean" or weighted)
-    operands = [f"keras.ops.expand_dims({n}, -1)" if apart else n for n in ("targets", scores)]
+    operands = [f"keras.ops.expand_dims({n}, -1)" if apart else n for n in (targets, scores)]
     if not uses_class:
         rows = f"keras.losses.{function}({', '.join([*operands, *keywords])})"
         return rows if problem.reduction == "none" else f"keras.ops.{problem.reduction}({rows})"

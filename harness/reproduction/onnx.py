@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.arrays import Array
-from harness.reproduction.problem import Code, Inexpressible, Problem
+from harness.reproduction.problem import Code, Inexpressible, Problem, laid_out
 
 _OPERATORS = {
     "softmax": "Softmax",
@@ -11,7 +11,6 @@ _OPERATORS = {
     "softmax_cross_entropy": "SoftmaxCrossEntropyLoss",
     "nll_loss": "NegativeLogLikelihoodLoss",
 }
-_ELEMENTS = {"float64": "DOUBLE", "float32": "FLOAT", "float16": "FLOAT16", "int64": "INT64", "int32": "INT32"}
 
 
 def code(problem: Problem) -> Code:
@@ -19,49 +18,47 @@ def code(problem: Problem) -> Code:
     if problem.loss not in _OPERATORS:
         raise Inexpressible(f"ONNX has no operator for {problem.loss}")
     problem.understands("axis", "class_weights", "ignore_index")
-    attributes = (
-        [f"axis={problem.axis}"]
-        if problem.loss in ("softmax", "log_softmax")
-        else [*_reduction(problem), *problem.keyword("ignore_index")]
-    )
-    body = ["from onnx import TensorProto, helper", "feeds = {}", "inputs = []"]
-    for name, array in problem.arrays.items():
-        body += _declared(name, array)
-    names = [f'"{name}"' for name in problem.arrays]
-    body += [
-        f"given = [{', '.join(names)}]",
-        f'node = helper.make_node("{_OPERATORS[problem.loss]}", given, ["loss"], {", ".join(attributes)})',
-        f'output = helper.make_tensor_value_info("loss", TensorProto.{_element(problem.dtype)}, None)',
-        'graph = helper.make_graph([node], "loss", inputs, [output])',
-        'model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)',
+    activation = problem.loss in ("softmax", "log_softmax")
+    attributes = [f"axis={problem.axis}"] if activation else [f"reduction={problem.reduction!r}"]
+    attributes += [] if activation else problem.keyword("ignore_index")
+    shapes = [array.shape for array in problem.inputs.values()]
+    result = shapes[-1] if problem.reduction == "none" else ()
+    feeds = ", ".join(f'"{name}": {_fed(name, array)}' for name, array in problem.arrays.items())
+    body = [
+        f"feeds = {{{feeds}}}",
+        "def typed(name, dtype, shape):",
+        "    element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))",
+        "    return onnx.helper.make_tensor_value_info(name, element, shape)",
+        "inputs = [typed(name, array.dtype, array.shape) for name, array in feeds.items()]",
+        f'node = onnx.helper.make_node("{_OPERATORS[problem.loss]}", list(feeds), ["loss"], {", ".join(attributes)})',
+        f'output = typed("loss", {_dtype(problem.dtype)}, {result})',
+        'graph = onnx.helper.make_graph([node], "loss", inputs, [output])',
+        'model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=7)',
     ]
+    imports = ["import onnx", "import onnx.helper"]
+    versions = '"onnx", onnx.__version__, "numpy", np.__version__'
     if problem.implementation == "onnxruntime":
-        imports: tuple[str, ...] = ("import onnx", "import onnxruntime")
+        imports.append("import onnxruntime")
+        versions = f'"onnxruntime", onnxruntime.__version__, {versions}'
         body += [
             'chosen = ["CPUExecutionProvider"]',
             "session = onnxruntime.InferenceSession(model.SerializeToString(), providers=chosen)",
             "(answer,) = session.run(None, feeds)",
         ]
-        versions = '"onnx", onnx.__version__, "onnxruntime", onnxruntime.__version__, "numpy", np.__version__'
     else:
-        imports = ("import onnx", "import onnx.reference")
-        body.append("(answer,) = onnx.reference.ReferenceEvaluator(model).run(None, feeds)")
-        versions = '"onnx", onnx.__version__, "numpy", np.__version__'
-    return Code(imports, tuple(body), versions)
+        imports += ["import onnx.checker", "import onnx.reference"]
+        body += [
+            "onnx.checker.check_model(model, full_check=True)",
+            "(answer,) = onnx.reference.ReferenceEvaluator(model).run(None, feeds)",
+        ]
+    imports += ["import ml_dtypes"] if problem.dtype == "bfloat16" else []
+    body += ["answer = np.asarray(answer)", "dtype = answer.dtype.name"]
+    return Code(tuple(imports), tuple(body), versions)
 
 
-def _reduction(problem: Problem) -> list[str]:
-    return [f"reduction={problem.reduction!r}"]
+def _fed(name: str, array: Array) -> str:
+    return laid_out(f"{name}.astype({_dtype(array.dtype)})", array) if array.is_float else laid_out(name, array)
 
 
-def _declared(name: str, array: Array) -> list[str]:
-    element = _element(array.dtype)
-    typed = f"{name}.astype(np.{array.dtype})"
-    info = f'helper.make_tensor_value_info("{name}", TensorProto.{element}, {list(array.shape)})'
-    return [f'feeds["{name}"] = {typed}', f"inputs.append({info})"]
-
-
-def _element(dtype: str) -> str:
-    if dtype not in _ELEMENTS:
-        raise Inexpressible(f"no template writes {dtype} for ONNX")
-    return _ELEMENTS[dtype]
+def _dtype(name: str) -> str:
+    return "ml_dtypes.bfloat16" if name == "bfloat16" else f"np.{name}"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.arrays import Array
+from harness.reproduction.sources import definitions
+from harness.suite.case import ArraySpec
+from harness.suite.generators import GENERATORS, completed
 
 LARGEST_WRITTEN = 4096
 """Numbers of one array that are written out: a script of more is no longer read by anybody."""
@@ -34,6 +38,8 @@ class Problem:
     cotangent: Array | None = None
     vector: Array | None = None
     """The direction in which that gradient is differentiated again; None: it is not."""
+    specs: Mapping[str, ArraySpec] = field(default_factory=lambda: MappingProxyType({}))
+    """How the arrays are written in the suite, by name: one too large to write out is made as the suite makes it."""
 
     @property
     def reduction(self) -> str:
@@ -51,6 +57,11 @@ class Problem:
     def targets_are_distributions(self, scores: str) -> bool:
         targets, rows = self.inputs["targets"], self.inputs[scores]
         return targets.shape == rows.shape or (targets.is_float and len(targets.shape) == len(rows.shape))
+
+    def has_distributions(self, scores: str) -> bool:
+        """Whether the targets are floating and have as many axes as the scores: what tells PyTorch."""
+        targets = self.inputs["targets"]
+        return targets.is_float and len(targets.shape) == len(self.inputs[scores].shape)
 
     def understands(self, *names: str) -> None:
         """Refuse options no template knows how to write."""
@@ -70,6 +81,29 @@ class Problem:
         """Every array by the name of its variable."""
         return {**self.inputs, **{n: v for n, v in self.options.items() if isinstance(v, Array)}}
 
+    @property
+    def constants(self) -> dict[str, str]:
+        """The arrays, the cotangent and the vector as expressions of NumPy, by the name of the variable."""
+        arrays = {**self.arrays, "cotangent": self.cotangent, "vector": self.vector}
+        return {name: self._constant(name, array) for name, array in arrays.items() if array is not None}
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """Functions of the suite that `constants` calls."""
+        made = [self.specs[name].generator for name in self.arrays if self._is_made(name)]
+        return definitions("suite/generators.py", [_function(name) for name in made if name is not None])
+
+    def _is_made(self, name: str) -> bool:
+        spec, array = self.specs.get(name), self.arrays.get(name)
+        return spec is not None and spec.generator is not None and array is not None and _is_large(array.storage)
+
+    def _constant(self, name: str, array: Array) -> str:
+        if not self._is_made(name):
+            return numpy_source(array)
+        spec = self.specs[name]
+        given = ", ".join(f"{key!r}: {literal(value)}" for key, value in completed(spec).items())
+        return f"{_function(str(spec.generator))}({{{given}}})"
+
 
 @dataclass(frozen=True)
 class Code:
@@ -78,16 +112,56 @@ class Code:
     imports: tuple[str, ...]
     body: tuple[str, ...]
     """Statements that define `answer`, as NumPy can read it: the value, or the gradient, or its derivative, whichever
-    is asked for."""
+    is asked for; and `dtype`, the name of the type it came back in."""
     versions: str
     """An expression for the text that names the versions."""
     environment: tuple[str, ...] = ()
     """Statements that come before the imports."""
+    definitions: tuple[str, ...] = ()
+    """Functions and constants that the statements use."""
+
+
+def _function(generator: str) -> str:
+    return GENERATORS[generator].make.__name__
+
+
+def _is_large(values: NDArray[Any]) -> bool:
+    return values.size > LARGEST_WRITTEN and not _repeats(values)
+
+
+def _repeats(values: NDArray[Any]) -> bool:
+    """Whether all rows are the same."""
+    first = values[:1]
+    return bool(values.ndim and ((values == first) | ((values != values) & (first != first))).all())
+
+
+def layout_of(array: Array) -> str:
+    """The word of the suite for how the array lies in memory."""
+    storage = array.storage
+    if storage.flags.c_contiguous:
+        return "contiguous"
+    if min(storage.strides) < 0:
+        return "reversed"
+    return "transposed" if storage.flags.f_contiguous else "strided"
+
+
+def laid_out(expression: str, array: Array) -> str:
+    """A contiguous NumPy array as an expression of one that lies in memory as `array` does."""
+    match layout_of(array):
+        case "strided":
+            return f"np.repeat({expression}, 2, -1)[..., ::2]"
+        case "transposed":
+            return f"np.asfortranarray({expression})"
+        case "reversed":
+            return f"np.flip(np.flip({expression}).copy())"
+    return expression
 
 
 def literal(value: Any) -> str:
     """A number, a text or nested lists as Python source; nan and infinities as NumPy's."""
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple):
+        return "(" + "".join(f"{literal(entry)}, " for entry in value).strip() + ")"
+    if isinstance(value, list):
         return "[" + ", ".join(literal(entry) for entry in value) + "]"
     if isinstance(value, float | np.floating):
         number = float(value)
@@ -107,11 +181,10 @@ def numpy_source(array: Array) -> str:
 
 
 def dense_source(values: NDArray[Any], dtype: str = "np.float64") -> str:
-    if values.ndim and values.size > 16:
-        first = values[:1]
-        if bool(((values == first) | ((values != values) & (first != first))).all()):
-            counts = (values.shape[0], *(1,) * (values.ndim - 1))
-            return f"np.tile(np.array({literal(first.tolist())}, dtype={dtype}), {counts})"
+    """The numbers as an expression of NumPy; rows that are all the same once. Inexpressible where they are too many."""
+    if values.size > 16 and _repeats(values):
+        counts = (values.shape[0], *(1,) * (values.ndim - 1))
+        return f"np.tile(np.array({literal(values[:1].tolist())}, dtype={dtype}), {counts})"
     if values.size > LARGEST_WRITTEN:
         raise Inexpressible(f"{values.size} numbers are too many to write down")
     shaped = "" if values.size else f".reshape({values.shape})"

@@ -35,7 +35,8 @@ def run(problem: Problem) -> list[str]:
             lines.append(f"    return tape.gradient(slope, {by}, output_gradients={direction})")
     if problem.mode in ("graph", "xla"):
         lines.append(f"computed = tf.function(computed, jit_compile={problem.mode == 'xla'})")
-    return [*lines, f"answer = tf.cast(computed({given}), tf.float64).numpy()"]
+    lines += [f"found = computed({given})", "dtype = found.dtype.name"]
+    return [*lines, "answer = tf.cast(found, tf.float64).numpy()"]
 
 
 def _tensor(problem: Problem, name: str) -> str:

@@ -1,163 +1,201 @@
-"""The script and the issue around what a framework's module writes."""
+"""The programs around what a framework's module writes, and the text of an issue."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from harness.floats import FORMATS, rounded
 from harness.judgement.agreement import BUDGET, Floats, Target
-from harness.reproduction import jax, keras, onnx, scipy, tensorflow, torch
-from harness.reproduction.problem import Code, Inexpressible, Problem, dense_source, numpy_source
-
-TEMPLATES: Mapping[str, Callable[[Problem], Code]] = {
-    "torch": torch.code,
-    "tensorflow": tensorflow.code,
-    "keras-tensorflow": keras.code,
-    "keras-torch": keras.code,
-    "keras-jax": keras.code,
-    "jax": jax.code,
-    "optax": jax.code,
-    "scipy": scipy.code,
-    "sklearn": scipy.code,
-    "onnx-reference": onnx.code,
-    "onnxruntime": onnx.code,
-}
+from harness.reproduction.frameworks import code_of, needs
+from harness.reproduction.problem import LARGEST_WRITTEN, Code, Inexpressible, Problem, dense_source
 
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """What is right: numbers with what may be missed, another mode's answer, or an error."""
+    """What is right: numbers with what may be missed, an error, or one of several choices."""
 
     numbers: Floats | None = None
     allowed: Floats | None = None
-    mode: str | None = None
-    """The mode whose answer is expected, within `share` of its size."""
-    share: float = 0.0
+    dtype: str | None = None
+    """The type the answer is to come back in; None where that is not what is looked at."""
+    element: int | None = None
+    """The one element, counted through the flattened answer, that is looked at where all are too many to write."""
     raises: str | None = None
+    """The kind of error that is right."""
+    instead: str | None = None
+    """The type of an error that is raised for another reason."""
+    choices: tuple[str, ...] = ()
+    """Where no answer is right: what may come, raises, nan, inf or a word for finite numbers."""
 
     @classmethod
-    def truth(cls, target: Target, dtype: str, *, flush_to_zero: bool) -> Expected:
-        """The truth as the format holds it, with the budget of the harness."""
+    def truth(
+        cls,
+        target: Target,
+        dtype: str,
+        *,
+        flush_to_zero: bool,
+        in_dtype: bool = False,
+        element: int | None = None,
+    ) -> Expected:
+        """The truth as the format holds it, with the budget of the harness; `in_dtype` where the type counts too."""
         fmt = FORMATS[dtype]
         nearest = rounded(target.hi, fmt)
         floor = fmt.smallest_normal if flush_to_zero else fmt.smallest_subnormal
         with np.errstate(invalid="ignore", over="ignore"):
             gap = np.abs(nearest - target.hi)
             allowed = BUDGET[dtype] * fmt.eps * target.gauge + floor + np.where(np.isfinite(gap), gap, 0.0)
-        return cls(nearest, np.where(np.isfinite(allowed), allowed, 0.0))
+        within = np.where(np.isfinite(allowed), allowed, 0.0)
+        chosen = (element or 0) if nearest.size > LARGEST_WRITTEN else None
+        return cls(nearest, within, dtype if in_dtype else None, chosen)
 
 
-def code_of(problem: Problem) -> Code:
-    """What the framework's module writes; Inexpressible where there is none."""
-    if problem.implementation not in TEMPLATES:
-        raise Inexpressible(f"no template writes scripts for {problem.implementation}")
-    return TEMPLATES[problem.implementation](problem)
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call, by the name of the function that makes it."""
+
+    name: str
+    problem: Problem
 
 
 def script(problem: Problem, expected: Expected, title: str, why: str, note: str = "") -> str:
     """A whole program: exits 1 while the defect shows, 0 when it is gone, 2 where a framework is missing."""
-    code = code_of(problem)
-    other = None
-    if expected.mode is not None:
-        other = code_of(_in_mode(problem, expected.mode))
-    imports = dict.fromkeys([*code.imports, *(other.imports if other else ())])
+    return program([Call("observe", problem)], _verdict(problem, expected), title, why, note)
+
+
+def program(calls: Sequence[Call], verdict: Sequence[str], title: str, why: str, note: str = "") -> str:
+    """The calls as functions, arrays they share before them, and what is made of their answers."""
+    codes = [code_of(call.problem) for call in calls]
+    implementation = calls[0].problem.implementation
     heading = [title.rstrip(".") + ".", "", *textwrap.wrap(" ".join(why.split()), 100)]
     if note:
         heading += ["", *textwrap.wrap(" ".join(note.split()), 100)]
-    heading += ["", f"Needs NumPy and {_needs(problem)}. Exits 1 while the defect shows, 0 when it is gone."]
-    arrays = [f"{name} = {numpy_source(array)}" for name, array in problem.arrays.items()]
-    if problem.cotangent is not None:
-        arrays.append(f"cotangent = {numpy_source(problem.cotangent)}")
-    if problem.vector is not None:
-        arrays.append(f"vector = {numpy_source(problem.vector)}")
+    ends = "Exits 1 while the defect shows, 0 when it is gone, 2 where one of them is missing."
+    heading += ["", *textwrap.wrap(f"Needs {needs(implementation)}. {ends}", 100)]
+    shared = _shared(calls)
+    environment = dict.fromkeys(line for code in codes for line in code.environment)
+    imports = dict.fromkeys(line for code in codes for line in code.imports)
+    quoted = dict.fromkeys(
+        text for call, code in zip(calls, codes, strict=True) for text in (*call.problem.definitions, *code.definitions)
+    )
     parts = [
         '"""' + "\n".join(heading).replace("\\", "\\\\").replace('"""', "'''") + '\n"""',
-        "\n".join(["import os", "import sys", *code.environment]) if code.environment else "import sys",
-        "\n".join(["import numpy as np", *imports]),
-        "\n".join(arrays),
-        _function("observe", code),
-    ]
-    if other is not None:
-        parts.append(_function("observe_the_other_mode", other))
-    parts.append(_verdict(problem, code, expected))
-    return "\n\n".join(parts) + "\n"
-
-
-def _in_mode(problem: Problem, mode: str) -> Problem:
-    return replace(problem, mode=mode)
-
-
-def _needs(problem: Problem) -> str:
-    return {
-        "keras-tensorflow": "Keras with TensorFlow",
-        "keras-torch": "Keras with PyTorch",
-        "keras-jax": "Keras with JAX",
-        "torch": "PyTorch",
-        "tensorflow": "TensorFlow",
-        "jax": "JAX",
-        "sklearn": "scikit-learn",
-        "scipy": "SciPy",
-        "onnx-reference": "onnx",
-        "onnxruntime": "onnx and ONNX Runtime",
-    }.get(problem.implementation, problem.implementation)
-
-
-def _function(name: str, code: Code) -> str:
-    body = textwrap.indent("\n".join([*code.body, "return np.asarray(answer, dtype=np.float64)"]), "    ")
-    return f"\ndef {name}():\n{body}\n"
-
-
-def _verdict(problem: Problem, code: Code, expected: Expected) -> str:
-    lines = [f"print({code.versions})"]
-    if expected.raises is not None:
-        return "\n".join(
+        "import os\nimport sys" if environment else "import sys",
+        "\n".join(environment),
+        "\n".join(
             [
-                *lines,
-                f'print("expected: an error ({expected.raises.replace("_", " ")})")',
                 "try:",
-                '    print("observed:", observe())',
-                "except Exception as error:",
-                '    print("observed:", type(error).__name__, error)',
-                "    sys.exit(0)",
-                "sys.exit(1)",
+                *(f"    {line}" for line in ("import numpy as np", *imports)),
+                "except ImportError as missing:",
+                '    print("cannot run:", missing)',
+                "    sys.exit(2)",
             ]
-        )
-    if expected.mode is not None:
-        lines += [
-            "expected = observe_the_other_mode()",
-            f"allowed = {expected.share!r} * np.maximum(np.abs(expected), np.finfo(np.float32).tiny)",
-        ]
-        said = f"as in {expected.mode}"
-    else:
-        assert expected.numbers is not None
-        assert expected.allowed is not None
-        lines += [
-            f"expected = {dense_source(expected.numbers)}",
-            f"# {BUDGET[problem.dtype]:g} units of {problem.dtype} times the error that rounding the input makes",
-            f"allowed = {dense_source(expected.allowed)}",
-        ]
-        said = "exactly"
-    lines += [
+        ),
+        *(f"\n{text}\n" if text.startswith("def") else text for text in quoted),
+        "\n".join(f"{name} = {source}" for name, source in shared.items()),
+        *(_function(call, code, shared) for call, code in zip(calls, codes, strict=True)),
+        "\n" + "\n".join(["np.set_printoptions(precision=17)", f"print({codes[0].versions})", *verdict]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _shared(calls: Sequence[Call]) -> dict[str, str]:
+    """Arrays that are the same in every call that has them."""
+    sources: dict[str, set[str]] = {}
+    for call in calls:
+        for name, source in call.problem.constants.items():
+            sources.setdefault(name, set()).add(source)
+    return {name: of.pop() for name, of in sources.items() if len(of) == 1}
+
+
+def _function(call: Call, code: Code, shared: Mapping[str, str]) -> str:
+    own = [f"{name} = {source}" for name, source in call.problem.constants.items() if name not in shared]
+    lines = [*own, *code.body, "return np.asarray(answer, dtype=np.float64), dtype"]
+    body = textwrap.indent("\n".join(lines), "    ")
+    return f"\ndef {call.name}():\n{body}"
+
+
+def _verdict(problem: Problem, expected: Expected) -> list[str]:
+    if expected.raises is not None:
+        return _of_an_error(expected)
+    if expected.choices:
+        return _of_a_choice(expected)
+    if expected.numbers is None or expected.allowed is None:
+        raise Inexpressible("nothing is expected")
+    return _of_numbers(problem, expected, expected.numbers, expected.allowed)
+
+
+def _of_an_error(expected: Expected) -> list[str]:
+    kind = str(expected.raises).replace("_", " ")
+    gone = "sys.exit(0)"
+    if expected.instead is not None:
+        gone = f"sys.exit(1 if type(error).__name__ == {expected.instead.rpartition('.')[2]!r} else 0)"
+    return [
+        f'print("expected: an error ({kind})")',
         "try:",
-        "    observed = observe()",
+        '    print("observed:", *observe())',
         "except Exception as error:",
-        f'    print("expected ({said}):", expected)',
+        '    print("observed:", type(error).__name__, error)',
+        f"    {gone}",
+        "sys.exit(1)",
+    ]
+
+
+def _of_a_choice(expected: Expected) -> list[str]:
+    general = ("raises", "nan", "inf")
+    allowed = [choice for choice in general if choice in expected.choices]
+    allowed += ["finite"] if set(expected.choices) - set(general) else []
+    return [
+        f'print("expected: one of", {", ".join(repr(choice) for choice in expected.choices)})',
+        "try:",
+        "    observed, dtype = observe()",
+        "except Exception as error:",
+        '    print("observed:", type(error).__name__, error)',
+        f"    sys.exit({0 if 'raises' in allowed else 1})",
+        'print("observed:", observed, dtype)',
+        'kind = "nan" if np.isnan(observed).any() else "inf" if np.isinf(observed).any() else "finite"',
+        f"sys.exit(0 if kind in {allowed!r} else 1)",
+    ]
+
+
+def _of_numbers(problem: Problem, expected: Expected, numbers: Floats, allowed: Floats) -> list[str]:
+    shape = numbers.shape
+    what = "expected:"
+    if expected.element is not None:
+        numbers, allowed = numbers.ravel()[[expected.element]], allowed.ravel()[[expected.element]]
+        what = f"expected, element {expected.element}:"
+    said = f', "in {expected.dtype}"' if expected.dtype is not None else ""
+    lines = [
+        f"expected = {dense_source(numbers)}",
+        f"# {BUDGET[problem.dtype]:g} units of {problem.dtype} times the error that rounding the input makes",
+        f"allowed = {dense_source(allowed)}",
+        f'print("{what}", expected{said})',
+        "try:",
+        "    observed, dtype = observe()",
+        "except Exception as error:",
         '    print("observed:", type(error).__name__, error)',
         "    sys.exit(1)",
-        f'print("expected ({said}):", expected)',
-        'print("observed:", observed)',
-        "if observed.shape != expected.shape:",
-        "    sys.exit(1)",
+    ]
+    if expected.element is not None:
+        lines += [
+            f"if observed.shape != {shape}:",
+            '    print("observed: shape", observed.shape)',
+            "    sys.exit(1)",
+            f"observed = observed.ravel()[[{expected.element}]]",
+        ]
+    lines += ['print("observed:", observed, "in", dtype)', "if observed.shape != expected.shape:", "    sys.exit(1)"]
+    if expected.dtype is not None:
+        lines += [f"if dtype != {expected.dtype!r}:", "    sys.exit(1)"]
+    return [
+        *lines,
         'with np.errstate(invalid="ignore"):',
         "    near = np.abs(observed - expected) <= allowed",
         "right = near | (observed == expected) | (np.isnan(observed) & np.isnan(expected))",
         "sys.exit(0 if right.all() else 1)",
     ]
-    return "\n".join(lines)
 
 
 def issue(title: str, why: str, program: str, observed: str, versions: Mapping[str, str], machine: str) -> str:

@@ -322,7 +322,7 @@ def shape_of(spec: ArraySpec) -> tuple[int, ...]:
     """Shape of the array that `realize` would make, without making it; ValueError as `realize`."""
     if spec.generator is None:
         return literal_shape(spec.values)
-    p = _completed(spec)
+    p = completed(spec)
     if spec.generator == "one_hot":
         return (*literal_shape(p["labels"]), p["classes"]) if p["labels"] is not None else tuple(p["shape"])
     if spec.generator == "eye":
@@ -422,7 +422,7 @@ def _one_hot_problems(p: Parameters) -> list[tuple[str, str]]:
     return []
 
 
-def _completed(spec: ArraySpec) -> dict[str, Any]:
+def completed(spec: ArraySpec) -> dict[str, Any]:
     """The parameters of a spec with the defaults filled in; ValueError where they are wrong."""
     name = str(spec.generator)
     problems = parameter_problems(name, spec.parameters)
@@ -445,7 +445,7 @@ def realize(spec: ArraySpec, dtype: str) -> Array:
     Floating numbers are rounded once to `dtype`, integers become int64, and a spec with a dtype of its own gets that.
     ValueError, naming what was expected, where the spec describes no array.
     """
-    values = _literal(spec.values) if spec.generator is None else GENERATORS[_known(spec)].make(_completed(spec))
+    values = _literal(spec.values) if spec.generator is None else GENERATORS[_known(spec)].make(completed(spec))
     wanted = spec.dtype or ("int64" if values.dtype.kind in "iu" else dtype)
     if wanted not in DTYPES:
         raise ValueError(f"no dtype {wanted!r}{_close(wanted, DTYPES)} Known: {', '.join(DTYPES)}")
@@ -454,7 +454,7 @@ def realize(spec: ArraySpec, dtype: str) -> Array:
 
 
 def _known(spec: ArraySpec) -> str:
-    _completed(spec)
+    completed(spec)
     return str(spec.generator)
 
 

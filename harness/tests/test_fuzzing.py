@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.adapters.registry import resolve
@@ -30,6 +31,7 @@ from harness.suite.divergences import parse_ledger
 from harness.suite.generators import realize
 from harness.suite.loading import load, load_text
 from harness.tests.fleets import PLENTY, miniature, softmax_case
+from reference.evaluation import TWICE_DIFFERENTIABLE
 
 
 @contextmanager
@@ -56,10 +58,85 @@ def test_the_same_seed_draws_the_same_cases_and_another_draws_others() -> None:
     assert len({case.id for n in range(3) for case in drawn(7, DRAWN, n)}) > 100
 
 
+def test_a_seed_draws_the_same_whatever_else_is_imported() -> None:
+    write = "from harness.fuzzing.drawing import DRAWN, drawn; print(hash_of(repr(drawn(7, DRAWN, 2))))"
+    digest = "import hashlib; hash_of = lambda text: hashlib.sha256(text.encode()).hexdigest();"
+    # Hypothesis likes numbers that stand in modules it takes for the user's own.
+    more = "import harness.cli, harness.certification.grid, harness.judgement.diagnosis, reports.html;"
+    seen = {
+        subprocess.run([sys.executable, "-c", program + write], capture_output=True, text=True, check=True).stdout
+        for program in (digest, digest + more)
+    }
+    assert len(seen) == 1
+
+
 def test_every_loss_and_format_is_drawn() -> None:
     cases = [case for n in range(4) for case in drawn(0, DRAWN, n)]
     assert {case.loss for case in cases} == set(DRAWN)
     assert {case.dtypes[0] for case in cases} == {"float64", "float32", "float16", "bfloat16"}
+
+
+def test_second_derivatives_fused_layers_and_single_rows_are_drawn() -> None:
+    losses = (*TWICE_DIFFERENTIABLE, "log_softmax", "linear_cross_entropy")
+    cases = [case for n in range(8) for case in drawn(1, losses, n)]
+    assert {case.loss for case in cases if case.vector is not None} == set(TWICE_DIFFERENTIABLE)
+    assert {np.shape(case.inputs["logits"].values) for case in cases if case.loss == "log_softmax"} >= {(3,), (4, 3)}
+    classes = [case for n in range(8) for case in drawn(1, ("softmax_cross_entropy",), n)]
+    alone = [case for case in classes if np.shape(case.inputs["logits"].values) == (3,)]
+    assert {np.shape(case.inputs["targets"].values) for case in alone} == {(), (3,)}
+    fused = [case for case in cases if case.loss == "linear_cross_entropy"]
+    assert {"bias" in case.inputs for case in fused} == {True, False}
+    assert {case.differentiate for case in fused} >= {("hidden", "weight", "bias"), ("hidden", "weight")}
+
+
+def test_a_saved_finding_comes_with_a_script_and_an_issue_and_keeps_its_vector(tmp_path: Path) -> None:
+    (base,) = found("mutant:log-base-2.softmax_cross_entropy", seed=3, cases=4)[:1]
+    cause, cell = replace(base.cause, implementation="torch"), replace(base.cell, implementation="torch")
+    case = replace(base.case, vector=base.case.inputs["logits"])
+    paths = save([replace(base, cause=cause, cell=cell, case=case)], tmp_path, {"torch": {"torch": "2.13"}}, {})
+    script, issue = paths[2:]
+    assert (script.parent.name, issue.parent.name) == ("scripts", "issues")
+    assert script.read_text(encoding="utf-8").rstrip() in issue.read_text(encoding="utf-8")
+    assert "- torch 2.13" in issue.read_text(encoding="utf-8")
+    (saved,), problems = load_text(paths[0].read_text(encoding="utf-8"), "found.yaml", "edges")
+    assert problems == []
+    assert saved.vector == case.vector
+
+
+def test_a_wrong_second_derivative_is_found_and_shrunk_with_its_vector() -> None:
+    findings = found("mutant:second-diagonal.softmax_cross_entropy", cases=60)
+    twice = [finding for finding in findings if finding.cause.aspect == "hessian_vector"]
+    assert twice
+    for finding in twice:
+        assert finding.case.vector is not None
+        assert np.shape(finding.case.vector.values) == np.shape(finding.case.inputs["logits"].values)
+
+
+def test_rows_and_the_vector_shrink_together_and_the_weight_of_a_layer_stays() -> None:
+    rows, labels = ArraySpec(((1.0, 2.0, 3.0), (0.0, 1.0, 0.5))), ArraySpec((2, 0), dtype="int64")
+    twice = replace(
+        softmax_case(rows),
+        loss="softmax_cross_entropy",
+        inputs={"logits": rows, "targets": labels},
+        vector=rows,
+        options={},
+    )
+    shapes = {
+        (np.shape(small.inputs["logits"].values), np.shape(small.vector.values))
+        for stage in smaller(twice, "float64")
+        for small in stage
+        if small.vector is not None
+    }
+    assert shapes == {((1, 3), (1, 3)), ((2, 2), (2, 2)), ((2, 3), (2, 3))}
+    fused = replace(twice, loss="linear_cross_entropy", vector=None, inputs={"hidden": rows, "weight": rows_of(3, 4)})
+    fused = replace(fused, inputs={**fused.inputs, "targets": labels}, differentiate=("hidden", "weight"))
+    first = next(smaller(fused, "float64"))
+    assert [np.shape(small.inputs["hidden"].values) for small in first] == [(1, 3), (1, 3)]
+    assert {np.shape(small.inputs["weight"].values) for small in first} == {(3, 4)}
+
+
+def rows_of(rows: int, columns: int) -> ArraySpec:
+    return ArraySpec(tuple(tuple(0.25 * (r - c) for c in range(columns)) for r in range(rows)))
 
 
 def test_the_implementation_everything_starts_from_is_not_accused() -> None:
@@ -71,7 +148,7 @@ def test_the_implementation_everything_starts_from_is_not_accused() -> None:
 
 
 def test_a_mistake_is_found_and_shrunk_to_one_row() -> None:
-    findings = found("mutant:squares-class-weights.softmax_cross_entropy", cases=40)
+    findings = found("mutant:squares-class-weights.softmax_cross_entropy", cases=120)
     assert findings
     wrong = next(f for f in findings if f.cause.aspect == "value" and f.cause.outcome == "finite")
     assert "class weights" in wrong.conditions
@@ -191,7 +268,7 @@ def test_what_is_wrong_with_an_input_outlives_shrinking() -> None:
 
 def test_saved_findings_are_a_case_and_a_stub_that_lint_refuses(tmp_path: Path) -> None:
     findings = found("mutant:log-base-2.softmax_cross_entropy", seed=3)
-    paths = save(findings, tmp_path)
+    paths = save(findings, tmp_path, {}, {"platform": "Linux"})
     case_file, stub_file = paths[:2]
     cases, problems = load_text(case_file.read_text(encoding="utf-8"), "found.yaml", "edges")
     assert problems == []

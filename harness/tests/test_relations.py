@@ -40,6 +40,24 @@ def test_every_relation_of_a_case_can_be_expressed_in_float32(case: Case) -> Non
         parts_of(case, "float32", relation)
 
 
+@pytest.mark.parametrize("relation", ["class-permutation", "batch-permutation", "concatenation"])
+def test_classes_of_a_single_row_are_not_rows_and_the_weight_of_a_layer_is_not_turned(relation: str) -> None:
+    place, numbers = Location("f", 1), ArraySpec((1.0, -2.0))
+    alone = {"logits": numbers, "targets": ArraySpec(0, dtype="int64")}
+    case = Case("tests/alone", "t", "w", "softmax_cross_entropy", alone, place, options={"reduction": "none"})
+    with pytest.raises(Inexpressible):
+        parts_of(case, "float64", relation)
+    rows = ArraySpec(((1.0, -2.0), (0.5, 0.0)))
+    layer = {"hidden": rows, "weight": rows, "targets": ArraySpec((0, 1), dtype="int64")}
+    fused = replace(case, loss="linear_cross_entropy", inputs=layer)
+    if relation == "class-permutation":
+        with pytest.raises(Inexpressible):
+            parts_of(fused, "float64", relation)
+    else:
+        for part in parts_of(fused, "float64", relation).cases.values():
+            assert part.inputs["weight"].values == rows.values
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
 def test_the_plain_formulas_keep_every_relation(dtype: str) -> None:
     wrong = [c.name for c in cells(NumPy(), PROPERTIES, (dtype,)) if c.verdict not in ("agrees", "unsupported")]

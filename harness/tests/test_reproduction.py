@@ -4,27 +4,66 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness import reproduction
 from harness.arrays import Array
 from harness.floats import FORMATS
 from harness.judgement.agreement import Target
+from harness.judgement.relations import RELATIONS
+from harness.judgement.relations import Inexpressible as Unrelated
 from harness.judgement.truth import TruthTable
+from harness.planning import parts_of
+from harness.records import Cell
+from harness.reproduction.frameworks import TEMPLATES
 from harness.reproduction.problem import dense_source, literal
-from harness.reproduction.writing import TEMPLATES
+from harness.reproduction.sources import definitions
+from harness.reproduction.tracing import Traced, names_of, source_of
+from harness.suite.case import ArraySpec, Case
+from harness.suite.generators import GENERATORS, realize
+from harness.suite.loading import load
+
+STEPS: dict[str, Callable[[Any], Any]] = {
+    "roll": lambda a: np.roll(a, 1, -1),
+    "add": lambda a: 0.5 + a,
+    "subtract": lambda a: a - 0.25,
+    "multiply": lambda a: np.array(3.0) * a,
+    "divide": lambda a: a / 2,
+    "negate": lambda a: -a,
+    "abs": np.abs,
+    "zeros": np.zeros_like,
+    "transpose": lambda a: a.T.T,
+    "first": lambda a: a[:1].reshape((1, -1)),
+    "sum": lambda a: a - a.sum(-1).reshape((-1, 1)),
+}
+PROPERTIES = load().cases
+
+
+def expressible(case: Case, relation: str) -> bool:
+    """Whether the relation says something about the case."""
+    try:
+        parts_of(case, case.dtypes[0], relation)
+    except Unrelated:
+        return False
+    return True
 
 
 def problem(implementation: str, loss: str = "softmax_cross_entropy", mode: str = "eager") -> reproduction.Problem:
     inputs = {"logits": Array.of(np.array([[1.0, 2.0, 3.0]]), "float32"), "targets": Array.of(np.array([0]))}
-    options = {"reduction": "none"} if loss == "softmax_cross_entropy" else {}
-    if not options:
-        del inputs["targets"]
+    options = {"reduction": "mean" if loss.startswith("categorical") else "none"}
+    if loss == "softmax":
+        del inputs["targets"], options["reduction"]
+    elif loss.startswith("categorical"):
+        inputs = {"probabilities": Array.of(np.array([[0.25, 0.25, 0.5]]), "float32"), "targets": inputs["targets"]}
     return reproduction.Problem(implementation, loss, inputs, options, "float32", mode)
 
 
@@ -51,9 +90,19 @@ def test_the_exit_code_says_whether_the_defect_shows(tmp_path: Path) -> None:
     assert exit_code(reproduction.script(of, refusal, "Softmax", "Why."), tmp_path) == 1
 
 
-@pytest.mark.parametrize("implementation", sorted(set(TEMPLATES) - {"scipy", "sklearn", "jax"}))
+LOSSES = {
+    "scipy": "softmax",
+    "jax": "softmax",
+    "jax-x32": "softmax",
+    "sklearn": "categorical_cross_entropy",
+    **dict.fromkeys(("scratch-d0", "scratch-d1", "scratch-d3"), "categorical_cross_entropy"),
+    "scratch-d4": "softmax",
+}
+
+
+@pytest.mark.parametrize("implementation", sorted(TEMPLATES))
 def test_every_template_writes_python(implementation: str) -> None:
-    of = problem(implementation)
+    of = problem(implementation, LOSSES.get(implementation, "softmax_cross_entropy"))
     program = reproduction.script(of, right(of), 'A title with """ quotes', "Why \\ this.")
     compile(program, "script.py", "exec")
     assert "harness" not in program
@@ -81,10 +130,11 @@ def test_the_script_of_a_second_derivative_differentiates_twice(implementation: 
 
 
 def test_what_no_template_writes_is_refused_with_the_reason() -> None:
-    of = problem("numpy")
-    expected = right(of)
+    expected = right(problem("numpy"))
     with pytest.raises(reproduction.Inexpressible, match="no template"):
-        reproduction.script(of, expected, "t", "w")
+        reproduction.script(problem("mutant:sound"), expected, "t", "w")
+    with pytest.raises(reproduction.Inexpressible, match="differentiates nothing"):
+        reproduction.script(replace(problem("scipy", "softmax"), differentiate="logits"), expected, "t", "w")
     many = np.arange(5000.0)
     with pytest.raises(reproduction.Inexpressible, match="5000"):
         dense_source(many)
@@ -112,3 +162,50 @@ def test_an_issue_names_versions_and_holds_the_script() -> None:
     assert "```python\nprint(1)\n```" in text
     assert "- torch 2.13" in text
     assert "1 where 2 is right" in text
+
+
+def test_a_function_is_quoted_with_what_it_uses_and_without_annotations() -> None:
+    (constant, function) = definitions("adapters/scratch/d3.py", ["cross_entropy_error"])
+    assert constant == "EPSILON = 1e-10"
+    assert function.startswith("def cross_entropy_error(y, t):")
+    assert definitions("suite/generators.py", ["_uniform"])[0] == "import math"
+    with pytest.raises(ValueError, match=r"d3\.py defines no cross_entropy"):
+        definitions("adapters/scratch/d3.py", ["cross_entropy"])
+
+
+@pytest.mark.parametrize("generator", ["uniform", "labels", "normal", "probabilities", "bits", "cycle"])
+def test_an_array_too_large_to_write_is_made_as_the_suite_makes_it(generator: str) -> None:
+    parameters = {"shape": (3000, 2), "seed": 7, "classes": 3, "values": (1.0, 2.5)}
+    known = GENERATORS[generator].parameters
+    spec = ArraySpec(generator=generator, parameters={n: v for n, v in parameters.items() if n in known})
+    of = replace(problem("torch", "softmax"), inputs={"logits": realize(spec, "float64")}, specs={"logits": spec})
+    scope: dict[str, Any] = {"np": np}
+    exec("\n".join([*of.definitions, f"made = {of.constants['logits']}"]), scope)
+    assert np.array_equal(scope["made"], of.inputs["logits"].storage)
+
+
+@given(st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=6))
+def test_a_traced_array_is_what_its_source_says(steps: list[str]) -> None:
+    numbers = np.arange(6.0).reshape(2, 3) / 7 - 0.25
+    traced, plain = Traced(numbers, "given", frozenset({"given"})), numbers
+    for step in steps:
+        traced, plain = STEPS[step](traced), STEPS[step](plain)
+    again = eval(source_of(traced), {"np": np, "given": numbers})
+    assert np.array_equal(again, plain, equal_nan=True)
+    assert np.array_equal(traced.values, plain, equal_nan=True)
+    assert names_of(traced) == {"given"}
+
+
+@pytest.mark.parametrize("relation", sorted(RELATIONS))
+def test_every_relation_of_the_suite_becomes_a_script_of_its_equations(relation: str) -> None:
+    case = next((c for c in PROPERTIES if relation in c.relations and expressible(c, relation)), None)
+    assert case is not None, f"no case has the relation {relation}"
+    aspect, outcome = f"relation/{relation}", {"kind": "value"}
+    # Weights per sample and focal losses are not PyTorch's; Keras has both.
+    implementation = "keras-tensorflow" if relation.startswith(("focal", "weight")) else "torch"
+    cell = Cell(case.id, implementation, "eager", case.dtypes[0], aspect, "disagrees", outcome)
+    program = reproduction.script_of(case, cell, flush_to_zero=False)
+    compile(program, "script.py", "exec")
+    assert repr("expected: " + RELATIONS[relation].statement) in program
+    assert program.count("def observe_") >= 1
+    assert "harness" not in program

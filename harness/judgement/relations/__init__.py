@@ -2,6 +2,6 @@
 
 from harness.judgement.relations.catalogue import RELATIONS, Relation
 from harness.judgement.relations.judging import judge_relation
-from harness.judgement.relations.pose import BASE, Inexpressible, Pose, case_of, pose_of
+from harness.judgement.relations.pose import BASE, Equation, Inexpressible, Pose, case_of, pose_of
 
-__all__ = ["BASE", "RELATIONS", "Inexpressible", "Pose", "Relation", "case_of", "judge_relation", "pose_of"]
+__all__ = ["BASE", "RELATIONS", "Equation", "Inexpressible", "Pose", "Relation", "case_of", "judge_relation", "pose_of"]

@@ -59,6 +59,11 @@ def _every_row_counts_once(pose: Pose) -> None:
     pose.needs(not weighing & set(pose.options), "no row is left out, weighed or smoothed")
 
 
+def _several_rows(pose: Pose) -> None:
+    axes = 1 if pose.loss in BINARY else 2  # one axis alone holds the classes
+    pose.needs(pose.rows.ndim >= axes and pose.rows.shape[0] > 1, "speaks of several rows")
+
+
 def _one_hot(labels: Any, classes: int) -> Floats:
     hot: Floats = np.eye(classes)[labels]
     return hot
@@ -74,6 +79,7 @@ def _shifted(pose: Pose) -> Parts:
 
 def _classes_turned(pose: Pose) -> Parts:
     pose.needs(pose.loss not in BINARY and pose.rows.ndim == 2, "speaks of rows of classes")
+    pose.needs("weight" not in pose.inputs, "speaks of scores themselves, not of what they are computed from")
     pose.needs("ignore_index" not in pose.options, "no class is ignored")
     changed: dict[str, Any] = {pose.scores: np.roll(pose.rows, 1, -1)}
     classes = pose.rows.shape[-1]
@@ -98,8 +104,8 @@ def _turned_back(a: Answered) -> Iterator[Equation]:
 
 def _rows_turned(pose: Pose) -> Parts:
     pose.unreduced()
-    pose.needs(pose.rows.ndim >= 1 and pose.rows.shape[0] > 1, "speaks of several rows")
-    changed = {n: np.roll(v, 1, 0) for n, v in pose.inputs.items()}
+    _several_rows(pose)
+    changed = {n: np.roll(v, 1, 0) for n, v in pose.by_row.items()}
     weights = pose.options.get("sample_weights")
     turned = pose.having({} if weights is None else {"sample_weights": np.roll(weights, 1, 0)}, **changed)
     return {"other": replace(turned, cotangent=None if pose.cotangent is None else np.roll(pose.cotangent, 1, 0))}
@@ -316,8 +322,9 @@ def _reduced_alike(a: Answered) -> Iterator[Equation]:
 def _batches(pose: Pose) -> Parts:
     pose.unreduced()
     pose.needs("reduction" in pose.options, "speaks of losses, which can be reduced")
-    pose.needs(len(pose.rows) > 1 and not pose.options.get("sample_weights"), "speaks of several rows")
-    tail = {n: v[1:] for n, v in pose.inputs.items()}
+    _several_rows(pose)
+    pose.needs(not pose.options.get("sample_weights"), "no row is weighed")
+    tail = {n: v[1:] for n, v in pose.by_row.items()}
     return {"other": pose.having({"reduction": "sum"}), "tail": pose.having({"reduction": "sum"}, **tail)}
 
 

@@ -20,6 +20,9 @@ from harness.records import Cell, number
 TWICE = 2.0
 """Each side may be as far from the truth as the budget allows, so they may be twice that far from each other."""
 
+MAY_REFUSE = frozenset({"label-types"})
+"""Relations that hold where a part other than the base is refused: no framework has to take every type of labels."""
+
 
 def judge_relation(
     subject: Subject,
@@ -49,7 +52,7 @@ def judge_relation(
         return replace(
             cell, outcome={"kind": "raises", "type": raised[BASE].type, "message": raised[BASE].message[:200]}
         )
-    if raised and not (relation.name == "label-types" and BASE not in raised):
+    if raised and not (relation.name in MAY_REFUSE and BASE not in raised):
         return _some_refuse(subject, aspect, cell, raised, relation, ledger)
     returned = {part: o for part, o in outcomes.items() if isinstance(o, Returned)}
     try:

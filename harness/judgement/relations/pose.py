@@ -58,6 +58,11 @@ class Pose:
         """The scores themselves."""
         return self.inputs[self.scores]
 
+    @property
+    def by_row(self) -> dict[str, Numbers]:
+        """The inputs that have a row per sample: not the weight and bias that all samples share."""
+        return {name: values for name, values in self.inputs.items() if name not in ("weight", "bias")}
+
     def exact(self, values: Floats) -> Floats:
         """`values`, which the format has to hold exactly."""
         with np.errstate(over="ignore"):

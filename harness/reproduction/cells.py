@@ -1,0 +1,215 @@
+"""From a cell and its case to the script: one call against the truth, two modes, or the calls of a relation. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from harness.judgement.agreement import Floats, Target
+from harness.judgement.relations import BASE, RELATIONS, Equation, Pose
+from harness.judgement.relations import Inexpressible as Unrelated
+from harness.judgement.relations.judging import MAY_REFUSE
+from harness.judgement.relations.pose import Answered
+from harness.judgement.truth import HESSIAN_VECTOR, aspects
+from harness.judging import truth_table
+from harness.planning import parts_of
+from harness.records import Cell
+from harness.reproduction.comparing import Agreeing, Comparison, compared
+from harness.reproduction.frameworks import VALUES_ONLY
+from harness.reproduction.problem import Inexpressible, Problem, dense_source
+from harness.reproduction.tracing import Traced, names_of, source_of
+from harness.reproduction.writing import Call, Expected, issue, script
+from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
+from harness.suite.generators import realize
+
+FIRST_MODE = "eager"
+"""What mode_agreement compares with: the first mode of every registered implementation that has several."""
+
+
+def script_of(case: Case, cell: Cell, *, flush_to_zero: bool, first_mode: str = FIRST_MODE, note: str = "") -> str:
+    """The standalone script of a cell: exits 1 while what the cell says shows.
+
+    `flush_to_zero` is what the implementation declares, `note` a paragraph of explanation, such as the ledger's reason.
+    Inexpressible, with the reason, where there is none.
+    """
+    if cell.aspect == "mode_agreement":
+        return _of_modes(case, cell, first_mode, note, flush_to_zero=flush_to_zero)
+    if cell.aspect.startswith("relation/"):
+        return _of_a_relation(case, cell, note, flush_to_zero=flush_to_zero)
+    # A call that is refused is refused in every aspect, those that are not offered included.
+    aspect = "value" if cell.implementation in VALUES_ONLY else cell.aspect
+    expected = _expected(case, cell, aspect, flush_to_zero=flush_to_zero)
+    return script(_problem(case, cell, aspect), expected, case.title, case.why, note)
+
+
+def issue_of(case: Case, cell: Cell, program: str, versions: Mapping[str, str], machine: Mapping[str, Any]) -> str:
+    """The text of an issue in Markdown around the script of a cell; `machine` as the header of a run describes it."""
+    return issue(
+        title=case.title,
+        why=case.why,
+        program=program,
+        observed=cell.explanation or "The result agrees.",
+        versions={**versions, "Python": str(machine.get("python", "?"))},
+        machine=str(machine.get("platform", "?")),
+    )
+
+
+def _problem(case: Case, cell: Cell, aspect: str, mode: str | None = None) -> Problem:
+    """The call behind one aspect of a case, in the mode of the cell unless another is named."""
+    dtype = cell.dtype
+    twice = aspect == HESSIAN_VECTOR and case.vector is not None
+    of = aspects(case.differentiate, twice=twice)
+    if aspect not in of:
+        raise Inexpressible(f"the case has no {aspect}")
+    options = {n: realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()}
+    return Problem(
+        implementation=cell.implementation,
+        loss=case.loss,
+        inputs={name: realize(spec, dtype) for name, spec in case.inputs.items()},
+        options=options,
+        dtype=dtype,
+        mode=cell.mode if mode is None else mode,
+        differentiate=case.differentiate[0] if twice else of[aspect],
+        cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
+        vector=realize(case.vector, dtype) if twice and case.vector is not None else None,
+        specs={**case.inputs, **{n: v for n, v in case.options.items() if isinstance(v, ArraySpec)}},
+    )
+
+
+def _expected(case: Case, cell: Cell, aspect: str, *, flush_to_zero: bool) -> Expected:
+    said = cell.explanation or ""
+    match case.expect:
+        case ExpectRaises(kind):
+            is_another = cell.severity == "wrong_error"
+            return Expected(raises=kind, instead=str(cell.outcome["type"]) if is_another else None)
+        case ExpectImplementationDefined(choices):
+            return Expected(choices=choices)
+    target = _target(case, cell.dtype, aspect)
+    in_dtype = said.startswith("answers in")
+    return Expected.truth(target, cell.dtype, flush_to_zero=flush_to_zero, in_dtype=in_dtype, element=cell.worst)
+
+
+def _target(case: Case, dtype: str, aspect: str) -> Target:
+    truth = truth_table(case, dtype, realize).under()
+    target = truth.targets.get(aspect)
+    if target is None:
+        raise Inexpressible(truth.refusal or f"the reference has no {aspect} for this loss")
+    return target
+
+
+# --- modes ------------------------------------------------------------------------------------------------------------
+
+
+def _of_modes(case: Case, cell: Cell, first: str, note: str, *, flush_to_zero: bool) -> str:
+    """Both modes of what the cell says differs; of the value where it does not say."""
+    said = cell.explanation or ""
+    every = aspects(case.differentiate, twice=case.vector is not None)
+    aspect = next((a for a in every if said.startswith(f"{a}: ")), "value")
+    names = (f"in_{first}", f"in_{cell.mode}")
+    calls = [Call(n, _problem(case, cell, aspect, m)) for n, m in zip(names, (first, cell.mode), strict=True)]
+    try:
+        gauge = _literal_gauge(_target(case, cell.dtype, aspect).gauge)
+    except Inexpressible:
+        gauge = f"np.abs({names[0]}) + 1.0"
+    agreeing = Agreeing(
+        f"the {aspect.replace('_', ' ')} is the same in {first} and {cell.mode}",
+        [Comparison(f"{cell.mode} against {first}", names[1], names[0], gauge)],
+        cell.dtype,
+        flush_to_zero,
+        same_types=True,
+    )
+    return compared(calls, agreeing, case.title, case.why, note)
+
+
+def _literal_gauge(gauge: Floats) -> str:
+    # A gauge that is not finite belongs to a result that is compared by pattern alone.
+    return dense_source(np.nan_to_num(gauge, nan=0.0, posinf=0.0))
+
+
+# --- relations --------------------------------------------------------------------------------------------------------
+
+
+def _of_a_relation(case: Case, cell: Cell, note: str, *, flush_to_zero: bool) -> str:
+    """The calls of the equation that the cell says does not hold; of all where it does not say."""
+    relation = RELATIONS[cell.aspect.partition("/")[2]]
+    try:
+        parts = parts_of(case, cell.dtype, relation.name)
+    except Unrelated as reason:
+        raise Inexpressible(str(reason)) from reason
+    cases = {BASE: case, **parts.cases}
+    names: dict[str, tuple[str, str]] = {}
+    equations = list(relation.equations(_traced(parts.pose, cases, cell, names)))
+    chosen = _chosen(equations, cell, relation.statement)
+    used = names_of(*(side for e in chosen for side in (e.left, e.right, e.gauge)))
+    calls = [Call(n, _problem(cases[part], cell, aspect)) for n, (part, aspect) in names.items() if n in used]
+    agreeing = Agreeing(
+        relation.statement,
+        [
+            Comparison(
+                e.what,
+                source_of(e.left),
+                source_of(e.right),
+                None if e.gauge is None else _gauge(e.gauge),
+                e.at_most,
+            )
+            for e in chosen
+        ],
+        cell.dtype,
+        flush_to_zero,
+        may_refuse=relation.name in MAY_REFUSE,
+    )
+    return compared(calls, agreeing, case.title, case.why, note)
+
+
+def _gauge(gauge: object) -> str:
+    if isinstance(gauge, Traced):
+        return f"np.nan_to_num({gauge.source})"
+    return _literal_gauge(np.asarray(gauge, dtype=np.float64))
+
+
+def _chosen(equations: list[Equation], cell: Cell, statement: str) -> list[Equation]:
+    said = cell.explanation or ""
+    named = [e for e in equations if said.startswith(f"{statement}: {e.what}: ")]
+    if named:
+        return named
+    # Which call is refused shows in the values; which shape does not fit may show in the gradients alone.
+    values = [e for e in equations if not any("_gradient" in n for n in names_of(e.left, e.right))]
+    is_about_shapes = "shapes that cannot be related" in said
+    if not equations:
+        raise Inexpressible("the relation has no equation for this case")
+    return equations if is_about_shapes or not values else values
+
+
+def _traced(pose: Pose, cases: Mapping[str, Case], cell: Cell, names: dict[str, tuple[str, str]]) -> Answered:
+    """The answers as the names of the calls that give them; `names` is filled with part and aspect of each."""
+    values: dict[str, Floats] = {}
+    gradients: dict[str, dict[str, Floats]] = {}
+    for part, case in cases.items():
+        truth = truth_table(case, cell.dtype, realize, exact=part == BASE).under()
+        if "value" not in truth.targets:
+            raise Inexpressible(truth.refusal or "the reference has no value for a part of the relation")
+        for aspect, name in aspects(case.differentiate).items():
+            if aspect not in truth.targets:
+                continue
+            variable = f"{part}_{aspect.replace('/', '_of_')}"
+            names[variable] = part, aspect
+            answer = cast(Floats, Traced(truth.targets[aspect].hi, variable, frozenset({variable})))
+            if name is None:
+                values[part] = answer
+            else:
+                gradients.setdefault(part, {})[name] = answer
+    targets = _table(cases[BASE], cell)
+    named = {name: aspect for aspect, name in aspects(cases[BASE].differentiate).items() if name is not None}
+    return Answered(
+        pose=pose,
+        values=values,
+        gradients=gradients,
+        gauge=targets["value"].gauge,
+        slope_gauge={name: targets[aspect].gauge for name, aspect in named.items() if aspect in targets},
+    )
+
+
+def _table(case: Case, cell: Cell) -> Mapping[str, Target]:
+    return truth_table(case, cell.dtype, realize).under().targets

@@ -1,0 +1,65 @@
+"""Which module writes the calls of which implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.reproduction import jax, keras, numpy, onnx, scipy, scratch, tensorflow, torch
+from harness.reproduction.problem import Code, Inexpressible, Problem
+
+TEMPLATES: Mapping[str, Callable[[Problem], Code]] = {
+    "torch": torch.code,
+    "tensorflow": tensorflow.code,
+    "keras-tensorflow": keras.code,
+    "keras-torch": keras.code,
+    "keras-jax": keras.code,
+    "jax": jax.code,
+    "jax-x32": jax.code,
+    "optax": jax.code,
+    "scipy": scipy.code,
+    "sklearn": scipy.code,
+    "onnx-reference": onnx.code,
+    "onnxruntime": onnx.code,
+    "numpy": numpy.code,
+    "scratch-d0": scratch.code,
+    "scratch-d1": scratch.code,
+    "scratch-d2": scratch.code,
+    "scratch-d3": scratch.code,
+    "scratch-d4": scratch.code,
+}
+
+VALUES_ONLY = frozenset(
+    {"scipy", "sklearn", "onnx-reference", "onnxruntime", "scratch-d0", "scratch-d1", "scratch-d3", "scratch-d4"}
+)
+"""Those that differentiate nothing."""
+
+_NEEDS = {
+    "keras-tensorflow": "NumPy and Keras with TensorFlow",
+    "keras-torch": "NumPy and Keras with PyTorch",
+    "keras-jax": "NumPy and Keras with JAX",
+    "torch": "NumPy and PyTorch",
+    "tensorflow": "NumPy and TensorFlow",
+    "jax": "NumPy and JAX",
+    "jax-x32": "NumPy and JAX",
+    "sklearn": "NumPy and scikit-learn",
+    "scipy": "NumPy and SciPy",
+    "onnx-reference": "NumPy and onnx",
+    "onnxruntime": "NumPy, onnx and ONNX Runtime",
+    "numpy": "NumPy and this project, whose own formulas these are",
+    "scratch-d2": "NumPy and PyTorch",
+}
+
+
+def code_of(problem: Problem) -> Code:
+    """What the framework's module writes; Inexpressible where there is none."""
+    if problem.implementation not in TEMPLATES:
+        raise Inexpressible(f"no template writes scripts for {problem.implementation}")
+    if problem.differentiate is not None and problem.implementation in VALUES_ONLY:
+        raise Inexpressible(f"{problem.implementation} differentiates nothing")
+    return TEMPLATES[problem.implementation](problem)
+
+
+def needs(implementation: str) -> str:
+    """What has to be installed."""
+    by_itself = "NumPy" if implementation.startswith("scratch-") else f"NumPy and {implementation}"
+    return _NEEDS.get(implementation, by_itself)

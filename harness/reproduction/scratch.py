@@ -1,0 +1,56 @@
+"""The code of the articles: the functions themselves stand in the script, taken from the module that is run."""
+
+from __future__ import annotations
+
+from harness.reproduction import scipy, torch
+from harness.reproduction.problem import Code, Inexpressible, Problem
+from harness.reproduction.sources import definitions
+
+
+def code(problem: Problem) -> Code:
+    """The article's functions as they are, and one call."""
+    name = problem.implementation.removeprefix("scratch-")
+    problem.understands("axis", "base")
+    return _in_torch(problem) if name == "d2" else _in_numpy(problem, name)
+
+
+def _in_numpy(problem: Problem, name: str) -> Code:
+    lines, names = scipy.arrays(problem)
+    functions, expression = _expression(problem, name, names)
+    body = (*lines, f"answer = np.asarray({expression})", "dtype = answer.dtype.name")
+    return Code((), body, '"numpy", np.__version__', definitions=definitions(f"adapters/scratch/{name}.py", functions))
+
+
+def _expression(problem: Problem, name: str, n: dict[str, str]) -> tuple[list[str], str]:
+    """The functions that are called, and the call."""
+    targets, scores = n.get("targets", ""), n.get("probabilities", n.get("logits", ""))
+    match name, problem.loss:
+        case "d0", "binary_cross_entropy":  # one-hot rows, whose labels the article's function takes
+            return ["cross_entropy"], f"cross_entropy({scores}, {targets}.argmax(axis=1))"
+        case "d0", _:
+            return ["cross_entropy"], f"cross_entropy({scores}, {targets})"
+        case "d1", loss:
+            return [loss], f"{loss}({targets}, {scores})"
+        case "d3", _:
+            return ["cross_entropy_error"], f"cross_entropy_error({scores}, {targets})"
+        case "d4", "softmax":
+            return ["softmax"], f"softmax({scores})"
+        case "d4", "entropy":
+            return ["entropy"], scipy.reduced(problem, f"entropy({scores})")
+        case "d4", loss:
+            function = "binary_cross_entropy" if loss == "binary_cross_entropy" else "cross_entropy"
+            return [function], scipy.reduced(problem, f"{function}({targets}, {scores})")
+    raise Inexpressible(f"no template writes the code of {problem.implementation}")
+
+
+def _in_torch(problem: Problem) -> Code:
+    match problem.loss:
+        case "softmax":
+            functions, expression = ["softmax"], "softmax(logits_)"
+        case "softmax_cross_entropy":
+            functions, expression = ["softmax", "cross_entropy"], "cross_entropy(softmax(logits_), targets_)"
+        case _:
+            functions, expression = ["cross_entropy"], "cross_entropy(probabilities_, targets_)"
+    body = (*torch.tensors(problem), f"result = {expression}", *torch.answered(problem))
+    versions = '"torch", torch.__version__, "numpy", np.__version__'
+    return Code(("import torch",), body, versions, definitions=definitions("adapters/scratch/d2.py", functions))

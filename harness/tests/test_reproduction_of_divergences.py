@@ -1,0 +1,117 @@
+"""Scripts of real divergences, one of each kind, show them in a process that cannot see the project."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from harness import reproduction
+from harness.adapters.registry import resolve
+from harness.engine import Order, execute
+from harness.judgement.ledger import Ledger
+from harness.planning import Scope
+from harness.records import Cell
+from harness.suite.loading import load
+
+ALONE = """
+import contextlib, io, runpy, sys
+sys.modules.update(dict.fromkeys(("harness", "reference")))  # importing either is an error now
+for path in sys.argv[1:]:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            runpy.run_path(path, run_name="__main__")
+    except SystemExit as end:
+        print(path, end.code, flush=True)
+    print(said.getvalue(), file=sys.stderr)
+"""
+"""Runs scripts one after the other and says how each ended, so that a framework is imported once."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Divergent cells of one implementation: case, mode, dtype, aspect, and a text that the script prints."""
+
+    implementation: str
+    cells: tuple[tuple[str, str, str, str, str], ...]
+    modes: tuple[str, ...] = ("eager",)
+
+
+LEFT_OUT = "properties/softmax-cross-entropy-rows-left-out"
+SHOWN = (
+    Shown("scratch-d3", (("documents/d0-label-minus-one", "eager", "float64", "value", "an error"),)),
+    Shown(
+        "scratch-d4",
+        (
+            ("documents/d0-perfect-entries", "eager", "float64", "value", "nan"),
+            ("properties/softmax-activations-softmax", "eager", "float16", "relation/shift", "other_value"),
+        ),
+    ),
+    Shown("scratch-d2", (("documents/d2-extreme-710", "eager", "float64", "gradient", "nan"),)),
+    Shown("sklearn", (("documents/d1-multi-class-soft-targets", "eager", "float64", "value", "Error"),)),
+    Shown("scipy", (("edges/entropy-tiny-1e-3", "eager", "float64", "value", "observed"),)),
+    Shown("onnx-reference", (("documents/d2-extreme-minus-1e4", "eager", "float64", "value", "observed"),)),
+    Shown("onnxruntime", (("edges/long-sum-of-equal-losses", "eager", "float64", "value", "observed"),)),
+    Shown(
+        "torch",
+        (
+            (LEFT_OUT, "eager", "float64", "relation/ignoring-deletes-nan", "nan"),
+            ("edges/second-softmax-cross-entropy-ignored-nan", "eager", "float64", "hessian_vector", "nan"),
+            ("edges/labels-int8-softmax-cross-entropy", "eager", "float32", "value", "Error"),
+        ),
+    ),
+    Shown("jax-x32", (("documents/d2-fashion-mnist-row-sums-to-0.9999", "eager", "float64", "value", "in float32"),)),
+    Shown(
+        "keras-torch",
+        (("documents/d0-worked-example", "class", "float64", "mode_agreement", "differ in type"),),
+        ("eager", "class"),
+    ),
+)
+
+
+CASES = {case.id: case for case in load().cases}
+
+
+def asked(shown: Shown) -> dict[tuple[str, str, str, str], Cell]:
+    """The cells that are shown, by place."""
+    scope = Scope(tuple(sorted({dtype for _, _, dtype, _, _ in shown.cells})), shown.modes)
+    cases = tuple(CASES[name] for name in sorted({name for name, *_ in shown.cells}))
+    order = Order(cases, "", Ledger(), (resolve(shown.implementation),), scope, parallel=1)
+    found = {(c.case, c.mode, c.dtype, c.aspect): c for c in execute(order) if isinstance(c, Cell)}
+    return {cell[:4]: found[cell[:4]] for cell in shown.cells}
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.implementation)
+def test_a_script_shows_the_divergence_where_the_project_is_not(shown: Shown, tmp_path: Path) -> None:
+    absent = [name for name in resolve(shown.implementation).requires if find_spec(name) is None]
+    if absent:
+        pytest.skip(f"needs {', '.join(absent)}")
+    found = asked(shown)
+    assert {cell.verdict for cell in found.values()} <= {"disagrees", "agrees", "by_convention"}
+    wanted = {cell[:4]: cell[4] for cell in shown.cells if found[cell[:4]].verdict == "disagrees"}
+    if not wanted:
+        pytest.skip(f"this version of {shown.implementation} has none of these divergences")
+    paths = []
+    for number, place in enumerate(wanted):
+        paths.append(tmp_path / f"{number}.py")
+        program = reproduction.script_of(CASES[place[0]], found[place], flush_to_zero=True)
+        paths[-1].write_text(program, encoding="utf-8")
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ran = subprocess.run(
+        [sys.executable, "-c", ALONE, *map(str, paths)],
+        capture_output=True,
+        text=True,
+        env=clean,
+        cwd=tmp_path,
+        timeout=120,  # importing a framework on a busy machine takes a tenth of that
+        check=False,
+    )
+    assert dict(line.split() for line in ran.stdout.splitlines()) == {str(path): "1" for path in paths}, ran.stderr
+    for said in wanted.values():
+        assert said in ran.stderr
