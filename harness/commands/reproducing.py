@@ -12,8 +12,8 @@ from harness.cli import UsageError
 from harness.commands.running import order_from, recorded
 from harness.engine import Order
 from harness.exit_codes import ExitCode, gravest
-from harness.judgement.truth import HESSIAN_VECTOR, aspects
-from harness.judging import truth_table
+from harness.judgement.truth import HESSIAN_VECTOR, Evaluated, aspects
+from harness.judging import Realize, truth_table
 from harness.records import Cell, Run
 from harness.suite.case import ArraySpec, Case, ExpectRaises, ExpectTruth
 from harness.suite.generators import realize
@@ -63,9 +63,21 @@ def repro(options: argparse.Namespace) -> ExitCode:
     return ExitCode.FINE
 
 
-def standalone(case: Case, named: Named, finished: Run, note: str = "") -> str:
-    """The script of a cell of a finished run; Inexpressible where there is none."""
-    problem, expected = _problem(case, named, finished.header.implementations[named.implementation])
+def standalone(
+    case: Case,
+    named: Named,
+    finished: Run,
+    note: str = "",
+    *,
+    realize: Realize = realize,
+    evaluated: Evaluated | None = None,
+) -> str:
+    """The script of a cell of a finished run; Inexpressible where there is none.
+
+    `evaluated` are truths of the case that are known already, and receives those that are worked out.
+    """
+    described = finished.header.implementations[named.implementation]
+    problem, expected = _problem(case, named, described, realize, evaluated)
     return reproduction.script(problem, expected, case.title, case.why, note)
 
 
@@ -100,7 +112,11 @@ def _pointer(finished: Run, named: Named) -> str:
 
 
 def _problem(
-    case: Case, named: Named, described: Mapping[str, object]
+    case: Case,
+    named: Named,
+    described: Mapping[str, object],
+    realize: Realize,
+    evaluated: Evaluated | None,
 ) -> tuple[reproduction.Problem, reproduction.Expected]:
     if named.aspect.startswith("relation/"):
         raise reproduction.Inexpressible("a relation is about several calls; name the cell of one of its parts")
@@ -127,7 +143,7 @@ def _problem(
     if named.aspect == "mode_agreement":
         # Two modes may each be as far from the truth as the budget allows; 1e-6 is far above that in float32.
         return problem, reproduction.Expected(mode=FIRST_MODE, share=1e-6)
-    truth = truth_table(case, named.dtype, realize).under()
+    truth = truth_table(case, named.dtype, realize, evaluated).under()
     target = truth.targets.get(named.aspect)
     if target is None:
         raise reproduction.Inexpressible(truth.refusal or f"the reference has no {named.aspect} for this loss")

@@ -34,9 +34,11 @@ def run(options: argparse.Namespace) -> ExitCode:
         record(order, path)
         finished = read_run(path)
         if options.report is not None:
+            # What only a report needs; and what writes scripts needs this module.
+            from harness.commands.scripts import scripts_of
             from reports.html import write
 
-            report = write(finished, options.report)
+            report = write(finished, options.report, scripts=scripts_of(finished, order.cases))
         terminal.show_run(finished, time.perf_counter() - since)
         if options.output is not None:
             print(f"run file: {options.output}")

@@ -109,7 +109,8 @@ def numpy_source(array: Array) -> str:
 def dense_source(values: NDArray[Any], dtype: str = "np.float64") -> str:
     if values.ndim and values.size > 16:
         first = values[:1]
-        if bool(((values == first) | ((values != values) & (first != first))).all()):
+        same = first.size <= LARGEST_WRITTEN and (values == first) | ((values != values) & (first != first))
+        if np.all(same):
             counts = (values.shape[0], *(1,) * (values.ndim - 1))
             return f"np.tile(np.array({literal(first.tolist())}, dtype={dtype}), {counts})"
     if values.size > LARGEST_WRITTEN:
