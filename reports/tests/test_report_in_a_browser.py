@@ -135,9 +135,7 @@ def test_back_button_undoes_a_filter(opened: Opener) -> None:
     assert page.locator("select[name=loss]").input_value() == "softmax"
     page.go_back()
     until(page, "document.querySelector('select[name=loss]').value === ''")
-    until(
-        page, "document.querySelectorAll('#matrix tbody tr[hidden]').length === 0"
-    )  # those out of view a little later
+    until(page, "document.querySelectorAll('#matrix tbody tr[hidden]').length === 0")  # soon
 
 
 def test_filter_state_opens_from_its_address(opened: Opener) -> None:
