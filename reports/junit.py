@@ -8,6 +8,7 @@ the convention. Why an entry is known is written once per suite: a run has tens 
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Set
 from xml.etree import ElementTree as Xml
@@ -108,7 +109,7 @@ def _detail(cell: Cell) -> str:
             f"truth:    {shown(cell.truth, 'float64')}",
             f"got:      {shown(cell.got, cell.dtype)}",
             f"error:    {rough(cell.ulps)} ulp, {rough(cell.ratio)} of a budget of {rough(cell.budget)}",
-            f"again:    xent repro '{cell.name}'",
+            f"again:    xent repro --again {shlex.quote(cell.name)}",
         ]
     )
 

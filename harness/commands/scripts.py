@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from harness import reproduction
 from harness.arrays import Array
@@ -14,8 +15,9 @@ from harness.suite.case import ArraySpec, Case
 from harness.suite.generators import realize, shape_of
 from harness.suite.loading import digest
 from harness.suite.selection import load_selection
+from harness.upgrade.diff import Difference
 
-__all__ = ["cases_of", "scripts_of"]
+__all__ = ["cases_of", "scripts_of", "with_scripts"]
 
 LARGEST_WORKED_OUT = 2**16
 """Elements of an input whose truth is worked out once more for a report; larger ones take seconds for each dtype."""
@@ -64,6 +66,36 @@ def scripts_of(run: Run, cases: Sequence[Case]) -> Callable[[Cell], str]:
         return standalone(case, named, run, note, realize=last.realized, evaluated=last.evaluated)
 
     return script
+
+
+_TRIED = 5
+"""Cells of one cause that are asked for a script; what one has no template for, the others rarely have."""
+
+
+def with_scripts(difference: Difference, run: Run) -> Difference:
+    """The difference, knowing one cell of every cause whose script `xent repro` prints, where there is one.
+
+    `run` is the later one.
+    """
+    if not difference.changes:
+        return difference
+    script = scripts_of(run, load_selection([]).cases)
+    found = set()
+    losses = {case: str(entry.get("loss", "")) for case, entry in run.header.suite.get("cases", {}).items()}
+    for group in difference.groups(losses):
+        for change in group.changes[:_TRIED]:
+            if change.new is not None and _is_expressible(script, change.new):
+                found.add(change.cell.key)
+                break
+    return replace(difference, scripted=frozenset(found))
+
+
+def _is_expressible(script: Callable[[Cell], str], cell: Cell) -> bool:
+    try:
+        script(cell)
+    except reproduction.Inexpressible:
+        return False
+    return True
 
 
 class _Shared:

@@ -34,7 +34,7 @@ def test_junit_failure_says_how_to_run_the_cell_again() -> None:
     named = {"classname": f"{cell.implementation}.{cell.case.replace('/', '.')}"}
     named["name"] = f"{cell.mode}:{cell.dtype}:{cell.aspect}"
     failing = next(t for t in root.iter("testcase") if named.items() <= t.attrib.items())
-    assert f"xent repro '{cell.name}'" in (failing.findtext("failure") or "")
+    assert f"xent repro --again '{cell.name}'" in (failing.findtext("failure") or "")
 
 
 def test_junit_names_every_test_differently() -> None:

@@ -92,8 +92,13 @@
     }
     for (const link of document.querySelectorAll("header.top nav a")) {
       const here = link.getAttribute("href") === "#page=" + (target.page === "cases" ? "matrix" : target.page);
-      if (here) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
+      if (!here) {
+        link.removeAttribute("aria-current");
+        continue;
+      }
+      link.setAttribute("aria-current", "page");
+      const strip = link.parentNode; // on a phone the pages are a strip wider than the screen
+      strip.scrollLeft = link.offsetLeft - strip.offsetLeft - (strip.clientWidth - link.offsetWidth) / 2;
     }
     if (target.page === "matrix") {
       lastMatrix = location.hash || lastMatrix;
