@@ -12,6 +12,12 @@
   const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50)); // Safari: after the next frames
   const cancelIdle = window.cancelIdleCallback ?? clearTimeout;
   const EPS = { float64: 2 ** -52, float32: 2 ** -23, float16: 2 ** -10, bfloat16: 2 ** -7 };
+  const GRADES = {
+    A: "A: accurate relative to the loss even where it is tiny",
+    B: "B: within what rounding the input makes unavoidable",
+    C: "C: accurate only relative to the largest logit",
+    F: "F: worse",
+  };
   const SETTLED = new Set(["agrees", "unsupported"]);
   const GROUPS_OF_FATES = {
     attention: ["anything but agreement", (key) => !SETTLED.has(key)],
@@ -720,7 +726,7 @@
     const error = Number.isFinite(Number(data.ulps[i] ?? NaN)) ? `${rough(data.ulps[i])} ulp` : "";
     const share = Number.isFinite(used) ? (used <= 10 ? `${rough(100 * used)} % of the budget` : `${rough(used)} × the budget`) : "beyond any budget";
     const grade = data.grade[i] ? `grade ${data.grade[i]}` : "";
-    const told = make("span", {}, [error, data.ratio[i] === null ? "" : share, grade].filter(Boolean).join(" · "));
+    const told = make("span", { title: GRADES[data.grade[i]] }, [error, data.ratio[i] === null ? "" : share, grade].filter(Boolean).join(" · "));
     if (!gauge.length || !eps) return make("div", { class: "error" }, svg, told);
     const terms = gauge.flatMap(([name, term], k) => [k ? " + " : "", make("b", {}, rough(term)), ` (${name})`]);
     const allowed = budget * eps * gauge.reduce((sum, [, term]) => sum + term, 0);
