@@ -304,7 +304,8 @@
       let shown = 0;
       for (const row of chunk.rows) if (row.shown) shown++;
       if (chunk.element.hidden !== !shown) chunk.element.hidden = !shown;
-      if (chunk.shown !== shown) chunk.element.style.setProperty("--rows", shown);
+      // Set itself, not through a variable: a variable is inherited, so every place of the chunk would be styled anew.
+      if (chunk.shown !== shown) chunk.element.style.containIntrinsicHeight = `calc(${shown} * var(--row))`;
       chunk.shown = shown;
     }
     for (const group of view.groups) {
@@ -447,7 +448,8 @@
       else $("matrix").insertBefore(box, there);
     }
     document.querySelectorAll("#matrix .mode button").forEach((button, k) => {
-      button.setAttribute("aria-pressed", String(k === byColumn));
+      const pressed = String(k === byColumn);
+      if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
     });
   }
 
