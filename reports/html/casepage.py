@@ -141,9 +141,10 @@ def _page(
 
 
 def _given(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The inputs, and the direction of the second derivative where one is asked for."""
-    vector = {"direction of the second derivative": entry["vector"]} if entry.get("vector") else {}
-    return {**(entry.get("inputs") or {}), **vector}
+    """The inputs, what the gradient is multiplied with, and the direction of the second derivative, where given."""
+    names = {"cotangent": "cotangent of the gradient", "vector": "direction of the second derivative"}
+    more = {told: entry[name] for name, told in names.items() if entry.get(name)}
+    return {**(entry.get("inputs") or {}), **more}
 
 
 def _line(cell: Cell) -> Line:

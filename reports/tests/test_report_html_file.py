@@ -353,14 +353,16 @@ def test_losses_with_second_derivatives_show_their_formula_and_their_budget() ->
     assert len(re.findall(r"<(?:span|dt)[^>]*>second derivative<", text)) == 2 * len(shown)
 
 
-def test_a_case_shows_the_direction_and_the_truth_of_its_second_derivative() -> None:
+def test_a_case_shows_the_cotangent_and_the_direction_and_the_truth_of_its_second_derivative() -> None:
     made = run(cases=1)
     (name, entry), *_ = made.header.suite["cases"].items()
     truth = {**entry["truth"], "hessian_vector": {"shape": [2], "digits": ["0.19661193324148185246", "-0.25"]}}
-    cases = {**made.header.suite["cases"], name: {**entry, "vector": "[1.0, -2.0]", "truth": truth}}
+    given = {"cotangent": "[0.5, 3.0]", "vector": "[1.0, -2.0]"}
+    cases = {**made.header.suite["cases"], name: {**entry, **given, "truth": truth}}
     header = replace(made.header, suite={**made.header.suite, "cases": cases})
     text = reports.html.render(replace(made, header=header))
     assert "<dt>direction of the second derivative</dt><dd>[1.0, -2.0]</dd>" in text
+    assert "<dt>cotangent of the gradient</dt><dd>[0.5, 3.0]</dd>" in text
     assert "<dt>hessian_vector" in text
     assert "0.19661193324148185246" in text
     assert "direction of the second derivative" not in reports.html.render(made)
