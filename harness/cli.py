@@ -121,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="CASES",
         help="files, folders, ids or globs of ids; default: all",
     )
-    upgrade.add_argument("--modes", metavar="M,…", help="modes to run; `all` for every one; default: each one's first")
+    upgrade.add_argument(
+        "--modes", metavar="M,…", help="modes to run; `all` for every one; default: each one's `first`"
+    )
     upgrade.add_argument("--dtypes", metavar="D,…", help="dtypes to run; default: all that a case names")
     for side in ("old", "new"):
         upgrade.add_argument(
@@ -262,7 +264,7 @@ def _selection(parser: argparse.ArgumentParser) -> None:
         help="a registered name, module:Class, command:PROGRAM, mutant:NAME; default: all that are installed",
     )
     parser.add_argument("--family", metavar="NAME", help="all implementations of one family, e.g. torch")
-    parser.add_argument("--modes", metavar="M,…", help="modes to run; `all` for every one; default: each one's first")
+    parser.add_argument("--modes", metavar="M,…", help="modes to run; `all` for every one; default: each one's `first`")
     parser.add_argument("--dtypes", metavar="D,…", help="dtypes to run; default: all that a case names")
     parser.add_argument("--shard", metavar="i/n", help="only part i of n of the cases")
     parser.add_argument("--ledger", type=Path, metavar="FOLDER", help="another ledger; default: cases/ledger")

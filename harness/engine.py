@@ -211,6 +211,7 @@ def _described(case: Case, evaluated: Evaluated) -> dict[str, Any]:
         "tags": list(case.tags),
         "inputs": {name: describe_array(spec) for name, spec in case.inputs.items()},
         "options": {n: describe_array(v) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
+        "cotangent": None if case.cotangent is None else describe_array(case.cotangent),
         "vector": None if case.vector is None else describe_array(case.vector),
         "source": None if case.source is None else {"document": case.source.document, "section": case.source.section},
         "file": case.location.file,

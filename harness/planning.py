@@ -74,6 +74,10 @@ def _related(case: Case, dtype: str) -> dict[str, Parts | Inexpressible]:
     return found
 
 
+FIRST = "first"
+"""Among the modes asked for: whichever an implementation names first."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """How much of the matrix is run."""
@@ -81,7 +85,7 @@ class Scope:
     dtypes: tuple[str, ...] | None = None
     """None: every dtype a case names."""
     modes: tuple[str, ...] | None = None
-    """None: the first mode of each implementation; ("all",): every mode."""
+    """None: the first mode of each implementation, which "first" names beside others; ("all",): every mode."""
     shard: tuple[int, int] = (1, 1)
     """Part i of n, by case, so that the parts of a case stay together."""
 
@@ -128,7 +132,8 @@ def _modes(description: Description, scope: Scope) -> tuple[str, ...]:
         return description.modes[:1]
     if scope.modes == ("all",):
         return description.modes
-    chosen = tuple(mode for mode in description.modes if mode in scope.modes)
+    wanted = [description.modes[0] if mode == FIRST else mode for mode in scope.modes]
+    chosen = tuple(mode for mode in description.modes if mode in wanted)
     return chosen or description.modes[:1]
 
 

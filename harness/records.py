@@ -46,8 +46,8 @@ class Header:
     """What was run, with what, and where."""
 
     suite: Mapping[str, Any]
-    """version, digest (of all selected case texts), cases: {id: {title, why, loss, tags, inputs, options, source,
-    file, line, expect, truth}} so that a report needs nothing but the run file."""
+    """version, digest (of all selected case texts), cases: {id: {title, why, loss, tags, inputs, options,
+    cotangent, vector, source, file, line, expect, truth}} so that a report needs nothing but the run file."""
     implementations: Mapping[str, Mapping[str, Any]]
     """By name: version, versions, modes, dtypes, losses, device, threads, flags, startup_seconds, stderr; or
     {"missing": reason} where the worker could not start."""

@@ -1,13 +1,16 @@
 """A run as JUnit XML, which every CI server shows.
 
-One suite per implementation, one test per cell. What disagrees is a failure; what says nothing about the mathematics
-(crashed, timed out, missing) is an error; what is not offered is skipped; a known divergence and an agreement by
-convention pass and say so in their output.
+One suite per implementation, one class per case, one test per cell: what a test's class and name say together is the
+cell. What disagrees is a failure; what says nothing about the mathematics (crashed, timed out, missing) is an error;
+what is not offered is skipped; a known divergence and an agreement by convention pass and name the ledger's entry or
+the convention. Why an entry is known is written once per suite: a run has tens of thousands of tests.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
+from collections.abc import Mapping, Set
 from xml.etree import ElementTree as Xml
 
 from harness.records import INFRASTRUCTURE, Cell, ClaimRecord, Run
@@ -40,7 +43,7 @@ def render(run: Run) -> str:
         failures += int(suite.get("failures", "0"))
     for attribute, number in (("tests", tests), ("failures", failures), ("errors", errors), ("skipped", skipped)):
         root.set(attribute, str(number))
-    Xml.indent(root)
+    Xml.indent(root, space="")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
 
 
@@ -63,16 +66,28 @@ def _suite(run: Run, name: str, cells: list[Cell]) -> Xml.Element:
             Xml.SubElement(properties, "property", name=key, value=printable(described[key]))
     for cell in cells:
         suite.append(_test(cell))
+    known = _known(run, {cell.ledger for cell in cells if cell.ledger})
+    if known:
+        Xml.SubElement(suite, "system-out").text = printable(known)
     return suite
+
+
+def _known(run: Run, ids: Set[str]) -> str:
+    """The reasons of the ledger's entries that the tests of a suite name."""
+    entries = run.header.suite.get("ledger")
+    reasons = entries if isinstance(entries, Mapping) else {}
+    told = ((name, reasons.get(name)) for name in sorted(ids))
+    return "\n".join(f"{name}: {entry['reason']}" for name, entry in told if entry and entry.get("reason"))
 
 
 def _test(cell: Cell) -> Xml.Element:
     test = Xml.Element(
         "testcase",
-        classname=printable(f"{cell.implementation}.{cell.case.rpartition('/')[0].replace('/', '.') or 'cases'}"),
-        name=printable(cell.name),
-        time=_seconds(cell.seconds),
+        classname=printable(f"{cell.implementation}.{cell.case.replace('/', '.')}"),
+        name=printable(f"{cell.mode}:{cell.dtype}:{cell.aspect}"),
     )
+    if cell.seconds is not None:
+        test.set("time", _seconds(cell.seconds))
     message = printable(f"{MARKS[fate(cell)].word}: {sentence(cell)}")
     if cell.verdict == "disagrees":
         failure = Xml.SubElement(test, "failure", type=fate(cell), message=message)
@@ -82,8 +97,8 @@ def _test(cell: Cell) -> Xml.Element:
     elif cell.verdict == "unsupported":
         Xml.SubElement(test, "skipped", message=printable(cell.outcome.get("reason", "not offered")))
     elif cell.verdict != "agrees":
-        note = f"{MARKS[fate(cell)].word}: {cell.ledger or cell.convention or ''} {cell.explanation or ''}"
-        Xml.SubElement(test, "system-out").text = printable(note.strip())
+        note = f"{MARKS[fate(cell)].word}: {cell.ledger or cell.convention or cell.explanation or ''}"
+        Xml.SubElement(test, "system-out").text = printable(note)
     return test
 
 
@@ -94,7 +109,7 @@ def _detail(cell: Cell) -> str:
             f"truth:    {shown(cell.truth, 'float64')}",
             f"got:      {shown(cell.got, cell.dtype)}",
             f"error:    {rough(cell.ulps)} ulp, {rough(cell.ratio)} of a budget of {rough(cell.budget)}",
-            f"again:    xent repro '{cell.name}'",
+            f"again:    xent repro --again {shlex.quote(cell.name)}",
         ]
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["count", "percent", "rough", "shown"]
+__all__ = ["count", "duration", "percent", "rough", "shown"]
 
 _DIGITS = {"float32": 9, "float16": 5, "bfloat16": 4}
 """Significant digits that tell any two numbers of the dtype apart: 1 + ceil(precision * log10 2)."""
@@ -83,3 +83,16 @@ def percent(share: float | None) -> str:
     if share in (0.0, 100.0):
         return f"{share:.0f} %"
     return f"{min(max(share, 0.1), 99.9):.1f} %"
+
+
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that leaves one to three digits before the point.
+
+    >>> duration(6.19e-6)
+    '6.19 µs'
+    """
+    size, unit = next((u for u in _UNITS if abs(seconds) >= u[0]), _UNITS[-1])
+    return f"{seconds / size:.3g} {unit}"

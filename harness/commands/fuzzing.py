@@ -65,8 +65,7 @@ def fuzz(options: argparse.Namespace) -> ExitCode:
     if options.save is not None and campaign.shown:
         from harness.fuzzing.saving import save
 
-        versions = {name: description.versions for name, description in descriptions.items()}
-        for path in save(campaign.shown, options.save, versions, describe_machine()):
+        for path in save(campaign.shown, options.save, descriptions, describe_machine()):
             print(f"wrote {path}")
     for name, trace in campaign.broken.items():
         print(f"internal error while fuzzing {name}, please report it:\n{trace}", file=sys.stderr)

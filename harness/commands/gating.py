@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import reports.gate
 import reports.github
 from harness import terminal
 from harness.cli import UsageError
+from harness.commands.scripts import with_scripts
 from harness.exit_codes import ExitCode, gravest
 from harness.records import Cell, ClaimRecord, Run, RunWriter, Speed, read_run
 from harness.suite.divergences import UNWRITTEN, remove_entries
@@ -32,6 +34,8 @@ def gate(options: argparse.Namespace) -> ExitCode:
     else:
         baseline, current = _existing(options.baseline), _existing(options.current)
     result = decide(baseline, current, threshold_of(options))
+    if result.difference is not None:
+        result = replace(result, difference=with_scripts(result.difference, current))
     terminal.show_gate(result, baseline, current)
     if options.markdown is not None:
         options.markdown.parent.mkdir(parents=True, exist_ok=True)

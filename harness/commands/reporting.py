@@ -12,6 +12,7 @@ import reports.junit
 import reports.markdown
 import reports.table
 from harness.cli import UsageError
+from harness.commands.scripts import cases_of, scripts_of
 from harness.exit_codes import ExitCode
 from harness.records import Run, read_run
 from reports.html import killing
@@ -25,7 +26,8 @@ def report(options: argparse.Namespace) -> ExitCode:
         kills = None if options.kills is None else killing.read(options.kills)
     except killing.KillsFileError as error:
         raise UsageError(str(error)) from error
-    print(f"report:   {reports.html.write(run, options.output, baseline, kills).resolve()}")
+    scripts = scripts_of(run, cases_of(run))
+    print(f"report:   {reports.html.write(run, options.output, baseline, kills, scripts).resolve()}")
     writers: tuple[tuple[Path | None, Callable[[Run], str]], ...] = (
         (options.markdown, reports.markdown.render),
         (options.junit, reports.junit.render),

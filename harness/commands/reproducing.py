@@ -11,8 +11,8 @@ from harness.cli import UsageError
 from harness.commands.running import order_from, recorded
 from harness.engine import Order
 from harness.exit_codes import ExitCode, gravest
+from harness.planning import FIRST
 from harness.records import Cell, Run
-from harness.reproduction.cells import FIRST_MODE
 from harness.suite.case import Case
 from harness.upgrade.gate import run_codes
 
@@ -51,18 +51,26 @@ def repro(options: argparse.Namespace) -> ExitCode:
         terminal.show_case(case, finished)
         return gravest(run_codes(finished) - {ExitCode.STALE_LEDGER})
     try:
-        program = standalone(case, named, finished, note=_pointer(finished, named))
+        program = standalone(case, cell_of(finished, named), finished, note=_pointer(finished, named))
     except reproduction.Inexpressible as reason:
         raise UsageError(f"{options.cell}: {reason}; `xent repro --again` runs it once more instead") from reason
     print(issue_text(case, named, finished, program) if options.issue else program, end="")
     return ExitCode.FINE
 
 
-def standalone(case: Case, named: Named, finished: Run, note: str = "") -> str:
-    """The script of a cell of a finished run; Inexpressible where there is none."""
-    described = finished.header.implementations[named.implementation]
-    flush = bool(described.get("flush_to_zero"))
-    return reproduction.script_of(case, cell_of(finished, named), flush_to_zero=flush, note=note)
+def standalone(
+    case: Case, cell: Cell, finished: Run, note: str = "", numbers: reproduction.Numbers | None = None
+) -> str:
+    """The script of a cell of a finished run; Inexpressible where there is none. `numbers` are those of the case."""
+    described = finished.header.implementations[cell.implementation]
+    return reproduction.script_of(
+        case,
+        cell,
+        flush_to_zero=bool(described.get("flush_to_zero")),
+        first_mode=next(iter(described.get("modes", ())), cell.mode),
+        note=note,
+        numbers=numbers,
+    )
 
 
 def issue_text(case: Case, named: Named, finished: Run, program: str) -> str:
@@ -87,7 +95,7 @@ def _pointer(finished: Run, named: Named) -> str:
 
 
 def _order(named: Named) -> Order:
-    modes = named.mode if named.aspect != "mode_agreement" else f"{FIRST_MODE},{named.mode}"
+    modes = named.mode if named.aspect != "mode_agreement" else f"{FIRST},{named.mode}"
     options = argparse.Namespace(
         cases=[named.case],
         implementation=[named.implementation],

@@ -33,14 +33,15 @@ def run(options: argparse.Namespace) -> ExitCode:
         since = time.perf_counter()
         record(order, path)
         finished = read_run(path)
-        if options.report is not None:
-            from reports.html import write
-
-            report = write(finished, options.report)
-        terminal.show_run(finished, time.perf_counter() - since)
+        terminal.show_run(finished, time.perf_counter() - since)  # the verdict first: a report takes a while
         if options.output is not None:
             print(f"run file: {options.output}")
         if options.report is not None:
+            # What only a report needs; and what writes scripts needs this module.
+            from harness.commands.scripts import scripts_of
+            from reports.html import write
+
+            report = write(finished, options.report, scripts=scripts_of(finished, order.cases))
             print(f"report:   {report.resolve()}")
     return gravest(run_codes(finished))
 

@@ -19,6 +19,7 @@ from harness.adapters.registry import Implementation, RegistryError, installed, 
 from harness.cli import UsageError
 from harness.commands.gating import threshold_of
 from harness.commands.running import names_of, record_with
+from harness.commands.scripts import with_scripts
 from harness.engine import Order, Progress
 from harness.execution.virtual import CannotBuild, Environment, build, existing
 from harness.exit_codes import ExitCode, gravest
@@ -96,7 +97,7 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
         old=runs["old"],
         new=runs["new"],
         sides={name: (sentence, environment.packages) for name, (sentence, environment) in built.items()},
-        difference=difference,
+        difference=with_scripts(difference, runs["new"]),
         songs=songs,
         command=shlex.join(("xent", *sys.argv[1:])),
         speeds=speeds,

@@ -13,6 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from harness import reproduction
+from harness.adapters.base import Description
 from harness.fuzzing.campaign import Finding
 from harness.suite.case import ArraySpec, Case, ExpectRaises
 from harness.suite.divergences import UNWRITTEN
@@ -22,21 +23,22 @@ FOLDER = "edges"
 
 
 def save(
-    findings: Sequence[Finding], folder: Path, versions: Mapping[str, Mapping[str, str]], machine: Mapping[str, Any]
+    findings: Sequence[Finding], folder: Path, descriptions: Mapping[str, Description], machine: Mapping[str, Any]
 ) -> list[Path]:
     """Write `FOLDER/edges/found.yaml`, `FOLDER/ledger/found.yaml` and, where they can be written, a script for each
     finding and the text of an issue.
 
-    `versions` are those of each implementation, `machine` as the header of a run describes it.
+    `descriptions` are what the implementations say of themselves, `machine` as the header of a run describes it.
     """
     names = [f"{FOLDER}/found-{n}-{_slug(finding)}" for n, finding in enumerate(findings, start=1)]
     cases = [_case_entry(finding, name) for finding, name in zip(findings, names, strict=True)]
     stubs = [_ledger_entry(finding, name) for finding, name in zip(findings, names, strict=True)]
     written = [_write(folder / FOLDER / "found.yaml", cases), _write(folder / "ledger" / "found.yaml", stubs)]
     for finding, name in zip(findings, names, strict=True):
-        program = script_of(finding)
+        described = descriptions[finding.cause.implementation]
+        program = script_of(finding, described.modes[0])
         if program is not None:
-            stem, of = name.partition("/")[2], versions.get(finding.cause.implementation, {})
+            stem, of = name.partition("/")[2], described.versions
             written.append(_put(folder / "scripts" / f"{stem}.py", program))
             text = reproduction.issue_of(_explained(finding), finding.cell, program, of, machine)
             written.append(_put(folder / "issues" / f"{stem}.md", text))
@@ -123,11 +125,11 @@ def _write(path: Path, entries: Sequence[Any]) -> Path:
     return _put(path, re.sub(r"'(nan|-?inf)'", r"\1", text.getvalue()))
 
 
-def script_of(finding: Finding) -> str | None:
-    """The standalone script of a finding; None where none can be written."""
+def script_of(finding: Finding, first_mode: str) -> str | None:
+    """The standalone script of a finding, None where there is none; modes are compared with `first_mode`."""
     try:
         # Findings are judged on what is above the smallest normal number: see harness.fuzzing.campaign.
-        return reproduction.script_of(_explained(finding), finding.cell, flush_to_zero=True)
+        return reproduction.script_of(_explained(finding), finding.cell, flush_to_zero=True, first_mode=first_mode)
     except reproduction.Inexpressible:
         return None
 

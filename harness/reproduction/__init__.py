@@ -3,8 +3,8 @@
 Pure: text out of values. One module per framework knows how its functions are written down.
 """
 
-from harness.reproduction.cells import issue_of, script_of
+from harness.reproduction.cells import Numbers, issue_of, script_of
 from harness.reproduction.problem import Inexpressible, Problem
 from harness.reproduction.writing import Expected, issue, script
 
-__all__ = ["Expected", "Inexpressible", "Problem", "issue", "issue_of", "script", "script_of"]
+__all__ = ["Expected", "Inexpressible", "Numbers", "Problem", "issue", "issue_of", "script", "script_of"]

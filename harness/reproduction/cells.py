@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -12,8 +13,8 @@ from harness.judgement.relations import BASE, RELATIONS, Equation, Pose
 from harness.judgement.relations import Inexpressible as Unrelated
 from harness.judgement.relations.judging import MAY_REFUSE
 from harness.judgement.relations.pose import Answered
-from harness.judgement.truth import HESSIAN_VECTOR, aspects
-from harness.judging import truth_table
+from harness.judgement.truth import HESSIAN_VECTOR, Evaluated, TruthTable, aspects
+from harness.judging import Realize, truth_table
 from harness.planning import parts_of
 from harness.records import Cell
 from harness.reproduction.comparing import Agreeing, Comparison, compared
@@ -24,24 +25,43 @@ from harness.reproduction.writing import Call, Expected, issue, script
 from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
 from harness.suite.generators import realize
 
-FIRST_MODE = "eager"
-"""What mode_agreement compares with: the first mode of every registered implementation that has several."""
+
+@dataclass(frozen=True)
+class Numbers:
+    """The arrays and the truths of one case; whoever asks for many cells of it passes what is known already."""
+
+    realize: Realize = realize
+    evaluated: Evaluated | None = None
+    """Truths that are known; receives those that are worked out."""
+
+    def table(self, case: Case, dtype: str, *, exact: bool = True) -> TruthTable:
+        return truth_table(case, dtype, self.realize, self.evaluated, exact=exact)
 
 
-def script_of(case: Case, cell: Cell, *, flush_to_zero: bool, first_mode: str = FIRST_MODE, note: str = "") -> str:
+def script_of(
+    case: Case,
+    cell: Cell,
+    *,
+    flush_to_zero: bool,
+    first_mode: str = "eager",
+    note: str = "",
+    numbers: Numbers | None = None,
+) -> str:
     """The standalone script of a cell: exits 1 while what the cell says shows.
 
-    `flush_to_zero` is what the implementation declares, `note` a paragraph of explanation, such as the ledger's reason.
-    Inexpressible, with the reason, where there is none.
+    `flush_to_zero` is what the implementation declares, as is `first_mode`, the one mode_agreement compares with;
+    `note` is a paragraph of explanation, such as the ledger's reason; `numbers` are those of `case`. Inexpressible,
+    with the reason, where there is none.
     """
+    numbers = numbers or Numbers()
     if cell.aspect == "mode_agreement":
-        return _of_modes(case, cell, first_mode, note, flush_to_zero=flush_to_zero)
+        return _of_modes(case, cell, numbers, first_mode, note, flush_to_zero=flush_to_zero)
     if cell.aspect.startswith("relation/"):
-        return _of_a_relation(case, cell, note, flush_to_zero=flush_to_zero)
+        return _of_a_relation(case, cell, numbers, note, flush_to_zero=flush_to_zero)
     # A call that is refused is refused in every aspect, those that are not offered included.
     aspect = "value" if cell.implementation in VALUES_ONLY else cell.aspect
-    expected = _expected(case, cell, aspect, flush_to_zero=flush_to_zero)
-    return script(_problem(case, cell, aspect), expected, case.title, case.why, note)
+    expected = _expected(case, cell, numbers, aspect, flush_to_zero=flush_to_zero)
+    return script(_problem(case, cell, numbers, aspect), expected, case.title, case.why, note)
 
 
 def issue_of(case: Case, cell: Cell, program: str, versions: Mapping[str, str], machine: Mapping[str, Any]) -> str:
@@ -56,29 +76,29 @@ def issue_of(case: Case, cell: Cell, program: str, versions: Mapping[str, str], 
     )
 
 
-def _problem(case: Case, cell: Cell, aspect: str, mode: str | None = None) -> Problem:
+def _problem(case: Case, cell: Cell, numbers: Numbers, aspect: str, mode: str | None = None) -> Problem:
     """The call behind one aspect of a case, in the mode of the cell unless another is named."""
     dtype = cell.dtype
     twice = aspect == HESSIAN_VECTOR and case.vector is not None
     of = aspects(case.differentiate, twice=twice)
     if aspect not in of:
         raise Inexpressible(f"the case has no {aspect}")
-    options = {n: realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()}
+    options = {n: numbers.realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()}
     return Problem(
         implementation=cell.implementation,
         loss=case.loss,
-        inputs={name: realize(spec, dtype) for name, spec in case.inputs.items()},
+        inputs={name: numbers.realize(spec, dtype) for name, spec in case.inputs.items()},
         options=options,
         dtype=dtype,
         mode=cell.mode if mode is None else mode,
         differentiate=case.differentiate[0] if twice else of[aspect],
-        cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
-        vector=realize(case.vector, dtype) if twice and case.vector is not None else None,
+        cotangent=None if case.cotangent is None else numbers.realize(case.cotangent, dtype),
+        vector=numbers.realize(case.vector, dtype) if twice and case.vector is not None else None,
         specs={**case.inputs, **{n: v for n, v in case.options.items() if isinstance(v, ArraySpec)}},
     )
 
 
-def _expected(case: Case, cell: Cell, aspect: str, *, flush_to_zero: bool) -> Expected:
+def _expected(case: Case, cell: Cell, numbers: Numbers, aspect: str, *, flush_to_zero: bool) -> Expected:
     said = cell.explanation or ""
     match case.expect:
         case ExpectRaises(kind):
@@ -86,13 +106,13 @@ def _expected(case: Case, cell: Cell, aspect: str, *, flush_to_zero: bool) -> Ex
             return Expected(raises=kind, instead=str(cell.outcome["type"]) if is_another else None)
         case ExpectImplementationDefined(choices):
             return Expected(choices=choices)
-    target = _target(case, cell.dtype, aspect)
+    target = _target(case, cell.dtype, numbers, aspect)
     in_dtype = said.startswith("answers in")
     return Expected.truth(target, cell.dtype, flush_to_zero=flush_to_zero, in_dtype=in_dtype, element=cell.worst)
 
 
-def _target(case: Case, dtype: str, aspect: str) -> Target:
-    truth = truth_table(case, dtype, realize).under()
+def _target(case: Case, dtype: str, numbers: Numbers, aspect: str) -> Target:
+    truth = numbers.table(case, dtype).under()
     target = truth.targets.get(aspect)
     if target is None:
         raise Inexpressible(truth.refusal or f"the reference has no {aspect} for this loss")
@@ -102,15 +122,15 @@ def _target(case: Case, dtype: str, aspect: str) -> Target:
 # --- modes ------------------------------------------------------------------------------------------------------------
 
 
-def _of_modes(case: Case, cell: Cell, first: str, note: str, *, flush_to_zero: bool) -> str:
+def _of_modes(case: Case, cell: Cell, numbers: Numbers, first: str, note: str, *, flush_to_zero: bool) -> str:
     """Both modes of what the cell says differs; of the value where it does not say."""
     said = cell.explanation or ""
     every = aspects(case.differentiate, twice=case.vector is not None)
     aspect = next((a for a in every if said.startswith(f"{a}: ")), "value")
     names = (f"in_{first}", f"in_{cell.mode}")
-    calls = [Call(n, _problem(case, cell, aspect, m)) for n, m in zip(names, (first, cell.mode), strict=True)]
+    calls = [Call(n, _problem(case, cell, numbers, aspect, m)) for n, m in zip(names, (first, cell.mode), strict=True)]
     try:
-        gauge = _literal_gauge(_target(case, cell.dtype, aspect).gauge)
+        gauge = _literal_gauge(_target(case, cell.dtype, numbers, aspect).gauge)
     except Inexpressible:
         gauge = f"np.abs({names[0]}) + 1.0"
     agreeing = Agreeing(
@@ -131,7 +151,7 @@ def _literal_gauge(gauge: Floats) -> str:
 # --- relations --------------------------------------------------------------------------------------------------------
 
 
-def _of_a_relation(case: Case, cell: Cell, note: str, *, flush_to_zero: bool) -> str:
+def _of_a_relation(case: Case, cell: Cell, numbers: Numbers, note: str, *, flush_to_zero: bool) -> str:
     """The calls of the equation that the cell says does not hold; of all where it does not say."""
     relation = RELATIONS[cell.aspect.partition("/")[2]]
     try:
@@ -140,10 +160,14 @@ def _of_a_relation(case: Case, cell: Cell, note: str, *, flush_to_zero: bool) ->
         raise Inexpressible(str(reason)) from reason
     cases = {BASE: case, **parts.cases}
     names: dict[str, tuple[str, str]] = {}
-    equations = list(relation.equations(_traced(parts.pose, cases, cell, names)))
+    equations = list(relation.equations(_traced(parts.pose, cases, cell, numbers, names)))
     chosen = _chosen(equations, cell, relation.statement)
     used = names_of(*(side for e in chosen for side in (e.left, e.right, e.gauge)))
-    calls = [Call(n, _problem(cases[part], cell, aspect)) for n, (part, aspect) in names.items() if n in used]
+    calls = [
+        Call(n, _problem(cases[part], cell, numbers if part == BASE else Numbers(), aspect))
+        for n, (part, aspect) in names.items()
+        if n in used
+    ]
     agreeing = Agreeing(
         relation.statement,
         [
@@ -182,12 +206,15 @@ def _chosen(equations: list[Equation], cell: Cell, statement: str) -> list[Equat
     return equations if is_about_shapes or not values else values
 
 
-def _traced(pose: Pose, cases: Mapping[str, Case], cell: Cell, names: dict[str, tuple[str, str]]) -> Answered:
+def _traced(
+    pose: Pose, cases: Mapping[str, Case], cell: Cell, numbers: Numbers, names: dict[str, tuple[str, str]]
+) -> Answered:
     """The answers as the names of the calls that give them; `names` is filled with part and aspect of each."""
     values: dict[str, Floats] = {}
     gradients: dict[str, dict[str, Floats]] = {}
     for part, case in cases.items():
-        truth = truth_table(case, cell.dtype, realize, exact=part == BASE).under()
+        known = numbers if part == BASE else Numbers()
+        truth = known.table(case, cell.dtype, exact=part == BASE).under()
         if "value" not in truth.targets:
             raise Inexpressible(truth.refusal or "the reference has no value for a part of the relation")
         for aspect, name in aspects(case.differentiate).items():
@@ -200,7 +227,7 @@ def _traced(pose: Pose, cases: Mapping[str, Case], cell: Cell, names: dict[str, 
                 values[part] = answer
             else:
                 gradients.setdefault(part, {})[name] = answer
-    targets = _table(cases[BASE], cell)
+    targets = numbers.table(cases[BASE], cell.dtype).under().targets
     named = {name: aspect for aspect, name in aspects(cases[BASE].differentiate).items() if name is not None}
     return Answered(
         pose=pose,
@@ -209,7 +236,3 @@ def _traced(pose: Pose, cases: Mapping[str, Case], cell: Cell, names: dict[str, 
         gauge=targets["value"].gauge,
         slope_gauge={name: targets[aspect].gauge for name, aspect in named.items() if aspect in targets},
     )
-
-
-def _table(case: Case, cell: Cell) -> Mapping[str, Target]:
-    return truth_table(case, cell.dtype, realize).under().targets

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.adapters.base import Description
 from harness.adapters.registry import resolve
 from harness.execution.asking import Fleet
 from harness.exit_codes import ExitCode
@@ -93,7 +94,8 @@ def test_a_saved_finding_comes_with_a_script_and_an_issue_and_keeps_its_vector(t
     (base,) = found("mutant:log-base-2.softmax_cross_entropy", seed=3, cases=4)[:1]
     cause, cell = replace(base.cause, implementation="torch"), replace(base.cell, implementation="torch")
     case = replace(base.case, vector=base.case.inputs["logits"])
-    paths = save([replace(base, cause=cause, cell=cell, case=case)], tmp_path, {"torch": {"torch": "2.13"}}, {})
+    described = Description("2.13", (case.loss,), versions={"torch": "2.13"})
+    paths = save([replace(base, cause=cause, cell=cell, case=case)], tmp_path, {"torch": described}, {})
     script, issue = paths[2:]
     assert (script.parent.name, issue.parent.name) == ("scripts", "issues")
     assert script.read_text(encoding="utf-8").rstrip() in issue.read_text(encoding="utf-8")
@@ -268,7 +270,8 @@ def test_what_is_wrong_with_an_input_outlives_shrinking() -> None:
 
 def test_saved_findings_are_a_case_and_a_stub_that_lint_refuses(tmp_path: Path) -> None:
     findings = found("mutant:log-base-2.softmax_cross_entropy", seed=3)
-    paths = save(findings, tmp_path, {}, {"platform": "Linux"})
+    described = {f.cause.implementation: Description("1", (f.cause.loss,)) for f in findings}
+    paths = save(findings, tmp_path, described, {"platform": "Linux"})
     case_file, stub_file = paths[:2]
     cases, problems = load_text(case_file.read_text(encoding="utf-8"), "found.yaml", "edges")
     assert problems == []

@@ -109,7 +109,7 @@ def test_the_gate_writes_a_summary_for_the_job(tmp_path: Path) -> None:
     text = (tmp_path / "summary/gate.md").read_text(encoding="utf-8")
     assert "(exit code 7)" in text
     assert "off by a factor of 2" in text
-    assert "xent repro 'documents/a[torch:eager:float32:value]'" in text
+    assert "xent repro --again 'documents/a[torch:eager:float32:value]'" in text
 
 
 def test_a_known_cell_that_no_entry_covers_any_more_is_no_change_but_a_stale_ledger(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ side to those of the old one, for runs that compare two implementations rather t
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,11 +58,15 @@ class Group:
     loss: str
     sentence: str
     changes: tuple[Change, ...]
+    scripted: Cell | None = None
+    """The first cell that is known to have a standalone script."""
 
     @property
     def repro(self) -> str:
-        """The command that reproduces the first of them."""
-        return f"xent repro '{self.changes[0].cell.name}'"
+        """The command that reproduces one of them: prints its script, or runs the first once more."""
+        if self.scripted is not None:
+            return f"xent repro {shlex.quote(self.scripted.name)}"
+        return f"xent repro --again {shlex.quote(self.changes[0].cell.name)}"
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class Difference:
     """Cells whose bits are the same; None where the machines differ, since bits then mean nothing."""
     versions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Versions that differ, by implementation and package."""
+    scripted: frozenset[tuple[str, str, str, str, str]] = frozenset()
+    """Keys of cells that are known to have a standalone script."""
 
     def groups(self, losses: Mapping[str, str]) -> tuple[Group, ...]:
         """Changes grouped by cause, gravest first. `losses` maps case ids to losses."""
@@ -83,10 +90,13 @@ class Difference:
             loss = losses.get(cell.case, "")
             found[(change.kind, cell.implementation, loss, _pattern(change))].append(change)
         groups = [
-            Group(kind, name, loss, changes[0].sentence, tuple(changes))
+            Group(kind, name, loss, changes[0].sentence, tuple(changes), self._scripted(changes))
             for (kind, name, loss, _), changes in found.items()
         ]
         return tuple(sorted(groups, key=lambda g: (g.changes[0].gravity, -len(g.changes), g.implementation, g.loss)))
+
+    def _scripted(self, changes: Sequence[Change]) -> Cell | None:
+        return next((change.cell for change in changes if change.cell.key in self.scripted), None)
 
 
 def _pattern(change: Change) -> str:

@@ -53,15 +53,15 @@ class Upgrade:
     def verdict(self) -> str:
         """One sentence."""
         same = (
-            "" if self.difference.identical is None else f", {self.difference.identical} of them identical to the bit"
+            "" if self.difference.identical is None else f", {self.difference.identical:,} of them identical to the bit"
         )
         became_slower = slower(self.speeds or ())
         if self.difference.changes:
-            changed = f"{len(self.difference.changes)} cells changed"
+            changed = f"{len(self.difference.changes):,} cells changed"
         else:
             changed = "No cell changed" if became_slower else "Nothing changed"
         slowed = f" {len(became_slower)} of {len(self.speeds or ())} timings are slower." if became_slower else ""
-        return f"{changed}: {self.difference.compared} cells compared{same}.{slowed}"
+        return f"{changed}: {self.difference.compared:,} cells compared{same}.{slowed}"
 
     @property
     def speed_verdict(self) -> str:

@@ -22,6 +22,8 @@ from reports.html import accuracy, casepage, changes, killing, matrix, pages, pa
 from reports.html.addresses import address
 from reports.html.budgets import BUDGETS
 from reports.html.formulas import FORMULAS
+from reports.html.scripts import Scripts
+from reports.html.scripts import pack as pack_scripts
 from reports.numbers import count, rough
 from reports.tally import cases_of, text, unexpected_claims
 from reports.words import CLAIM_MARKS, MARKS
@@ -34,24 +36,39 @@ _CHUNK = 25
 screen shows some twenty."""
 
 
-def write(run: Run, path: Path, baseline: Run | None = None, kills: Mapping[str, Any] | None = None) -> Path:
+def write(
+    run: Run,
+    path: Path,
+    baseline: Run | None = None,
+    kills: Mapping[str, Any] | None = None,
+    scripts: Scripts | None = None,
+) -> Path:
     """Write the report of `run` to `path`, making its folder, and return the path.
 
     With a `baseline` the first screen says what changed since; with `kills`, a kill matrix as `killing.read` gives it,
-    the report has a page of what the suite catches.
+    the report has a page of what the suite catches; with `scripts`, the standalone reproduction of a cell, every cell
+    has a button that copies it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(run, baseline, kills), encoding="utf-8", newline="\n")
+    path.write_text(render(run, baseline, kills, scripts), encoding="utf-8", newline="\n")
     return path
 
 
-def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | None = None) -> str:
+def render(
+    run: Run,
+    baseline: Run | None = None,
+    kills: Mapping[str, Any] | None = None,
+    scripts: Scripts | None = None,
+) -> str:
     """The report as text.
 
     Everything that comes from the run is escaped by the template or packed by `payload`; a content security policy that
     names the one script and the one style sheet by their digests keeps anything else from running all the same.
     """
     table = matrix.build(run)
+    cells = payload.in_order(run, table.cases, table.columns)
+    packed = pack_scripts(cells, scripts)
+    scripted = {cell.key for cell, reason in zip(cells, packed.lacking, strict=True) if not reason}
     style = f"{_asset('report.css')}:root {{ --columns: {len(table.columns)}; }}\n"
     script = _asset("report.js")
     return (
@@ -71,7 +88,7 @@ def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | Non
             chunk_rows=_CHUNK,
             marks=tuple(MARKS.values()),
             claim_marks=CLAIM_MARKS,
-            pages=casepage.build(run, table.cases),
+            pages=casepage.build(run, table.cases, scripted),
             documents=pages.documents(run.claims),
             surprises=unexpected_claims(run.claims),
             conventions=pages.conventions(run.cells),
@@ -89,7 +106,8 @@ def render(run: Run, baseline: Run | None = None, kills: Mapping[str, Any] | Non
             losses=sorted({text(entry.get("loss")) for entry in cases_of(run).values()}),
             facts=pages.facts,
             certified=pages.certified,
-            payload=payload.pack(run, table.cases, table.columns),
+            payload=payload.pack(run, cells, table.cases, table.columns, packed.lacking),
+            scripts=packed.payload,
         )
     )
 

@@ -249,7 +249,11 @@ def _leaves(cells: Sequence[Cell] | None, dtype: str) -> str | None:
 
 
 def _scatter(loss: str, names: Sequence[str], found: dict[tuple[str, str], list[Cell]]) -> Markup:
-    """Relative error of every number of a value against its size, one panel per implementation."""
+    """Relative error of every number of a value against its size, one panel per implementation that has any."""
+    numbers = {(n, dtype): _elements(found.get((n, dtype), ()), dtype) for n in names for _, dtype in _PLOTTED}
+    names = [name for name in names if any(numbers[name, dtype] for _, dtype in _PLOTTED)]
+    if not names:
+        return Markup("")
     across = min(_ACROSS, len(names))
     rows = -(-len(names) // across)
     width, height = across * (_SMALL_W + 24) + 44, rows * (_SMALL_H + 48) + 10
@@ -278,7 +282,7 @@ def _scatter(loss: str, names: Sequence[str], found: dict[tuple[str, str], list[
                 for decade in (0, 5, 10, 15)
             ]
         for kind, dtype in _PLOTTED:
-            parts.append(_points(kind, left, top, _elements(found.get((name, dtype), ()), dtype)))
+            parts.append(_points(kind, left, top, numbers[name, dtype]))
     return Markup("").join([*parts, Markup("</svg>")])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from reports.words import MARKS, Mark, excess, fate, gravity, told
 
 __all__ = ["CasePage", "Line", "Truth", "build"]
 
-_MOST_LINES = 2500
+_MOST_LINES = 1500
 """Cells written out over the whole report, gravest first; a run in which more disagree is read with JavaScript. Keeps a
 report of a hundred thousand cells below 8 MB however bad they are."""
 _LONGEST = 600
@@ -81,18 +81,24 @@ class CasePage:
     agreeing: int
     cells: int
     command: str
-    """What computes the first of the lines again on its own."""
+    """What prints the script of the first of the lines that has one; nothing where none has."""
 
 
-def build(run: Run, cases: Sequence[str]) -> tuple[CasePage, ...]:
-    """One page per case, in the order given."""
+Key = tuple[str, str, str, str, str]
+"""Of a cell."""
+
+
+def build(run: Run, cases: Sequence[str], scripted: Set[Key] = frozenset()) -> tuple[CasePage, ...]:
+    """One page per case, in the order given; `scripted` are the cells that `xent repro` has a script for."""
     described = cases_of(run)
     by_case: dict[str, list[Cell]] = defaultdict(list)
     for cell in run.cells:
         by_case[cell.case].append(cell)
     telling = sorted((c for c in run.cells if _tells(c)), key=lambda c: (-gravity(c)[0], -gravity(c)[1], c.key))
     written = {c.key for c in telling[:_MOST_LINES]}
-    return tuple(_page(i, case, described.get(case, {}), by_case[case], written) for i, case in enumerate(cases))
+    return tuple(
+        _page(i, case, described.get(case, {}), by_case[case], written, scripted) for i, case in enumerate(cases)
+    )
 
 
 def _tells(cell: Cell) -> bool:
@@ -104,11 +110,13 @@ def _page(
     case: str,
     entry: Mapping[str, Any],
     cells: Sequence[Cell],
-    written: set[tuple[str, str, str, str, str]],
+    written: Set[Key],
+    scripted: Set[Key],
 ) -> CasePage:
     telling = sorted((c for c in cells if _tells(c)), key=lambda c: (-gravity(c)[0], -gravity(c)[1], c.key))
     chosen = [c for c in telling if c.key in written]
     lines = tuple(_line(c) for c in chosen)
+    reproducible = next((c for c in chosen if c.key in scripted), None)
     return CasePage(
         number=number,
         case=case,
@@ -128,14 +136,15 @@ def _page(
         absent=_absent(cells),
         agreeing=sum(1 for c in cells if c.verdict == "agrees"),
         cells=len(cells),
-        command=f"xent repro {shlex.quote(chosen[0].name)}" if chosen else "",
+        command=f"xent repro {shlex.quote(reproducible.name)}" if reproducible else "",
     )
 
 
 def _given(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The inputs, and the direction of the second derivative where one is asked for."""
-    vector = {"direction of the second derivative": entry["vector"]} if entry.get("vector") else {}
-    return {**(entry.get("inputs") or {}), **vector}
+    """The inputs, what the gradient is multiplied with, and the direction of the second derivative, where given."""
+    names = {"cotangent": "cotangent of the gradient", "vector": "direction of the second derivative"}
+    more = {told: entry[name] for name, told in names.items() if entry.get(name)}
+    return {**(entry.get("inputs") or {}), **more}
 
 
 def _line(cell: Cell) -> Line:

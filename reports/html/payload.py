@@ -18,7 +18,7 @@ from reports.numbers import shown
 from reports.tally import cases_of, text
 from reports.words import MARKS, excess, fate, told
 
-__all__ = ["pack"]
+__all__ = ["in_order", "pack"]
 
 _ALIKE_SHOWN = 4
 """Elements shown of an array that agrees: which digits agree is no news, and they are most of a report's bytes."""
@@ -39,12 +39,23 @@ class _Table:
         return list(self._numbers)
 
 
-def pack(run: Run, cases: Sequence[str], columns: Sequence[Column]) -> str:
-    """Base64 of the gzip of the JSON that report.js reads. No time stamp: the same run gives the same text."""
+def in_order(run: Run, cases: Sequence[str], columns: Sequence[Column]) -> list[Cell]:
+    """The cells as the page counts them."""
+    case_number = {case: i for i, case in enumerate(cases)}
+    column_number = {column: i for i, column in enumerate(columns)}
+    return sorted(run.cells, key=lambda c: (case_number[c.case], column_number[column_of(c)], c.dtype, c.aspect))
+
+
+def pack(
+    run: Run, cells: Sequence[Cell], cases: Sequence[str], columns: Sequence[Column], scriptless: Sequence[str]
+) -> str:
+    """Base64 of the gzip of the JSON that report.js reads. No time stamp: the same run gives the same text.
+
+    `cells` are those of the run in the page's order; `scriptless` says for each why it has no script, if it has none.
+    """
     described = cases_of(run)
     case_number = {case: i for i, case in enumerate(cases)}
     column_number = {column: i for i, column in enumerate(columns)}
-    cells = sorted(run.cells, key=lambda c: (case_number[c.case], column_number[column_of(c)], c.dtype, c.aspect))
     strings, dtypes, aspects, happenings = _Table(), _Table(), _Table(), _Table()
     fates = list(MARKS)
     content: dict[str, Any] = {
@@ -71,6 +82,7 @@ def pack(run: Run, cases: Sequence[str], columns: Sequence[Column]) -> str:
         "ledger": [strings.number(_clip(c.ledger)) for c in cells],
         "function": [strings.number(_clip(c.function)) for c in cells],
         "message": [strings.number(_message(c)) for c in cells],
+        "scriptless": [strings.number(_clip(reason)) for reason in scriptless],
     }
     content |= {
         "strings": strings.texts(),

@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from harness.records import Run, Speed
-from reports.numbers import rough
+from reports.numbers import count, duration, rough
 from reports.tally import cases_of, text
 from reports.words import excess
 
@@ -151,14 +151,14 @@ def _sizes(timed: Sequence[Speed], run: Run) -> list[Picture]:
         points = [_Point(float(s.figures["elements"]), float(s.figures["seconds"]), _name(s)) for s in members]
         limits = sorted({(float(s.figures["elements"]), float(s.figures.get("limit_seconds") or 0)) for s in members})
         limits = [(x, y) for x, y in limits if y > 0]
-        rows = [(p.name, rough(p.x), rough(p.y)) for p in sorted(points, key=lambda p: (p.x, p.y))]
-        rows += [("limit of the memory", rough(x), rough(y)) for x, y in limits]
+        rows = [(p.name, count(int(p.x)), duration(p.y)) for p in sorted(points, key=lambda p: (p.x, p.y))]
+        rows += [("limit of the memory", count(int(x)), duration(y)) for x, y in limits]
         found.append(
             Picture(
                 f"Time against size: {loss}, {passes}, {dtype}",
                 "Both axes are logarithmic. The line is the least time in which this machine can move the bytes.",
                 _plane(f"Time of {loss} against its size", "elements", "seconds", points, line=limits),
-                Table(("implementation", "elements", "seconds"), tuple(rows), 1),
+                Table(("implementation", "elements", "time"), tuple(rows), 1),
             )
         )
     return found
@@ -259,8 +259,8 @@ def _against(
         (
             name(b),
             f"{text(b.workload)} {_word(b.figures.get('passes'))}",
-            rough(a.figures["seconds"]),
-            rough(b.figures["seconds"]),
+            duration(float(a.figures["seconds"])),
+            duration(float(b.figures["seconds"])),
             rough(b.figures["seconds"] / a.figures["seconds"]),
         )
         for a, b in sorted(pairs, key=lambda p: (name(p[1]), p[0].figures["seconds"]))

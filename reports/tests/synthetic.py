@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.records import VERDICTS, Cell, ClaimRecord, Footer, Header, Run, Speed, number
+from harness.reproduction import Inexpressible
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 BUDGETS = {"float64": 4.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
@@ -281,6 +282,15 @@ def _error_expected(where: Where, *, wrong: bool) -> Cell:
         "message": "Target 3 is out of bounds.",
     }
     return _cell(where, "agrees", raised, truth=truth)
+
+
+def script(cell: Cell) -> str:
+    """A made-up reproduction with what real ones have: shared lines and paragraphs, blank lines, odd ends."""
+    if cell.implementation == "sklearn":
+        raise Inexpressible("no template writes sklearn")
+    heading = f'"""{cell.case}.\n\n\nNeeds {cell.implementation}."""'
+    data = f"inputs = {cell.case!r}  # {cell.dtype}\nexpected = {cell.truth!r}"
+    return f"{heading}\n\nimport sys\n\n{data}\n\n\nsys.exit(1)\n# </script>\n\n"
 
 
 CLAIMS = (

@@ -17,6 +17,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import reports.html
 from harness.records import INFRASTRUCTURE, Run
@@ -30,8 +32,9 @@ from reports.html.killing import build as killing
 from reports.html.killing import read as read_kills
 from reports.html.matrix import build
 from reports.html.pages import choices, modes
+from reports.html.scripts import pack
 from reports.html.summary import segments
-from reports.tests.synthetic import KILLS, LOSSES, hostile, run
+from reports.tests.synthetic import KILLS, LOSSES, hostile, run, script
 from reports.words import fate
 
 
@@ -115,7 +118,7 @@ def test_policy_names_exactly_the_script_and_the_style_of_the_page(kind: str) ->
 def test_no_element_handles_events_or_styles_itself(kind: str) -> None:
     _, _, page = page_of(kind)
     assert [k for _, attrs in page.elements for k in attrs if k.startswith("on") or k == "style"] == []
-    assert Counter(tag for tag, _ in page.elements)["script"] == 2
+    assert Counter(tag for tag, _ in page.elements)["script"] == 3  # ours, the cells and the scripts to copy
     assert {tag for tag, _ in page.elements} & {"img", "iframe", "object", "embed", "base"} == set()
 
 
@@ -193,6 +196,50 @@ def test_payload_holds_every_cell() -> None:
     assert found == sorted((*cell.key, fate(cell)) for cell in made.cells)
 
 
+def unpacked_scripts(payload: str) -> list[str]:
+    """The scripts as the page joins them."""
+    content = json.loads(gzip.decompress(base64.b64decode(payload)))
+    for name in ("paragraphs", "scripts"):
+        fresh = iter(range(10**9))
+        content[name] = [[n - 1 if n else next(fresh) for n in sequence] for sequence in content[name]]
+    paragraphs = ["\n".join(content["lines"][n] for n in sequence) for sequence in content["paragraphs"]]
+    return ["\n\n".join(paragraphs[n] for n in sequence) for sequence in content["scripts"]]
+
+
+def test_scripts_are_packed_without_a_loss_and_what_has_none_says_why() -> None:
+    cells = run(cases=12).cells
+    packed = pack(cells, script)
+    scripted = [c for c in cells if c.implementation != "sklearn"]
+    assert unpacked_scripts(packed.payload) == [script(c) for c in scripted]
+    assert [c for c, reason in zip(cells, packed.lacking, strict=True) if not reason] == scripted
+    assert set(packed.lacking) == {"", "no template writes sklearn"}
+
+
+@given(st.lists(st.text(alphabet="ab\n\r \u2028é", max_size=30), max_size=8))
+def test_any_text_survives_packing(texts: list[str]) -> None:
+    one = run(cases=1).cells[0]
+    cells = [replace(one, case=str(i)) for i in range(len(texts))]
+    packed = pack(cells, lambda cell: texts[int(cell.case)])
+    assert unpacked_scripts(packed.payload) == texts
+
+
+def test_shared_lines_and_paragraphs_are_packed_once() -> None:
+    cells = run(cases=3).cells
+    same = pack(cells, lambda _: "import sys\n\nprint(1)\nprint(2)\n")
+    content = json.loads(gzip.decompress(base64.b64decode(same.payload)))
+    assert content["lines"] == ["import sys", "print(1)", "print(2)", ""]
+    assert len(content["paragraphs"]) == 2
+
+
+def test_a_command_is_told_only_where_it_prints_a_script() -> None:
+    made = run(cases=30)
+    scripted = reports.html.render(made, scripts=script)
+    commands = re.findall(r"<code>xent repro &#39;([^<]*)&#39;</code>", scripted)
+    assert commands
+    assert not any("[sklearn:" in command for command in commands)
+    assert "<code>xent repro" not in reports.html.render(made)
+
+
 def test_matrix_shows_the_gravest_cell_of_a_place() -> None:
     made, _, _ = page_of("plain")
     matrix = build(made)
@@ -248,7 +295,7 @@ def test_report_of_a_run_without_cells_is_still_a_report() -> None:
 def test_size_at_a_hundred_thousand_cells() -> None:
     made = run(cases=660)
     assert len(made.cells) > 100_000
-    assert len(reports.html.render(made).encode()) < 8_000_000
+    assert len(reports.html.render(made, scripts=script).encode()) < 8_000_000
 
 
 def test_size_when_nearly_everything_disagrees() -> None:
@@ -258,7 +305,7 @@ def test_size_when_nearly_everything_disagrees() -> None:
         c.__class__(**{**c.__dict__, "verdict": "disagrees", "severity": "silently_wrong"}) for c in made.cells
     )
     text = reports.html.render(run(cases=60, cells=cells))
-    assert text.count('id="cell=') == 2500
+    assert text.count('id="cell=') == 1500
     assert "more cells do not agree; they need JavaScript" in text
 
 
@@ -306,14 +353,16 @@ def test_losses_with_second_derivatives_show_their_formula_and_their_budget() ->
     assert len(re.findall(r"<(?:span|dt)[^>]*>second derivative<", text)) == 2 * len(shown)
 
 
-def test_a_case_shows_the_direction_and_the_truth_of_its_second_derivative() -> None:
+def test_a_case_shows_the_cotangent_and_the_direction_and_the_truth_of_its_second_derivative() -> None:
     made = run(cases=1)
     (name, entry), *_ = made.header.suite["cases"].items()
     truth = {**entry["truth"], "hessian_vector": {"shape": [2], "digits": ["0.19661193324148185246", "-0.25"]}}
-    cases = {**made.header.suite["cases"], name: {**entry, "vector": "[1.0, -2.0]", "truth": truth}}
+    given = {"cotangent": "[0.5, 3.0]", "vector": "[1.0, -2.0]"}
+    cases = {**made.header.suite["cases"], name: {**entry, **given, "truth": truth}}
     header = replace(made.header, suite={**made.header.suite, "cases": cases})
     text = reports.html.render(replace(made, header=header))
     assert "<dt>direction of the second derivative</dt><dd>[1.0, -2.0]</dd>" in text
+    assert "<dt>cotangent of the gradient</dt><dd>[0.5, 3.0]</dd>" in text
     assert "<dt>hessian_vector" in text
     assert "0.19661193324148185246" in text
     assert "direction of the second derivative" not in reports.html.render(made)

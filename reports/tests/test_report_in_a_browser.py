@@ -6,6 +6,8 @@ both. The script of axe-core comes with axe-playwright-python.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
@@ -19,7 +21,7 @@ from harness.records import Run
 from reports.html.addresses import address
 from reports.numbers import rough
 from reports.screenshots import BROWSER_FLAGS, PAGES, chromium
-from reports.tests.synthetic import BUDGETS, EPS, KILLS, hostile, run
+from reports.tests.synthetic import BUDGETS, EPS, KILLS, hostile, run, script
 from reports.words import fate
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def browser() -> Iterator[Browser]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
     for name, made in (("plain", RUN), ("small", SMALL), ("hostile", hostile())):
-        reports.html.write(made, path / f"{name}.html", baseline=made, kills=KILLS)
+        reports.html.write(made, path / f"{name}.html", baseline=made, kills=KILLS, scripts=script)
     return path
 
 
@@ -111,8 +113,8 @@ def test_filters_narrow_the_matrix_and_live_in_the_address(opened: Opener) -> No
     page.select_option("select[name=fate]", "disagrees")
     expected = [c for c in RUN.cells if c.dtype == "float16" and c.verdict == "disagrees"]
     wait_for_count(page, f"{len(expected)} of {len(RUN.cells):,} cells in {len({c.case for c in expected})} case")
-    rows = page.locator("#matrix tbody tr:not([hidden])")
-    assert rows.count() == len({c.case for c in expected})
+    rows = "n => document.querySelectorAll('#matrix tbody tr:not([hidden])').length === n"
+    until(page, rows, len({c.case for c in expected}))  # those out of view are drawn when the browser is idle
     assert page.url.endswith("#page=matrix&fate=disagrees&dtype=float16")
     places = "n => document.querySelectorAll('#matrix tbody tr:not([hidden]) td[class]:not([class=\"\"])').length === n"
     until(
@@ -133,7 +135,7 @@ def test_back_button_undoes_a_filter(opened: Opener) -> None:
     assert page.locator("select[name=loss]").input_value() == "softmax"
     page.go_back()
     until(page, "document.querySelector('select[name=loss]').value === ''")
-    assert page.locator("#matrix tbody tr[hidden]").count() == 0
+    until(page, "document.querySelectorAll('#matrix tbody tr[hidden]').length === 0")  # soon
 
 
 def test_filter_state_opens_from_its_address(opened: Opener) -> None:
@@ -231,11 +233,57 @@ def test_everything_is_drawn_again_once_a_search_is_cleared(opened: Opener) -> N
     until(page, f"{skipped} === 0")
 
 
-def test_copy_button_copies_the_command(opened: Opener) -> None:
-    page = opened("#" + address("cell", WORST.name))
-    page.locator("td.aim button.copy").click()
+def copied(page: Page) -> str:
+    """What the button of the cell in the address copies."""
+    button = page.locator("td.aim button.copy")
+    button.wait_for()
+    assert button.inner_text() == "copy script"
+    button.click()
     until(page, "document.getElementById('say').textContent.includes('Copied')")
-    assert page.evaluate("navigator.clipboard.readText()") == f"xent repro '{WORST.name}'"
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_copy_button_copies_the_script_of_its_cell(opened: Opener) -> None:
+    scripted = [c for c in RUN.cells if c.implementation == "torch" and c.verdict not in ("unsupported", "missing")]
+    for cell in (scripted[0], scripted[len(scripted) // 2], scripted[-1]):
+        assert copied(opened("#" + address("cell", cell.name))) == script(cell)
+
+
+def test_button_says_why_there_is_no_script(opened: Opener) -> None:
+    lacking = next(c for c in RUN.cells if c.implementation == "sklearn" and c.verdict == "agrees")
+    page = opened("#" + address("cell", lacking.name))
+    button = page.locator("td.aim button.copy")
+    assert button.inner_text() == "no script"
+    button.click()
+    assert "No standalone script: no template writes sklearn." in page.locator("td.aim").inner_text()
+    button.click()
+    assert "No standalone script" not in page.locator("td.aim").inner_text()
+
+
+def test_what_is_not_offered_has_no_button(opened: Opener) -> None:
+    refused = next(c for c in RUN.cells if c.verdict == "unsupported")
+    page = opened("#" + address("cell", refused.name))
+    page.locator("td.aim").wait_for()
+    assert page.locator("td.aim button").count() == 0
+
+
+def test_button_copies_what_the_command_line_prints_and_it_runs(browser: Browser, tmp_path: Path) -> None:
+    report, program = tmp_path / "report.html", tmp_path / "script.py"
+
+    def xent(*arguments: str) -> str:
+        command = [sys.executable, "-m", "harness", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+    xent("run", "options/softmax-ordinary", "-i", "scipy", "--dtypes", "float64", "--report", str(report))
+    cell = "options/softmax-ordinary[scipy:eager:float64:value]"
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{report.as_uri()}#{address('cell', cell)}")
+    found = copied(page)
+    context.close()
+    assert found == xent("repro", cell)
+    program.write_text(found, encoding="utf-8")
+    assert subprocess.run([sys.executable, str(program)], capture_output=True, timeout=60, check=False).returncode == 0
 
 
 def test_keyboard_walks_the_matrix_opens_a_case_and_comes_back(opened: Opener) -> None:
@@ -315,7 +363,7 @@ def test_hostile_text_never_runs(opened: Opener) -> None:
             page.locator("td.aim button.copy").click()
     assert page.evaluate("window.owned") is None
     assert page.locator("img, body svg[onload]").count() == 0
-    assert page.evaluate("document.scripts.length") == 2
+    assert page.evaluate("document.scripts.length") == 3  # ours, the cells and the scripts to copy
 
 
 def wait_until_ready(page: Page) -> None:

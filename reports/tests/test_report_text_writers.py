@@ -28,9 +28,29 @@ def test_junit_counts_are_those_of_the_tests() -> None:
 
 
 def test_junit_failure_says_how_to_run_the_cell_again() -> None:
-    root = Xml.fromstring(reports.junit.render(run(cases=10)))
-    failing = next(t for t in root.iter("testcase") if t.find("failure") is not None)
-    assert f"xent repro '{failing.get('name')}'" in (failing.findtext("failure") or "")
+    made = run(cases=10)
+    root = Xml.fromstring(reports.junit.render(made))
+    cell = next(c for c in made.cells if c.verdict == "disagrees")
+    named = {"classname": f"{cell.implementation}.{cell.case.replace('/', '.')}"}
+    named["name"] = f"{cell.mode}:{cell.dtype}:{cell.aspect}"
+    failing = next(t for t in root.iter("testcase") if named.items() <= t.attrib.items())
+    assert f"xent repro --again '{cell.name}'" in (failing.findtext("failure") or "")
+
+
+def test_junit_names_every_test_differently() -> None:
+    root = Xml.fromstring(reports.junit.render(run(cases=20)))
+    names = [(t.get("classname"), t.get("name")) for t in root.iter("testcase")]
+    assert len(set(names)) == len(names)
+
+
+def test_junit_says_once_per_suite_why_something_is_known() -> None:
+    made = run(cases=20)
+    text = reports.junit.render(made)
+    users = {c.implementation for c in made.cells if c.ledger == "keras-bce-clip"}
+    reason = made.header.suite["ledger"]["keras-bce-clip"]["reason"]
+    assert text.count(reason) == len(users) < sum(1 for c in made.cells if c.ledger == "keras-bce-clip")
+    passing = next(t for t in Xml.fromstring(text).iter("testcase") if t.find("system-out") is not None)
+    assert passing.findtext("system-out") in ("known: keras-bce-clip", "convention: clip(1e-07)")
 
 
 def test_junit_fails_a_claim_that_is_not_as_expected_and_no_other() -> None:

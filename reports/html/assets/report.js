@@ -12,6 +12,12 @@
   const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50)); // Safari: after the next frames
   const cancelIdle = window.cancelIdleCallback ?? clearTimeout;
   const EPS = { float64: 2 ** -52, float32: 2 ** -23, float16: 2 ** -10, bfloat16: 2 ** -7 };
+  const GRADES = {
+    A: "A: accurate relative to the loss even where it is tiny",
+    B: "B: within what rounding the input makes unavoidable",
+    C: "C: accurate only relative to the largest logit",
+    F: "F: worse",
+  };
   const SETTLED = new Set(["agrees", "unsupported"]);
   const GROUPS_OF_FATES = {
     attention: ["anything but agreement", (key) => !SETTLED.has(key)],
@@ -21,6 +27,7 @@
 
   let data = null; // the unpacked cells
   let loading = null;
+  let scripts = null; // the unpacked scripts, once somebody copies one
   let view = null; // the matrix's rows and what they show now
   let lastMatrix = "#page=matrix";
   let shownHash = null;
@@ -91,8 +98,13 @@
     }
     for (const link of document.querySelectorAll("header.top nav a")) {
       const here = link.getAttribute("href") === "#page=" + (target.page === "cases" ? "matrix" : target.page);
-      if (here) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
+      if (!here) {
+        link.removeAttribute("aria-current");
+        continue;
+      }
+      link.setAttribute("aria-current", "page");
+      const strip = link.parentNode; // on a phone the pages are a strip wider than the screen
+      strip.scrollLeft = link.offsetLeft - strip.offsetLeft - (strip.clientWidth - link.offsetWidth) / 2;
     }
     if (target.page === "matrix") {
       lastMatrix = location.hash || lastMatrix;
@@ -127,11 +139,15 @@
     return loading;
   }
 
-  async function unpack() {
-    const text = atob($("cells").textContent.trim());
+  function inflated(id) {
+    const text = atob($(id).textContent.trim());
     const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const content = await new Response(stream).json();
+    return new Response(stream).json();
+  }
+
+  async function unpack() {
+    const content = await inflated("cells");
     const n = content.column.length;
     const caseOf = new Uint32Array(n);
     let sum = 0;
@@ -279,7 +295,6 @@
       if (!row) continue;
       let any = !narrowed;
       for (let at = row.c * view.width; !any && at < (row.c + 1) * view.width; at++) any = next.best[at] >= 0;
-      if (row.tr.hidden === any) row.tr.hidden = !any;
       row.shown = any;
       if (any) visible++;
     }
@@ -289,7 +304,8 @@
       let shown = 0;
       for (const row of chunk.rows) if (row.shown) shown++;
       if (chunk.element.hidden !== !shown) chunk.element.hidden = !shown;
-      if (chunk.shown !== shown) chunk.element.style.setProperty("--rows", shown);
+      // Set itself, not through a variable: a variable is inherited, so every place of the chunk would be styled anew.
+      if (chunk.shown !== shown) chunk.element.style.containIntrinsicHeight = `calc(${shown} * var(--row))`;
       chunk.shown = shown;
     }
     for (const group of view.groups) {
@@ -342,11 +358,18 @@
 
   const groupsInOrder = () => view.shownOrder ?? view.groups;
 
+  /* Rows in their order, those that match, and what they show. A row that moved here is gone from where it was, which
+     is not in view or drawn too. */
   function draw(chunk) {
     if (!chunk.dirty) return;
     chunk.dirty = false;
     const { best, count, refused } = view.best;
+    const there = chunk.body.children;
+    if (there.length !== chunk.rows.length || chunk.rows.some((row, k) => there[k] !== row.tr)) {
+      chunk.body.replaceChildren(...chunk.rows.map((row) => row.tr));
+    }
     for (const row of chunk.rows) {
+      if (row.tr.hidden === row.shown) row.tr.hidden = !row.shown;
       if (!row.shown) continue;
       for (let k = 0, at = row.c * view.width; k < view.width; k++, at++) {
         const look = lookOf(best[at], count[at], refused[at]);
@@ -415,16 +438,18 @@
       for (const row of group.rows) row.weight = weigh ? weight(row) : 0;
       group.weight = Math.max(...group.rows.map((row) => row.weight));
       const sorted = [...group.rows].sort((a, b) => a.settled - b.settled || compare(a, b));
-      for (const chunk of group.chunks) {
-        chunk.rows = sorted.splice(0, chunk.rows.length);
-        if (chunk.rows.some((row, k) => chunk.body.rows[k] !== row.tr)) chunk.body.append(...chunk.rows.map((row) => row.tr));
-      }
+      for (const chunk of group.chunks) chunk.rows = sorted.splice(0, chunk.rows.length); // drawn later
     }
     const groups = [...view.groups].sort((a, b) => (weigh ? b.weight - a.weight : 0) || a.order - b.order);
     view.shownOrder = groups;
-    $("matrix").append(...groups.map((group) => group.box));
+    let there = document.querySelector("#matrix > .heads").nextElementSibling;
+    for (const { box } of groups) {
+      if (box === there) there = there.nextElementSibling; // what is moved is laid out anew
+      else $("matrix").insertBefore(box, there);
+    }
     document.querySelectorAll("#matrix .mode button").forEach((button, k) => {
-      button.setAttribute("aria-pressed", String(k === byColumn));
+      const pressed = String(k === byColumn);
+      if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
     });
   }
 
@@ -703,7 +728,7 @@
     const error = Number.isFinite(Number(data.ulps[i] ?? NaN)) ? `${rough(data.ulps[i])} ulp` : "";
     const share = Number.isFinite(used) ? (used <= 10 ? `${rough(100 * used)} % of the budget` : `${rough(used)} × the budget`) : "beyond any budget";
     const grade = data.grade[i] ? `grade ${data.grade[i]}` : "";
-    const told = make("span", {}, [error, data.ratio[i] === null ? "" : share, grade].filter(Boolean).join(" · "));
+    const told = make("span", { title: GRADES[data.grade[i]] }, [error, data.ratio[i] === null ? "" : share, grade].filter(Boolean).join(" · "));
     if (!gauge.length || !eps) return make("div", { class: "error" }, svg, told);
     const terms = gauge.flatMap(([name, term], k) => [k ? " + " : "", make("b", {}, rough(term)), ` (${name})`]);
     const allowed = budget * eps * gauge.reduce((sum, [, term]) => sum + term, 0);
@@ -721,14 +746,51 @@
     return x.toExponential(2).replace("e+", "e");
   }
 
+  // Scripts -----------------------------------------------------------------------------------------------------------
+
+  /* Lines and paragraphs that scripts share are there once; a 0 is the next one that was not told of before. */
+  async function unpackScripts() {
+    await load();
+    const content = await inflated("scripts");
+    for (const sequences of [content.paragraphs, content.scripts]) {
+      let next = 0;
+      for (const sequence of sequences) for (let k = 0; k < sequence.length; k++) sequence[k] = sequence[k] ? sequence[k] - 1 : next++;
+    }
+    content.of = new Uint32Array(data.number); // from a cell to its script; a cell without one is never asked for
+    for (let i = 0, k = 0; i < data.number; i++) content.of[i] = data.scriptless[i] ? 0 : k++;
+    return content;
+  }
+
+  async function script(i) {
+    scripts ??= unpackScripts();
+    const { lines, paragraphs, scripts: all, of } = await scripts;
+    return all[of[i]].map((p) => paragraphs[p].map((l) => lines[l]).join("\n")).join("\n\n");
+  }
+
   function copyButton(i) {
-    const name = cellName(i);
-    const button = make("button", { type: "button", class: "copy", title: `xent repro ${name}` }, "copy repro");
+    const reason = data.strings[data.scriptless[i]];
+    if (reason) return noScript(i, reason);
+    const label = "copy script";
+    const button = make("button", { type: "button", class: "copy", title: `The script of ${cellName(i)}, as xent repro prints it` }, label);
     button.addEventListener("click", async () => {
-      const done = await copy(`xent repro '${name.replaceAll("'", "'\"'\"'")}'`);
+      const done = await copy(await script(i));
       button.textContent = done ? "copied" : "press Ctrl+C";
-      say(done ? "Copied the command." : "The command is selected; press Ctrl+C.");
-      if (done) setTimeout(() => (button.textContent = "copy repro"), 1500); // long enough to be read
+      say(done ? "Copied the script." : "The script is selected; press Ctrl+C.");
+      if (done) setTimeout(() => (button.textContent = label), 1500); // long enough to be read
+    });
+    return button;
+  }
+
+  /* What was not run has nothing to copy; for the rest the button says why there is nothing. */
+  function noScript(i, reason) {
+    if (["unsupported", "missing"].includes(data.fates[data.fate[i]][0])) return null;
+    const words = `No standalone script: ${reason}.`;
+    const button = make("button", { type: "button", class: "copy lacking", title: words, "aria-expanded": "false" }, "no script");
+    button.addEventListener("click", () => {
+      const note = button.nextElementSibling;
+      if (note) note.remove();
+      else button.after(make("p", { class: "note" }, words));
+      button.setAttribute("aria-expanded", String(!note));
     });
     return button;
   }
@@ -738,7 +800,7 @@
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      const field = make("textarea", { class: "unseen", "aria-label": "Command" });
+      const field = make("textarea", { class: "unseen", "aria-label": "Script" });
       field.value = text;
       document.body.append(field);
       field.select();
@@ -778,6 +840,7 @@
     const move = moves[event.key];
     if (!move) return;
     event.preventDefault();
+    for (const chunk of view?.chunks ?? []) draw(chunk); // what still waits: the next row may be among it
     const rows = visibleRows();
     if (!rows.length) return;
     if (!cell) return focusCell([...rows[0].children].filter(seen)[1] ?? rows[0].children[0]);
