@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.arrays import Array
-from harness.floats import FORMATS
+from harness.floats import FORMATS, rounded
 from harness.judgement.agreement import compare
 from harness.judgement.diagnosis import UNEXPLAINED, diagnose
 from harness.judgement.diagnosis.terms import (
@@ -24,7 +24,9 @@ from harness.judgement.diagnosis.terms import (
     softmax,
 )
 from harness.judgement.truth import TruthTable
-from harness.tests.diagnosed import is_named, small_cases, spoken, wrongly
+from harness.judging import truth_table
+from harness.suite.generators import realize
+from harness.tests.diagnosed import OBSERVED, is_named, small_cases, spoken, wrongly
 
 CASES = small_cases()
 NONE = {"reduction": "none"}
@@ -140,6 +142,22 @@ def test_a_few_units_beyond_the_budget_are_not_given_a_cause() -> None:
     off = truth.hi + np.array([6.0, -5.0]) * FORMATS["float64"].eps * truth.gauge
     assert not compare(off, truth, FORMATS["float64"]).agrees
     assert "precision of float32" in said_of(t, off)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_noise_is_given_no_cause(dtype: str) -> None:
+    """With seven digits and more nothing comes to the same by chance."""
+    random = np.random.default_rng(0)
+    asked = 0
+    for case in [case for case in CASES if dtype in case.dtypes][::25]:
+        t = truth_table(case, dtype, realize)
+        for aspect, target in t.under().targets.items():
+            if target.hi.any() and bool((np.abs(target.hi) < 1e30).all()):  # overflow is as infinite whatever the cause
+                noise = 1 + 0.05 * random.standard_normal(target.hi.shape)
+                said = said_of(t, rounded(target.hi * noise, FORMATS[dtype]), aspect)
+                assert OBSERVED.match(said), (case.id, aspect, said)
+                asked += 1
+    assert asked > 20
 
 
 def test_a_large_input_is_named_after_the_first_cause_found() -> None:

@@ -156,6 +156,18 @@ def test_without_a_right_answer_the_choice_is_recorded(got: float, verdict: str)
     assert value_cell(s, got).verdict == verdict
 
 
+def test_modes_that_answer_float64_in_float32_are_compared_in_float32() -> None:
+    """That both are narrower than they were asked for is a finding of each; between them nothing is different."""
+    s = subject("softmax_cross_entropy", THREE, {"reduction": "none"}, dtype="float64")
+    right = np.asarray(truth(s), dtype=np.float32)
+    one = Returned(Array.of(right, "float32"), "f")
+    near, far = (Returned(Array.of(right * (1 + n * 2.0**-23), "float32"), "f") for n in (1, 64))
+    for other, verdict in ((near, "agrees"), (far, "disagrees")):
+        cell = judge_modes(s, "graph", one, other, Ledger())
+        assert cell is not None
+        assert cell.verdict == verdict
+
+
 def test_modes_that_differ_disagree_with_each_other() -> None:
     s = subject("softmax_cross_entropy", THREE)
     right = Returned(Array.of(truth(s), "float32"), "f")

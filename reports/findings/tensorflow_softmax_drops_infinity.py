@@ -2,8 +2,9 @@
 
 The result is undefined and nan says so; zeros, or a one at +inf, hide it.
 
-The vectorised maximum of the CPU kernel drops nan and infinity in float32 and bfloat16, so part of
-a row without a softmax gets numbers.
+In float32 and bfloat16 the softmax is that of oneDNN, which has nan only where the undefined logit
+is and 0 everywhere else in its row. With TF_ENABLE_ONEDNN_OPTS=0 the row is nan, as it is in
+float64.
 
 Needs NumPy and TensorFlow. Exits 1 while the defect shows, 0 when it is gone.
 """

@@ -70,15 +70,15 @@ def _elsewhere(table: TruthTable, aspect: str, truth: Floats) -> Candidates:
     odd = ~np.isfinite(table.inputs[name])
     if not odd.any():
         return
-    labels, ignored = table.inputs.get("targets"), table.options.get("ignore_index")
-    rows = "ignored rows that hold a nan or infinity" if is_labels(labels) and ignored is not None else "rows that do"
+    ignoring = is_labels(table.inputs.get("targets")) and table.options.get("ignore_index") is not None
+    rows = "ignored rows" if ignoring else "rows"
     whole = np.broadcast_to(odd.any(axis=table.options.get("axis", -1), keepdims=True), truth.shape)
-    yield alone(f"right but for {rows}, which are nan", aspect, lambda: np.where(whole, np.nan, truth))
-    yield alone(
-        f"right but for what is nan or infinite in {rows.partition(' that')[0]}, which is nan",
-        aspect,
-        lambda: np.where(odd, np.nan, truth),
-    )
+    changes = {
+        f"right but for {rows} that hold a nan or infinity, which are nan": whole,
+        f"right but for the nans and infinities of {rows}, where it is nan": odd,
+    }
+    for says, where in changes.items():
+        yield alone(says, aspect, lambda where=where: np.where(where, np.nan, truth))
 
 
 def at_ignored_rows(got: Floats, table: TruthTable, aspect: str, right: Floats) -> str | None:

@@ -54,10 +54,6 @@ def _logarithms(table: TruthTable) -> Candidates:
     yield Candidate("takes 1 − p for −ln p", lambda: evaluate(lambda p: p - 1, np.ones_like))
     yield Candidate("the probability itself stands for its logarithm", lambda: evaluate(lambda p: p, np.ones_like))
     yield Candidate(
-        "the probabilities are taken for logarithms: −Σ t p",
-        lambda: evaluate(lambda p: p, np.ones_like),
-    )
-    yield Candidate(
         "the logarithm of 0 is replaced by 0",
         lambda: evaluate(lambda p: np.where(p == 0, 0.0, np.log(p)), lambda p: np.where(p == 0, 0.0, 1.0 / p)),
     )

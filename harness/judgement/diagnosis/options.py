@@ -39,8 +39,8 @@ def candidates(table: TruthTable) -> Candidates:
             yield from _weights(table, name, plural)
     if options.get("pos_weight") is not None:
         yield from _pos_weight(table)
-    gamma = options.get("gamma")
-    if gamma is not None:
+    gamma = options.get("gamma", 2.0)
+    if table.loss in ("binary_focal", "categorical_focal"):
         for exponent, says in ((0.0, "there is no focal weight"), (gamma + 1.0, "the focal exponent is γ + 1")):
             yield Candidate(says, lambda exponent=exponent: table.ordinary(options={"gamma": exponent}))
         if gamma >= 1:

@@ -50,7 +50,7 @@ class _Wanted:
     fmt: FloatFormat
     flush_to_zero: bool
     deviation: float
-    """Ratio of the distance from the truth; a candidate explains at least half of it."""
+    """Ratio of the distance from the truth; a candidate explains most of it."""
     worst: int
     """Where that is, counted flat: what is compared first."""
 
@@ -63,10 +63,15 @@ class _Wanted:
         ):
             return False
         distance = compare(self.got, self._target(other, candidate), self.fmt, flush_to_zero=self.flush_to_zero)
-        if not distance.agrees or distance.ratio > self.deviation / 2:
+        if not distance.agrees or distance.ratio > self._left():
             return False
         # What is as good as the truth explains nothing.
         return not compare(np.asarray(other), self.truth, self.fmt, flush_to_zero=self.flush_to_zero).agrees
+
+    def _left(self) -> float:
+        """How far a candidate may stay away: one unit, or an eighth of the distance from the truth. Of the three digits
+        of a half format many candidates share two, so there it is one unit always."""
+        return 1.0 if self.fmt.name in ("float16", "bfloat16") else max(1.0, self.deviation / 8)
 
     def _is_near(self, other: float, candidate: Candidate) -> bool:
         """A look at one element, which rules most out."""
