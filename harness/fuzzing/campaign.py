@@ -35,11 +35,11 @@ from harness.fuzzing.drawing import drawn
 from harness.fuzzing.shrinking import smaller, together
 from harness.judgement.agreement import BUDGET
 from harness.judgement.ledger import Ledger
-from harness.judging import Bench
+from harness.judging import Bench, truth_table
 from harness.outcomes import Missing, Outcome, Refused, Returned
 from harness.planning import Question, Scope, questions
 from harness.records import Cell
-from harness.suite.case import Case, ExpectImplementationDefined, ExpectRaises
+from harness.suite.case import Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
 from harness.suite.generators import realize
 
 SLICE = 2.0
@@ -382,16 +382,15 @@ class Campaign:
         """What each stage of smaller cases finds, asked only when the one before found nothing."""
         root = finding.case.id.partition("~")[0]
         for stage, cases in enumerate(smaller(finding.case, finding.dtype)):
-            # A number that is plainer to read may be special in a way the one before was not: that says more, not less.
-            says_no_more = [case for case in cases if condition(case, finding.dtype) <= finding.conditions]
-            named = [replace(case, id=f"{root}~{step}.{stage}.{n}") for n, case in enumerate(says_no_more)]
+            kept = [case for case in cases if _says_no_more(case, finding)]
+            named = [replace(case, id=f"{root}~{step}.{stage}.{n}") for n, case in enumerate(kept)]
             showing = self._showing(named, finding, exact=False)
             yield self._first_certain([case for case in named if case.id in showing], finding)
 
     def _first_certain(self, candidates: Sequence[Case], finding: Finding) -> tuple[Case, Cell] | None:
         """The first candidate that shows the same cause by the exact truth; before them all their changes at once."""
         all_at_once = together(finding.case, candidates) if len(candidates) > 1 else None
-        if all_at_once is not None and condition(all_at_once, finding.dtype) <= finding.conditions:
+        if all_at_once is not None and _says_no_more(all_at_once, finding):
             candidates = [replace(all_at_once, id=f"{candidates[0].id}.all"), *candidates]
         for case in candidates:
             certain = self._showing([case], finding, exact=True)
@@ -441,6 +440,16 @@ class Campaign:
         severity = defaultdict(lambda: 9, silently_wrong=1, silent_nonfinite=2, unexpected_error=3, wrong_error=4)
         new = [f for f in self.findings if f.ledger is None]
         return sorted(new, key=lambda f: (severity[f.cell.severity or ""], str(f.cause), sorted(f.conditions)))
+
+
+def _says_no_more(case: Case, finding: Finding) -> bool:
+    """Whether a smaller case is about the same: a number that is plainer to read may be special in a way the one before
+    was not, and an error may have become right."""
+    if not condition(case, finding.dtype) <= finding.conditions:
+        return False
+    if finding.cause.outcome != "raises" or not isinstance(case.expect, ExpectTruth):
+        return True
+    return truth_table(case, finding.dtype, realize, exact=False).under().refusal is None
 
 
 def _spot(question: Question) -> tuple[str, str, str]:

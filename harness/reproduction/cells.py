@@ -84,6 +84,8 @@ def _problem(case: Case, cell: Cell, numbers: Numbers, aspect: str, mode: str | 
     if aspect not in of:
         raise Inexpressible(f"the case has no {aspect}")
     options = {n: numbers.realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()}
+    differentiate = case.differentiate[0] if twice else of[aspect]
+    cotangent = case.cotangent if differentiate is not None else None
     return Problem(
         implementation=cell.implementation,
         loss=case.loss,
@@ -91,8 +93,8 @@ def _problem(case: Case, cell: Cell, numbers: Numbers, aspect: str, mode: str | 
         options=options,
         dtype=dtype,
         mode=cell.mode if mode is None else mode,
-        differentiate=case.differentiate[0] if twice else of[aspect],
-        cotangent=None if case.cotangent is None else numbers.realize(case.cotangent, dtype),
+        differentiate=differentiate,
+        cotangent=None if cotangent is None else numbers.realize(cotangent, dtype),
         vector=numbers.realize(case.vector, dtype) if twice and case.vector is not None else None,
         specs={**case.inputs, **{n: v for n, v in case.options.items() if isinstance(v, ArraySpec)}},
     )

@@ -27,7 +27,7 @@ from harness.fuzzing.shrinking import smaller, together
 from harness.judgement.ledger import Entry, Ledger, Pin
 from harness.judging import truth_table
 from harness.records import Cell
-from harness.suite.case import ArraySpec, ExpectRaises
+from harness.suite.case import ArraySpec, ExpectRaises, ExpectTruth
 from harness.suite.divergences import parse_ledger
 from harness.suite.generators import realize
 from harness.suite.loading import load, load_text
@@ -266,6 +266,15 @@ def test_what_is_wrong_with_an_input_outlives_shrinking() -> None:
             refusal = truth_table(candidate, case.dtypes[0], realize).under().refusal
             assert refusal is not None, (case, candidate)
     assert kinds == {"out_of_range_label", "invalid_probability", "invalid_option", "shape_mismatch"}
+
+
+def test_an_error_is_still_wrong_for_the_smallest_input_that_shows_it() -> None:
+    with campaign("mutant:raises", losses=("binary_cross_entropy", "categorical_cross_entropy")) as it:
+        it.run_cases(24, in_silence)
+        raising = [f for f in it.shown if f.cause.outcome == "raises" and isinstance(f.case.expect, ExpectTruth)]
+        refused = [truth_table(f.case, f.dtype, realize).under().refusal for f in raising]
+    assert refused
+    assert set(refused) == {None}
 
 
 def test_saved_findings_are_a_case_and_a_stub_that_lint_refuses(tmp_path: Path) -> None:

@@ -100,6 +100,34 @@ LOSSES = {
 }
 
 
+@pytest.mark.skipif(find_spec("scipy") is None, reason="needs SciPy, which starts in a moment")
+def test_a_type_a_choice_another_error_and_a_missing_framework_show_too(tmp_path: Path) -> None:
+    of = problem("scipy", "softmax")
+    in_another_type = replace(right(of), dtype="float64")  # the numbers are right, in float32
+    assert exit_code(reproduction.script(of, in_another_type, "t", "w"), tmp_path) == 1
+    of_a_choice = reproduction.Expected(choices=("raises", "nan"))
+    assert exit_code(reproduction.script(of, of_a_choice, "t", "w"), tmp_path) == 1
+    refusing = replace(of, options={"axis": 7})
+    another = reproduction.Expected(raises="shape_mismatch", instead="numpy.exceptions.AxisError")
+    assert exit_code(reproduction.script(refusing, another, "t", "w"), tmp_path) == 1
+    assert exit_code(reproduction.script(refusing, replace(another, instead="ValueError"), "t", "w"), tmp_path) == 0
+    absent = reproduction.script(of, right(of), "t", "w").replace("import scipy\n", "import no_such_scipy\n")
+    assert exit_code(absent, tmp_path) == 2
+
+
+@pytest.mark.skipif(find_spec("scipy") is None, reason="needs SciPy, which starts in a moment")
+def test_of_an_answer_too_large_to_write_one_element_is_compared(tmp_path: Path) -> None:
+    spec = ArraySpec(generator="uniform", parameters={"shape": (3000, 2), "seed": 7})
+    of = replace(problem("scipy", "softmax"), inputs={"logits": realize(spec, "float32")}, specs={"logits": spec})
+    target = TruthTable(of.loss, of.inputs, of.options, of.dtype, (), None).under().targets["value"]
+    expected = reproduction.Expected.truth(target, of.dtype, flush_to_zero=False, element=4321)
+    assert exit_code(reproduction.script(of, expected, "t", "w"), tmp_path) == 0
+    assert expected.numbers is not None
+    changed = expected.numbers.copy()
+    changed.flat[4321] += 0.1
+    assert exit_code(reproduction.script(of, replace(expected, numbers=changed), "t", "w"), tmp_path) == 1
+
+
 @pytest.mark.parametrize("implementation", sorted(TEMPLATES))
 def test_every_template_writes_python(implementation: str) -> None:
     of = problem(implementation, LOSSES.get(implementation, "softmax_cross_entropy"))

@@ -114,7 +114,9 @@ def _rows_turned(pose: Pose) -> Parts:
 def _rows_turned_back(a: Answered) -> Iterator[Equation]:
     yield Equation("value", np.roll(a.values["other"], -1, 0), a.values[BASE], a.gauge)
     for name, (left, right), gauge in a.slopes("other", BASE):
-        yield Equation(f"gradient of {name}", np.roll(left, -1, 0), right, gauge)
+        # What all rows share has one gradient, which does not turn.
+        turned = np.roll(left, -1, 0) if name in a.pose.by_row else left
+        yield Equation(f"gradient of {name}", turned, right, gauge)
 
 
 def _raised(pose: Pose) -> Parts:
@@ -365,6 +367,7 @@ def _same_in_every_layout(a: Answered) -> Iterator[Equation]:
 def _upstream(pose: Pose) -> Parts:
     pose.unreduced()
     pose.needs(bool(pose.differentiate), "speaks of gradients")
+    pose.needs(pose.rows.ndim <= 2 or pose.loss in BINARY, "speaks of rows of classes")
     pose.needs(pose.cotangent is not None and pose.loss not in ("softmax", "log_softmax"), "a cotangent of the losses")
     assert pose.cotangent is not None
     return {"ones": replace(pose, cotangent=np.ones_like(pose.cotangent))}
@@ -374,6 +377,8 @@ def _linear_in_the_cotangent(a: Answered) -> Iterator[Equation]:
     v = a.pose.cotangent
     for name, (weighted, plain), gauge in a.slopes(BASE, "ones"):
         assert v is not None
+        if name not in a.pose.by_row:  # the sum over all rows, each with its own part of the cotangent
+            continue
         scale = v.reshape(v.shape + (1,) * (plain.ndim - v.ndim))
         yield Equation(f"gradient of {name}", weighted, scale * plain, gauge + np.abs(scale * plain))
 
