@@ -162,7 +162,8 @@ def test_column_head_sorts_by_that_column(opened: Opener) -> None:
     page.get_by_label("Sort by torch eager").click()
     until(page, "location.hash.includes('by=')")
     page.wait_for_selector("#matrix .mode button[aria-pressed=true]")
-    first = page.locator("#matrix details.group:not([hidden]) tbody tr").first
+    tops = page.locator("#matrix details.group").evaluate_all("boxes => boxes.map(b => b.getBoundingClientRect().top)")
+    first = page.locator("#matrix details.group").nth(tops.index(min(tops))).locator("tbody tr").first
     at = int(
         page.evaluate("[...document.querySelectorAll('#matrix .mode button')].findIndex(b => b.ariaPressed === 'true')")
     )
@@ -303,6 +304,30 @@ def test_keyboard_walks_the_matrix_opens_a_case_and_comes_back(opened: Opener) -
     until(page, "id => document.querySelector('article.casepage.here')?.id !== id", first)
     page.keyboard.press("Escape")
     until(page, "document.documentElement.dataset.page === 'matrix'")
+
+
+def test_keyboard_walks_a_sorted_matrix_from_top_to_bottom(opened: Opener) -> None:
+    page = opened("#page=matrix")
+    wait_until_ready(page)
+    order = "[...document.querySelectorAll('#matrix details.group')].map(b => Number(b.style.order))"
+    moved = f"{order}.some((place, k) => place !== k)"
+    for button in page.locator("#matrix .mode button").all():
+        button.click()
+        until(page, "button => button.ariaPressed === 'true'", button.element_handle())
+        if page.evaluate(moved):
+            break
+    assert page.evaluate(moved), "no column puts the groups into another order, so this shows nothing"
+    page.get_by_role("button", name="Unfold all").click()
+    page.focus("#matrix")
+    page.keyboard.press("ArrowDown")
+    tops = []
+    for _ in range(len(RUN.header.suite["cases"])):
+        tops.append(
+            page.evaluate("""() => document.activeElement.getBoundingClientRect().top
+                                     + document.getElementById("matrix").scrollTop""")
+        )
+        page.keyboard.press("ArrowDown")
+    assert tops == sorted(tops)
 
 
 def test_slash_goes_to_the_search(opened: Opener) -> None:

@@ -442,11 +442,10 @@
     }
     const groups = [...view.groups].sort((a, b) => (weigh ? b.weight - a.weight : 0) || a.order - b.order);
     view.shownOrder = groups;
-    let there = document.querySelector("#matrix > .heads").nextElementSibling;
-    for (const { box } of groups) {
-      if (box === there) there = there.nextElementSibling; // what is moved is laid out anew
-      else $("matrix").insertBefore(box, there);
-    }
+    // Where a group lies is told by the style: an element that is moved is laid out anew, with all that is in it.
+    groups.forEach((group, k) => {
+      if (group.box.style.order !== String(k)) group.box.style.order = k;
+    });
     document.querySelectorAll("#matrix .mode button").forEach((button, k) => {
       const pressed = String(k === byColumn);
       if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
@@ -817,13 +816,17 @@
 
   // Keys --------------------------------------------------------------------------------------------------------------
 
+  /* In the order in which they are seen, which a sorted matrix has in its style. */
   function visibleRows() {
-    return [...document.querySelectorAll("#matrix tbody tr:not([hidden])")].filter((tr) => {
-      for (let box = tr.closest("details"); box; box = box.parentElement.closest("details")) {
-        if (!box.open || box.hidden) return false;
-      }
-      return true;
-    });
+    const boxes = [...document.querySelectorAll("#matrix > details.group")].sort((a, b) => a.style.order - b.style.order);
+    return boxes
+      .flatMap((box) => [...box.querySelectorAll("tbody tr:not([hidden])")])
+      .filter((tr) => {
+        for (let box = tr.closest("details"); box; box = box.parentElement.closest("details")) {
+          if (!box.open || box.hidden) return false;
+        }
+        return true;
+      });
   }
 
   const seen = (cell) => cell.offsetParent !== null;
