@@ -258,7 +258,7 @@ def test_shrinking_never_says_more() -> None:
 
 def test_what_is_wrong_with_an_input_outlives_shrinking() -> None:
     kinds: set[str] = set()
-    for case in (case for n in range(6) for case in drawn(0, DRAWN, n)):
+    for case in (case for n in range(12) for case in drawn(0, DRAWN, n)):
         if not isinstance(case.expect, ExpectRaises):
             continue
         kinds.add(case.expect.kind)
