@@ -128,6 +128,13 @@ def test_a_wrong_answer_has_no_speed_and_a_right_one_has_all_figures() -> None:
     assert found["numpy", "forward"].verdict == "not comparable"  # two pairs are no five
 
 
+def test_what_is_too_slow_for_rounds_says_how_long_a_call_takes() -> None:
+    bench = Bench((replace(SMALL, passes=("forward",)),), (registered()["numpy"],), effort=replace(QUICK, slowest=0.0))
+    (found,) = Session(bench, core(1)).measure()
+    assert "seconds" not in found.figures
+    assert "too slow to be timed repeatedly" in found.figures["why"]
+
+
 class Dying:
     """Right at first, and gone at the tenth call."""
 
