@@ -51,8 +51,8 @@ class Effort:
     budget: float = 0.6
     """Seconds a set may spend in the blocks of one implementation on one workload (one round at least)."""
     slowest: float = 3.0
-    """Seconds of a call beyond which there are no rounds: the one implementation out of fifteen that takes longer took a
-    fifth of the time of the largest workload. How long its call takes is told all the same."""
+    """Seconds of a call beyond which there are no rounds: the one of fifteen players that takes longer took a fifth
+    of the time of the largest workload. How long its call takes is told all the same."""
 
 
 @dataclass(frozen=True)
