@@ -31,9 +31,6 @@ from harness.speed.tasks import Player, Task, lacking, modes_of, tasks_of, traff
 from harness.speed.worker import Core, Prepared, TimedWorker, WorkerLostError
 from harness.suite.workloads import Workload
 
-SLOWEST = 8.0
-"""Seconds of a call beyond which there are no rounds: a set would be spent on waiting for one implementation."""
-
 Tell = Callable[[str, int, int], None]
 
 
@@ -53,6 +50,9 @@ class Effort:
     drift of a shared machine."""
     budget: float = 0.6
     """Seconds a set may spend in the blocks of one implementation on one workload (one round at least)."""
+    slowest: float = 3.0
+    """Seconds of a call beyond which there are no rounds: the one of fifteen players that takes longer took a fifth
+    of the time of the largest workload. How long its call takes is told all the same."""
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ class Session:
         if first:
             found.preparation = prepared.seconds
         second = prepared.seconds.get("second_call", 0.0)
-        if second > SLOWEST:
+        if second > self._bench.effort.slowest:
             found.slow, found.explanation = True, f"one call takes {second:.1f} s: too slow to be timed repeatedly"
         if found.verdict not in GOOD or found.slow:
             workers[player.implementation].release(_key(task, player))

@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,7 +28,7 @@ from harness.speed.bench import Bench, Effort, Session
 from harness.speed.machine import MACHINE, machine_workload
 from harness.speed.tasks import modes_of
 from harness.speed.versus import old_against_new
-from harness.speed.worker import TimedWorker, WorkerLostError, core, cores_in
+from harness.speed.worker import Core, TimedWorker, WorkerLostError, core, cores_in
 from harness.suite.workloads import load_workloads
 from harness.tests.calls import make_call
 from harness.upgrade.gate import run_codes
@@ -127,6 +128,13 @@ def test_a_wrong_answer_has_no_speed_and_a_right_one_has_all_figures() -> None:
     assert found["numpy", "forward"].verdict == "not comparable"  # two pairs are no five
 
 
+def test_what_is_too_slow_for_rounds_says_how_long_a_call_takes() -> None:
+    bench = Bench((replace(SMALL, passes=("forward",)),), (registered()["numpy"],), effort=replace(QUICK, slowest=0.0))
+    (found,) = Session(bench, core(1)).measure()
+    assert "seconds" not in found.figures
+    assert "too slow to be timed repeatedly" in found.figures["why"]
+
+
 class Dying:
     """Right at first, and gone at the tenth call."""
 
@@ -150,6 +158,38 @@ def test_a_worker_that_dies_while_it_is_timed_has_no_speed_and_the_others_go_on(
     assert found["dying", "forward"]["judged"] == "crashed"
     assert "exit status 3" in found["dying", "forward"]["why"]
     assert found["numpy", "forward"]["pairs"] == 2
+
+
+class Spinning:
+    """Leaves a thread behind that works on for a while, as thread pools do."""
+
+    def describe(self) -> Description:
+        return Description("1", ("softmax_cross_entropy",))
+
+    def evaluate(self, call: Call) -> Answer:
+        end = time.monotonic() + 0.04
+
+        def spin() -> None:
+            while time.monotonic() < end:
+                pass
+
+        threading.Thread(target=spin).start()
+        return NumPy().evaluate(call)
+
+
+def test_nobody_is_timed_before_the_threads_of_the_last_one_rest() -> None:
+    cpus = core(None).cpus
+    with private_code() as code:
+        spinning = Implementation("spinning", f"{__name__}:Spinning", found_here=True)
+        started = TimedWorker(spinning, code, Core(cpus, 2, cpus))
+        try:
+            started.describe()
+            started.prepare("w", SMALL, "float32", "eager", ())
+            since = time.monotonic()
+            started.time("w", 1)
+        finally:
+            started.stop()
+    assert time.monotonic() - since >= 0.04
 
 
 class DyingInTheSecondSet:
