@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.floats import FORMATS
 from harness.judgement.agreement import BUDGET
+from harness.judgement.relations.judging import FACTOR
 from harness.reproduction.writing import Call, program
 
 
@@ -80,7 +81,11 @@ def _verdict(names: Sequence[str], agreeing: Agreeing) -> list[str]:
         "def holds(what, left, right, gauge, at_most=False):",
         "    left, right = np.broadcast_arrays(left, right)",
         "    size = np.where(np.isfinite(right), np.abs(right), 0.0)",
-        f"    allowed = 0.0 if gauge is None else 2 * unit * np.maximum(gauge, size) + {floor!r}",
+        "    if gauge is None:  # the same bits, but for what is subnormal on one side",
+        f"        small = np.maximum(np.abs(left), size) < {FACTOR * fmt.smallest_normal!r}",
+        "        allowed = np.where(small, np.abs(left) + size, 0.0)",
+        "    else:",
+        f"        allowed = 2 * unit * np.maximum(gauge, size) + {floor!r}",
         '    print(what, "left:", left, "right:", right, "at most apart:", allowed, sep="\\n    ")',
         '    with np.errstate(invalid="ignore"):',
         "        near = (np.abs(left - right) <= allowed) | (left == right) | (np.isnan(left) & np.isnan(right))",

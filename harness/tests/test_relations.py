@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from harness.adapters.mutants import adapter
 from harness.adapters.numpy import NumPy
+from harness.fuzzing.drawing import drawn
 from harness.judgement.relations import RELATIONS, Inexpressible
 from harness.planning import parts_of, posed
-from harness.suite.case import ArraySpec, Case, Location
+from harness.suite.case import ArraySpec, Case, ExpectTruth, Location
 from harness.suite.loading import find_cases_directory, load
 from harness.suite.selection import load_selection
 from harness.tests.asking_here import cells
@@ -38,6 +39,36 @@ def test_every_relation_has_a_case() -> None:
 def test_every_relation_of_a_case_can_be_expressed_in_float32(case: Case) -> None:
     for relation in case.relations:
         parts_of(case, "float32", relation)
+
+
+def test_losses_of_distributions_are_above_the_entropy_where_every_row_counts_once() -> None:
+    rows = ArraySpec(((1.0, -2.0), (0.5, 0.0)))
+    soft = {"logits": rows, "targets": ArraySpec(((0.25, 0.75), (1.0, 0.0)))}
+    plain = Case("tests/soft", "t", "w", "softmax_cross_entropy", soft, Location("f", 1), options={"reduction": "none"})
+    assert parts_of(plain, "float64", "gibbs").cases == {}
+    weighted = {"reduction": "none", "sample_weights": ArraySpec((2.0, 0.0))}
+    with pytest.raises(Inexpressible):
+        parts_of(replace(plain, options=weighted), "float64", "gibbs")
+
+
+def test_the_plain_formulas_keep_the_relations_of_cases_that_are_drawn() -> None:
+    wrong: list[str] = []
+    for case in drawn(77, ("linear_cross_entropy", "softmax_cross_entropy"), 3):
+        if isinstance(case.expect, ExpectTruth) and case.dtypes[0] != "bfloat16":
+            named = tuple(name for name in RELATIONS if says_something(name, case))
+            judged = cells(NumPy(), [replace(case, relations=named)], case.dtypes[:1])
+            wrong += [f"{cell.name} {cell.explanation}" for cell in judged if cell.verdict == "disagrees"]
+    assert wrong == []
+
+
+def says_something(relation: str, case: Case) -> bool:
+    if any(spec.generator for spec in case.inputs.values()):
+        return False  # long batches, which are about their sums
+    try:
+        parts_of(case, case.dtypes[0], relation)
+    except (Inexpressible, ValueError, IndexError):
+        return False
+    return True
 
 
 @pytest.mark.parametrize("relation", ["class-permutation", "batch-permutation", "concatenation"])

@@ -20,6 +20,9 @@ from harness.records import Cell, number
 TWICE = 2.0
 """Each side may be as far from the truth as the budget allows, so they may be twice that far from each other."""
 
+FACTOR = 4.0
+"""The power of two by which the sides of a bitwise equation may be computed apart: weights times 4."""
+
 MAY_REFUSE = frozenset({"label-types"})
 """Relations that hold where a part other than the base is refused: no framework has to take every type of labels."""
 
@@ -147,13 +150,18 @@ def _first_failing(equations: list[Equation], subject: Subject, fmt: FloatFormat
             with np.errstate(over="ignore"):
                 gauge = TWICE * np.maximum(np.broadcast_to(np.nan_to_num(equation.gauge), right.shape), size)
         result = compare(left, Target(right, np.zeros(right.shape), gauge), fmt, flush_to_zero=subject.flush_to_zero)
-        exactly = equation.gauge is None and not bool(((left == right) | (np.isnan(left) & np.isnan(right))).all())
-        if exactly or not result.agrees:
+        if not (_bit_for_bit(left, right, fmt) if equation.gauge is None else result.agrees):
             w = result.worst
             sign = "≤" if equation.at_most else "="
             sentence = f"{equation.what}: {equation.left[w]:.17g} {sign} {right[w]:.17g} does not hold"
             return equation, result.ratio * TWICE, sentence
     return None
+
+
+def _bit_for_bit(left: Floats, right: Floats, fmt: FloatFormat) -> bool:
+    """Whether both sides are the same numbers. What is small enough to be subnormal on one of them has lost bits."""
+    small = (np.abs(left) < FACTOR * fmt.smallest_normal) & (np.abs(right) < FACTOR * fmt.smallest_normal)
+    return bool(((left == right) | (np.isnan(left) & np.isnan(right)) | small).all())
 
 
 def _each_right_under_its_own(returned: Mapping[str, Returned], subject_of: Callable[[str], Subject]) -> bool:
