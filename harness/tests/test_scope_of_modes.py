@@ -1,0 +1,29 @@
+"""Which modes of an implementation a run asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.adapters.base import Description
+from harness.planning import Question, Scope, questions
+from harness.suite.selection import load_selection
+
+CASES = load_selection(["options/softmax-ordinary"]).cases
+THREE = Description("1", ("softmax",), modes=("jit", "eager", "class"), dtypes=("float64",))
+
+
+@pytest.mark.parametrize(
+    ("asked", "modes"),
+    [
+        (None, ["jit"]),
+        (("all",), ["jit", "eager", "class"]),
+        (("eager",), ["eager"]),
+        # What modes are compared with is the first one, whatever its name.
+        (("first", "class"), ["jit", "class"]),
+        # A mode that this implementation lacks: its first, so that it is not silently left out.
+        (("xla",), ["jit"]),
+    ],
+)
+def test_modes_asked_for(asked: tuple[str, ...] | None, modes: list[str]) -> None:
+    found = [q.mode for q in questions(CASES, "it", THREE, Scope(modes=asked)) if isinstance(q, Question)]
+    assert found == modes
