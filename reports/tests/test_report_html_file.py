@@ -215,6 +215,18 @@ def test_scripts_are_packed_without_a_loss_and_what_has_none_says_why() -> None:
     assert set(packed.lacking) == {"", "no template writes sklearn"}
 
 
+def test_a_large_report_carries_the_scripts_of_what_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = run(cases=30).cells
+    monkeypatch.setattr(reports.html.scripts, "LARGE", len(cells))
+    packed = pack(cells, script)
+    assert unpacked_scripts(packed.payload) == [
+        script(c) for c in cells if c.verdict != "agrees" and c.implementation != "sklearn"
+    ]
+    told = {reason for c, reason in zip(cells, packed.lacking, strict=True) if c.verdict == "agrees"}
+    assert len(told) == 1
+    assert "xent repro" in told.pop()
+
+
 @given(st.lists(st.text(alphabet="ab\n\r \u2028é", max_size=30), max_size=8))
 def test_any_text_survives_packing(texts: list[str]) -> None:
     one = run(cases=1).cells[0]
