@@ -58,8 +58,6 @@ def command_line(implementation: Implementation, python: str | None) -> list[str
     return [python or sys.executable, "-P", "-m", "harness.execution.worker", implementation.target]
 
 
-XLA_CACHE = "--tf_xla_persistent_cache_directory"
-
 THREADS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -98,6 +96,10 @@ def environment_of(
         **implementation.environment,
         "PYTHONPATH": os.pathsep.join([code, *here, *own]),
     }
+
+
+XLA_CACHE = "--tf_xla_persistent_cache_directory"
+"""The flag of TensorFlow that names the folder."""
 
 
 def _kept_by_tensorflow(user: Mapping[str, str], python: str | None) -> dict[str, str]:
