@@ -43,7 +43,7 @@ def script_of(
     cell: Cell,
     *,
     flush_to_zero: bool,
-    first_mode: str = "eager",
+    first_mode: str,
     note: str = "",
     numbers: Numbers | None = None,
 ) -> str:

@@ -232,7 +232,7 @@ def test_every_relation_of_the_suite_becomes_a_script_of_its_equations(relation:
     # Weights per sample and focal losses are not PyTorch's; Keras has both.
     implementation = "keras-tensorflow" if relation.startswith(("focal", "weight")) else "torch"
     cell = Cell(case.id, implementation, "eager", case.dtypes[0], aspect, "disagrees", outcome)
-    program = reproduction.script_of(case, cell, flush_to_zero=False)
+    program = reproduction.script_of(case, cell, flush_to_zero=False, first_mode="eager")
     compile(program, "script.py", "exec")
     assert repr("expected: " + RELATIONS[relation].statement) in program
     assert program.count("def observe_") >= 1

@@ -100,7 +100,7 @@ def test_a_script_shows_the_divergence_where_the_project_is_not(shown: Shown, tm
     paths = []
     for number, place in enumerate(wanted):
         paths.append(tmp_path / f"{number}.py")
-        program = reproduction.script_of(CASES[place[0]], found[place], flush_to_zero=True)
+        program = reproduction.script_of(CASES[place[0]], found[place], flush_to_zero=True, first_mode="eager")
         paths[-1].write_text(program, encoding="utf-8")
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     ran = subprocess.run(
