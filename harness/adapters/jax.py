@@ -61,7 +61,7 @@ class Jax:
 
     def __init__(self) -> None:
         remember_compilations()
-        self._runner = Runner()
+        self._runner = Runner((__name__,))
 
     def describe(self) -> Description:
         return Description(

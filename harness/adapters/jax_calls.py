@@ -5,7 +5,8 @@ Imports NumPy, JAX and the adapter contract only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call, Prepared, Unsupported
+from harness.adapters.jax_programs import Programs, shapes
 
 Named = Mapping[str, Any]
 Loss = Callable[[Named], Any]
@@ -47,7 +49,7 @@ def flags() -> dict[str, str]:
 
 def to_jax(array: Array) -> Any:
     """The same bits as a JAX array; JAX narrows 64-bit types itself where x64 is off."""
-    return jnp.asarray(array.storage.view(jnp.bfloat16) if array.dtype == "bfloat16" else array.storage)
+    return jax.device_put(array.storage.view(jnp.bfloat16) if array.dtype == "bfloat16" else array.storage)
 
 
 def from_jax(result: Any) -> Array:
@@ -77,8 +79,10 @@ def reduced(call: Call, losses: Any, keep: Any = None) -> Any:
 class Runner:
     """Runs recipes and keeps what it has compiled: one program for each signature."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Sequence[str]) -> None:
+        """`sources`: the packages and modules recipes are traced from, besides JAX and this one."""
         self._compiled: dict[str, Any] = {}
+        self._programs = Programs.of(("jax", __name__, *sources), flags(), os.environ)
 
     def run(self, call: Call, recipe: Recipe) -> Answer:
         """The value, and the gradients asked for: `jax.vjp` applied to the cotangent (all ones where there is none)."""
@@ -87,11 +91,11 @@ class Runner:
         if call.vector is not None and asked:
             return self._run_twice(call, recipe, given, cotangent, asked)
         try:
-            value, gradients = self._staged(call, recipe, asked, _work(recipe, asked))(given, cotangent)
+            value, gradients = self._run_staged(call, recipe, asked, _work(recipe, asked), given, cotangent)
         except Exception as error:  # what the value alone does decides whether this is a failure of the gradient
             if not asked:
                 raise
-            value = self._staged(call, recipe, (), _work(recipe, ()))(given, None)[0]
+            value = self._run_staged(call, recipe, (), _work(recipe, ()), given, None)[0]
             return self._answer(recipe, value, {}, error)
         return self._answer(recipe, value, gradients)
 
@@ -100,8 +104,11 @@ class Runner:
         assert call.vector is not None
         first = call.differentiate[0]
         try:
-            work = self._staged(call, recipe, ("twice", *asked), _work_twice(recipe, asked, first))
-            value, gradients, product = work(given, cotangent, to_jax(call.vector))
+            work = _work_twice(recipe, asked, first)
+            vector = to_jax(call.vector)
+            value, gradients, product = self._run_staged(
+                call, recipe, ("twice", *asked), work, given, cotangent, vector
+            )
         except Exception as error:  # what the first derivatives do decides whether this is a failure of the second
             once = self.run(replace(call, vector=None), recipe)
             return replace(once, hessian_error=error)
@@ -117,12 +124,22 @@ class Runner:
             answer=lambda result: self._answer(recipe, *result),
         )
 
+    def _run_staged(
+        self, call: Call, recipe: Recipe, asked: tuple[str, ...], function: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """The result of the function in the mode of the call, from a program kept between runs where there is one."""
+        if call.mode != "jit" or self._programs is None:
+            return self._staged(call, recipe, asked, function)(*arguments)
+        signature = repr((_signature(call, recipe, asked), shapes(arguments)))
+        if signature not in self._compiled:
+            self._compiled[signature] = self._programs.compiled(signature, function, arguments)
+        return self._compiled[signature](*arguments)
+
     def _staged(self, call: Call, recipe: Recipe, asked: tuple[str, ...], function: Callable[..., Any]) -> Any:
         if call.mode != "jit":
             return function
-        # jax.jit tells shapes and dtypes apart itself, but only for one and the same function; a recipe may be made
-        # for one dtype, such as that of a Keras class.
-        signature = repr((call.loss, call.dtype, recipe.function, asked, _static(call)))
+        # jax.jit tells shapes and dtypes apart itself, but only for one and the same function.
+        signature = _signature(call, recipe, asked)
         if signature not in self._compiled:
             self._compiled[signature] = jax.jit(function)
         return self._compiled[signature]
@@ -176,6 +193,12 @@ def _work_twice(recipe: Recipe, asked: tuple[str, ...], first: str) -> Callable[
         return value, gradients, product
 
     return differentiated
+
+
+def _signature(call: Call, recipe: Recipe, asked: tuple[str, ...]) -> str:
+    """What tells one function to be compiled from another; a recipe may be made for one dtype, such as that of a Keras
+    class."""
+    return repr((call.loss, call.dtype, recipe.function, asked, _static(call)))
 
 
 def _static(call: Call) -> list[Any]:

@@ -93,7 +93,7 @@ def _connect(backend: str) -> _Connected:
         from harness.adapters import jax_calls
 
         jax_calls.remember_compilations()
-        on_jax = jax_calls.Runner()
+        on_jax = jax_calls.Runner(("keras", "harness.adapters.keras_losses"))
 
         def for_jax(recipe: Recipe) -> jax_calls.Recipe:
             return jax_calls.Recipe(recipe.function, recipe.compute, recipe.computed_with)

@@ -130,7 +130,7 @@ class Optax:
     def __init__(self, recipes: Recipes = _RECIPES) -> None:
         remember_compilations()
         self._recipes = recipes
-        self._runner = Runner()
+        self._runner = Runner(("optax", __name__))
 
     def describe(self) -> Description:
         return Description(

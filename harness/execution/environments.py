@@ -89,7 +89,10 @@ def environment_of(
         # The home of this interpreter's library would break any other.
         **{name: value for name, value in user.items() if name != "PYTHONHOME"},
         **PINNED,
-        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache("jax")),
+        # Two folders: what JAX finds again by its lowered text, operations of eager mode above all, and whole programs,
+        # found before they are traced (harness/adapters/jax_programs.py).
+        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache("jax-operations")),
+        "XENT_JAX_PROGRAMS": str(compilation_cache("jax-programs")),
         # torch.compile calls the C++ compiler for every signature: a second each, and nothing the second time.
         "TORCHINDUCTOR_CACHE_DIR": str(compilation_cache("torch")),
         **_kept_by_tensorflow(user, python),
