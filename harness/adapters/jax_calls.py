@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call, Prepared, Unsupported
+from harness.adapters.jax_lowering import share_one_context
 from harness.adapters.jax_programs import Programs, shapes
 
 Named = Mapping[str, Any]
@@ -36,10 +37,11 @@ def remember_compilations() -> None:
     """Let the persistent cache keep every program, where JAX_COMPILATION_CACHE_DIR names one.
 
     JAX keeps by default only what took a second to compile; here nearly all programs are smaller, and all together
-    are what a run waits for.
+    are what a run waits for. For the same reason they are lowered in one context.
     """
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    share_one_context()
 
 
 def flags() -> dict[str, str]:

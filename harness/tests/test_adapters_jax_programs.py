@@ -80,14 +80,20 @@ def test_nothing_is_kept_where_no_folder_is_named() -> None:
     assert Programs.of(("jax",), {}, {}) is None
 
 
-def test_a_program_whose_tracing_warns_is_traced_every_time(tmp_path: Path) -> None:
-    def warning(named: Mapping[str, Any], _: Any) -> Any:
+def warning_one() -> Callable[..., Any]:
+    """A function that warns when it is traced, and has not been."""
+
+    def warn(named: Mapping[str, Any], _: Any) -> Any:
         warnings.warn("float64 is not available", UserWarning, stacklevel=1)
         return jax.numpy.sum(named["x"]), {"x": named["x"] + 1}
 
+    return warn
+
+
+def test_a_program_whose_tracing_warns_is_traced_every_time(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.warns(UserWarning, match="not available"):
-            run(Programs(tmp_path), warning)
+            run(Programs(tmp_path), warning_one())
     assert not list(tmp_path.iterdir())
 
 
