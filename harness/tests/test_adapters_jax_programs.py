@@ -33,7 +33,7 @@ class Traced:
         return jax.numpy.sum(named["x"]) * self.factor, {"x": named["x"] + 1}
 
 
-ARGUMENTS = ({"x": np.float32([1, 2, 3])}, None)
+ARGUMENTS = ({"x": np.array([1, 2, 3], np.float32)}, None)
 
 
 def run(programs: Programs, function: Callable[..., Any], signature: str = "f") -> float:
