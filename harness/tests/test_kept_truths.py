@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sqlite3
 import threading
 import time
@@ -17,7 +18,6 @@ from hypothesis.extra.numpy import array_shapes, arrays
 import reference
 from harness import kept_truths
 from harness.adapters.registry import resolve
-from harness.certification import running
 from harness.engine import Order, execute
 from harness.judgement.ledger import Ledger
 from harness.kept_truths import LARGEST_KEPT, UNUSED_DAYS, KeptTruths, decoded, encoded, key_of, truths_file
@@ -272,7 +272,7 @@ def test_the_name_belongs_to_source_versions_and_processor(monkeypatch: pytest.M
     names = {truths_file.__wrapped__().name}
     changes: tuple[tuple[Any, str, Callable[[], str] | str], ...] = (
         (kept_truths, "source_digest", lambda: "other"),
-        (kept_truths.platform, "python_version", lambda: "3.99"),
+        (platform, "python_version", lambda: "3.99"),
         (np, "__version__", "99.0"),
         (kept_truths, "processor", lambda: "other"),
     )
@@ -289,7 +289,7 @@ def test_a_changed_source_has_a_file_of_its_own(tmp_path: Path, monkeypatch: pyt
     folder.mkdir()
     for path in Path(reference.__file__).parent.glob("*.py"):
         (folder / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(running.reference, "__file__", str(folder / "__init__.py"))
+    monkeypatch.setattr(reference, "__file__", str(folder / "__init__.py"))
     before = truths_file.__wrapped__()
     with (folder / "softmax.py").open("a") as file:
         file.write("# changed\n")
