@@ -34,9 +34,9 @@ from reference.arguments import ArgumentError
 LAYOUT = "1"
 """Raised when a row holds something else than it does now."""
 
-LARGEST_KEPT = 2**18
-"""Elements of the inputs up to which a truth is kept: a row of some 8 MiB, twice the largest of the suite's own, which
-fill 100 MB together. The row of a whole batch and vocabulary would be gigabytes."""
+LARGEST_KEPT = 2**19
+"""Numbers of an answer, gradients counted, up to which it is kept: a row of 8 MiB, twice the largest of the suite,
+which fills 100 MB in all. The gradient of a whole batch and vocabulary would be gigabytes."""
 
 BATCH = 256
 """Truths that are written together, since each transaction costs a millisecond or more."""
@@ -110,7 +110,7 @@ class KeptTruths:
     ) -> reference.Evaluation:
         """`reference.evaluate` of these arguments; it is not called where what it said is kept."""
         key = None
-        if self._connection is not None and sum(map(np.size, inputs.values())) <= LARGEST_KEPT:
+        if self._connection is not None:
             key = key_of((loss, inputs, options, convention, cotangent, differentiate, vector))
         said = None if key is None else self._read(key)
         if said is None:
@@ -255,14 +255,14 @@ def _told(value: Any) -> Iterator[bytes | memoryview]:
 def encoded(key: bytes, said: Said) -> bytes | None:
     """A row: the check, a line of JSON with the shapes or the refusal, all hi and lo as little-endian float64.
 
-    None where a number is of another type.
+    None where there are too many numbers, or one is of another type.
     """
     if isinstance(said, ArgumentError):
         return _checked(key, json.dumps({"refusal": str(said)}).encode() + b"\n")
     exact = [said.value, *said.gradients.values()]
     exact += [] if said.hessian_vector is None else [said.hessian_vector]
     halves = [half for number in exact for half in (number.hi, number.lo)]
-    if any(half.dtype != np.float64 for half in halves):
+    if sum(number.hi.size for number in exact) > LARGEST_KEPT or any(half.dtype != np.float64 for half in halves):
         return None
     head = {
         "shapes": [number.hi.shape for number in exact],

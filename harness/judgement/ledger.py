@@ -59,11 +59,11 @@ class Entry:
 
     def selects(self, cell: Selector) -> bool:
         return (
-            any(fnmatchcase(cell.case, pattern) for pattern in self.cases)
-            and any(fnmatchcase(cell.implementation, pattern) for pattern in self.implementations)
-            and any(fnmatchcase(cell.mode, pattern) for pattern in self.modes)
-            and any(fnmatchcase(cell.dtype, pattern) for pattern in self.dtypes)
-            and any(fnmatchcase(cell.aspect, pattern) for pattern in self.aspects)
+            _any_matches(self.implementations, cell.implementation)
+            and _any_matches(self.dtypes, cell.dtype)
+            and _any_matches(self.aspects, cell.aspect)
+            and _any_matches(self.modes, cell.mode)
+            and _any_matches(self.cases, cell.case)
             and _in_versions(cell.version, self.versions)
         )
 
@@ -128,7 +128,7 @@ class Ledger:
         return tuple(n for n, e in enumerate(self.entries) if any(sign in c for c in e.cases for sign in "*?["))
 
     def _matches(self, position: int, case: str) -> bool:
-        return any(fnmatchcase(case, pattern) for pattern in self.entries[position].cases)
+        return _any_matches(self.entries[position].cases, case)
 
 
 def meets(pin: Pin, observed: Observed) -> bool:
@@ -205,6 +205,14 @@ def audit(
                 )
             )
     return tuple(problems)
+
+
+def _any_matches(patterns: tuple[str, ...], name: str) -> bool:
+    """Whether the name is one of the patterns, or matches one: most are names in full, which are found at once."""
+    return name in patterns or any(fnmatchcase(name, pattern) for pattern in patterns if _SIGNS & set(pattern))
+
+
+_SIGNS = frozenset("*?[")
 
 
 def _in_versions(version: str, allowed: SpecifierSet) -> bool:

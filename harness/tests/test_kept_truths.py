@@ -259,13 +259,15 @@ def test_an_interrupted_run_keeps_what_it_knew(tmp_path: Path) -> None:
     assert once(path) == (RIGHT, 0)
 
 
-def test_huge_truths_are_not_kept(tmp_path: Path) -> None:
-    for size, again in ((LARGEST_KEPT, 0), (LARGEST_KEPT + 1, 1)):
-        for asked in (1, again):
-            asking = Counting()
-            with KeptTruths(tmp_path / "these.sqlite", asking) as truths:
-                truths.evaluate("softmax", {"logits": np.zeros((1, size))}, differentiate=())
-            assert asking.asked == asked
+@pytest.mark.parametrize(("loss", "size", "kept"), [("softmax", 0, True), ("softmax", 1, False), ("entropy", 1, True)])
+def test_huge_truths_are_not_kept(tmp_path: Path, loss: str, size: int, kept: bool) -> None:
+    """Huge is what is said, not what it is said about."""
+    name = {"softmax": "logits", "entropy": "probabilities"}[loss]
+    asking = Counting()
+    for _ in range(2):
+        with KeptTruths(tmp_path / "these.sqlite", asking) as truths:
+            truths.evaluate(loss, {name: np.zeros((1, LARGEST_KEPT + size))}, differentiate=())
+    assert asking.asked == (1 if kept else 2)
 
 
 def test_the_name_belongs_to_source_versions_and_processor(monkeypatch: pytest.MonkeyPatch) -> None:
