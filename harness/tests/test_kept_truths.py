@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ from hypothesis.extra.numpy import array_shapes, arrays
 import reference
 from harness import kept_truths
 from harness.adapters.registry import resolve
+from harness.cli import main
+from harness.commands import running
 from harness.engine import Order, execute
+from harness.exit_codes import ExitCode
 from harness.judgement.ledger import Ledger
 from harness.kept_truths import LARGEST_KEPT, UNUSED_DAYS, KeptTruths, decoded, encoded, key_of, truths_file
 from harness.planning import Scope
 from harness.records import Header, to_json
-from harness.suite.selection import load_selection
+from harness.suite.loading import find_cases_directory, load
 from reference.arguments import ArgumentError
 
 LOGITS: Mapping[str, Any] = {"logits": np.array([[2.0, -1.0, 0.5]]), "targets": np.array([0])}
@@ -311,7 +315,8 @@ def test_files_nobody_uses_are_removed(tmp_path: Path) -> None:
 
 def test_the_cells_are_the_same(tmp_path: Path) -> None:
     """A run that evaluates, one that keeps, one that reads: only times differ, and the last asks nothing."""
-    suite = load_selection(["documents/*", "edges/softmax*"])
+    home = find_cases_directory()
+    suite = load([home / "documents" / "d4.yaml", home / "edges" / "softmax.yaml"])
     order = Order(suite.cases, suite.digest, Ledger(), (resolve("numpy"),), Scope(dtypes=("float64", "float16")))
 
     def lines(**more: Any) -> list[str]:
@@ -330,3 +335,22 @@ def test_the_cells_are_the_same(tmp_path: Path) -> None:
     assert len(runs[0]) > 100
     assert asked[0] > 100
     assert asked[1] == 0
+
+
+def test_a_run_reads_what_is_kept_unless_it_is_to_begin_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong truth, kept with a check that holds, shows who reads it."""
+    path = tmp_path / "these.sqlite"
+    monkeypatch.setattr(running, "truths_file", lambda: path)
+    order = ["run", str(find_cases_directory() / "documents" / "d4.yaml"), "-i", "numpy", "--dtypes", "float64"]
+    assert main(order) == ExitCode.FINE
+    connection = sqlite3.connect(path)
+    for key, row in connection.execute("SELECT key, said FROM truths").fetchall():
+        said = decoded(key, row)
+        if isinstance(said, reference.Evaluation):
+            wrong = replace(said, value=reference.Exact(said.value.hi + 1.0, said.value.lo))
+            connection.execute("UPDATE truths SET said = ? WHERE key = ?", (encoded(key, wrong), key))
+    connection.commit()
+    connection.close()
+    assert main(order) == ExitCode.DISAGREES
+    assert main([*order, "--fresh"]) == ExitCode.FINE
+    assert main(order) == ExitCode.FINE
