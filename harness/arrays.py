@@ -6,6 +6,7 @@ Standard library and NumPy only: this module also runs inside workers.
 from __future__ import annotations
 
 import base64
+import functools
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.floats import FORMATS, decode, encode
+
+
+@functools.cache  # NumPy puts the name together anew each time, which takes longer than making a small array
+def _name(dtype: np.dtype[Any]) -> str:
+    return dtype.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +35,14 @@ class Array:
 
     def __post_init__(self) -> None:
         wanted = FORMATS[self.dtype].storage if self.dtype in FORMATS else self.dtype
-        if self.storage.dtype.name != wanted:
-            raise TypeError(f"an Array of {self.dtype} is stored as {wanted}, got {self.storage.dtype.name}")
+        if (stored := _name(self.storage.dtype)) != wanted:
+            raise TypeError(f"an Array of {self.dtype} is stored as {wanted}, got {stored}")
 
     @classmethod
     def of(cls, values: Any, dtype: str | None = None) -> Array:
         """`values` rounded once to `dtype` (default: the type NumPy gives them)."""
         raw = np.asarray(values)
-        name = raw.dtype.name if dtype is None else dtype
+        name = _name(raw.dtype) if dtype is None else dtype
         if name in FORMATS:
             return cls(name, encode(raw, FORMATS[name]))
         return cls(name, raw.astype(name))

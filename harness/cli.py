@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _selection(run)
     run.add_argument("-o", "--output", type=Path, metavar="RUN.jsonl", help="write the run file here")
     run.add_argument("--report", type=Path, metavar="REPORT.html", help="write the HTML report here")
+    run.add_argument("--fresh", action="store_true", help="evaluate every truth, even those kept of earlier runs")
     run.set_defaults(command=_run)
 
     report = commands.add_parser("report", help="write the report of a run file")

@@ -24,7 +24,7 @@ from harness.certification.running import committed_certificate
 from harness.execution.asking import Fleet
 from harness.judgement.claims import judge_claim
 from harness.judgement.ledger import Ledger, audit
-from harness.judgement.truth import Evaluated, aspects
+from harness.judgement.truth import Evaluate, Evaluated, aspects
 from harness.judging import Bench, truth_table
 from harness.machine import describe_machine
 from harness.outcomes import Outcome
@@ -75,8 +75,13 @@ class Result:
     problems: tuple[Mapping[str, Any], ...]
 
 
-def execute(order: Order, progress: Progress | None = None) -> Iterator[Header | Cell | ClaimRecord | Result]:
-    """The header, then cells and claims as they are judged, last the result. Closing the iterator stops the workers."""
+def execute(
+    order: Order, progress: Progress | None = None, evaluate: Evaluate = reference.evaluate
+) -> Iterator[Header | Cell | ClaimRecord | Result]:
+    """The header, then cells and claims as they are judged, last the result. Closing the iterator stops the workers.
+
+    `evaluate` says what is true: `reference.evaluate`, or what remembers what that said (`harness.kept_truths`).
+    """
     start = time.perf_counter()
     clock = Clock()
     with Fleet(order.implementations, timeout=order.timeout, parallel=order.parallel, python=order.python) as fleet:
@@ -84,9 +89,9 @@ def execute(order: Order, progress: Progress | None = None) -> Iterator[Header |
         descriptions, absent = fleet.start()
         clock.add("starting the workers and importing the frameworks", since)
         evaluated: dict[str, Evaluated] = {case.id: {} for case in order.cases}
-        yield _header(order, descriptions, absent, fleet, evaluated)
+        yield _header(order, descriptions, absent, fleet, evaluated, evaluate)
         for case in order.cases:
-            yield from _claims(case)
+            yield from _claims(case, evaluate)
         since = time.perf_counter()
         yield from _absent_cells(order, absent)
         plans: dict[str, list[Question]] = {}
@@ -98,7 +103,7 @@ def execute(order: Order, progress: Progress | None = None) -> Iterator[Header |
                 else:
                     plans[name].append(item)
         pending = Counter((q.home, q.dtype) for plan in plans.values() for q in plan)
-        bench = Bench(order.ledger, realize, descriptions, pending, evaluated)
+        bench = Bench(order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate)
         totals = {name: len(plan) for name, plan in plans.items()}
         answered: Counter[str] = Counter()
         clock.add("planning", since)
@@ -142,12 +147,12 @@ def _absent_cells(order: Order, absent: Mapping[str, str]) -> Iterator[Cell]:
             yield Cell(case.id, name, "-", case.dtypes[0], "value", "missing", outcome, explanation=reason)
 
 
-def _claims(case: Case) -> Iterator[ClaimRecord]:
+def _claims(case: Case, evaluate: Evaluate) -> Iterator[ClaimRecord]:
     if not case.claims:
         return
     inputs = {n: _mathematical(realize(spec, "float64")) for n, spec in case.inputs.items()}
     for claim in case.claims:
-        yield judge_claim(case, claim, reference.evaluate, inputs)
+        yield judge_claim(case, claim, evaluate, inputs)
 
 
 def _mathematical(array: Array) -> Any:
@@ -160,6 +165,7 @@ def _header(
     absent: Mapping[str, str],
     fleet: Fleet,
     evaluated: Mapping[str, Evaluated],
+    evaluate: Evaluate,
 ) -> Header:
     implementations: dict[str, dict[str, Any]] = {}
     for name, d in descriptions.items():
@@ -182,7 +188,7 @@ def _header(
         suite={
             "version": SUITE_VERSION,
             "digest": order.digest,
-            "cases": {case.id: _described(case, evaluated[case.id]) for case in order.cases},
+            "cases": {case.id: _described(case, evaluated[case.id], evaluate) for case in order.cases},
             "ledger": described(order.ledger),
         },
         implementations=dict(sorted(implementations.items())),
@@ -197,7 +203,7 @@ SUITE_VERSION = "1"
 """Raised when the meaning of cells changes (their names, the gauges, the budgets): runs across it are not compared."""
 
 
-def _described(case: Case, evaluated: Evaluated) -> dict[str, Any]:
+def _described(case: Case, evaluated: Evaluated, evaluate: Evaluate) -> dict[str, Any]:
     """A case as the report shows it; the report needs nothing but the run file."""
     expect: str = "truth"
     if isinstance(case.expect, ExpectRaises):
@@ -217,7 +223,7 @@ def _described(case: Case, evaluated: Evaluated) -> dict[str, Any]:
         "file": case.location.file,
         "line": case.location.line,
         "expect": expect,
-        "truth": exact_truth(case, evaluated) if expect == "truth" else None,
+        "truth": exact_truth(case, evaluated, evaluate) if expect == "truth" else None,
     }
 
 
@@ -246,12 +252,12 @@ LARGEST_EXPLAINED = 2**16
 """Elements of an input whose truth is worth computing once more for its digits alone."""
 
 
-def exact_truth(case: Case, evaluated: Evaluated) -> dict[str, Any] | None:
+def exact_truth(case: Case, evaluated: Evaluated, evaluate: Evaluate) -> dict[str, Any] | None:
     """The truth in the widest dtype of the case, to 20 digits, by aspect."""
     dtype = next((d for d in ("float64", "float32", "float16", "bfloat16") if d in case.dtypes), None)
     if dtype is None or any(math.prod(shape_of(spec)) > LARGEST_EXPLAINED for spec in case.inputs.values()):
         return None
-    truth = truth_table(case, dtype, realize, evaluated).under()
+    truth = truth_table(case, dtype, realize, evaluated, evaluate=evaluate).under()
     shown: dict[str, Any] = {"dtype": dtype}
     for aspect in aspects(case.differentiate, twice=case.vector is not None):
         target = truth.targets.get(aspect)

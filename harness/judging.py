@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+import reference
 from harness.adapters.base import Description
 from harness.arrays import Array
 from harness.floats import FORMATS
 from harness.judgement.ledger import Ledger
 from harness.judgement.relations import BASE, RELATIONS, Inexpressible, Pose, judge_relation
-from harness.judgement.truth import Evaluated, TruthTable
+from harness.judgement.truth import Evaluate, Evaluated, TruthTable
 from harness.judgement.verdict import Subject, judge, judge_modes
 from harness.outcomes import Outcome
 from harness.planning import Question, parts_of
@@ -22,9 +23,16 @@ Realize = Callable[[ArraySpec, str], Array]
 
 
 def truth_table(
-    case: Case, dtype: str, realize: Realize, evaluated: Evaluated | None = None, *, exact: bool = True
+    case: Case,
+    dtype: str,
+    realize: Realize,
+    evaluated: Evaluated | None = None,
+    *,
+    exact: bool = True,
+    evaluate: Evaluate = reference.evaluate,
 ) -> TruthTable:
-    """The truths of a case in a dtype, its inputs rounded to the dtype first; `evaluated` are those known already."""
+    """The truths of a case in a dtype, its inputs rounded to the dtype first; `evaluated` are those known already,
+    `evaluate` says the others."""
     return TruthTable(
         loss=case.loss,
         inputs={name: realize(spec, dtype) for name, spec in case.inputs.items()},
@@ -35,6 +43,7 @@ def truth_table(
         vector=None if case.vector is None else realize(case.vector, dtype),
         evaluated=evaluated,
         exact=exact,
+        evaluate=evaluate,
     )
 
 
@@ -80,6 +89,8 @@ class Bench:
     """By ledger entry: cells it explains."""
     exact: bool = True
     """False judges by the plain float64 evaluation: for a first look, see harness.fuzzing."""
+    evaluate: Evaluate = reference.evaluate
+    """What says the truths that are not known already."""
     searches: bool = True
     """Whether the cause of what nothing explains is searched for."""
     _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
@@ -102,7 +113,9 @@ class Bench:
         ledger = self._ledgers[case.id]
         if key not in self._tables:
             known = self.evaluated.setdefault(case.id, {})
-            self._tables[key] = truth_table(case, question.dtype, self.realize, known, exact=self.exact)
+            self._tables[key] = truth_table(
+                case, question.dtype, self.realize, known, exact=self.exact, evaluate=self.evaluate
+            )
         description = self.descriptions[question.implementation]
         subject = Subject(
             case=case.id,
@@ -181,7 +194,7 @@ class Bench:
                 return subject
             case = related.parts[part]
             if part not in related.tables:
-                related.tables[part] = truth_table(case, subject.dtype, self.realize)
+                related.tables[part] = truth_table(case, subject.dtype, self.realize, evaluate=self.evaluate)
             return replace(subject, case=case.id, differentiate=case.differentiate, table=related.tables[part])
 
         ledger = self._ledgers[subject.case]

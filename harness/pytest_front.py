@@ -139,12 +139,14 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     modes = ("all",) if session.config.getoption("--all-modes") else None
     from harness.engine import execute
+    from harness.kept_truths import KeptTruths, truths_file
 
-    for record in execute(_order(items, claims, modes)):
-        if isinstance(record, Cell):
-            results.cells[(record.case, record.implementation)].append(record)
-        elif isinstance(record, ClaimRecord):
-            results.claims[record.case].append(record)
+    with KeptTruths(truths_file()) as truths:
+        for record in execute(_order(items, claims, modes), evaluate=truths.evaluate):
+            if isinstance(record, Cell):
+                results.cells[(record.case, record.implementation)].append(record)
+            elif isinstance(record, ClaimRecord):
+                results.claims[record.case].append(record)
 
 
 def _order(items: Sequence[CellsItem], claims: Sequence[ClaimItem], modes: tuple[str, ...] | None) -> Order:

@@ -166,6 +166,10 @@ _KINDS: Mapping[str, type[Record]] = {
     "speed": Speed,
     "footer": Footer,
 }
+# Made once: a run has a hundred thousand records, and asking each for its fields takes longer than writing it.
+_FIELDS: Mapping[str, Mapping[str, Any]] = {k: {f.name: f.default for f in fields(t)} for k, t in _KINDS.items()}
+_LISTS = ("warnings", "problems", "command")
+_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -186,12 +190,12 @@ def to_json(record: Record) -> str:
     """
     kind = next(name for name, type_ in _KINDS.items() if isinstance(record, type_))
     entries: dict[str, Any] = {"kind": kind}
-    for f in fields(record):
-        value = getattr(record, f.name)
-        if (value is None and f.default is None) or (value == () and f.name in {"warnings", "problems", "command"}):
+    for name, default in _FIELDS[kind].items():
+        value = getattr(record, name)
+        if (value is None and default is None) or (value == () and name in _LISTS):
             continue
-        entries[f.name] = number(value) if isinstance(value, float) else value
-    return json.dumps(entries, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        entries[name] = number(value) if isinstance(value, float) else value
+    return _ENCODER.encode(entries)
 
 
 def from_json(line: str) -> Record:
@@ -199,10 +203,9 @@ def from_json(line: str) -> Record:
     entries = json.loads(line)
     if not isinstance(entries, dict) or entries.get("kind") not in _KINDS:
         raise RunFileError(f"a record needs a kind among {', '.join(_KINDS)}, got {line[:80]!r}")
-    type_ = _KINDS[entries["kind"]]
-    known = {f.name for f in fields(type_)}
+    type_, known = _KINDS[entries["kind"]], _FIELDS[entries["kind"]]
     chosen = {name: value for name, value in entries.items() if name in known}
-    for name in ("warnings", "problems", "command"):
+    for name in _LISTS:
         if name in chosen:
             chosen[name] = tuple(chosen[name])
     return type_(**chosen)

@@ -15,6 +15,7 @@ from harness.adapters.registry import Implementation, RegistryError, installed, 
 from harness.cli import UsageError
 from harness.engine import Order, Progress, Result, execute
 from harness.exit_codes import ExitCode, gravest
+from harness.kept_truths import KeptTruths, truths_file
 from harness.planning import Scope, sharded
 from harness.records import Cell, ClaimRecord, Header, Run, RunWriter, read_run
 from harness.suite.divergences import load_ledger
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> ExitCode:
         if path is None:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "run.jsonl"
         since = time.perf_counter()
-        record(order, path)
+        record(order, path, fresh=options.fresh)
         finished = read_run(path)
         terminal.show_run(finished, time.perf_counter() - since)  # the verdict first: a report takes a while
         if options.output is not None:
@@ -46,27 +47,31 @@ def run(options: argparse.Namespace) -> ExitCode:
     return gravest(run_codes(finished))
 
 
-def record(order: Order, path: Path) -> None:
+def record(order: Order, path: Path, *, fresh: bool = False) -> None:
     """Execute the order into a run file, with progress on the terminal."""
     with terminal.progress() as tick:
-        record_with(order, path, tick)
+        record_with(order, path, tick, fresh=fresh)
 
 
-def record_with(order: Order, path: Path, tick: Progress) -> None:
-    """Execute the order into a run file. Whatever happens, what was found by then is on disk, without a footer."""
+def record_with(order: Order, path: Path, tick: Progress, *, fresh: bool = False) -> None:
+    """Execute the order into a run file. Whatever happens, what was found by then is on disk, without a footer.
+
+    `fresh` evaluates every truth, whatever earlier runs kept.
+    """
     writer: RunWriter | None = None
-    try:
-        for item in execute(order, tick):
-            match item:
-                case Header():
-                    writer = RunWriter(path, item)
-                case Cell() | ClaimRecord() if writer is not None:
-                    writer.add(item)
-                case Result(seconds, problems) if writer is not None:
-                    writer.finish(seconds, problems)
-    finally:
-        if writer is not None:
-            writer.close()
+    with KeptTruths(truths_file(), fresh=fresh) as truths:
+        try:
+            for item in execute(order, tick, truths.evaluate):
+                match item:
+                    case Header():
+                        writer = RunWriter(path, item)
+                    case Cell() | ClaimRecord() if writer is not None:
+                        writer.add(item)
+                    case Result(seconds, problems) if writer is not None:
+                        writer.finish(seconds, problems)
+        finally:
+            if writer is not None:
+                writer.close()
 
 
 def order_from(options: argparse.Namespace) -> Order:

@@ -127,11 +127,11 @@ def _version(distribution: str) -> str | None:
 
 def compilation_cache(framework: str) -> Path:
     """Where a framework keeps what it compiled: machine code, so per kind of processor, whoever shares the home."""
-    kind = hashlib.sha256(_processor().encode()).hexdigest()[:12]
+    kind = hashlib.sha256(processor().encode()).hexdigest()[:12]
     return platformdirs.user_cache_path("xent") / framework / kind
 
 
-def _processor() -> str:
+def processor() -> str:
     """The instruction set in words: machine, and on Linux the processor's model and flags."""
     lines: list[str] = []
     info = Path("/proc/cpuinfo")

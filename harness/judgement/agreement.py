@@ -17,6 +17,7 @@ at the end (half a unit), a second rounding of an intermediate result being the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -45,11 +46,28 @@ class Target:
     """What a number that was flushed to zero on the way is multiplied with: weights, upstream gradient."""
     terms: Mapping[str, Floats] = field(default_factory=dict)
     """What the gauge is the sum of, each in the shape of the result; empty where it is no plain sum."""
+    _held: dict[str, _Held] = field(default_factory=dict, repr=False)
+    """By format, made when first asked for: every implementation is compared with the same."""
 
     def gauge_at(self, index: tuple[int, ...]) -> dict[str, float]:
         """The gauge of one element, term by term; the gauge itself, named A, where it is no plain sum."""
         found = {name: float(term[index]) for name, term in self.terms.items()}
         return found or {"A": float(self.gauge[index])}
+
+    def held(self, fmt: FloatFormat) -> _Held:
+        """The truth as a format holds it."""
+        if fmt.name not in self._held:
+            self._held[fmt.name] = _Held(rounded(self.hi, fmt), quantum(self.hi, fmt))
+        return self._held[fmt.name]
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """A truth in one format."""
+
+    nearest: Floats
+    quantum: Floats
+    """The unit in the last place of each element."""
 
 
 @dataclass(frozen=True)
@@ -78,30 +96,29 @@ def compare(got: Floats, target: Target, fmt: FloatFormat, *, flush_to_zero: boo
     floor = fmt.smallest_normal * amplified if flush_to_zero else fmt.smallest_subnormal
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         error = np.abs((got - target.hi) - target.lo)
-        nearest = rounded(target.hi, fmt)
+        held = target.held(fmt)
         # A truth beyond the largest number of the format is right as infinity, and also as a number within the budget.
-        same = (got == nearest) | (np.isnan(got) & np.isnan(target.hi))
-        comparable = np.isfinite(got) & np.isfinite(target.hi)
+        same = (got == held.nearest) | (np.isnan(got) & np.isnan(target.hi))
+        finite = np.isfinite(got)
+        broken = ~(same | finite & np.isfinite(target.hi))
         excess = np.where(same, 0.0, np.maximum(error - floor, 0.0))
         ratio = _quotient(excess, fmt.eps * target.gauge)
-        relative = _quotient(excess, fmt.eps * np.abs(target.hi))
-        normwise = _quotient(excess, fmt.eps * (target.gauge + target.magnitude * (target.gauge > 0)))
-        ulps = np.where(same, np.where(np.isfinite(got), error, 0.0), error) / quantum(target.hi, fmt)
-    broken = ~same & ~comparable
-    ratio = np.where(broken, np.inf, ratio)
-    worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-    if not broken.any() and not ratio.any():
-        worst = np.unravel_index(int(np.argmax(np.nan_to_num(ulps, nan=0.0, posinf=0.0))), ulps.shape)
-    index = tuple(int(i) for i in worst)
-    pattern = _pattern_sentence(got, target.hi, broken) if broken.any() else None
-    agrees = pattern is None and bool((ratio <= budget).all())
+        ratio[broken] = np.inf
+        ulps = np.where(same & ~finite, 0.0, error) / held.quantum
+        any_broken = bool(broken.any())
+        grade = "F" if any_broken else _grade(excess, ratio, target, fmt, budget)
+    # Where everything is as right as can be, the element that is furthest off.
+    figure = ratio if ratio.any() else np.where(np.isfinite(ulps), ulps, 0.0)
+    worst = tuple(int(i) for i in np.unravel_index(int(figure.argmax()), figure.shape))
+    off = float(ulps[worst])
+    pattern = _pattern_sentence(got, target.hi, broken) if any_broken else None
     return Agreement(
-        agrees=agrees,
+        agrees=pattern is None and bool((ratio <= budget).all()),
         ratio=float(ratio[worst]),
         budget=budget,
-        grade=_grade(broken, relative, ratio, normwise, budget),
-        ulps=float(np.nan_to_num(ulps[worst], nan=np.inf if broken[worst] else 0.0, posinf=np.inf)),
-        worst=index,
+        grade=grade,
+        ulps=off if not math.isnan(off) else math.inf if broken[worst] else 0.0,
+        worst=worst,
         pattern=pattern,
     )
 
@@ -111,13 +128,14 @@ def _quotient(error: Floats, unit: Floats) -> Floats:
     return np.where(error == 0.0, 0.0, error / unit)
 
 
-def _grade(broken: NDArray[np.bool_], relative: Floats, ratio: Floats, normwise: Floats, budget: float) -> str:
-    if broken.any():
-        return "F"
-    for grade, figure in (("A", relative), ("B", ratio), ("C", normwise)):
-        if bool((np.nan_to_num(figure, nan=0.0, posinf=np.inf) <= budget).all()):
-            return grade
-    return "F"
+def _grade(excess: Floats, ratio: Floats, target: Target, fmt: FloatFormat, budget: float) -> str:
+    """The best grade whose figure is within the budget everywhere; what is nan has no error there."""
+    if not (_quotient(excess, fmt.eps * np.abs(target.hi)) > budget).any():
+        return "A"
+    if not (ratio > budget).any():
+        return "B"
+    normwise = _quotient(excess, fmt.eps * (target.gauge + target.magnitude * (target.gauge > 0)))
+    return "F" if (normwise > budget).any() else "C"
 
 
 def _pattern_sentence(got: Floats, truth: Floats, broken: NDArray[np.bool_]) -> str:

@@ -7,10 +7,11 @@ selects nothing in a complete run is `unmatched`; one past its date is `expired`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from functools import cached_property
+from fnmatch import fnmatchcase, translate
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -59,11 +60,11 @@ class Entry:
 
     def selects(self, cell: Selector) -> bool:
         return (
-            any(fnmatchcase(cell.case, pattern) for pattern in self.cases)
-            and any(fnmatchcase(cell.implementation, pattern) for pattern in self.implementations)
-            and any(fnmatchcase(cell.mode, pattern) for pattern in self.modes)
-            and any(fnmatchcase(cell.dtype, pattern) for pattern in self.dtypes)
-            and any(fnmatchcase(cell.aspect, pattern) for pattern in self.aspects)
+            _any_matches(self.implementations, cell.implementation)
+            and _any_matches(self.dtypes, cell.dtype)
+            and _any_matches(self.aspects, cell.aspect)
+            and _any_matches(self.modes, cell.mode)
+            and _any_matches(self.cases, cell.case)
             and _in_versions(cell.version, self.versions)
         )
 
@@ -110,7 +111,8 @@ class Ledger:
 
     def about(self, case: str) -> Ledger:
         """The entries that can be about one case, each narrowed to it: what all its cells need, looked up once."""
-        chosen = sorted([*self._by_name.get(case, ()), *(n for n in self._by_pattern if self._matches(n, case))])
+        matching = (position for position, pattern in self._by_pattern if pattern.fullmatch(case))
+        chosen = sorted([*self._by_name.get(case, ()), *matching])
         return Ledger(tuple(replace(self.entries[n], cases=(case,)) for n in dict.fromkeys(chosen)))
 
     @cached_property
@@ -123,12 +125,10 @@ class Ledger:
         return found
 
     @cached_property
-    def _by_pattern(self) -> tuple[int, ...]:
-        """Positions of the entries with a pattern among their cases."""
-        return tuple(n for n, e in enumerate(self.entries) if any(sign in c for c in e.cases for sign in "*?["))
-
-    def _matches(self, position: int, case: str) -> bool:
-        return any(fnmatchcase(case, pattern) for pattern in self.entries[position].cases)
+    def _by_pattern(self) -> tuple[tuple[int, re.Pattern[str]], ...]:
+        """Positions of the entries with patterns among their cases, each with all of its patterns as one."""
+        patterns = {n: [c for c in e.cases if any(sign in c for sign in "*?[")] for n, e in enumerate(self.entries)}
+        return tuple((n, re.compile("|".join(map(translate, some)))) for n, some in patterns.items() if some)
 
 
 def meets(pin: Pin, observed: Observed) -> bool:
@@ -205,6 +205,11 @@ def audit(
                 )
             )
     return tuple(problems)
+
+
+@lru_cache(maxsize=2**14)  # few names and few patterns, which all cells of a run ask for again and again
+def _any_matches(patterns: tuple[str, ...], name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _in_versions(version: str, allowed: SpecifierSet) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,8 @@ from harness.judgement.agreement import Floats, Target
 from harness.judgement.gauge import Twice, gauges
 
 Convention = Mapping[str, Any]
+Evaluate = Callable[..., reference.Evaluation]
+"""`reference.evaluate`, or what says the same because it remembers."""
 _DECLARATIONS = frozenset({"result_dtype"})
 """Conventions about the answer's form, not its mathematics: judged by the harness, unknown to the reference."""
 _SCALING = frozenset({"denominator"})
@@ -72,9 +74,11 @@ class TruthTable:
         evaluated: Evaluated | None = None,
         exact: bool = True,
         vector: Array | None = None,
+        evaluate: Evaluate = reference.evaluate,
     ) -> None:
         """`exact` False evaluates in plain float64: ten times as fast, for a first look."""
         self._exact = exact
+        self._evaluate_exactly = evaluate
         self.loss = loss
         self.dtype = dtype
         self.inputs = {n: a.to_float64() if a.is_float else a.storage for n, a in inputs.items()}
@@ -122,7 +126,9 @@ class TruthTable:
             def held(value: Any) -> Any:
                 return _to_format(value, name) if isinstance(value, np.ndarray) else value
 
-            table = TruthTable(self.loss, {}, {}, name, self.differentiate, None, self._evaluated)
+            table = TruthTable(
+                self.loss, {}, {}, name, self.differentiate, None, self._evaluated, evaluate=self._evaluate_exactly
+            )
             table.inputs = {n: held(v) for n, v in self.inputs.items()}
             table.options = {n: held(v) for n, v in self.options.items()}
             table.cotangent, table.vector = held(self.cotangent), held(self.vector)
@@ -193,7 +199,7 @@ class TruthTable:
     def _numbers(
         self, given: Mapping[str, NDArray[Any]], options: Mapping[str, Any], resolved: Convention | None
     ) -> _Numbers:
-        evaluate = reference.evaluate if self._exact else reference.evaluate_plain
+        evaluate = self._evaluate_exactly if self._exact else reference.evaluate_plain
         of, wanted = self.cotangent, self.differentiate
 
         def parts(result: Any) -> _Parts:

@@ -460,10 +460,10 @@ def _known(spec: ArraySpec) -> str:
 
 def _literal(values: Any) -> Numbers:
     literal_shape(values)
-    leaves = list(_leaves(values))
-    if not all(isinstance(leaf, int | float) for leaf in leaves):
+    kinds = set(map(type, _leaves(values)))
+    if not all(issubclass(kind, int | float) for kind in kinds):
         raise ValueError("expected numbers in nested lists")
-    if leaves and all(isinstance(leaf, int) for leaf in leaves):
+    if kinds and all(issubclass(kind, int) for kind in kinds):
         try:
             return np.asarray(values, dtype=np.int64)
         except OverflowError:
