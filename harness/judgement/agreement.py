@@ -46,8 +46,9 @@ class Target:
     """What a number that was flushed to zero on the way is multiplied with: weights, upstream gradient."""
     terms: Mapping[str, Floats] = field(default_factory=dict)
     """What the gauge is the sum of, each in the shape of the result; empty where it is no plain sum."""
-    _held: dict[str, _Held] = field(default_factory=dict, repr=False)
-    """By format, made when first asked for: every implementation is compared with the same."""
+    _held: dict[str, _Held] = field(default_factory=dict, init=False, repr=False)
+    """By format, made when first asked for: every implementation is compared with the same. No argument, so that a
+    target made from another by `replace` begins without."""
 
     def gauge_at(self, index: tuple[int, ...]) -> dict[str, float]:
         """The gauge of one element, term by term; the gauge itself, named A, where it is no plain sum."""

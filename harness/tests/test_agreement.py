@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -101,3 +103,14 @@ def test_another_shape_is_refused() -> None:
 def test_nothing_agrees_with_nothing() -> None:
     empty = np.zeros((0, 3))
     assert compare(empty, Target(empty, empty, empty), FORMATS["float32"]).agrees
+
+
+def test_a_target_made_from_another_is_compared_as_its_own() -> None:
+    """What was worked out for the one truth says nothing about the other."""
+    one = Target(np.asarray([1.0]), np.asarray([0.0]), np.asarray([1.0]))
+    for fmt in FORMATS.values():
+        assert compare(np.asarray([1.0]), one, fmt).agrees
+        other = replace(one, hi=np.asarray([1024.0]))
+        right, wrong = (compare(np.asarray([got]), other, fmt) for got in (1024.0, 1.0))
+        assert (right.agrees, right.ulps, wrong.agrees) == (True, 0.0, False)
+        assert wrong.ulps == 1023.0 / (1024.0 * fmt.eps)
