@@ -48,6 +48,8 @@ class Torch:
             raise Unsupported(f"PyTorch has no {call.loss}")
         tensors = tensors_of(call)
         request = REQUESTS[call.loss](call, tensors)
+        if call.mode == "compile":
+            _leave_guards_unmeasured()
         run = self._function(request, call.mode)
         value = request.finish(run(*request.arguments, **request.keywords))
         name = _public_name(request.function, call.mode)
@@ -97,21 +99,12 @@ def _resolve(name: str, mode: str) -> Function:
 
 
 def _compiled(function: Function) -> Function:
-    from torch import _dynamo  # takes seconds to import, and only this mode needs it
-
-    # After eight signatures torch.compile goes back to eager with no more than a log line.
-    for limit in ("recompile_limit", "accumulated_recompile_limit", "cache_size_limit", "accumulated_cache_size_limit"):
-        if hasattr(_dynamo.config, limit):  # the last two are the names before torch 2.7
-            setattr(_dynamo.config, limit, 100_000)
-    if hasattr(_dynamo.guards, "profile_guard_manager"):
-        # For a line in a log it empties the processor's caches and times the guards: a third of a compilation's time.
-        _dynamo.guards.profile_guard_manager = _unmeasured
-
     def called(*arguments: Any, **keywords: Any) -> torch.Tensor:  # built-in functions cannot be compiled by themselves
         return function(*arguments, **keywords)
 
-    # torch.compile keeps its programs with the code, and goes through all that are there for each new one: with nine
-    # hundred signatures on one code that took longer than the compilers. So each signature has a code of its own.
+    # torch.compile keeps its programs with the code object. All signatures on one would make it go through all that
+    # came before for each new one, go back to eager after eight of them with no more than a log line, and go back to
+    # eager for good where it gives up on one. So each has a code object of its own.
     alone = FunctionType(
         called.__code__.replace(), called.__globals__, called.__name__, called.__defaults__, called.__closure__
     )
@@ -119,7 +112,19 @@ def _compiled(function: Function) -> Function:
     return torch.compile(alone, dynamic=False)
 
 
-def _unmeasured(manager: object, scope: object, times: int) -> float:
+def _leave_guards_unmeasured() -> None:
+    """Keep torch.compile from timing its guards for a line in a log.
+
+    For that it empties the processor's caches after each compilation, a third of the time where programs are kept. Not
+    in `prepare`, whose compilations are timed and have to take what they take.
+    """
+    from torch import _dynamo  # takes seconds to import, and only this mode needs it
+
+    if hasattr(_dynamo.guards, "profile_guard_manager"):  # newer versions only
+        _dynamo.guards.profile_guard_manager = _no_seconds
+
+
+def _no_seconds(*_: object) -> float:
     return 0.0
 
 
