@@ -183,7 +183,7 @@ def test_a_program_is_named_after_what_it_is_and_not_after_what_came_before() ->
     names = [trace.name.decode() for trace in traces]
     assert re.fullmatch("__inference_step_[0-9a-f]{64}", names[0])
     assert re.fullmatch(rf"{names[0]}_\d+", names[1])
-    assert np.array_equal(*values)
+    assert np.array_equal(values[0], values[1])
 
 
 def test_what_tensorflow_lacks_is_unsupported_by_name(adapter: TensorFlow) -> None:
