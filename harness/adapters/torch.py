@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +12,7 @@ from torch.nn import functional
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.torch_calls import answer, flags, prepared, tensors_of, threads
-from harness.adapters.torch_losses import COMPUTING_REQUESTS, REQUESTS
+from harness.adapters.torch_losses import COMPUTING_REQUESTS, REQUESTS, Request
 
 # The class that stands for each function in the mode "module".
 _MODULES = {
@@ -29,7 +31,7 @@ class Torch:
     """PyTorch on the CPU; `compile` compiles the very function that `eager` calls, once per signature."""
 
     def __init__(self) -> None:
-        self._functions: dict[tuple[str, str], Function] = {}
+        self._functions: dict[tuple[Any, ...], Function] = {}
 
     def describe(self) -> Description:
         return Description(
@@ -46,7 +48,9 @@ class Torch:
             raise Unsupported(f"PyTorch has no {call.loss}")
         tensors = tensors_of(call)
         request = REQUESTS[call.loss](call, tensors)
-        run = self._function(request.function, call.mode)
+        if call.mode == "compile":
+            _leave_guards_unmeasured()
+        run = self._function(request, call.mode)
         value = request.finish(run(*request.arguments, **request.keywords))
         name = _public_name(request.function, call.mode)
         return answer(call, tensors, value, name, request.convention, request.computed_with)
@@ -57,7 +61,7 @@ class Torch:
         tensors = tensors_of(call)
         build = REQUESTS[call.loss]
         request = build(call, tensors)
-        function = self._function(request.function, call.mode)
+        function = self._function(request, call.mode)
 
         def forward() -> torch.Tensor:
             # Where making the request computes something, that is part of the work; elsewhere it is ours, not theirs.
@@ -67,10 +71,21 @@ class Torch:
         name = _public_name(request.function, call.mode)
         return prepared(call, tensors, forward, name, request.convention, request.computed_with)
 
-    def _function(self, name: str, mode: str) -> Function:
-        if (name, mode) not in self._functions:
-            self._functions[name, mode] = _resolve(name, mode)
-        return self._functions[name, mode]
+    def _function(self, request: Request, mode: str) -> Function:
+        key = (request.function, mode, *(_signature(request) if mode == "compile" else ()))
+        if key not in self._functions:
+            self._functions[key] = _resolve(request.function, mode)
+        return self._functions[key]
+
+
+def _signature(request: Request) -> tuple[Any, ...]:
+    """What a compiled program depends on, near enough: torch.compile itself looks at the rest at each call."""
+    return tuple(
+        (name, given.dtype, given.shape, given.stride(), given.requires_grad)
+        if isinstance(given, torch.Tensor)
+        else (name, repr(given))
+        for name, given in [*enumerate(request.arguments), *sorted(request.keywords.items())]
+    )
 
 
 def _resolve(name: str, mode: str) -> Function:
@@ -84,15 +99,33 @@ def _resolve(name: str, mode: str) -> Function:
 
 
 def _compiled(function: Function) -> Function:
+    def called(*arguments: Any, **keywords: Any) -> torch.Tensor:  # built-in functions cannot be compiled by themselves
+        return function(*arguments, **keywords)
+
+    # torch.compile keeps its programs with the code object. All signatures on one would make it go through all that
+    # came before for each new one, go back to eager after eight of them with no more than a log line, and go back to
+    # eager for good where it gives up on one. So each has a code object of its own.
+    alone = FunctionType(
+        called.__code__.replace(), called.__globals__, called.__name__, called.__defaults__, called.__closure__
+    )
+    # dynamic=False: the answer for a shape must not depend on the shapes that came before it.
+    return torch.compile(alone, dynamic=False)
+
+
+def _leave_guards_unmeasured() -> None:
+    """Keep torch.compile from timing its guards for a line in a log.
+
+    For that it empties the processor's caches after each compilation, a third of the time where programs are kept. Not
+    in `prepare`, whose compilations are timed and have to take what they take.
+    """
     from torch import _dynamo  # takes seconds to import, and only this mode needs it
 
-    # After eight signatures torch.compile goes back to eager with no more than a log line.
-    for limit in ("recompile_limit", "accumulated_recompile_limit", "cache_size_limit", "accumulated_cache_size_limit"):
-        if hasattr(_dynamo.config, limit):  # the last two are the names before torch 2.7
-            setattr(_dynamo.config, limit, 100_000)
-    # dynamic=False: the answer for a shape must not depend on the shapes that came before it.
-    # The lambda: the functions of torch.special are built in, and only Python functions are compiled.
-    return torch.compile(lambda *arguments, **keywords: function(*arguments, **keywords), dynamic=False)
+    if hasattr(_dynamo.guards, "profile_guard_manager"):  # newer versions only
+        _dynamo.guards.profile_guard_manager = _no_seconds
+
+
+def _no_seconds(*_: object) -> float:
+    return 0.0
 
 
 def _public_name(name: str, mode: str) -> str:
