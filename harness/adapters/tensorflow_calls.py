@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context
-from tensorflow.python.eager.polymorphic_function import concrete_function
 
 from harness.adapters.base import Answer, Array, Call, Prepared
 
@@ -122,9 +120,15 @@ def _named(step: Step, what: str) -> Iterator[None]:
     """
     step.__name__ = f"step_{hashlib.sha256(what.encode()).hexdigest()}"
     alike = f"__inference_{step.__name__}"
-    counted = getattr(concrete_function, "_inference_name", None)
-    # Private: in a version without it programs are compiled anew. A name of another adapter's in this process is taken.
-    if counted is None or context.context().has_function(alike):
+    try:  # private: in a version without it, programs are compiled anew
+        from tensorflow.python.eager import context
+        from tensorflow.python.eager.polymorphic_function import concrete_function
+
+        counted = concrete_function._inference_name
+        stays_counted = context.context().has_function(alike)  # taken by another adapter in this process
+    except (ImportError, AttributeError):
+        stays_counted = True
+    if stays_counted:
         yield
         return
     concrete_function._inference_name = lambda name: alike if name == step.__name__ else counted(name)
