@@ -17,7 +17,7 @@ def softmax(logits: torch.Tensor) -> torch.Tensor:
     """e^x over the sum of its row, one row (N, C) after the other."""
     powers = torch.exp(logits)
     sums = powers.sum(dim=1)
-    rows = [powers[row] / sums[row] for row in range(len(powers))]
+    rows = [power / total for power, total in zip(powers, sums, strict=True)]
     return torch.stack(rows)
 
 
