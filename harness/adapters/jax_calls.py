@@ -37,11 +37,10 @@ def remember_compilations() -> None:
     """Let the persistent cache keep every program, where JAX_COMPILATION_CACHE_DIR names one.
 
     JAX keeps by default only what took a second to compile; here nearly all programs are smaller, and all together
-    are what a run waits for. For the same reason they are lowered in one context.
+    are what a run waits for.
     """
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    share_one_context()
 
 
 def flags() -> dict[str, str]:
@@ -88,6 +87,7 @@ class Runner:
 
     def run(self, call: Call, recipe: Recipe) -> Answer:
         """The value, and the gradients asked for: `jax.vjp` applied to the cotangent (all ones where there is none)."""
+        share_one_context()  # not in `prepare`, whose compilations are timed and have to take what they take
         given, cotangent = _operands(call)
         asked = _asked(call, given)
         if call.vector is not None and asked:
