@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -24,7 +25,7 @@ from typing import Any, Self
 
 import numpy as np
 import platformdirs
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 import reference
 from harness.certification.running import source_digest
@@ -52,6 +53,9 @@ UNUSED_DAYS = 30.0
 
 _CHECK = 16
 """Bytes of a row that say whether the others are what was written."""
+
+_PARAMETERS = inspect.signature(reference.evaluate)
+"""However they are passed, the same arguments are one truth."""
 
 Said = reference.Evaluation | ArgumentError
 """Numbers, or why the reference refuses the input."""
@@ -97,33 +101,17 @@ class KeptTruths:
         self._write()
         self._without()
 
-    def evaluate(
-        self,
-        loss: str,
-        inputs: Mapping[str, Any],
-        options: Mapping[str, Any] | None = None,
-        convention: Mapping[str, Any] | str | None = None,
-        *,
-        cotangent: ArrayLike | None = None,
-        differentiate: Sequence[str] | None = None,
-        vector: ArrayLike | None = None,
-    ) -> reference.Evaluation:
+    def evaluate(self, *arguments: Any, **named: Any) -> reference.Evaluation:
         """`reference.evaluate` of these arguments; it is not called where what it said is kept."""
         key = None
         if self._connection is not None:
-            key = key_of((loss, inputs, options, convention, cotangent, differentiate, vector))
+            given = _PARAMETERS.bind(*arguments, **named)
+            given.apply_defaults()
+            key = key_of(tuple(given.arguments.values()))
         said = None if key is None else self._read(key)
         if said is None:
             try:
-                said = self._evaluate(
-                    loss,
-                    inputs,
-                    options,
-                    convention,
-                    cotangent=cotangent,
-                    differentiate=differentiate,
-                    vector=vector,
-                )
+                said = self._evaluate(*arguments, **named)
             except ArgumentError as refusal:
                 said = refusal
             if key is not None:

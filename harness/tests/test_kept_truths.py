@@ -68,6 +68,14 @@ def test_within_a_run_too_what_is_not_written_yet_is_known(tmp_path: Path) -> No
     assert asking.asked == 1
 
 
+def test_however_arguments_are_passed_they_are_one_truth(tmp_path: Path) -> None:
+    asking = Counting()
+    with KeptTruths(tmp_path / "these.sqlite", asking) as truths:
+        truths.evaluate("softmax_cross_entropy", LOGITS, {"reduction": "none"})
+        truths.evaluate(inputs=LOGITS, loss="softmax_cross_entropy", vector=None, options={"reduction": "none"})
+    assert asking.asked == 1
+
+
 def test_fresh_asks_again_and_keeps_the_answer(tmp_path: Path) -> None:
     path = tmp_path / "these.sqlite"
     assert [once(path)[1], once(path, fresh=True)[1], once(path)[1]] == [1, 1, 0]
