@@ -225,22 +225,39 @@ def pin(process: int, cpus: Sequence[int]) -> None:
 
 def _settle(process: int) -> None:
     """Wait until no thread of a process works any more, `SETTLING` where the system does not tell."""
-    deadline, before = time.monotonic() + SETTLING, processor_time(process)
+    deadline, before = time.monotonic() + SETTLING, work_of(process)
     while time.monotonic() < deadline:
         time.sleep(LOOK)
-        now = processor_time(process)
-        if now is not None and before is not None and now - before < LOOK / 20:
+        now = work_of(process)
+        if now is not None and not now.running and before is not None and now.seconds - before.seconds < LOOK / 20:
             return
         before = now
 
 
-def processor_time(process: int) -> float | None:
-    """Seconds that the threads of a process have worked so far (Linux; None elsewhere)."""
+@dataclass(frozen=True)
+class Work:
+    """What the threads of a process have done and do."""
+
+    seconds: float
+    """Processor time so far. The time of a thread that is running lags behind by up to a tick (4 ms, or 10): Linux
+    adds it up at ticks and when the thread stops running."""
+
+    running: bool
+    """Whether a thread runs or waits for a core to run on, which is what a thread does whose `seconds` lag behind."""
+
+
+def work_of(process: int) -> Work | None:
+    """What the threads of a process have done and do (Linux; None elsewhere)."""
+    threads = [*Path(f"/proc/{process}/task").glob("*")]
     try:
-        told = [path.read_text(encoding="ascii") for path in Path(f"/proc/{process}/task").glob("*/schedstat")]
+        times = [(thread / "schedstat").read_text(encoding="ascii").split() for thread in threads]
+        # The name of a thread stands in parentheses and may hold anything; its state is the first word after it.
+        states = [(thread / "stat").read_bytes().rpartition(b")")[2].split() for thread in threads]
     except OSError:  # a thread that has just ended: look again
         return None
-    return sum(int(text.split()[0]) for text in told) * 1e-9 if told else None
+    if not threads:
+        return None
+    return Work(sum(int(spent) for spent, *_ in times) * 1e-9, any(state == b"R" for state, *_ in states))
 
 
 def _why(reply: dict[str, Any] | Died | Silent | Garbled) -> str:

@@ -185,11 +185,13 @@ def test_nobody_is_timed_before_the_threads_of_the_last_one_rest() -> None:
         try:
             started.describe()
             started.prepare("w", SMALL, "float32", "eager", ())
-            since = time.monotonic()
-            started.time("w", 1)
+            # Ten, since what the system tells of a running thread lags behind and may mislead a look now and then.
+            for _ in range(10):
+                since = time.monotonic()
+                started.time("w", 1)
+                assert time.monotonic() - since >= 0.04
         finally:
             started.stop()
-    assert time.monotonic() - since >= 0.04
 
 
 class DyingInTheSecondSet:
