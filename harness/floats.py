@@ -53,15 +53,27 @@ FORMATS = MappingProxyType(
 )
 
 
+_EXPONENT = np.int64(0x7FF0 << 48)
+"""The bits of a float64 that hold its exponent: by themselves the power of two below the number, 0 for a subnormal."""
+
+_BLOCK = 2**15
+"""Elements rounded at once: what is made on the way stays in the processor's cache, where a large array would be
+written to memory, and read again, five times."""
+
+
+def _powers(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """2^floor(log2 |x|) of each value; 0 for subnormal numbers and zero, infinity for infinities and nans."""
+    powers: NDArray[np.float64] = (values.view(np.int64) & _EXPONENT).view(np.float64)
+    return powers
+
+
 def quantum(values: NDArray[np.float64], fmt: FloatFormat) -> NDArray[np.float64]:
     """The unit in the last place of each value in `fmt`: 2^(max(floor(log2 |x|), emin) - precision + 1).
 
     Zero has the quantum of the subnormals. Infinities and nans yield nan.
     """
-    _, exponent = np.frexp(values)
-    exponent = np.where(values == 0.0, fmt.emin, np.maximum(exponent - 1, fmt.emin))
-    unit = np.ldexp(1.0, exponent - fmt.precision + 1)
-    return np.where(np.isfinite(values), unit, np.nan)
+    unit = np.maximum(_powers(values), fmt.smallest_normal) * fmt.eps
+    return np.where(np.isfinite(unit), unit, np.nan)
 
 
 def rounded(values: NDArray[Any], fmt: FloatFormat) -> NDArray[np.float64]:
@@ -69,15 +81,28 @@ def rounded(values: NDArray[Any], fmt: FloatFormat) -> NDArray[np.float64]:
     exact = np.asarray(values, dtype=np.float64)
     if fmt.name == "float64":
         return exact
-    finite = np.isfinite(exact)
-    safe = np.where(finite, exact, 0.0)
-    unit = quantum(safe, fmt)
-    # Dividing by a power of two is exact here: the narrowest quantum is 2^-149 and float64 reaches 2^1023.
-    with np.errstate(over="ignore"):  # what overflows float64 here is an infinity in the narrower format anyway
-        nearest = np.rint(safe / unit) * unit
-    nearest = np.where(np.abs(nearest) > fmt.largest, np.copysign(np.inf, safe), nearest)
-    nearest = np.copysign(nearest, safe)
-    return np.where(finite, nearest, exact)
+    if exact.size <= _BLOCK:
+        return _rounded(exact, fmt)
+    flat = exact.ravel()
+    nearest = np.empty_like(flat)
+    for start in range(0, flat.size, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        nearest[part] = _rounded(flat[part], fmt)
+    return nearest.reshape(exact.shape)
+
+
+def _rounded(exact: NDArray[np.float64], fmt: FloatFormat) -> NDArray[np.float64]:
+    """To a narrower format than float64.
+
+    With u the unit in the last place of x in `fmt`, |x| < 2^precision u, so x + 1.5 2^52 u lies between 2^52 u and
+    2^53 u, where the numbers of float64 are the multiples of u: the processor itself rounds x to one of them, ties to
+    even, and the subtraction is exact. Beyond the format any u will do, since the result is infinite.
+    """
+    powers = np.clip(_powers(exact), fmt.smallest_normal, 2.0 ** (fmt.emax + 1))
+    shift = powers * (1.5 * 2.0 ** (53 - fmt.precision))
+    nearest = (exact + shift) - shift
+    # The sign of what is rounded to zero is lost on the way.
+    return np.copysign(np.where(np.abs(nearest) > fmt.largest, np.inf, nearest), exact)
 
 
 def encode(values: NDArray[Any], fmt: FloatFormat) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import ml_dtypes
 import numpy as np
@@ -32,6 +33,30 @@ def test_rounding_to_bfloat16_agrees_with_ml_dtypes_on_float32_values(x: float) 
     with np.errstate(over="ignore"):
         want = np.float64(np.asarray(x, dtype=np.float32).astype(ml_dtypes.bfloat16))
     assert np.array_equal(rounded(np.asarray(x), FORMATS["bfloat16"]), want, equal_nan=True)
+
+
+@given(any_float, st.sampled_from(list(FORMATS)))
+def test_a_rounded_value_is_the_nearest_of_its_neighbours(x: float, name: str) -> None:
+    """In exact arithmetic: no number of the format is nearer, and of two equally near ones it is the even one."""
+    fmt = FORMATS[name]
+    got = float(rounded(np.asarray(x), fmt))
+    if not math.isfinite(x) or abs(x) >= fmt.largest:
+        return
+    unit = Fraction(float(quantum(np.asarray(x), fmt)))
+    off = abs(Fraction(got) - Fraction(x))
+    assert (Fraction(got) / unit).denominator == 1
+    assert off <= unit / 2
+    assert off < unit / 2 or (Fraction(got) / unit) % 2 == 0
+    assert math.copysign(1.0, got) == math.copysign(1.0, x)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_large_array_is_rounded_like_its_elements(name: str) -> None:
+    values = np.random.default_rng(3).standard_normal((3, 70_001)) * 1e4
+    together = rounded(values.T, FORMATS[name])
+    one_by_one = [rounded(part, FORMATS[name]) for part in values.T[::997]]
+    assert together.shape == (70_001, 3)
+    assert np.array_equal(together[::997], one_by_one)
 
 
 def test_rounding_to_bfloat16_does_not_round_twice() -> None:
