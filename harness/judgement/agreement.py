@@ -21,7 +21,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,15 @@ from harness.floats import FloatFormat, quantum, rounded
 Floats = NDArray[np.float64]
 
 BUDGET: Mapping[str, float] = MappingProxyType({"float64": 4.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0})
+
+
+class Compared(NamedTuple):
+    """What tells one comparison with a target from the others."""
+
+    digest: str
+    """Of the answer."""
+    format: str
+    flush_to_zero: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +58,9 @@ class Target:
     _held: dict[str, _Held] = field(default_factory=dict, init=False, repr=False)
     """By format, made when first asked for: every implementation is compared with the same. No argument, so that a
     target made from another by `replace` begins without."""
+    _compared: dict[Compared, Agreement] = field(default_factory=dict, init=False, repr=False)
+    shown: dict[Compared, Mapping[str, Any]] = field(default_factory=dict, init=False, repr=False)
+    """What cells show of a comparison; for those who show it, so that they write the same numbers down once."""
 
     def gauge_at(self, index: tuple[int, ...]) -> dict[str, float]:
         """The gauge of one element, term by term; the gauge itself, named A, where it is no plain sum."""
@@ -60,6 +72,15 @@ class Target:
         if fmt.name not in self._held:
             self._held[fmt.name] = _Held(rounded(self.hi, fmt), quantum(self.hi, fmt))
         return self._held[fmt.name]
+
+    def compared(self, got: Floats, digest: str, fmt: FloatFormat, *, flush_to_zero: bool = False) -> Agreement:
+        """As `compare`, but once only for an answer that comes again: of the answers of a whole run more than half
+        were given before, to the bit, by another implementation or in another mode. `digest` tells `got` from others.
+        """
+        key = Compared(digest, fmt.name, flush_to_zero)
+        if key not in self._compared:
+            self._compared[key] = compare(got, self, fmt, flush_to_zero=flush_to_zero)
+        return self._compared[key]
 
 
 @dataclass(frozen=True, eq=False)

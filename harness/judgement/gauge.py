@@ -186,10 +186,7 @@ def _distribution(problem: _Problem, shape: tuple[int, ...]) -> tuple[Floats, Fl
         labels = targets.reshape(rows)
         valid = _valid(problem, rows)
         inside = np.clip(np.where(valid, labels, 0), 0, max(classes - 1, 0)).astype(np.int64)
-        q = np.zeros(shape)
-        if classes:
-            np.put_along_axis(q, inside[..., None], 1.0, axis=-1)
-        q = q * valid[..., None]
+        q = ((inside[..., None] == np.arange(classes)) & valid[..., None]).astype(np.float64)
         if class_weights is not None:
             row_weights = class_weights[inside]
         row_weights = row_weights * valid

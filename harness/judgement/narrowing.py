@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from harness.floats import FORMATS
-from harness.judgement.agreement import Floats, compare
+from harness.judgement.agreement import Floats
 from harness.judgement.truth import Convention, TruthTable
 
 OTHERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -28,9 +28,12 @@ OTHERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def computed_in(
-    got: Floats, aspect: str, table: TruthTable, declared: Convention | None, *, flush_to_zero: bool
+    got: Floats, digest: str, aspect: str, table: TruthTable, declared: Convention | None, *, flush_to_zero: bool
 ) -> str | None:
-    """The format in which `got` is right, plainly or under the `declared` convention; None where it is in none."""
+    """The format in which `got` is right, plainly or under the `declared` convention; None where it is in none.
+
+    `digest` tells `got` from other answers.
+    """
     for name in OTHERS[table.dtype]:
         coarser = max(FORMATS[name], FORMATS[table.dtype], key=lambda fmt: fmt.eps)
         inside = table.in_format(name)
@@ -38,6 +41,6 @@ def computed_in(
             target = inside.under(convention).targets.get(aspect)
             if target is None or target.hi.shape != got.shape:
                 continue
-            if compare(got, target, coarser, flush_to_zero=flush_to_zero).agrees:
+            if target.compared(got, digest, coarser, flush_to_zero=flush_to_zero).agrees:
                 return name
     return None

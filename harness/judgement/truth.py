@@ -114,7 +114,7 @@ class TruthTable:
         for name, value in sorted(arrays.items()):
             if isinstance(value, np.ndarray):
                 h.update(f"{name} {value.dtype} {value.shape}".encode())
-                h.update(np.ascontiguousarray(value).tobytes())
+                h.update(np.ravel(value).data)
             else:
                 h.update(f"{name} {value!r}".encode())
         return h.hexdigest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 import reference
 from harness.arrays import Array
 from harness.floats import FORMATS
-from harness.judgement.agreement import Agreement, Floats, Target, compare
+from harness.judgement.agreement import Agreement, Compared, Floats, Target, compare
 from harness.judgement.diagnosis import diagnose
 from harness.judgement.errors import kinds_of
 from harness.judgement.ledger import Ledger, Observed, Selector
@@ -27,6 +28,12 @@ from harness.suite.case import Expectation, ExpectImplementationDefined, ExpectR
 
 SHOWN = 64
 """Largest number of elements a cell shows in full; of larger arrays it shows the worst one."""
+
+
+Told = Mapping[str, Any]
+"""What a call that returned tells besides its results: the cell's function, warnings and seconds."""
+
+_NOTHING: Told = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +95,12 @@ def _infrastructure(subject: Subject, verdict: str, outcome: Mapping[str, Any], 
         yield subject.cell(aspect, verdict, outcome, explanation=sentence)
 
 
-def _unsupported(subject: Subject, aspect: str, reason: str) -> Cell:
-    return subject.cell(
-        aspect, "unsupported", {"kind": "unsupported", "reason": reason}, severity="unsupported", explanation=reason
-    )
+def _unsupported(subject: Subject, aspect: str, reason: str, told: Told = _NOTHING) -> Cell:
+    outcome = {"kind": "unsupported", "reason": reason}
+    return subject.cell(aspect, "unsupported", outcome, severity="unsupported", explanation=reason, **told)
 
 
-def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, function: str | None = None) -> Cell:
+def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, told: Told = _NOTHING) -> Cell:
     kinds = kinds_of(raised.type, raised.message)
     outcome = {
         "kind": "raises",
@@ -106,14 +112,14 @@ def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, funct
     headline = raised.message.strip().splitlines()[0][:200] if raised.message.strip() else "no message"
     match subject.expect:
         case ExpectRaises(kind):
-            cell = subject.cell(aspect, "agrees", outcome, truth={"raises": kind}, function=function)
+            cell = subject.cell(aspect, "agrees", outcome, truth={"raises": kind}, **told)
             if not kinds or kind in kinds:
                 return cell
             sentence = f"raises {raised.type} for another reason than {kind}: {headline}"
             wrong = replace(cell, verdict="disagrees", severity="wrong_error", explanation=sentence)
             return _explained(subject, aspect, wrong, observed, ledger)
         case ExpectImplementationDefined(choices):
-            cell = subject.cell(aspect, "by_convention", outcome, function=function)
+            cell = subject.cell(aspect, "by_convention", outcome, **told)
             return _chosen(subject, aspect, cell, "raises", f"raises {raised.type}", choices, observed, ledger)
         case _:
             sentence = f"raises {raised.type} where there is a right answer: {headline}"
@@ -123,24 +129,23 @@ def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, funct
                 outcome,
                 severity="unexpected_error",
                 explanation=sentence,
-                function=function,
                 truth=_shown(subject, aspect),
+                **told,
             )
             return _explained(subject, aspect, cell, observed, ledger)
 
 
 def _returned(subject: Subject, returned: Returned, ledger: Ledger) -> Iterator[Cell]:
+    told = {"function": returned.function, "warnings": returned.warnings, "seconds": round(returned.seconds, 9)}
     for aspect, name in subject.aspects.items():
-        cell: Cell
         array, error = _part(returned, aspect, name)
         if array is not None:
-            cell = _judge_array(subject, aspect, array, returned, ledger)
+            yield _judge_array(subject, aspect, array, returned.convention, told, ledger)
         elif error is not None:
-            cell = _raised(subject, aspect, error, ledger, returned.function)
+            yield _raised(subject, aspect, error, ledger, told)
         else:
             lacking = "second derivatives" if name is None else f"gradient with respect to {name}"
-            cell = _unsupported(subject, aspect, f"no {lacking}")
-        yield replace(cell, function=returned.function, warnings=returned.warnings, seconds=round(returned.seconds, 9))
+            yield _unsupported(subject, aspect, f"no {lacking}", told)
 
 
 def _part(returned: Returned, aspect: str, name: str | None) -> tuple[Array | None, Raised | None]:
@@ -153,15 +158,16 @@ def _part(returned: Returned, aspect: str, name: str | None) -> tuple[Array | No
     return returned.value, None
 
 
-def _judge_array(subject: Subject, aspect: str, array: Array, returned: Returned, ledger: Ledger) -> Cell:
+def _judge_array(
+    subject: Subject, aspect: str, array: Array, convention: Convention | None, told: Told, ledger: Ledger
+) -> Cell:
+    got = array.to_float64()
     outcome = {
         "kind": "value",
         "dtype": array.dtype,
         "shape": list(array.shape),
-        "digest": digest(array),
+        "digest": digest(array, got),
     }
-    got = array.to_float64()
-    kind = _kind(got)
     match subject.expect:
         case ExpectRaises(expected):
             sentence = f"returns {_brief(got)} where an error is right ({expected})"
@@ -171,88 +177,95 @@ def _judge_array(subject: Subject, aspect: str, array: Array, returned: Returned
                 outcome,
                 truth={"raises": expected},
                 got=_numbers(got),
-                severity="silently_wrong" if kind == "finite" else "silent_nonfinite",
+                severity="silently_wrong" if _kind(got) == "finite" else "silent_nonfinite",
                 explanation=sentence,
+                **told,
             )
             return _explained(subject, aspect, cell, Observed("returns", got=got), ledger)
         case ExpectImplementationDefined(choices):
-            cell = subject.cell(aspect, "by_convention", outcome, got=_numbers(got))
-            return _chosen(
-                subject, aspect, cell, kind, f"returns {_brief(got)}", choices, Observed(kind, got=got), ledger
-            )
-    return _against_truth(subject, aspect, array, got, outcome, returned.convention, ledger)
+            kind, sentence = _kind(got), f"returns {_brief(got)}"
+            cell = subject.cell(aspect, "by_convention", outcome, got=_numbers(got), **told)
+            return _chosen(subject, aspect, cell, kind, sentence, choices, Observed(kind, got=got), ledger)
+    return _against_truth(subject, aspect, array.dtype, got, outcome, convention, told, ledger)
 
 
 def _against_truth(
     subject: Subject,
     aspect: str,
-    array: Array,
+    dtype: str,
     got: Floats,
     outcome: Mapping[str, Any],
     convention: Convention | None,
+    told: Told,
     ledger: Ledger,
 ) -> Cell:
     plain = subject.table.under()
     target = plain.targets.get(aspect)
     if target is None:
         reason = plain.refusal or f"the reference has no {aspect} for this loss"
-        return subject.cell(aspect, "missing", {"kind": "missing", "reason": reason}, explanation=reason)
-    base = subject.cell(aspect, "agrees", outcome)
+        return subject.cell(aspect, "missing", {"kind": "missing", "reason": reason}, explanation=reason, **told)
     if got.shape != target.hi.shape:
         sentence = f"has shape {list(got.shape)}, the truth has shape {list(target.hi.shape)}"
-        wrong = replace(
-            base,
-            verdict="disagrees",
+        wrong = subject.cell(
+            aspect,
+            "disagrees",
+            outcome,
             severity="silently_wrong",
             explanation=sentence,
             got=_numbers(got),
             truth=_numbers(target.hi),
+            **told,
         )
         return _explained(subject, aspect, wrong, Observed("shape", got=got), ledger)
     fmt = FORMATS[subject.dtype]
-    verdict = compare(got, target, fmt, flush_to_zero=subject.flush_to_zero)
-    cell = _measured(base, got, target, verdict)
+    bits, flushes = outcome["digest"], subject.flush_to_zero
+    verdict = target.compared(got, bits, fmt, flush_to_zero=flushes)
+    compared = Compared(bits, fmt.name, flushes)
+    if compared not in target.shown:
+        target.shown[compared] = _measured(got, target, verdict)
+    cell = subject.cell(aspect, "agrees", outcome, **target.shown[compared], **told)
     declared = dict(convention or {})
-    if array.dtype != subject.dtype and declared.get("result_dtype") != array.dtype:
-        fmt_of_result = computed_in(got, aspect, subject.table, declared, flush_to_zero=subject.flush_to_zero)
+    if dtype != subject.dtype and declared.get("result_dtype") != dtype:
+        fmt_of_result = computed_in(got, bits, aspect, subject.table, declared, flush_to_zero=flushes)
         right = "and is wrong there too" if fmt_of_result is None else f"and is right in {fmt_of_result}"
-        sentence = f"answers in {array.dtype} where the inputs are {subject.dtype}, {right}"
+        sentence = f"answers in {dtype} where the inputs are {subject.dtype}, {right}"
         wrong = replace(cell, verdict="disagrees", severity="silently_wrong", explanation=sentence)
         observed = Observed("dtype", got=got, ratio=verdict.ratio, diagnosis=sentence, computed_in=fmt_of_result)
         return _explained(subject, aspect, wrong, observed, ledger)
     if verdict.agrees:
-        if array.dtype != subject.dtype:
+        if dtype != subject.dtype:
             return replace(
                 cell,
                 verdict="by_convention",
-                convention=f"result_dtype({array.dtype})",
-                explanation=f"right, and answered in {array.dtype}",
+                convention=f"result_dtype({dtype})",
+                explanation=f"right, and answered in {dtype}",
             )
         return cell
     if declared:
         under = subject.table.under(declared).targets.get(aspect)
         if under is not None and under.hi.shape == got.shape:
-            again = compare(got, under, fmt, flush_to_zero=subject.flush_to_zero)
+            again = under.compared(got, bits, fmt, flush_to_zero=flushes)
             if again.agrees:
                 name = reference.describe(declared)
+                figures = {**_measured(got, under, again), "truth": _numbers(target.hi, verdict.worst)}
                 return replace(
-                    _measured(base, got, under, again),
+                    cell,
                     verdict="by_convention",
                     convention=name,
-                    truth=_numbers(target.hi, verdict.worst),
                     explanation=f"equals the truth under {name}, its declared convention",
+                    **figures,
                 )
     kind = "finite" if verdict.pattern is None else _kind(got)
     severity = "silently_wrong" if kind == "finite" else "silent_nonfinite"
     difference = _difference(got, target, verdict)
     wrong = replace(cell, verdict="disagrees", severity=severity, explanation=difference)
-    other = computed_in(got, aspect, subject.table, declared, flush_to_zero=subject.flush_to_zero)
+    other = computed_in(got, bits, aspect, subject.table, declared, flush_to_zero=flushes)
     observed = Observed(kind, ratio=verdict.ratio, got=got, computed_in=other)
     known = _explained(subject, aspect, wrong, observed, ledger)
     if known.verdict == "known" or not subject.searches:
         return known
     # The search for a cause costs many evaluations of the reference: only what nothing explains yet is worth it.
-    cause = diagnose(got, aspect, target, subject.table, flush_to_zero=subject.flush_to_zero, computed_in=other)
+    cause = diagnose(got, aspect, target, subject.table, flush_to_zero=flushes, computed_in=other)
     wrong = replace(wrong, explanation=f"{difference}; {cause}")
     return _explained(subject, aspect, wrong, replace(observed, diagnosis=cause), ledger)
 
@@ -267,18 +280,18 @@ def _difference(got: Floats, target: Target, verdict: Agreement) -> str:
     )
 
 
-def _measured(cell: Cell, got: Floats, target: Target, verdict: Agreement) -> Cell:
-    return replace(
-        cell,
-        ratio=number(float(f"{verdict.ratio:.6g}")),
-        budget=verdict.budget,
-        grade=verdict.grade,
-        ulps=number(float(f"{verdict.ulps:.6g}")),
-        truth=_numbers(target.hi, verdict.worst),
-        got=_numbers(got, verdict.worst),
-        gauge=_gauge(target, verdict),
-        worst=int(np.ravel_multi_index(verdict.worst, got.shape)) if verdict.worst else None,
-    )
+def _measured(got: Floats, target: Target, verdict: Agreement) -> dict[str, Any]:
+    """The fields of a cell that say how far an answer is from what is right."""
+    return {
+        "ratio": number(float(f"{verdict.ratio:.6g}")),
+        "budget": verdict.budget,
+        "grade": verdict.grade,
+        "ulps": number(float(f"{verdict.ulps:.6g}")),
+        "truth": _numbers(target.hi, verdict.worst),
+        "got": _numbers(got, verdict.worst),
+        "gauge": _gauge(target, verdict),
+        "worst": int(np.ravel_multi_index(verdict.worst, got.shape)) if verdict.worst else None,
+    }
 
 
 def _gauge(target: Target, verdict: Agreement) -> dict[str, float] | None:
@@ -337,7 +350,7 @@ def _kind(got: Floats) -> str:
 def _numbers(values: Floats, worst: tuple[int, ...] | None = None) -> Any:
     """Numbers as a run file holds them: all of a small array, the worst element of a large one."""
     if values.size <= SHOWN:
-        return _nested(values.tolist())
+        return values.tolist() if np.isfinite(values).all() else _nested(values.tolist())
     index = worst if worst else tuple(0 for _ in values.shape)
     return {"shape": list(values.shape), "worst_index": list(index), "worst": number(float(values[index]))}
 
@@ -353,15 +366,18 @@ def _brief(values: Floats) -> str:
     return f"[{first}{', …' if values.size > 4 else ''}]"
 
 
-def digest(array: Array) -> str:
-    """sha256 over dtype, shape and bits: equal digests are identical answers. One nan is as good as another: its sign
-    and payload are whatever the last operation left there."""
+def digest(array: Array, got: Floats) -> str:
+    """sha256 over dtype, shape and bits: equal digests are identical answers. `got` are its numbers as float64.
+
+    One nan is as good as another: its sign and payload are whatever the last operation left there.
+    """
     h = hashlib.sha256(f"{array.dtype}{list(array.shape)}".encode())
-    h.update(np.ascontiguousarray(array.storage).tobytes())
-    if array.is_float and bool((missing := np.isnan(array.to_float64())).any()):
-        h = hashlib.sha256(f"{array.dtype}{list(array.shape)}".encode())
+    missing = np.isnan(got)
+    if missing.any():
         h.update(missing.tobytes())
         h.update(np.where(missing, np.zeros_like(array.storage), array.storage).tobytes())
+    else:
+        h.update(np.ravel(array.storage).data)
     return h.hexdigest()[:32]
 
 
