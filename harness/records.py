@@ -166,6 +166,7 @@ _KINDS: Mapping[str, type[Record]] = {
     "speed": Speed,
     "footer": Footer,
 }
+_KIND_OF: Mapping[type[Record], str] = {type_: kind for kind, type_ in _KINDS.items()}
 # Made once: a run has a hundred thousand records, and asking each for its fields takes longer than writing it.
 _FIELDS: Mapping[str, Mapping[str, Any]] = {k: {f.name: f.default for f in fields(t)} for k, t in _KINDS.items()}
 _LISTS = ("warnings", "problems", "command")
@@ -188,13 +189,13 @@ def to_json(record: Record) -> str:
 
     ASCII throughout, since a message may hold anything: line separators, halves of surrogate pairs.
     """
-    kind = next(name for name, type_ in _KINDS.items() if isinstance(record, type_))
+    kind = _KIND_OF[type(record)]
     entries: dict[str, Any] = {"kind": kind}
-    for name, default in _FIELDS[kind].items():
-        value = getattr(record, name)
-        if (value is None and default is None) or (value == () and name in _LISTS):
-            continue
-        entries[name] = number(value) if isinstance(value, float) else value
+    for name, value in vars(record).items():
+        if isinstance(value, float):
+            entries[name] = number(value)
+        elif (value is not None or _FIELDS[kind][name] is not None) and (value != () or name not in _LISTS):
+            entries[name] = value
     return _ENCODER.encode(entries)
 
 
@@ -252,15 +253,18 @@ class RunWriter:
         self._write(record)
 
     def finish(self, seconds: Mapping[str, float], problems: Iterable[Mapping[str, Any]] = ()) -> Footer:
-        footer = Footer(
-            cells=sum(self._verdicts.values()),
-            verdicts={v: self._verdicts[v] for v in VERDICTS if self._verdicts[v]},
-            seconds=dict(seconds),
-            problems=tuple(problems),
-        )
+        footer = footer_of(self._verdicts, seconds, problems)
         self._write(footer)
         self._file.flush()
         return footer
+
+
+def footer_of(
+    verdicts: Mapping[str, int], seconds: Mapping[str, float], problems: Iterable[Mapping[str, Any]] = ()
+) -> Footer:
+    """What closes a run of so many cells of each verdict."""
+    counts = {v: verdicts[v] for v in VERDICTS if verdicts.get(v)}
+    return Footer(sum(counts.values()), counts, dict(seconds), tuple(problems))
 
 
 def read_run(path: Path) -> Run:

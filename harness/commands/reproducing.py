@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness import reproduction, terminal
 from harness.cli import UsageError
-from harness.commands.running import order_from, recorded
+from harness.commands.running import order_from, record
 from harness.engine import Order
 from harness.exit_codes import ExitCode, gravest
 from harness.planning import FIRST
@@ -45,7 +45,7 @@ def repro(options: argparse.Namespace) -> ExitCode:
     """Print the script; with --issue the issue around it; with --again run the cell once more and show everything."""
     named = parsed(options.cell)
     order = _order(named)
-    finished = recorded(order)
+    finished = record(order)
     (case,) = order.cases
     if options.again:
         terminal.show_case(case, finished)

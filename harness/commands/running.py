@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import re
 import sys
-import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from harness.engine import Order, Progress, Result, execute
 from harness.exit_codes import ExitCode, gravest
 from harness.kept_truths import KeptTruths, truths_file
 from harness.planning import Scope, sharded
-from harness.records import Cell, ClaimRecord, Header, Run, RunWriter, read_run
+from harness.records import Cell, ClaimRecord, Footer, Header, Run, RunWriter, footer_of
 from harness.suite.divergences import load_ledger
 from harness.suite.loading import find_cases_directory
 from harness.suite.selection import load_selection
@@ -27,51 +28,64 @@ from harness.upgrade.gate import run_codes
 def run(options: argparse.Namespace) -> ExitCode:
     """Run the suite, print a verdict, write the run file and the report where asked."""
     order = order_from(options)
-    with ExitStack() as stack:
-        path = options.output
-        if path is None:
-            path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "run.jsonl"
-        since = time.perf_counter()
-        record(order, path, fresh=options.fresh)
-        finished = read_run(path)
-        terminal.show_run(finished, time.perf_counter() - since)  # the verdict first: a report takes a while
-        if options.output is not None:
-            print(f"run file: {options.output}")
-        if options.report is not None:
-            # What only a report needs; and what writes scripts needs this module.
-            from harness.commands.scripts import scripts_of
-            from reports.html import write
+    # Cases, ledger and modules stay until the end, and so do most of the small objects a run makes by the hundred
+    # thousand: looking through all of them again and again, as Python does by itself, is a twentieth of our time.
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+    since = time.perf_counter()
+    finished = record(order, options.output, fresh=options.fresh)
+    terminal.show_run(finished, time.perf_counter() - since)  # the verdict first: a report takes a while
+    if options.output is not None:
+        print(f"run file: {options.output}")
+    if options.report is not None:
+        # What only a report needs; and what writes scripts needs this module.
+        from harness.commands.scripts import scripts_of
+        from reports.html import write
 
-            report = write(finished, options.report, scripts=scripts_of(finished, order.cases))
-            print(f"report:   {report.resolve()}")
+        report = write(finished, options.report, scripts=scripts_of(finished, order.cases))
+        print(f"report:   {report.resolve()}")
     return gravest(run_codes(finished))
 
 
-def record(order: Order, path: Path, *, fresh: bool = False) -> None:
-    """Execute the order into a run file, with progress on the terminal."""
+def record(order: Order, path: Path | None = None, *, fresh: bool = False) -> Run:
+    """`record_with`, with progress on the terminal."""
     with terminal.progress() as tick:
-        record_with(order, path, tick, fresh=fresh)
+        return record_with(order, path, tick, fresh=fresh)
 
 
-def record_with(order: Order, path: Path, tick: Progress, *, fresh: bool = False) -> None:
-    """Execute the order into a run file. Whatever happens, what was found by then is on disk, without a footer.
+def record_with(order: Order, path: Path | None, tick: Progress, *, fresh: bool = False) -> Run:
+    """Execute the order: the run, as `read_run` would read it from the run file, which is written where `path` says.
 
-    `fresh` evaluates every truth, whatever earlier runs kept.
+    Whatever happens, what was found by then is in that file, without a footer. `fresh` evaluates every truth, whatever
+    earlier runs kept.
     """
-    writer: RunWriter | None = None
-    with KeptTruths(truths_file(), fresh=fresh) as truths:
-        try:
-            for item in execute(order, tick, truths.evaluate):
-                match item:
-                    case Header():
-                        writer = RunWriter(path, item)
-                    case Cell() | ClaimRecord() if writer is not None:
+    header: Header | None = None
+    footer: Footer | None = None
+    cells: list[Cell] = []
+    claims: list[ClaimRecord] = []
+    with ExitStack() as stack:
+        truths = stack.enter_context(KeptTruths(truths_file(), fresh=fresh))
+        writer: RunWriter | None = None
+        for item in execute(order, tick, truths.evaluate):
+            match item:
+                case Header():
+                    header = item
+                    writer = None if path is None else stack.enter_context(RunWriter(path, header))
+                case Cell():
+                    cells.append(item)
+                    if writer is not None:
                         writer.add(item)
-                    case Result(seconds, problems) if writer is not None:
+                case ClaimRecord():
+                    claims.append(item)
+                    if writer is not None:
+                        writer.add(item)
+                case Result(seconds, problems):
+                    footer = footer_of(Counter(cell.verdict for cell in cells), seconds, problems)
+                    if writer is not None:
                         writer.finish(seconds, problems)
-        finally:
-            if writer is not None:
-                writer.close()
+    assert header is not None, "a run begins with its header"
+    assert footer is not None, "a run ends with its result"
+    return Run(header, tuple(cells), tuple(claims), (), footer)
 
 
 def order_from(options: argparse.Namespace) -> Order:
@@ -138,20 +152,12 @@ def _shard(text: str | None) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def recorded(order: Order) -> Run:
-    """The order executed, as a run."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.jsonl"
-        record(order, path)
-        return read_run(path)
-
-
 def explain(options: argparse.Namespace) -> ExitCode:
     """Everything about the cases named: formula, inputs, truth to 20 digits, every implementation's answer."""
     if not options.cases:
         raise UsageError("explain needs a case: xent explain documents/d4-dog-in-bits (`xent cases list` names them)")
     order = order_from(options)
-    finished = recorded(order)
+    finished = record(order)
     for case in order.cases:
         terminal.show_case(case, finished)
     return gravest(run_codes(finished))

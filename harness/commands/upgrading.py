@@ -25,7 +25,7 @@ from harness.execution.virtual import CannotBuild, Environment, build, existing
 from harness.exit_codes import ExitCode, gravest
 from harness.judgement.ledger import Ledger
 from harness.planning import Scope
-from harness.records import Run, read_run
+from harness.records import Run
 from harness.speed.entrants import has_speed
 from harness.speed.versus import old_against_new
 from harness.suite.divergences import load_ledger
@@ -74,8 +74,7 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
     }
     options.output.mkdir(parents=True, exist_ok=True)
     paths = {name: options.output / f"{name}.jsonl" for name in orders}
-    _record_side_by_side(orders, paths)
-    runs = {name: read_run(path) for name, path in paths.items()}
+    runs = _record_side_by_side(orders, paths)
     unborn = [f"{name} side: {text}" for name, run in runs.items() for text in _missing(run)]
     if unborn:
         for text in unborn:
@@ -213,7 +212,7 @@ def _built(candidates: Sequence[Side]) -> tuple[Side, Environment]:
     raise AssertionError("there is always a candidate")
 
 
-def _record_side_by_side(orders: dict[str, Order], paths: dict[str, Path]) -> None:
+def _record_side_by_side(orders: dict[str, Order], paths: dict[str, Path]) -> dict[str, Run]:
     """Both sides at once: what disturbs one in a minute disturbs the other in the same."""
     lock = threading.Lock()
     with terminal.progress() as tick, ThreadPoolExecutor(len(orders)) as pool:
@@ -225,8 +224,8 @@ def _record_side_by_side(orders: dict[str, Order], paths: dict[str, Path]) -> No
 
             return told
 
-        for future in [pool.submit(record_with, order, paths[name], named(name)) for name, order in orders.items()]:
-            future.result()
+        started = {n: pool.submit(record_with, order, paths[n], named(n)) for n, order in orders.items()}
+        return {name: future.result() for name, future in started.items()}
 
 
 def _missing(run: Run) -> list[str]:
@@ -240,9 +239,5 @@ def _missing(run: Run) -> list[str]:
 def _canary_run(path: Path) -> Run:
     suite = load_selection(canaries.CASES)
     implementations = tuple(resolve(name) for name in canaries.IMPLEMENTATIONS)
-    record_with(
-        Order(suite.cases, suite.digest, Ledger(), implementations, Scope(dtypes=("float64", "float32"))),
-        path,
-        lambda *_: None,
-    )
-    return read_run(path)
+    order = Order(suite.cases, suite.digest, Ledger(), implementations, Scope(dtypes=("float64", "float32")))
+    return record_with(order, path, lambda *_: None)
