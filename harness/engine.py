@@ -25,14 +25,15 @@ from harness.execution.asking import Fleet
 from harness.judgement.claims import judge_claim
 from harness.judgement.ledger import Ledger, audit
 from harness.judgement.truth import Evaluate, Evaluated, aspects
-from harness.judging import Bench, truth_table
+from harness.judging import Bench, Realize, truth_table
 from harness.machine import describe_machine
 from harness.outcomes import Outcome
-from harness.planning import Question, Scope, questions
+from harness.planning import Question, RelatedCalls, Scope, questions
 from harness.records import Cell, ClaimRecord, Header
 from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
 from harness.suite.divergences import described
-from harness.suite.generators import realize, shape_of
+from harness.suite.generators import shape_of
+from harness.suite.remembering import Realized
 
 Progress = Callable[[str, int, int], None]
 """Called with an implementation's name, questions answered, questions in all."""
@@ -84,26 +85,30 @@ def execute(
     """
     start = time.perf_counter()
     clock = Clock()
-    with Fleet(order.implementations, timeout=order.timeout, parallel=order.parallel, python=order.python) as fleet:
+    realize = Realized()
+    with Fleet(
+        order.implementations, timeout=order.timeout, parallel=order.parallel, python=order.python, realize=realize
+    ) as fleet:
         since = time.perf_counter()
         descriptions, absent = fleet.start()
         clock.add("starting the workers and importing the frameworks", since)
         evaluated: dict[str, Evaluated] = {case.id: {} for case in order.cases}
-        yield _header(order, descriptions, absent, fleet, evaluated, evaluate)
+        yield _header(order, descriptions, absent, fleet, lambda case: exact_truth(case, evaluated, evaluate, realize))
         for case in order.cases:
-            yield from _claims(case, evaluate)
+            yield from _claims(case, evaluate, realize)
         since = time.perf_counter()
         yield from _absent_cells(order, absent)
         plans: dict[str, list[Question]] = {}
+        related = RelatedCalls()
         for name, description in descriptions.items():
             plans[name] = []
-            for item in questions(order.cases, name, description, order.scope):
+            for item in questions(order.cases, name, description, order.scope, related):
                 if isinstance(item, Cell):
                     yield item
                 else:
                     plans[name].append(item)
         pending = Counter((q.home, q.dtype) for plan in plans.values() for q in plan)
-        bench = Bench(order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate)
+        bench = Bench(order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate, calls=related)
         totals = {name: len(plan) for name, plan in plans.items()}
         answered: Counter[str] = Counter()
         clock.add("planning", since)
@@ -147,7 +152,7 @@ def _absent_cells(order: Order, absent: Mapping[str, str]) -> Iterator[Cell]:
             yield Cell(case.id, name, "-", case.dtypes[0], "value", "missing", outcome, explanation=reason)
 
 
-def _claims(case: Case, evaluate: Evaluate) -> Iterator[ClaimRecord]:
+def _claims(case: Case, evaluate: Evaluate, realize: Realize) -> Iterator[ClaimRecord]:
     if not case.claims:
         return
     inputs = {n: _mathematical(realize(spec, "float64")) for n, spec in case.inputs.items()}
@@ -164,8 +169,7 @@ def _header(
     descriptions: Mapping[str, Description],
     absent: Mapping[str, str],
     fleet: Fleet,
-    evaluated: Mapping[str, Evaluated],
-    evaluate: Evaluate,
+    truth_of: Callable[[Case], dict[str, Any] | None],
 ) -> Header:
     implementations: dict[str, dict[str, Any]] = {}
     for name, d in descriptions.items():
@@ -188,7 +192,7 @@ def _header(
         suite={
             "version": SUITE_VERSION,
             "digest": order.digest,
-            "cases": {case.id: _described(case, evaluated[case.id], evaluate) for case in order.cases},
+            "cases": {case.id: _described(case, truth_of) for case in order.cases},
             "ledger": described(order.ledger),
         },
         implementations=dict(sorted(implementations.items())),
@@ -203,7 +207,7 @@ SUITE_VERSION = "1"
 """Raised when the meaning of cells changes (their names, the gauges, the budgets): runs across it are not compared."""
 
 
-def _described(case: Case, evaluated: Evaluated, evaluate: Evaluate) -> dict[str, Any]:
+def _described(case: Case, truth_of: Callable[[Case], dict[str, Any] | None]) -> dict[str, Any]:
     """A case as the report shows it; the report needs nothing but the run file."""
     expect: str = "truth"
     if isinstance(case.expect, ExpectRaises):
@@ -223,7 +227,7 @@ def _described(case: Case, evaluated: Evaluated, evaluate: Evaluate) -> dict[str
         "file": case.location.file,
         "line": case.location.line,
         "expect": expect,
-        "truth": exact_truth(case, evaluated, evaluate) if expect == "truth" else None,
+        "truth": truth_of(case) if expect == "truth" else None,
     }
 
 
@@ -252,12 +256,14 @@ LARGEST_EXPLAINED = 2**16
 """Elements of an input whose truth is worth computing once more for its digits alone."""
 
 
-def exact_truth(case: Case, evaluated: Evaluated, evaluate: Evaluate) -> dict[str, Any] | None:
+def exact_truth(
+    case: Case, evaluated: Mapping[str, Evaluated], evaluate: Evaluate, realize: Realize
+) -> dict[str, Any] | None:
     """The truth in the widest dtype of the case, to 20 digits, by aspect."""
     dtype = next((d for d in ("float64", "float32", "float16", "bfloat16") if d in case.dtypes), None)
     if dtype is None or any(math.prod(shape_of(spec)) > LARGEST_EXPLAINED for spec in case.inputs.values()):
         return None
-    truth = truth_table(case, dtype, realize, evaluated, evaluate=evaluate).under()
+    truth = truth_table(case, dtype, realize, evaluated[case.id], evaluate=evaluate).under()
     shown: dict[str, Any] = {"dtype": dtype}
     for aspect in aspects(case.differentiate, twice=case.vector is not None):
         target = truth.targets.get(aspect)

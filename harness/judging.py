@@ -15,7 +15,7 @@ from harness.judgement.relations import BASE, RELATIONS, Inexpressible, Pose, ju
 from harness.judgement.truth import Evaluate, Evaluated, TruthTable
 from harness.judgement.verdict import Subject, judge, judge_modes
 from harness.outcomes import Outcome
-from harness.planning import Question, parts_of
+from harness.planning import Question, RelatedCalls
 from harness.records import INFRASTRUCTURE, Cell
 from harness.suite.case import ArraySpec, Case
 
@@ -93,6 +93,8 @@ class Bench:
     """What says the truths that are not known already."""
     searches: bool = True
     """Whether the cause of what nothing explains is searched for."""
+    calls: RelatedCalls = field(default_factory=RelatedCalls)
+    """The calls of relations: those that were asked."""
     _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
     _ledgers: dict[str, Ledger] = field(default_factory=dict)
     """By case: the ledger entries that can be about it."""
@@ -166,12 +168,8 @@ class Bench:
     def _relation(self, question: Question, relation: str) -> Related | None:
         known = self._related.setdefault(subject_key(question), {})
         if relation not in known:
-            try:
-                parts = parts_of(question.case, question.dtype, relation)
-            except Inexpressible:
-                known[relation] = None
-            else:
-                known[relation] = Related(parts.pose, parts.cases)
+            parts = self.calls.of(question.case, question.dtype)[relation]
+            known[relation] = None if isinstance(parts, Inexpressible) else Related(parts.pose, parts.cases)
         return known[relation]
 
     def _part(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
@@ -202,7 +200,7 @@ class Bench:
 
     def _count(self, subject: Subject, cell: Cell, ledger: Ledger) -> None:
         """Only a cell that was judged can tell that an entry no longer happens."""
-        if cell.verdict in INFRASTRUCTURE or cell.verdict == "unsupported":
+        if not ledger.entries or cell.verdict in INFRASTRUCTURE or cell.verdict == "unsupported":
             return
         for entry in ledger.selecting(subject.selector(cell.aspect)):
             self.selected[entry.id] += 1

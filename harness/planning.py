@@ -63,15 +63,24 @@ def parts_of(case: Case, dtype: str, relation: str) -> Parts:
     return Parts(pose, {part: case_of(changed, case, f"{relation}/{part}") for part, changed in parts.items()})
 
 
-def _related(case: Case, dtype: str) -> dict[str, Parts | Inexpressible]:
-    """Every relation of a case in a dtype, or why it says nothing."""
-    found: dict[str, Parts | Inexpressible] = {}
-    for relation in case.relations:
-        try:
-            found[relation] = parts_of(case, dtype, relation)
-        except Inexpressible as reason:
-            found[relation] = reason
-    return found
+class RelatedCalls:
+    """The relations of the cases of a run: their calls are the same for every implementation, so made once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], dict[str, Parts | Inexpressible]] = {}
+
+    def of(self, case: Case, dtype: str) -> Mapping[str, Parts | Inexpressible]:
+        """Every relation of a case in a dtype, or why it says nothing."""
+        if not case.relations:
+            return {}
+        found = self._found.setdefault((case.id, dtype), {})
+        for relation in case.relations:
+            if relation not in found:
+                try:
+                    found[relation] = parts_of(case, dtype, relation)
+                except Inexpressible as reason:
+                    found[relation] = reason
+        return found
 
 
 FIRST = "first"
@@ -97,13 +106,18 @@ def sharded(cases: Sequence[Case], scope: Scope) -> tuple[Case, ...]:
 
 
 def questions(
-    cases: Sequence[Case], implementation: str, description: Description, scope: Scope
+    cases: Sequence[Case],
+    implementation: str,
+    description: Description,
+    scope: Scope,
+    related: RelatedCalls | None = None,
 ) -> Iterator[Question | Cell]:
     """Questions in the order they are asked, and the cells that need no asking since the adapter offers no such thing.
 
     All modes of one case and dtype follow each other, so that they can be compared without keeping a run in memory.
+    `related` are shared by all implementations of a run.
     """
-    modes = _modes(description, scope)
+    modes, related = _modes(description, scope), related or RelatedCalls()
     for case in cases:
         dtypes = [d for d in case.dtypes if scope.dtypes is None or d in scope.dtypes]
         if case.loss not in description.losses:
@@ -116,10 +130,10 @@ def questions(
                 for aspect in aspects(case.differentiate, twice=case.vector is not None):
                     yield unsupported(case, implementation, modes[0], dtype, aspect, f"takes no {dtype}")
                 continue
-            related = _related(case, dtype)
+            relations = related.of(case, dtype)
             for mode in modes:
                 yield Question(implementation, case, dtype, mode)
-                for relation, parts in related.items():
+                for relation, parts in relations.items():
                     if isinstance(parts, Inexpressible):
                         yield unsupported(case, implementation, mode, dtype, f"relation/{relation}", str(parts))
                         continue

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness import reproduction
-from harness.arrays import Array
 from harness.commands.reproducing import standalone
 from harness.judgement.truth import Evaluated
 from harness.records import Cell, Run
-from harness.suite.case import ArraySpec, Case
-from harness.suite.generators import realize, shape_of
+from harness.suite.case import Case
+from harness.suite.generators import shape_of
 from harness.suite.loading import digest
+from harness.suite.remembering import Realized
 from harness.suite.selection import load_selection
 from harness.upgrade.diff import Difference
 
@@ -103,10 +103,4 @@ class _Shared:
     def __init__(self, case: str) -> None:
         self.case = case
         self.evaluated: Evaluated = {}
-        self._arrays: dict[tuple[int, str], Array] = {}
-
-    def realized(self, spec: ArraySpec, dtype: str) -> Array:
-        key = (id(spec), dtype)  # the specs belong to the case and live as long as it does
-        if key not in self._arrays:
-            self._arrays[key] = realize(spec, dtype)
-        return self._arrays[key]
+        self.realized = Realized(LARGEST_WORKED_OUT)

@@ -30,6 +30,7 @@ LONGEST_KEPT = 10_000
 """Bytes of a message that are kept for the next implementation: little memory, even times ten thousand cases."""
 
 Answer = tuple[Question, Outcome]
+Realize = Callable[[ArraySpec, str], Array]
 
 
 class Fleet:
@@ -43,14 +44,16 @@ class Fleet:
         parallel: int,
         python: str | None = None,
         startup: float = STARTUP,
+        realize: Realize = realize,
     ) -> None:
         """`timeout` and `startup` in seconds, per call and per start; `python` is the interpreter of another
-        environment."""
+        environment; `realize` makes the arrays, from several threads."""
+        self._realize = realize
         self._code = private_code()
         # The kernel ends a worker when the thread that started it ends, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(1, "worker starter")
         self._parallel = max(1, parallel)
-        self._messages = Messages()
+        self._messages = Messages(realize)
         self._messages_to: dict[str, Messages] = {}
         self._keepers = {
             i.name: Keeper(i.name, self._launcher(i, python), self._encoder(i), _told, timeout=timeout, startup=startup)
@@ -126,7 +129,7 @@ class Fleet:
     def ask_one(self, name: str, plan: Sequence[Question]) -> Iterator[Answer]:
         """The questions to one implementation, whose worker stays for more. One thread asks it; `Stopped` where the
         fleet is ended meanwhile."""
-        self._messages_to[name] = Messages()  # what was asked before is not asked again
+        self._messages_to[name] = Messages(self._realize)  # what was asked before is not asked again
         yield from self._keepers[name].ask(plan)
 
     def _serve(
@@ -189,7 +192,8 @@ def _told(question: Question) -> str:
 class Messages:
     """Questions as messages. What all implementations and modes of a case and dtype have in common is made once."""
 
-    def __init__(self) -> None:
+    def __init__(self, realize: Realize = realize) -> None:
+        self._realize = realize
         self._kept: dict[tuple[str, str, bool], bytes] = {}
 
     def line(self, question: Question, number: int, *, realized: bool) -> bytes:
@@ -197,13 +201,13 @@ class Messages:
         key = (question.case.id, question.dtype, realized)
         common = self._kept.get(key)
         if common is None:
-            common = protocol.line(protocol.request_to_wire(request(question, realized=realized)))
+            common = protocol.line(protocol.request_to_wire(request(question, self._realize, realized=realized)))
             if len(common) <= LONGEST_KEPT:
                 self._kept[key] = common
         return protocol.addressed(common, number, question.mode)
 
 
-def request(question: Question, *, realized: bool) -> protocol.Request:
+def request(question: Question, realize: Realize, *, realized: bool) -> protocol.Request:
     """A question as a request: small arrays as numbers; generated and unusually laid out ones as their specs, unless
     all are to be `realized`, for a program that has no generators of ours."""
 

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.adapters.base import Description
 from harness.adapters.mutants import adapter
 from harness.adapters.numpy import NumPy
 from harness.fuzzing.drawing import drawn
 from harness.judgement.relations import RELATIONS, Inexpressible
-from harness.planning import parts_of, posed
+from harness.planning import Question, RelatedCalls, Scope, parts_of, posed, questions
 from harness.suite.case import ArraySpec, Case, ExpectTruth, Location
 from harness.suite.loading import find_cases_directory, load
 from harness.suite.selection import load_selection
@@ -187,3 +188,16 @@ def test_what_speaks_of_every_row_alike_says_nothing_where_one_is_weighed_or_lef
     assert parts_of(plain, "float64", relation) is not None
     with pytest.raises(Inexpressible):
         parts_of(replace(plain, options={"reduction": "none", **options}), "float64", relation)
+
+
+def test_the_calls_of_a_relation_are_the_same_for_every_implementation() -> None:
+    """The very same cases: what is worked out for one call of a run serves all who are asked it."""
+    calls, description = RelatedCalls(), Description("1", (LABELS.loss,))
+    one, two = (
+        [q for q in questions([LABELS], name, description, Scope(), calls) if isinstance(q, Question)]
+        for name in ("one", "two")
+    )
+    assert any(question.relation for question in one)
+    assert [(id(q.case), q.dtype, q.relation, q.part) for q in one] == [
+        (id(q.case), q.dtype, q.relation, q.part) for q in two
+    ]

@@ -25,6 +25,7 @@ from harness.suite.generators import (
     spec_from_wire,
     spec_to_wire,
 )
+from harness.suite.remembering import SMALL, Realized
 
 SPECS: dict[str, dict[str, Any]] = {
     "zeros": {"shape": (2, 3)},
@@ -254,3 +255,26 @@ def test_generators_survive_the_wire(name: str) -> None:
 def test_a_message_that_is_no_spec_is_refused(message: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"no number|not an array spec"):
         spec_from_wire(message)
+
+
+@given(st.lists(st.floats(), max_size=2 * SMALL).map(tuple), st.sampled_from(list(FORMATS)))
+def test_what_is_remembered_is_what_would_be_realized(values: tuple[float, ...], dtype: str) -> None:
+    remembered = Realized()
+    original, twin = ArraySpec(values), ArraySpec(values, dtype="float64")
+    for _ in range(2):
+        assert remembered(original, dtype).same_bits(realize(original, dtype))
+        assert remembered(twin, dtype).same_bits(realize(twin, dtype))
+    assert (remembered(original, dtype) is remembered(original, dtype)) == (len(values) <= SMALL)
+
+
+def test_a_spec_that_is_gone_is_not_taken_for_another() -> None:
+    """Specs of one moment often get the address of those of an earlier one."""
+    remembered = Realized()
+    for value in range(200):
+        assert float(remembered(ArraySpec((float(value),)), "float64").storage[0]) == value
+
+
+def test_what_is_remembered_cannot_be_written_to() -> None:
+    remembered = Realized()
+    with pytest.raises(ValueError, match="read-only"):
+        remembered(ArraySpec((1.0,)), "float32").storage[0] = 2.0
