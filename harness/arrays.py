@@ -22,6 +22,13 @@ def _name(dtype: np.dtype[Any]) -> str:
     return dtype.name
 
 
+@functools.cache
+def _types(name: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """How NumPy calls what is stored for the type `name`: on the wire, and here. TypeError where it knows none."""
+    stored = np.dtype(FORMATS[name].storage if name in FORMATS else name)
+    return stored.newbyteorder("<"), stored.newbyteorder("=")
+
+
 @dataclass(frozen=True, eq=False)
 class Array:
     """Numbers of the type named `dtype`.
@@ -84,9 +91,9 @@ class Array:
         """The inverse of `to_wire`; a message whose parts contradict each other raises ValueError."""
         try:
             name, shape, data = str(message["dtype"]), tuple(int(n) for n in message["shape"]), message["data"]
-            storage_type = np.dtype(FORMATS[name].storage if name in FORMATS else name).newbyteorder("<")
+            sent, stored = _types(name)
             raw = base64.b64decode(data, validate=True)
-            storage = np.frombuffer(raw, dtype=storage_type).astype(storage_type.newbyteorder("=")).reshape(shape)
+            storage = np.frombuffer(raw, dtype=sent).astype(stored).reshape(shape)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not an array on the wire: {error}") from error
         return cls(name, storage)

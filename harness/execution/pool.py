@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -141,14 +141,14 @@ class Keeper(Generic[T]):
             if (problem := self._hopeless(failures, in_a_row) or self._ensure_running()) is not None:
                 yield from ((item, Missing(problem)) for item in waiting)
                 return
-            while waiting and len(under_way) < WINDOW:
-                under_way.append((waiting[0], self._send(waiting[0])))
-                waiting.popleft()
+            if waiting and len(under_way) <= WINDOW // 2:  # several in one piece, rather than one for every answer
+                ahead = [waiting.popleft() for _ in range(min(len(waiting), WINDOW - len(under_way)))]
+                under_way += zip(ahead, self._send(ahead), strict=True)
             item, number = under_way[0]
             answer = self._receive(number)
             under_way.popleft()
             if isinstance(answer, _Failure):
-                waiting.extendleft(ahead for ahead, _ in reversed(under_way))
+                waiting.extendleft(unanswered for unanswered, _ in reversed(under_way))
                 under_way.clear()
                 answer = self._after(item, answer)
                 failures += 1
@@ -207,7 +207,8 @@ class Keeper(Generic[T]):
         self.close()
         if isinstance(failure.reply, Silent) or self._ensure_running() is not None:
             return failure.outcome()
-        again = self._receive(self._send(item))
+        (number,) = self._send([item])
+        again = self._receive(number)
         if isinstance(again, _Failure):
             self.close()
             return again.outcome()
@@ -215,11 +216,13 @@ class Keeper(Generic[T]):
         self.incidents.append(f"the worker of {where}: {failure}; asked again, it answered")
         return again
 
-    def _send(self, item: T) -> int:
+    def _send(self, items: Sequence[T]) -> range:
+        """Send some items; the numbers of their answers."""
         assert self._process is not None
-        self._number += 1
-        self._process.send(self._encode(item, self._number))
-        return self._number
+        numbers = range(self._number + 1, self._number + 1 + len(items))
+        self._number += len(items)
+        self._process.send(b"".join(map(self._encode, items, numbers)))
+        return numbers
 
     def _receive(self, number: int) -> Outcome | _Failure:
         assert self._process is not None
