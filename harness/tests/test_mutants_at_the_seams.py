@@ -34,6 +34,11 @@ FILES = (
     "edges/soft-labels.yaml",
     "options/softmax-cross-entropy.yaml",
     "options/others.yaml",
+    # Corners.
+    "edges/shapes.yaml",
+    "edges/softmax.yaml",
+    "edges/weights.yaml",
+    "invalid/shapes.yaml",
 )
 AT_THE_SEAMS = [mutant for mutant in MUTANTS.values() if mutant.kind in SEAMS]
 ROWS = ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))

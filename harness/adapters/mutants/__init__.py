@@ -16,6 +16,7 @@ from harness.adapters.mutants import (
     wrong_answers,
     wrong_blocks,
     wrong_conduct,
+    wrong_corners,
     wrong_gradients,
     wrong_inputs,
     wrong_memory,
@@ -33,7 +34,7 @@ __all__ = ["MUTANTS", "SEAMS", "SECOND", "Mutant", "adapter"]
 SECOND = "second derivatives"
 """The kind of those that are right about everything else: only a case that asks for second derivatives tells."""
 
-SEAMS = ("options", "memory", "blocks")
+SEAMS = ("options", "memory", "blocks", "corners")
 """The kinds of those that are right on a small contiguous batch with one option at a time."""
 
 
@@ -47,7 +48,7 @@ class Mutant:
     """What it does wrong, in a sentence."""
     factory: Callable[[], Adapter]
     kind: str
-    """reductions, values, gradients, second derivatives, inputs, options, memory, blocks, answers or conduct."""
+    """reductions, values, gradients, second derivatives, inputs, options, memory, blocks, corners, answers, conduct."""
     answers_rightly: bool = False
     """True where it disturbs its process only: its answers are right and must be judged so."""
 
@@ -84,6 +85,7 @@ def _all() -> dict[str, Mutant]:
         "options": wrong_options.MISTAKES,
         "memory": wrong_memory.MISTAKES,
         "blocks": wrong_blocks.MISTAKES,
+        "corners": wrong_corners.MISTAKES,
         "answers": wrong_answers.MISTAKES,
     }
     mutants = [
