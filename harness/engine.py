@@ -25,14 +25,14 @@ from harness.execution.asking import Fleet
 from harness.judgement.claims import judge_claim
 from harness.judgement.ledger import Ledger, audit
 from harness.judgement.truth import Evaluate, Evaluated, aspects
-from harness.judging import Bench, Realize, truth_table
+from harness.judging import Bench, truth_table
 from harness.machine import describe_machine
 from harness.outcomes import Outcome
 from harness.planning import Question, RelatedCalls, Scope, questions
 from harness.records import Cell, ClaimRecord, Header
 from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
 from harness.suite.divergences import described
-from harness.suite.generators import shape_of
+from harness.suite.generators import Realize, shape_of
 from harness.suite.remembering import Realized
 
 Progress = Callable[[str, int, int], None]

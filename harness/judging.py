@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import reference
 from harness.adapters.base import Description
-from harness.arrays import Array
 from harness.floats import FORMATS
 from harness.judgement.ledger import Ledger
 from harness.judgement.relations import BASE, RELATIONS, Inexpressible, Pose, judge_relation
@@ -18,8 +17,7 @@ from harness.outcomes import Outcome
 from harness.planning import Question, RelatedCalls
 from harness.records import INFRASTRUCTURE, Cell
 from harness.suite.case import ArraySpec, Case
-
-Realize = Callable[[ArraySpec, str], Array]
+from harness.suite.generators import Realize
 
 
 def truth_table(

@@ -61,8 +61,7 @@ def record_with(order: Order, path: Path | None, tick: Progress, *, fresh: bool 
     """
     header: Header | None = None
     footer: Footer | None = None
-    cells: list[Cell] = []
-    claims: list[ClaimRecord] = []
+    found: list[Cell | ClaimRecord] = []
     with ExitStack() as stack:
         truths = stack.enter_context(KeptTruths(truths_file(), fresh=fresh))
         writer: RunWriter | None = None
@@ -71,21 +70,19 @@ def record_with(order: Order, path: Path | None, tick: Progress, *, fresh: bool 
                 case Header():
                     header = item
                     writer = None if path is None else stack.enter_context(RunWriter(path, header))
-                case Cell():
-                    cells.append(item)
+                case Cell() | ClaimRecord():
+                    found.append(item)
                     if writer is not None:
                         writer.add(item)
-                case ClaimRecord():
-                    claims.append(item)
-                    if writer is not None:
-                        writer.add(item)
+                case Result(seconds, problems) if writer is not None:
+                    footer = writer.finish(seconds, problems)
                 case Result(seconds, problems):
-                    footer = footer_of(Counter(cell.verdict for cell in cells), seconds, problems)
-                    if writer is not None:
-                        writer.finish(seconds, problems)
+                    footer = footer_of(Counter(i.verdict for i in found if isinstance(i, Cell)), seconds, problems)
     assert header is not None, "a run begins with its header"
     assert footer is not None, "a run ends with its result"
-    return Run(header, tuple(cells), tuple(claims), (), footer)
+    cells = tuple(item for item in found if isinstance(item, Cell))
+    claims = tuple(item for item in found if isinstance(item, ClaimRecord))
+    return Run(header, cells, claims, (), footer)
 
 
 def order_from(options: argparse.Namespace) -> Order:

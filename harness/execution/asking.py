@@ -21,7 +21,7 @@ from harness.execution.process import WorkerProcess
 from harness.outcomes import Outcome
 from harness.planning import Question
 from harness.suite.case import ArraySpec
-from harness.suite.generators import realize
+from harness.suite.generators import Realize, realize
 
 AHEAD = 256
 """Answers that may wait to be judged: where judging is slower than answering, workers wait rather than fill memory."""
@@ -30,7 +30,6 @@ LONGEST_KEPT = 10_000
 """Bytes of a message that are kept for the next implementation: little memory, even times ten thousand cases."""
 
 Answer = tuple[Question, Outcome]
-Realize = Callable[[ArraySpec, str], Array]
 
 
 class Fleet:

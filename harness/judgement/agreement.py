@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.floats import FloatFormat, quantum, rounded
+from harness.floats import FORMATS, FloatFormat, quantum, rounded
 
 Floats = NDArray[np.float64]
 
@@ -73,13 +73,12 @@ class Target:
             self._held[fmt.name] = _Held(rounded(self.hi, fmt), quantum(self.hi, fmt))
         return self._held[fmt.name]
 
-    def compared(self, got: Floats, digest: str, fmt: FloatFormat, *, flush_to_zero: bool = False) -> Agreement:
+    def compared(self, got: Floats, key: Compared) -> Agreement:
         """As `compare`, but once only for an answer that comes again: of the answers of a whole run more than half
-        were given before, to the bit, by another implementation or in another mode. `digest` tells `got` from others.
+        were given before, to the bit, by another implementation or in another mode. `key` tells `got` from others.
         """
-        key = Compared(digest, fmt.name, flush_to_zero)
         if key not in self._compared:
-            self._compared[key] = compare(got, self, fmt, flush_to_zero=flush_to_zero)
+            self._compared[key] = compare(got, self, FORMATS[key.format], flush_to_zero=key.flush_to_zero)
         return self._compared[key]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from harness.floats import FORMATS
-from harness.judgement.agreement import Floats
+from harness.judgement.agreement import Compared, Floats
 from harness.judgement.truth import Convention, TruthTable
 
 OTHERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -41,6 +41,6 @@ def computed_in(
             target = inside.under(convention).targets.get(aspect)
             if target is None or target.hi.shape != got.shape:
                 continue
-            if target.compared(got, digest, coarser, flush_to_zero=flush_to_zero).agrees:
+            if target.compared(got, Compared(digest, coarser.name, flush_to_zero)).agrees:
                 return name
     return None

@@ -217,10 +217,9 @@ def _against_truth(
             **told,
         )
         return _explained(subject, aspect, wrong, Observed("shape", got=got), ledger)
-    fmt = FORMATS[subject.dtype]
     bits, flushes = outcome["digest"], subject.flush_to_zero
-    verdict = target.compared(got, bits, fmt, flush_to_zero=flushes)
-    compared = Compared(bits, fmt.name, flushes)
+    compared = Compared(bits, subject.dtype, flushes)
+    verdict = target.compared(got, compared)
     if compared not in target.shown:
         target.shown[compared] = _measured(got, target, verdict)
     cell = subject.cell(aspect, "agrees", outcome, **target.shown[compared], **told)
@@ -244,7 +243,7 @@ def _against_truth(
     if declared:
         under = subject.table.under(declared).targets.get(aspect)
         if under is not None and under.hi.shape == got.shape:
-            again = under.compared(got, bits, fmt, flush_to_zero=flushes)
+            again = under.compared(got, compared)
             if again.agrees:
                 name = reference.describe(declared)
                 figures = {**_measured(got, under, again), "truth": _numbers(target.hi, verdict.worst)}

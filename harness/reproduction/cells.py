@@ -14,7 +14,7 @@ from harness.judgement.relations import Inexpressible as Unrelated
 from harness.judgement.relations.judging import MAY_REFUSE
 from harness.judgement.relations.pose import Answered
 from harness.judgement.truth import HESSIAN_VECTOR, Evaluated, TruthTable, aspects
-from harness.judging import Realize, truth_table
+from harness.judging import truth_table
 from harness.planning import parts_of
 from harness.records import Cell
 from harness.reproduction.comparing import Agreeing, Comparison, compared
@@ -23,7 +23,7 @@ from harness.reproduction.problem import Inexpressible, Problem, dense_source
 from harness.reproduction.tracing import Traced, names_of, source_of
 from harness.reproduction.writing import Call, Expected, issue, script
 from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
-from harness.suite.generators import realize
+from harness.suite.generators import Realize, realize
 
 
 @dataclass(frozen=True)

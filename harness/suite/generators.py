@@ -39,6 +39,8 @@ _BLOCK = 2**20
 
 Numbers = NDArray[Any]
 Parameters = Mapping[str, Any]
+Realize = Callable[[ArraySpec, str], Array]
+"""`realize`, or what gives the same because it remembers."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.floats import FORMATS
-from harness.judgement.agreement import BUDGET, Agreement, Target, compare
+from harness.judgement.agreement import BUDGET, Agreement, Compared, Target, compare
 
 formats = st.sampled_from(list(FORMATS))
 
@@ -121,10 +121,10 @@ def test_an_answer_that_comes_again_is_as_far_off_as_before(got: float, truth: f
     """Whatever was compared with the same target in between: another answer, another format, with flushing or not."""
     answer, other = np.asarray([got]), np.asarray([1.0])
     target = Target(np.asarray([truth]), np.asarray([0.0]), np.asarray([1.0]), amplification=2.0)
-    first = target.compared(answer, "the answer", FORMATS[fmt], flush_to_zero=flushes)
+    first = target.compared(answer, Compared("the answer", fmt, flushes))
     for name in FORMATS:
         for flushing in (True, False):
-            target.compared(answer, "the answer", FORMATS[name], flush_to_zero=flushing)
-            target.compared(other, "another", FORMATS[name], flush_to_zero=flushing)
-    assert target.compared(answer, "the answer", FORMATS[fmt], flush_to_zero=flushes) is first
+            target.compared(answer, Compared("the answer", name, flushing))
+            target.compared(other, Compared("another", name, flushing))
+    assert target.compared(answer, Compared("the answer", fmt, flushes)) is first
     assert repr(first) == repr(compare(answer, target, FORMATS[fmt], flush_to_zero=flushes))

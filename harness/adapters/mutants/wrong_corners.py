@@ -13,19 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.mutants.mistake import SOFTMAXES, Mistake, mistake
+from harness.adapters.mutants.mistake import SCORES, SOFTMAXES, Mistake, mistake, with_options
 from harness.adapters.mutants.sound import Sound
 from harness.adapters.mutants.steps import Batch, Wide, divisor, scalar
+from harness.adapters.mutants.wrong_options import pos_weight_along
 
-_SCORES = ("logits", "probabilities", "log_probabilities")
 _INDEXED = ("softmax_cross_entropy", "nll_loss", "linear_cross_entropy")
 """Losses that ignore a label."""
 _SQUARES = ("softmax_cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits")
-
-
-def _with(call: Call, **options: Any) -> Call:
-    changed = {**call.options, **options}
-    return replace(call, options={n: v for n, v in changed.items() if v is not None})
 
 
 def _ignored(call: Call) -> int | None:
@@ -36,14 +31,14 @@ def _ignored(call: Call) -> int | None:
 def _classes(call: Call) -> int:
     if "weight" in call.inputs:
         return call.inputs["weight"].shape[-1]
-    scores = next(array for name, array in call.inputs.items() if name in _SCORES)
+    scores = next(array for name, array in call.inputs.items() if name in SCORES)
     return scores.shape[call.options.get("axis", -1)]
 
 
 def _changed(answer: Answer, value: NDArray[Any], gradients: Mapping[str, NDArray[Any]] | None = None) -> Answer:
     """The answer with another value and, by name, other gradients."""
     others = {name: Array.of(numbers, answer.gradients[name].dtype) for name, numbers in (gradients or {}).items()}
-    return replace(answer, value=Array.of(value, answer.value.dtype), gradients={**dict(answer.gradients), **others})
+    return replace(answer, value=Array.of(value, answer.value.dtype), gradients={**answer.gradients, **others})
 
 
 # --- labels that are left out ----------------------------------------------------------------------------------------
@@ -57,7 +52,7 @@ def ignoring_by_a_weight_of_zero(call: Call) -> Call:
     given = call.options.get("class_weights")
     weights = given.to_float64().copy() if isinstance(given, Array) else np.ones(_classes(call))
     weights[ignored] = 0.0
-    return _with(call, class_weights=Array.of(weights, call.dtype))
+    return with_options(call, class_weights=Array.of(weights, call.dtype))
 
 
 def without_the_share_of_the_ignored_class(call: Call, answer: Answer) -> Answer:
@@ -69,7 +64,7 @@ def without_the_share_of_the_ignored_class(call: Call, answer: Answer) -> Answer
     nowhere = -1 - _classes(call)
     labels = np.where(targets.storage == ignored, nowhere, ignored).astype(targets.dtype)
     inputs = {**call.inputs, "targets": Array(targets.dtype, labels)}
-    share = Sound().evaluate(replace(_with(call, label_smoothing=None, ignore_index=nowhere), inputs=inputs))
+    share = Sound().evaluate(replace(with_options(call, label_smoothing=None, ignore_index=nowhere), inputs=inputs))
     part = smoothing / _classes(call)
     return _changed(
         answer,
@@ -91,7 +86,7 @@ def smoothed_sum_of_ignored_rows_times_zero(call: Call, answer: Answer) -> Answe
 
 def ignored_label_of_32_bits(call: Call) -> Call:
     ignored = _ignored(call)
-    return call if ignored is None else _with(call, ignore_index=(ignored + 2**31) % 2**32 - 2**31)
+    return call if ignored is None else with_options(call, ignore_index=(ignored + 2**31) % 2**32 - 2**31)
 
 
 def minus_one_ignores_nothing(call: Call, batch: Batch) -> Wide:
@@ -129,7 +124,7 @@ def four_axes_at_most(call: Call) -> Call:
 def one_class_along_the_longer_axis(call: Call) -> Call:
     """An axis of length one is not where the classes are."""
     axis, shape = call.options.get("axis", -1), call.inputs["logits"].shape
-    return _with(call, axis=-1) if len(shape) == 2 and shape[axis] == 1 else call
+    return with_options(call, axis=-1) if len(shape) == 2 and shape[axis] == 1 else call
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------
@@ -142,16 +137,7 @@ def weights_along_the_last_axis(call: Call) -> Call:
         return call
     if (call.loss.startswith("softmax") and targets.is_float) or targets.shape[-1] != weights.shape[0]:
         return call
-    return _with(call, sample_weights=Array.of(np.broadcast_to(weights.to_float64(), targets.shape), call.dtype))
-
-
-def pos_weight_along_axis_1(call: Call) -> Call:
-    """Where there are more than two axes, the second is that of the classes."""
-    weights, shape = call.options.get("pos_weight"), call.inputs["targets"].shape
-    if not isinstance(weights, Array) or len(shape) < 3 or weights.shape != (shape[1],):
-        return call
-    column = weights.to_float64().reshape(-1, *(1,) * (len(shape) - 2))
-    return _with(call, pos_weight=Array.of(np.broadcast_to(column, shape), call.dtype))
+    return with_options(call, sample_weights=Array.of(np.broadcast_to(weights.to_float64(), targets.shape), call.dtype))
 
 
 def weighted_sides_of_an_infinite_logit(call: Call, answer: Answer) -> Answer:
@@ -173,15 +159,7 @@ def alpha_of_background_or_not(call: Call) -> Call:
     if not isinstance(alpha, Array) or targets.is_float or alpha.shape[0] < 3:
         return call
     two = np.where(np.arange(alpha.shape[0]) > 0, alpha.to_float64()[1], alpha.to_float64()[0])
-    return _with(call, alpha=Array.of(two, call.dtype))
-
-
-def weights_summed_in_float16(call: Call, batch: Batch) -> Wide:
-    d = divisor(call, batch)
-    if call.dtype != "float16" or "class_weights" not in call.options:
-        return d
-    with np.errstate(over="ignore"):
-        return scalar(np.float16(d))
+    return with_options(call, alpha=Array.of(two, call.dtype))
 
 
 # --- masked classes --------------------------------------------------------------------------------------------------
@@ -202,15 +180,6 @@ def nan_for_masked_targets(call: Call, answer: Answer) -> Answer:
     masked = np.isneginf(scores[0]) | (np.isneginf(call.inputs["targets"].to_float64()))
     gradient = np.where(masked, np.nan, answer.gradients["targets"].to_float64())
     return _changed(answer, answer.value.to_float64(), {"targets": gradient})
-
-
-def labels_of_the_type_of_the_scores(call: Call) -> Call:
-    """Labels are cast to the type of the scores, which in half precision skips numbers from 256 or 2048 on."""
-    targets = call.inputs["targets"]
-    if targets.is_float:
-        return call
-    rounded = Array.of(targets.to_float64(), call.dtype).to_float64()
-    return replace(call, inputs={**call.inputs, "targets": Array(targets.dtype, rounded.astype(targets.dtype))})
 
 
 MISTAKES: Mapping[str, Mistake] = {
@@ -268,7 +237,7 @@ MISTAKES: Mapping[str, Mistake] = {
     "pos-weight-along-axis-1": mistake(
         "pos_weight belongs to axis 1 where there are more than two",
         ("binary_cross_entropy_with_logits",),
-        prepare=pos_weight_along_axis_1,
+        prepare=pos_weight_along(axis=1),
     ),
     # tensorflow#75256
     "weighted-sides-of-infinity": mistake(
@@ -280,12 +249,6 @@ MISTAKES: Mapping[str, Mistake] = {
     "alpha-of-two-classes": mistake(
         "α knows class 0 and the others only", ("categorical_focal",), prepare=alpha_of_background_or_not
     ),
-    # pytorch#61523
-    "weights-summed-in-float16": mistake(
-        "the weights of the rows are summed in float16",
-        ("nll_loss",),
-        divisor=weights_summed_in_float16,
-    ),
     # mindspore#378
     "masked-beside-nan": mistake(
         "masked classes of an undefined row are 0, or −∞", SOFTMAXES, finish=masked_beside_nan
@@ -295,12 +258,6 @@ MISTAKES: Mapping[str, Mistake] = {
         "the gradient with respect to a masked target is nan",
         ("softmax_cross_entropy", "kl_divergence"),
         finish=nan_for_masked_targets,
-    ),
-    # keras#15012
-    "labels-of-the-type-of-the-scores": mistake(
-        "labels are cast to the type of the scores",
-        ("softmax_cross_entropy", "nll_loss", "categorical_cross_entropy", "categorical_focal"),
-        prepare=labels_of_the_type_of_the_scores,
     ),
 }
 """By name."""

@@ -202,8 +202,11 @@ MISTAKES: Mapping[str, Mistake] = {
     "int32-labels-as-int64": mistake(
         "labels of four bytes are read eight bytes at a time", LABELLED, prepare=small_integers_as_int64
     ),
+    # keras#15012
     "labels-in-type-of-scores": mistake(
-        "labels pass through the type of the predictions", LABELLED[:1], prepare=labels_in_type_of_scores
+        "labels pass through the type of the predictions",
+        (*LABELLED, "categorical_focal"),
+        prepare=labels_in_type_of_scores,
     ),
     "labels-in-int16": mistake("labels are kept in sixteen bits", LABELLED[:1], one_hot=labels_in(np.int16)),
     "labels-in-uint16": mistake(

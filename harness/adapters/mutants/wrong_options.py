@@ -7,30 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.mutants.mistake import LABELLED, MAIN, Mistake, mistake
+from harness.adapters.mutants.mistake import LABELLED, MAIN, SCORES, Mistake, mistake, with_options
 from harness.adapters.mutants.sound import Sound
 from harness.adapters.mutants.steps import WIDE, Batch, Wide, divisor, reduced, scalar, upstream
 
 Prepare = Callable[[Call], Call]
 Finish = Callable[[Call, Answer], Answer]
 _SMOOTHED = ("softmax_cross_entropy", "categorical_cross_entropy", "linear_cross_entropy")
-_SCORES = ("logits", "probabilities", "log_probabilities")
 
 
 def _array(call: Call, name: str) -> NDArray[np.float64] | None:
     given = call.options.get(name)
     return given.to_float64() if isinstance(given, Array) else None
-
-
-def _with(call: Call, **options: Any) -> Call:
-    changed = {**call.options, **options}
-    return replace(call, options={n: v for n, v in changed.items() if v is not None})
 
 
 def _axis(call: Call) -> int:
@@ -39,7 +32,7 @@ def _axis(call: Call) -> int:
 
 def _soft(call: Call) -> bool:
     targets = call.inputs["targets"]
-    return any(n in _SCORES and a.shape == targets.shape and a.shape != () for n, a in call.inputs.items())
+    return any(n in SCORES and a.shape == targets.shape and a.shape != () for n, a in call.inputs.items())
 
 
 def _gradients_of(change: Prepare, *names: str) -> Finish:
@@ -54,7 +47,7 @@ def _gradients_of(change: Prepare, *names: str) -> Finish:
 
 
 def without(*names: str) -> Prepare:
-    return lambda call: _with(call, **dict.fromkeys(names))
+    return lambda call: with_options(call, **dict.fromkeys(names))
 
 
 # --- smoothing -------------------------------------------------------------------------------------------------------
@@ -84,8 +77,8 @@ def smoothing_of_ignored_rows(call: Call, answer: Answer) -> Answer:
     smoothing, targets = call.options.get("label_smoothing"), call.inputs["targets"]
     if not smoothing or "ignore_index" not in call.options or targets.is_float:
         return answer
-    plain = Sound().evaluate(_with(call, label_smoothing=None))
-    uniform = Sound().evaluate(_with(call, label_smoothing=1.0, ignore_index=None))
+    plain = Sound().evaluate(with_options(call, label_smoothing=None))
+    uniform = Sound().evaluate(with_options(call, label_smoothing=1.0, ignore_index=None))
     value = (1 - smoothing) * plain.value.to_float64() + smoothing * uniform.value.to_float64()
     return replace(answer, value=Array.of(value, call.dtype))
 
@@ -100,27 +93,34 @@ def weight_of_the_whole_row(call: Call) -> Call:
         return call
     rows = (np.moveaxis(targets.to_float64(), _axis(call), -1) * weights).sum(axis=-1)
     denominator = call.options.get("denominator", "weights")
-    return _with(call, class_weights=None, sample_weights=Array.of(rows, call.dtype), denominator=denominator)
+    return with_options(call, class_weights=None, sample_weights=Array.of(rows, call.dtype), denominator=denominator)
 
 
 def class_weights_along_last_axis(call: Call) -> Call:
     """Where the last axis has the length of the weights, they belong to it."""
     weights, targets = _array(call, "class_weights"), call.inputs["targets"]
-    last = next(a.shape[-1] for n, a in call.inputs.items() if n in _SCORES and a.shape)
-    rank = next(len(a.shape) for n, a in call.inputs.items() if n in _SCORES)
+    last = next(a.shape[-1] for n, a in call.inputs.items() if n in SCORES and a.shape)
+    rank = next(len(a.shape) for n, a in call.inputs.items() if n in SCORES)
     other = _axis(call) % max(rank, 1) != rank - 1
     if weights is None or not other or last != weights.size or _soft(call):
         return call
     rows = Array.of(np.broadcast_to(weights, targets.shape), call.dtype)
-    return _with(call, class_weights=None, sample_weights=rows, denominator=call.options.get("denominator", "weights"))
+    return with_options(
+        call, class_weights=None, sample_weights=rows, denominator=call.options.get("denominator", "weights")
+    )
 
 
-def pos_weight_along_first_axis(call: Call) -> Call:
-    weights, shape = _array(call, "pos_weight"), call.inputs["targets"].shape
-    if weights is None or weights.ndim != 1 or len(shape) < 2 or shape[0] != weights.size:
-        return call
-    column = weights.reshape(-1, *(1,) * (len(shape) - 1))
-    return _with(call, pos_weight=Array.of(np.broadcast_to(column, shape), call.dtype))
+def pos_weight_along(axis: int) -> Prepare:
+    """It belongs to this axis, if that has its length and is not the last one."""
+
+    def prepare(call: Call) -> Call:
+        weights, shape = _array(call, "pos_weight"), call.inputs["targets"].shape
+        if weights is None or len(shape) < axis + 2 or weights.shape != (shape[axis],):
+            return call
+        column = weights.reshape(-1, *(1,) * (len(shape) - 1 - axis))
+        return with_options(call, pos_weight=Array.of(np.broadcast_to(column, shape), call.dtype))
+
+    return prepare
 
 
 def pos_weight_on_the_logarithm_only(call: Call, answer: Answer) -> Answer:
@@ -140,7 +140,7 @@ def transposed_sample_weights(call: Call) -> Call:
     weights = _array(call, "sample_weights")
     if weights is None or weights.ndim < 2:
         return call
-    return _with(call, sample_weights=Array.of(weights.T.reshape(weights.shape), call.dtype))
+    return with_options(call, sample_weights=Array.of(weights.T.reshape(weights.shape), call.dtype))
 
 
 def nothing_below_zero(call: Call, batch: Batch, d: Wide) -> Wide:
@@ -192,7 +192,7 @@ def denominator_taken_as_constant(call: Call) -> Call:
     rows = (np.moveaxis(targets.to_float64(), _axis(call), -1) * weights).sum()
     given = 1.0 if call.cotangent is None else float(call.cotangent.to_float64())
     scaled = Array.of(np.float64(given / rows), "float64")
-    return replace(_with(call, reduction="sum", denominator=None), cotangent=scaled)
+    return replace(with_options(call, reduction="sum", denominator=None), cotangent=scaled)
 
 
 def minus_the_logit(call: Call, answer: Answer) -> Answer:
@@ -298,7 +298,7 @@ MISTAKES: Mapping[str, Mistake] = {
     "pos-weight-along-first-axis": mistake(
         "pos_weight belongs to the first axis where it has its length",
         ("binary_cross_entropy_with_logits",),
-        prepare=pos_weight_along_first_axis,
+        prepare=pos_weight_along(axis=0),
     ),
     # PaddlePaddle/Paddle#65859
     "pos-weight-on-logarithm-only": mistake(
