@@ -7,8 +7,8 @@ import re
 
 import reference.conventions
 import reference.losses
-from harness.exit_codes import ExitCode
-from harness.judgement import gauge
+from harness.core.exit_codes import ExitCode
+from harness.judgement import tolerance as gauge
 from reference.signatures import LOSSES
 
 

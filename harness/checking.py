@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from harness.adapters.registry import resolve
-from harness.engine import Order, execute
+from harness.core.cell import INFRASTRUCTURE, Cell
 from harness.judgement.ledger import Ledger
-from harness.planning import Scope
-from harness.records import INFRASTRUCTURE, Cell
+from harness.runs.plan import Scope
+from harness.runs.session import Order, execute
 from harness.suite.selection import load_selection
 
 MOST_SHOWN = 20

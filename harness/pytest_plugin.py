@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import pytest_workloads
-from harness.records import INFRASTRUCTURE, Cell, ClaimRecord
+from harness.core.cell import INFRASTRUCTURE, Cell, ClaimRecord
+from harness.speed import pytest_workloads
 
 if TYPE_CHECKING:
     from harness.adapters.registry import Implementation
-    from harness.engine import Order
-    from harness.suite.case import Case
+    from harness.core.case import Case
+    from harness.runs.session import Order
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 """Unit tests are collected through this module too, so the engine is imported only where a case file is collected."""
@@ -138,8 +138,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if not items and not claims:
         return
     modes = ("all",) if session.config.getoption("--all-modes") else None
-    from harness.engine import execute
-    from harness.kept_truths import KeptTruths, truths_file
+    from harness.runs.session import execute
+    from harness.runs.truth_cache import KeptTruths, truths_file
 
     with KeptTruths(truths_file()) as truths:
         for record in execute(_order(items, claims, modes), evaluate=truths.evaluate):
@@ -151,11 +151,12 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 def _order(items: Sequence[CellsItem], claims: Sequence[ClaimItem], modes: tuple[str, ...] | None) -> Order:
     """One order for all: every case any item names, on every implementation any item names."""
-    from harness.engine import Order
-    from harness.planning import Scope
-    from harness.suite.divergences import load_ledger
+    from harness.judgement.ledger import Ledger
+    from harness.runs.plan import Scope
+    from harness.runs.session import Order
+    from harness.suite.ledger_files import load_entries
 
     cases = {item.case.id: item.case for item in items} | {item.case.id: item.case for item in claims}
     implementations = {item.implementation.name: item.implementation for item in items}
-    ledger = load_ledger(CASES / "ledger")
+    ledger = Ledger(load_entries(CASES / "ledger"))
     return Order(tuple(cases.values()), "", ledger, tuple(implementations.values()), Scope(modes=modes))

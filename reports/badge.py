@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from harness.records import Run
+from harness.core.cell import Run
 from reports.tally import totals
 
 LABEL = "cross-entropy conformance"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.exit_codes import ExitCode
-from harness.records import Run
+from harness.core.cell import Run
+from harness.core.exit_codes import ExitCode
+from harness.runs.gate import GateResult
+from harness.speed.compared import in_words
 from harness.speed.statistics import FASTER, SLOWER
-from harness.upgrade.gate import GateResult
-from harness.upgrade.speeds import in_words
 from reports.upgrade import cause_lines, inline
 
 __all__ = ["markdown"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.records import Run
-from harness.upgrade.diff import Difference
+from harness.core.cell import Run
+from harness.runs.diff import Difference
 
 MOST = 10
 """Annotations of one step that the pages show; more are cut off without a word, so the last says how many there are."""

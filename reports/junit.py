@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Set
 from xml.etree import ElementTree as Xml
 
-from harness.records import INFRASTRUCTURE, Cell, ClaimRecord, Run
+from harness.core.cell import INFRASTRUCTURE, Cell, ClaimRecord, Run
 from reports.numbers import rough, shown
 from reports.tally import order_of, sentence
 from reports.words import MARKS, fate, happened

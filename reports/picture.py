@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from harness.records import Run
+from harness.core.cell import Run
 from reports.html.summary import Bar, segments
 from reports.numbers import count, percent
 from reports.tally import Standing, standings, totals

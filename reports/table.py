@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from harness.records import Run
+from harness.core.cell import Run
 from reports.numbers import shown
 from reports.tally import loss_of
 from reports.words import happened

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.records import Cell, ClaimRecord, Run
+from harness.core.cell import Cell, ClaimRecord, Run
 from reports.words import FINDINGS, INFRASTRUCTURE_FATES, MARKS, excess, fate
 
 __all__ = [

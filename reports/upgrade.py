@@ -8,10 +8,10 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.runs.diff import Group
 from harness.speed.statistics import SLOWER
-from harness.upgrade.canaries import Song
-from harness.upgrade.diff import Group
-from harness.upgrade.report import Upgrade
+from harness.versions.canaries import Song
+from harness.versions.upgrade import Upgrade
 
 MOST_CELLS = 12
 """Cells listed under a cause; the run files beside the report hold them all."""

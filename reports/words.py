@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from harness.records import INFRASTRUCTURE, Cell
+from harness.core.cell import INFRASTRUCTURE, Cell
 
 __all__ = [
     "AGREES",

@@ -1,21 +1,29 @@
-"""`xent bench --self-test`: whether our measuring deserves belief, as figures anybody can have printed again."""
+"""Whether our measuring deserves belief, as figures anybody can have printed again.
+
+python -m tools.bench_self_tests aa         identical code under two names: none may be called different
+python -m tools.bench_self_tests planted    a planted slowdown of known size: it has to be found
+python -m tools.bench_self_tests overhead   what a timed call costs by itself
+python -m tools.bench_self_tests targets    how NumPy's own implementation stands against the frameworks
+"""
 
 from __future__ import annotations
 
+import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from harness import terminal
 from harness.adapters.registry import Implementation, installed, registered
+from harness.cli import terminal
+from harness.core.cell import Speed
+from harness.core.exit_codes import ExitCode
 from harness.execution.environments import private_code
-from harness.exit_codes import ExitCode
-from harness.records import Speed
 from harness.speed.bench import Bench, Effort, Session
 from harness.speed.machine import MACHINE, machine_workload
 from harness.speed.statistics import SAME, SLOWER
 from harness.speed.worker import TimedWorker, core
-from harness.suite.workloads import FORWARD, Workload, load_workloads
+from harness.speed.workloads import FORWARD, Workload, load_workloads
 
 COMPARED = "workloads/softmax-512x1000"
 """Two megabytes of logits: its temporaries stay far below 32 MB."""
@@ -24,7 +32,7 @@ NARROW = 0.03
 """Half-width an interval should have."""
 
 
-def self_test(name: str, comparisons: int) -> ExitCode:
+def main() -> int:
     """Run one and print what it found; DISAGREES where it misses its goal."""
     tests: Mapping[str, Callable[[int], bool]] = {
         "aa": identical_code,
@@ -32,7 +40,11 @@ def self_test(name: str, comparisons: int) -> ExitCode:
         "overhead": lambda _: overhead(),
         "targets": lambda _: targets(),
     }
-    return ExitCode.FINE if tests[name](comparisons) else ExitCode.DISAGREES
+    parser = argparse.ArgumentParser(prog="python -m tools.bench_self_tests")
+    parser.add_argument("test", choices=tuple(tests))
+    parser.add_argument("--comparisons", type=int, default=100, metavar="N")
+    options = parser.parse_args()
+    return int(ExitCode.FINE if tests[options.test](options.comparisons) else ExitCode.DISAGREES)
 
 
 def _against_numpy(other: Implementation, comparisons: int) -> Iterator[Speed]:
@@ -136,3 +148,7 @@ def targets() -> bool:
             + (f", goal {goal:g}: {'met' if met else 'missed'}" if goal and speed.implementation != "numpy" else "")
         )
     return good and bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

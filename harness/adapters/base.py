@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from harness.arrays import Array
+from harness.core.arrays import Array
 
 __all__ = ["ALL_DTYPES", "Adapter", "Answer", "Array", "Call", "Description", "Prepared", "Unsupported"]
 

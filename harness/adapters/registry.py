@@ -99,7 +99,7 @@ def resolve(name: str) -> Implementation:
     if name.startswith("command:"):
         return _program(name)
     if name.startswith("mutant:"):
-        return Implementation(name, f"harness.adapters.mutants:{name.removeprefix('mutant:')}", "mutant")
+        return Implementation(name, f"harness.mistakes:{name.removeprefix('mutant:')}", "mutant")
     if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
         return Implementation(name, name, found_here=True)
     points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}

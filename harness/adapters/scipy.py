@@ -39,7 +39,7 @@ class SciPy:
 class ThroughLogSoftmax:
     """Cross-entropy from logits as users of SciPy write it: `log_softmax`, then the entries of the targets, their mean.
 
-    Not registered: SciPy has no such loss. It is what `xent bench --self-test targets` compares NumPy with.
+    Not registered: SciPy has no such loss. It is what `python -m tools.bench_self_tests targets` compares NumPy with.
     """
 
     def describe(self) -> Description:

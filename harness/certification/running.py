@@ -21,8 +21,8 @@ import numpy as np
 import reference
 from harness.certification.certificate import Certificate, certify
 from harness.certification.grid import Problem, large, problems
-from harness.floats import FORMATS
-from harness.suite.case import ArraySpec, Case, ExpectTruth
+from harness.core.case import ArraySpec, Case, ExpectTruth
+from harness.core.formats import FORMATS
 from harness.suite.generators import realize
 
 CHUNK = 4000

@@ -15,26 +15,22 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from harness import terminal
 from harness.adapters.registry import Implementation, RegistryError, registered, resolve
-from harness.cli import UsageError
-from harness.engine import SUITE_VERSION, describe_array
-from harness.exit_codes import ExitCode, gravest
-from harness.machine import describe_machine
-from harness.records import Header, RunWriter, Speed, read_run
+from harness.cli import terminal
+from harness.core.case import ArraySpec
+from harness.core.cell import Header, RunWriter, Speed, read_run
+from harness.core.errors import UsageError
+from harness.core.exit_codes import ExitCode, gravest
+from harness.core.machine import describe_machine
+from harness.runs.session import SUITE_VERSION, describe_array
 from harness.speed.bench import Bench, Effort, Session
 from harness.speed.entrants import YARDSTICK, entrants
 from harness.speed.worker import core, thread_count
-from harness.suite.case import ArraySpec
-from harness.suite.workloads import Workload, load_workloads, select_workloads
+from harness.speed.workloads import Workload, load_workloads, select_workloads
 
 
 def bench(options: argparse.Namespace) -> ExitCode:
     """Measure, show, keep."""
-    if options.self_test is not None:
-        from harness.commands.self_tests import self_test
-
-        return self_test(options.self_test, options.comparisons)
     order = _order(options)
     with contextlib.ExitStack() as stack:
         path = options.output

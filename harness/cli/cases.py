@@ -6,21 +6,21 @@ import argparse
 import json
 
 from harness.adapters.registry import installed, registered
-from harness.engine import describe_array
-from harness.exit_codes import ExitCode
-from harness.suite.case import ArraySpec
-from harness.suite.divergences import load_ledger
+from harness.core.case import ArraySpec
+from harness.core.exit_codes import ExitCode
+from harness.runs.session import describe_array
+from harness.speed.workloads import load_workloads
+from harness.suite.ledger_files import load_entries
 from harness.suite.linting import lint as lint_cases
 from harness.suite.loading import find_cases_directory
 from harness.suite.schema import schema as case_schema
 from harness.suite.selection import load_selection
-from harness.suite.workloads import load_workloads
 
 
 def lint(options: argparse.Namespace) -> ExitCode:
     """Check every case file and the ledger; every problem with its place and remedy."""
     suite = load_selection(options.cases)
-    ledger = load_ledger(find_cases_directory() / "ledger")
+    entries = load_entries(find_cases_directory() / "ledger")
     problems = lint_cases(suite.cases)
     for problem in problems:
         print(problem)
@@ -29,7 +29,7 @@ def lint(options: argparse.Namespace) -> ExitCode:
         return ExitCode.USAGE
     workloads = load_workloads()
     print(
-        f"{len(suite.cases)} cases, {len(ledger.entries)} ledger entries and {len(workloads)} workloads: "
+        f"{len(suite.cases)} cases, {len(entries)} ledger entries and {len(workloads)} workloads: "
         "nothing to complain about"
     )
     return ExitCode.FINE

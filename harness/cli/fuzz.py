@@ -8,13 +8,13 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from harness.cli import UsageError
-from harness.commands.running import chosen_implementations
+from harness.cli.run import chosen_implementations
+from harness.core.errors import UsageError
+from harness.core.exit_codes import ExitCode
+from harness.core.machine import describe_machine
 from harness.execution.asking import Fleet
-from harness.exit_codes import ExitCode
 from harness.judgement.ledger import Ledger
-from harness.machine import describe_machine
-from harness.suite.divergences import load_ledger
+from harness.suite.ledger_files import load_entries
 from harness.suite.loading import find_cases_directory, load
 
 LONGEST_CALL = 60.0
@@ -38,7 +38,7 @@ def fuzz(options: argparse.Namespace) -> ExitCode:
         raise UsageError(f"--minutes {options.minutes:g}: expected more than 0")
     if options.cases is not None and options.cases < 1:
         raise UsageError(f"--cases {options.cases}: expected at least 1")
-    ledger = Ledger() if options.no_ledger else load_ledger(find_cases_directory() / "ledger")
+    ledger = Ledger(() if options.no_ledger else load_entries(find_cases_directory() / "ledger"))
     written = () if options.no_ledger else load().cases
     implementations = chosen_implementations(options)
     with Fleet(implementations, timeout=LONGEST_CALL, parallel=options.parallel, python=options.python) as fleet:
@@ -127,9 +127,9 @@ def _told(campaign: object) -> Sequence[str]:
 
 
 def _written(finding: object) -> str:
-    from harness.engine import describe_array
+    from harness.core.case import ArraySpec
     from harness.fuzzing.campaign import Finding
-    from harness.suite.case import ArraySpec
+    from harness.runs.session import describe_array
 
     assert isinstance(finding, Finding)
     case = finding.case

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import reports.gate
 import reports.github
-from harness import terminal
-from harness.cli import UsageError
-from harness.commands.scripts import with_scripts
-from harness.exit_codes import ExitCode, gravest
-from harness.records import Cell, ClaimRecord, Run, RunWriter, Speed, read_run
-from harness.suite.divergences import UNWRITTEN, remove_entries
+from harness.cli import terminal
+from harness.core.cell import Cell, ClaimRecord, Run, RunWriter, Speed, read_run
+from harness.core.errors import UsageError
+from harness.core.exit_codes import ExitCode, gravest
+from harness.reproduction.scripts import with_scripts
+from harness.runs.baseline import comparable_part, reduced, stubs
+from harness.runs.diff import NotComparable
+from harness.runs.gate import gate as decide
+from harness.runs.gate import run_codes
+from harness.runs.merge import merge as merged
+from harness.suite.ledger_files import UNWRITTEN, remove_entries
 from harness.suite.loading import find_cases_directory
-from harness.upgrade.baseline import comparable_part, reduced, stubs
-from harness.upgrade.diff import NotComparable
-from harness.upgrade.gate import gate as decide
-from harness.upgrade.gate import run_codes
-from harness.upgrade.merge import merge as merged
 
 BASELINE = Path("reports/baseline/baseline.jsonl.gz")
 """Beside the cases: what `xent accept` writes and `xent gate RUN` reads where nothing else is named."""

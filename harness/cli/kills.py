@@ -9,8 +9,8 @@ from collections import Counter
 from rich.console import Console
 from rich.progress import Progress
 
-from harness.exit_codes import ExitCode
-from harness.kills import KillMatrix, kill_matrix
+from harness.core.exit_codes import ExitCode
+from harness.mistakes.kill_matrix import KillMatrix, kill_matrix
 from harness.suite.selection import load_selection
 
 MOST_NAMED = 20

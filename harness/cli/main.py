@@ -9,11 +9,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from harness.exit_codes import ExitCode
-
-
-class UsageError(ValueError):
-    """Something the user wrote cannot be done; the message names what and the remedy."""
+from harness.core.errors import UsageError
+from harness.core.exit_codes import ExitCode
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,10 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(ExitCode.USAGE) if stop.code not in (0, None) else int(ExitCode.FINE)
     command: Callable[[argparse.Namespace], ExitCode] = options.command
     # Only commands import what they need: `xent --help` and errors in arguments answer at once.
-    from harness.records import RunFileError
+    from harness.core.cell import RunFileError
+    from harness.runs.diff import NotComparable
     from harness.suite.problems import SuiteError
     from harness.suite.selection import SelectionError
-    from harness.upgrade.diff import NotComparable
 
     try:
         return int(command(options))
@@ -213,12 +210,6 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("-o", "--output", type=Path, metavar="RUN.jsonl", help="write the run file here")
     bench.add_argument("--report", type=Path, metavar="REPORT.html", help="write the HTML report here")
     bench.add_argument("--python", metavar="PATH", help="interpreter of another environment to run the workers in")
-    bench.add_argument(
-        "--self-test",
-        choices=("aa", "planted", "overhead", "targets"),
-        help="measure our own measuring: identical code, a planted slowdown, the price of a call, the goals for numpy",
-    )
-    bench.add_argument("--comparisons", type=int, default=100, metavar="N", help="of a self-test")
     bench.set_defaults(command=_bench)
 
     implementations = commands.add_parser("implementations", help="what can be run here")
@@ -275,97 +266,97 @@ def _selection(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.running import run
+    from harness.cli.run import run
 
     return run(options)
 
 
 def _explain(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.running import explain
+    from harness.cli.run import explain
 
     return explain(options)
 
 
 def _repro(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.reproducing import repro
+    from harness.cli.repro import repro
 
     return repro(options)
 
 
 def _fuzz(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.fuzzing import fuzz
+    from harness.cli.fuzz import fuzz
 
     return fuzz(options)
 
 
 def _report(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.reporting import report
+    from harness.cli.report import report
 
     return report(options)
 
 
 def _gate(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.gating import gate
+    from harness.cli.gate import gate
 
     return gate(options)
 
 
 def _accept(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.gating import accept
+    from harness.cli.gate import accept
 
     return accept(options)
 
 
 def _upgrade(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.upgrading import upgrade
+    from harness.cli.upgrade import upgrade
 
     return upgrade(options)
 
 
 def _merge(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.gating import merge
+    from harness.cli.gate import merge
 
     return merge(options)
 
 
 def _bench(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.benching import bench
+    from harness.cli.bench import bench
 
     return bench(options)
 
 
 def _cases_lint(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.suite import lint
+    from harness.cli.cases import lint
 
     return lint(options)
 
 
 def _cases_list(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.suite import list_cases
+    from harness.cli.cases import list_cases
 
     return list_cases(options)
 
 
 def _cases_show(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.suite import show
+    from harness.cli.cases import show
 
     return show(options)
 
 
 def _cases_schema(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.suite import schema
+    from harness.cli.cases import schema
 
     return schema(options)
 
 
 def _implementations(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.suite import implementations
+    from harness.cli.cases import implementations
 
     return implementations(options)
 
 
 def _kills(options: argparse.Namespace) -> ExitCode:
-    from harness.commands.killing import kills
+    from harness.cli.kills import kills
 
     return kills(options)
 

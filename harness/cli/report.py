@@ -11,10 +11,10 @@ import reports.html
 import reports.junit
 import reports.markdown
 import reports.table
-from harness.cli import UsageError
-from harness.commands.scripts import cases_of, scripts_of
-from harness.exit_codes import ExitCode
-from harness.records import Run, read_run
+from harness.core.cell import Run, read_run
+from harness.core.errors import UsageError
+from harness.core.exit_codes import ExitCode
+from harness.reproduction.scripts import cases_of, scripts_of
 from reports.html import killing
 
 

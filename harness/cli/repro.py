@@ -6,15 +6,17 @@ import argparse
 import re
 from dataclasses import dataclass
 
-from harness import reproduction, terminal
-from harness.cli import UsageError
-from harness.commands.running import order_from, record
-from harness.engine import Order
-from harness.exit_codes import ExitCode, gravest
-from harness.planning import FIRST
-from harness.records import Cell, Run
-from harness.suite.case import Case
-from harness.upgrade.gate import run_codes
+from harness import reproduction
+from harness.cli import terminal
+from harness.cli.run import order_from, record
+from harness.core.case import Case
+from harness.core.cell import Cell, Run
+from harness.core.errors import UsageError
+from harness.core.exit_codes import ExitCode, gravest
+from harness.reproduction.standalone import standalone
+from harness.runs.gate import run_codes
+from harness.runs.plan import FIRST
+from harness.runs.session import Order
 
 _CELL = re.compile(
     # Implementations such as module:Class have colons of their own, so the name is read from the right.
@@ -56,21 +58,6 @@ def repro(options: argparse.Namespace) -> ExitCode:
         raise UsageError(f"{options.cell}: {reason}; `xent repro --again` runs it once more instead") from reason
     print(issue_text(case, named, finished, program) if options.issue else program, end="")
     return ExitCode.FINE
-
-
-def standalone(
-    case: Case, cell: Cell, finished: Run, note: str = "", numbers: reproduction.Numbers | None = None
-) -> str:
-    """The script of a cell of a finished run; Inexpressible where there is none. `numbers` are those of the case."""
-    described = finished.header.implementations[cell.implementation]
-    return reproduction.script_of(
-        case,
-        cell,
-        flush_to_zero=bool(described.get("flush_to_zero")),
-        first_mode=next(iter(described.get("modes", ())), cell.mode),
-        note=note,
-        numbers=numbers,
-    )
 
 
 def issue_text(case: Case, named: Named, finished: Run, program: str) -> str:

@@ -11,18 +11,19 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from harness import terminal
 from harness.adapters.registry import Implementation, RegistryError, installed, registered, resolve
-from harness.cli import UsageError
-from harness.engine import Order, Progress, Result, execute
-from harness.exit_codes import ExitCode, gravest
-from harness.kept_truths import KeptTruths, truths_file
-from harness.planning import Scope, sharded
-from harness.records import Cell, ClaimRecord, Footer, Header, Run, RunWriter, footer_of
-from harness.suite.divergences import load_ledger
+from harness.cli import terminal
+from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run, RunWriter, footer_of
+from harness.core.errors import UsageError
+from harness.core.exit_codes import ExitCode, gravest
+from harness.judgement.ledger import Ledger
+from harness.runs.gate import run_codes
+from harness.runs.plan import Scope, sharded
+from harness.runs.session import Order, Progress, Result, execute
+from harness.runs.truth_cache import KeptTruths, truths_file
+from harness.suite.ledger_files import load_entries
 from harness.suite.loading import find_cases_directory
 from harness.suite.selection import load_selection
-from harness.upgrade.gate import run_codes
 
 
 def run(options: argparse.Namespace) -> ExitCode:
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> ExitCode:
         print(f"run file: {options.output}")
     if options.report is not None:
         # What only a report needs; and what writes scripts needs this module.
-        from harness.commands.scripts import scripts_of
+        from harness.reproduction.scripts import scripts_of
         from reports.html import write
 
         report = write(finished, options.report, scripts=scripts_of(finished, order.cases))
@@ -101,7 +102,7 @@ def order_from(options: argparse.Namespace) -> Order:
     return Order(
         cases=sharded(suite.cases, scope),
         digest=suite.digest,
-        ledger=load_ledger(ledger_folder),
+        ledger=Ledger(load_entries(ledger_folder)),
         implementations=implementations,
         scope=scope,
         complete=everything and scope.modes == ("all",) and {i.name for i in implementations} >= set(registered()),

@@ -13,11 +13,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.records import INFRASTRUCTURE, SEVERITIES, Cell, Run
-from harness.suite.case import Case
-from harness.upgrade.gate import GateResult
-from harness.upgrade.report import Upgrade
-from harness.upgrade.speeds import in_words, slower
+from harness.core.case import Case
+from harness.core.cell import INFRASTRUCTURE, SEVERITIES, Cell, Run
+from harness.runs.gate import GateResult
+from harness.speed.compared import in_words, slower
+from harness.versions.upgrade import Upgrade
 
 Tick = Callable[[str, int, int], None]
 

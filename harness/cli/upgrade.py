@@ -14,29 +14,29 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 import reports.upgrade
-from harness import terminal
 from harness.adapters.registry import Implementation, RegistryError, installed, registered, resolve
-from harness.cli import UsageError
-from harness.commands.gating import threshold_of
-from harness.commands.running import names_of, record_with
-from harness.commands.scripts import with_scripts
-from harness.engine import Order, Progress
+from harness.cli import terminal
+from harness.cli.gate import threshold_of
+from harness.cli.run import names_of, record_with
+from harness.core.cell import Run
+from harness.core.errors import UsageError
+from harness.core.exit_codes import ExitCode, gravest
 from harness.execution.virtual import CannotBuild, Environment, build, existing
-from harness.exit_codes import ExitCode, gravest
 from harness.judgement.ledger import Ledger
-from harness.planning import Scope
-from harness.records import Run
+from harness.reproduction.scripts import with_scripts
+from harness.runs.diff import NotComparable, compare_runs
+from harness.runs.plan import Scope
+from harness.runs.session import Order, Progress
+from harness.speed.compared import SpeedChange, slower, slowest_first
 from harness.speed.entrants import has_speed
 from harness.speed.versus import old_against_new
-from harness.suite.divergences import load_ledger
+from harness.speed.workloads import Workload, load_workloads, select_workloads
+from harness.suite.ledger_files import load_entries
 from harness.suite.loading import find_cases_directory
 from harness.suite.selection import load_selection
-from harness.suite.workloads import Workload, load_workloads, select_workloads
-from harness.upgrade import canaries
-from harness.upgrade.diff import NotComparable, compare_runs
-from harness.upgrade.report import Upgrade
-from harness.upgrade.sides import Side, SideError, from_installed, side, touched
-from harness.upgrade.speeds import SpeedChange, slower, slowest_first
+from harness.versions import canaries
+from harness.versions.environments import Side, SideError, from_installed, side, touched
+from harness.versions.upgrade import Upgrade
 
 
 def upgrade(options: argparse.Namespace) -> ExitCode:
@@ -56,7 +56,7 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
         dtypes=names_of(options.dtypes, "--dtypes", ("float64", "float32", "float16", "bfloat16")),
         modes=None if options.modes is None else tuple(options.modes.split(",")),
     )
-    ledger = load_ledger(find_cases_directory() / "ledger")
+    ledger = Ledger(load_entries(find_cases_directory() / "ledger"))
     orders = {
         name: Order(
             suite.cases,

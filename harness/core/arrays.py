@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.floats import FORMATS, decode, encode
+from harness.core.formats import FORMATS, decode, encode
 
 
 @functools.cache  # NumPy puts the name together anew each time, which takes longer than making a small array

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.arrays import Array
+from harness.core.arrays import Array
 
 
 @dataclass(frozen=True)

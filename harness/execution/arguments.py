@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.adapters.base import Call
-from harness.arrays import Array
+from harness.core.arrays import Array
 
 
 class ArgumentOverwritten(Exception):  # noqa: N818 - what happened to the argument, not to the call

@@ -13,14 +13,14 @@ from typing import Any, Self
 
 from harness.adapters.base import Description
 from harness.adapters.registry import Implementation
-from harness.arrays import Array
+from harness.core.arrays import Array
+from harness.core.call import Question
+from harness.core.case import ArraySpec
+from harness.core.outcomes import Outcome
 from harness.execution import protocol
 from harness.execution.environments import command_line, environment_of, private_code
 from harness.execution.pool import STARTUP, Keeper, Stopped
 from harness.execution.process import WorkerProcess
-from harness.outcomes import Outcome
-from harness.planning import Question
-from harness.suite.case import ArraySpec
 from harness.suite.generators import Realize, realize
 
 AHEAD = 256

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from harness.adapters.base import Description
+from harness.core.outcomes import Crashed, Missing, Outcome, TimedOut
 from harness.execution import protocol
 from harness.execution.process import Died, Garbled, Silent, WorkerProcess
-from harness.outcomes import Crashed, Missing, Outcome, TimedOut
 
 STARTUP = 120.0
 """Seconds a worker may take to import its framework: the slowest needs 10 s on an idle machine, and four of them may

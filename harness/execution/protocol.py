@@ -14,10 +14,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from harness.adapters.base import Call, Description
-from harness.arrays import Array
-from harness.floats import FORMATS
-from harness.outcomes import Missing, Outcome, Raised, Refused, Returned
-from harness.suite.case import ArraySpec
+from harness.core.arrays import Array
+from harness.core.case import ArraySpec
+from harness.core.formats import FORMATS
+from harness.core.outcomes import Missing, Outcome, Raised, Refused, Returned
 from harness.suite.generators import realize, spec_from_wire, spec_to_wire
 
 PROTOCOL = 1

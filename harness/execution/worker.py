@@ -27,9 +27,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from harness.adapters.base import Adapter, Answer, Call, Description, Unsupported
-from harness.arrays import Array
+from harness.core.arrays import Array
+from harness.core.outcomes import Missing, Outcome, Raised, Refused, Returned
 from harness.execution import arguments, protocol, timing
-from harness.outcomes import Missing, Outcome, Raised, Refused, Returned
 
 LONGEST_MESSAGE = 4000
 """Characters of an exception's message that are passed on; some frameworks print whole graphs."""
@@ -120,7 +120,7 @@ def _describe(target: str) -> tuple[dict[str, Any], Adapter | None]:
 def _construct(target: str) -> Adapter:
     module_name, _, class_name = target.partition(":")
     module = importlib.import_module(module_name)
-    if module_name == "harness.adapters.mutants":
+    if module_name == "harness.mistakes":
         mutant: Adapter = module.adapter(class_name)
         return mutant
     factory: Callable[[], Adapter] | None = getattr(module, class_name, None)

@@ -28,6 +28,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from harness.adapters.base import Description
+from harness.core.call import Question
+from harness.core.case import Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
+from harness.core.cell import Cell
+from harness.core.outcomes import Missing, Outcome, Refused, Returned
 from harness.execution.asking import Fleet
 from harness.execution.pool import Stopped
 from harness.fuzzing.causes import Cause, Conditions, cause_of, condition, explains
@@ -35,11 +39,9 @@ from harness.fuzzing.drawing import drawn
 from harness.fuzzing.shrinking import smaller, together
 from harness.judgement.agreement import BUDGET
 from harness.judgement.ledger import Ledger
-from harness.judging import Bench, truth_table
-from harness.outcomes import Missing, Outcome, Refused, Returned
-from harness.planning import Question, Scope, questions
-from harness.records import Cell
-from harness.suite.case import Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
+from harness.judgement.truth_table import truth_table
+from harness.runs.judging import Bench
+from harness.runs.plan import Scope, questions
 from harness.suite.generators import realize
 
 SLICE = 2.0
@@ -324,7 +326,7 @@ class Campaign:
     ) -> Iterator[tuple[tuple[str, str, str], Cell]]:
         pending = Counter((q.home, q.dtype) for q in plan)
         descriptions = self._flushing if exact else self.descriptions
-        bench = Bench(Ledger(), realize, descriptions, pending, exact=exact, searches=False)
+        bench = Bench(Ledger(), realize, descriptions, pending, exact=exact)
         for question, outcome in answers:
             for cell in bench.judge(question, outcome):
                 yield _spot(question), cell

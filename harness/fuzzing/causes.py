@@ -9,12 +9,12 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from harness.floats import FORMATS
+from harness.core.case import Case, ExpectRaises
+from harness.core.cell import Cell
+from harness.core.formats import FORMATS
+from harness.core.ledger import Entry
 from harness.judgement.agreement import Floats
-from harness.judgement.ledger import Entry
-from harness.planning import posed
-from harness.records import Cell
-from harness.suite.case import Case, ExpectRaises
+from harness.runs.plan import posed
 
 
 @dataclass(frozen=True)

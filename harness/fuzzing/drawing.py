@@ -14,10 +14,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from harness.floats import FORMATS, rounded
-from harness.judgement.relations import RELATIONS, Inexpressible
-from harness.planning import parts_of
-from harness.suite.case import (
+from harness.core.case import (
     ArraySpec,
     Case,
     Expectation,
@@ -26,6 +23,9 @@ from harness.suite.case import (
     ExpectTruth,
     Location,
 )
+from harness.core.formats import FORMATS, rounded
+from harness.judgement.relations import RELATIONS, Inexpressible
+from harness.runs.plan import parts_of
 from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import LOSSES
 

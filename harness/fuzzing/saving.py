@@ -14,9 +14,9 @@ from ruamel.yaml import YAML
 
 from harness import reproduction
 from harness.adapters.base import Description
+from harness.core.case import ArraySpec, Case, ExpectRaises
 from harness.fuzzing.campaign import Finding
-from harness.suite.case import ArraySpec, Case, ExpectRaises
-from harness.suite.divergences import UNWRITTEN
+from harness.suite.ledger_files import UNWRITTEN
 
 FOLDER = "edges"
 """The folder a saved case is meant for: ids begin with it."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.planning import posed
-from harness.suite.case import ArraySpec, Case, ExpectRaises
+from harness.core.case import ArraySpec, Case, ExpectRaises
+from harness.runs.plan import posed
 
 _SIMPLER = (0.0, 1.0, -1.0, 2.0, 0.5)
 """Numbers a reader takes in at a glance, simplest first."""

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.floats import FORMATS, FloatFormat, quantum, rounded
+from harness.core.formats import FORMATS, FloatFormat, quantum, rounded
 
 Floats = NDArray[np.float64]
 

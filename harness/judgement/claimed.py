@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.suite.case import Case
+from harness.core.case import Case
 from reference.signatures import LOSSES
 
 Numbers = NDArray[Any]

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.case import ONLY_UNDER, ArraySpec, Case, Claim
+from harness.core.cell import ClaimRecord, number
 from harness.judgement.checks import COMPUTATIONS
 from harness.judgement.claimed import Finding, Subject, agree, described, printed_alike, readable
-from harness.records import ClaimRecord, number
-from harness.suite.case import ONLY_UNDER, ArraySpec, Case, Claim
 from harness.suite.generators import realize
 from reference.signatures import LOSSES
 

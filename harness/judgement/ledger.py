@@ -8,89 +8,16 @@ selects nothing in a complete run is `unmatched`; one past its date is `expired`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase, translate
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from harness.judgement.agreement import Floats
-
-
-@dataclass(frozen=True)
-class Pin:
-    """The outcome an entry is about. Every field that is set has to be met."""
-
-    kind: str
-    """nan, inf, finite (a wrong finite number), raises, returns (a value where an error is right), dtype, shape."""
-    error: str | None = None
-    """Glob for the exception's type, where kind is raises."""
-    ratio: tuple[float, float] | None = None
-    """Closed interval R lies in."""
-    got: tuple[float, ...] | None = None
-    """The numbers that come back, flattened, each right to its last printed digit (relative 1e-5)."""
-    diagnosis: str | None = None
-    """Glob for the diagnosis sentence."""
-    computed_in: str | None = None
-    """The format in which the result is right for the inputs so rounded: a cast, and nothing else, is wrong."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One known divergence."""
-
-    id: str
-    cases: tuple[str, ...]
-    implementations: tuple[str, ...]
-    pin: Pin
-    reason: str
-    upstream: str
-    """Address of the thread or of the documentation that states it, or `none found`."""
-    versions: SpecifierSet = field(default_factory=SpecifierSet)
-    modes: tuple[str, ...] = ("*",)
-    dtypes: tuple[str, ...] = ("*",)
-    aspects: tuple[str, ...] = ("*",)
-    expires: str | None = None
-    """ISO date after which the entry has to be looked at again."""
-    location: str = ""
-
-    def selects(self, cell: Selector) -> bool:
-        return (
-            _any_matches(self.implementations, cell.implementation)
-            and _any_matches(self.dtypes, cell.dtype)
-            and _any_matches(self.aspects, cell.aspect)
-            and _any_matches(self.modes, cell.mode)
-            and _any_matches(self.cases, cell.case)
-            and _in_versions(cell.version, self.versions)
-        )
-
-
-@dataclass(frozen=True)
-class Selector:
-    """What a ledger entry selects by."""
-
-    case: str
-    implementation: str
-    mode: str
-    dtype: str
-    aspect: str
-    version: str
-
-
-@dataclass(frozen=True, eq=False)
-class Observed:
-    """What a disagreeing cell shows, in the terms of a pin."""
-
-    kind: str
-    error: str | None = None
-    ratio: float | None = None
-    got: Floats | None = None
-    diagnosis: str | None = None
-    computed_in: str | None = None
+from harness.core.ledger import Entry, Observed, Pin, Selector
 
 
 @dataclass(frozen=True)
@@ -102,12 +29,12 @@ class Ledger:
     def explanation(self, cell: Selector, observed: Observed) -> Entry | None:
         """The first entry that selects the cell and pins exactly what it shows."""
         for entry in self.entries:
-            if entry.selects(cell) and meets(entry.pin, observed):
+            if selects(entry, cell) and meets(entry.pin, observed):
                 return entry
         return None
 
     def selecting(self, cell: Selector) -> tuple[Entry, ...]:
-        return tuple(entry for entry in self.entries if entry.selects(cell))
+        return tuple(entry for entry in self.entries if selects(entry, cell))
 
     def about(self, case: str) -> Ledger:
         """The entries that can be about one case, each narrowed to it: what all its cells need, looked up once."""
@@ -129,6 +56,18 @@ class Ledger:
         """Positions of the entries with patterns among their cases, each with all of its patterns as one."""
         patterns = {n: [c for c in e.cases if any(sign in c for sign in "*?[")] for n, e in enumerate(self.entries)}
         return tuple((n, re.compile("|".join(map(translate, some)))) for n, some in patterns.items() if some)
+
+
+def selects(entry: Entry, cell: Selector) -> bool:
+    """Whether a cell is among those an entry is about."""
+    return (
+        _any_matches(entry.implementations, cell.implementation)
+        and _any_matches(entry.dtypes, cell.dtype)
+        and _any_matches(entry.aspects, cell.aspect)
+        and _any_matches(entry.modes, cell.mode)
+        and _any_matches(entry.cases, cell.case)
+        and _in_versions(cell.version, entry.versions)
+    )
 
 
 def meets(pin: Pin, observed: Observed) -> bool:
@@ -212,17 +151,11 @@ def _any_matches(patterns: tuple[str, ...], name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _in_versions(version: str, allowed: SpecifierSet) -> bool:
-    if not str(allowed):
+@lru_cache(maxsize=2**12)  # a version is asked about once for every cell
+def _in_versions(version: str, allowed: str) -> bool:
+    if not allowed:
         return True
     try:
-        return allowed.contains(Version(version), prereleases=True)
+        return SpecifierSet(allowed).contains(Version(version), prereleases=True)
     except InvalidVersion:
         return False
-
-
-def flatten(numbers: Any) -> tuple[float, ...]:
-    """Nested lists of numbers as one tuple."""
-    if isinstance(numbers, Iterable) and not isinstance(numbers, str | bytes):
-        return tuple(x for item in numbers for x in flatten(item))
-    return (float(numbers),)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from harness.floats import FORMATS
+from harness.core.formats import FORMATS
 from harness.judgement.agreement import Compared, Floats
 from harness.judgement.truth import Convention, TruthTable
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference
-from harness.arrays import Array
-from harness.floats import FORMATS, rounded
+from harness.core.arrays import Array
+from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import Floats, Target
-from harness.judgement.gauge import Twice, gauges
+from harness.judgement.tolerance import Twice, gauges
 
 Convention = Mapping[str, Any]
 Evaluate = Callable[..., reference.Evaluation]

@@ -9,22 +9,22 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 import reference
-from harness.arrays import Array
-from harness.floats import FORMATS
+from harness.core.arrays import Array
+from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises
+from harness.core.cell import Cell, number
+from harness.core.formats import FORMATS
+from harness.core.ledger import Observed, Selector
+from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.judgement.agreement import Agreement, Compared, Floats, Target, compare
-from harness.judgement.diagnosis import diagnose
 from harness.judgement.errors import kinds_of
-from harness.judgement.ledger import Ledger, Observed, Selector
+from harness.judgement.ledger import Ledger
 from harness.judgement.narrowing import computed_in
 from harness.judgement.truth import HESSIAN_VECTOR, Convention, TruthTable, aspects
-from harness.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
-from harness.records import Cell, number
-from harness.suite.case import Expectation, ExpectImplementationDefined, ExpectRaises
 
 SHOWN = 64
 """Largest number of elements a cell shows in full; of larger arrays it shows the worst one."""
@@ -32,6 +32,22 @@ SHOWN = 64
 
 Told = Mapping[str, Any]
 """What a call that returned tells besides its results: the cell's function, warnings and seconds."""
+
+
+class Diagnose(Protocol):
+    """What `harness.mistakes.diagnosis.diagnose` does: the likeliest cause of a wrong answer, as a sentence."""
+
+    def __call__(
+        self,
+        got: Floats,
+        aspect: str,
+        truth: Target,
+        table: TruthTable,
+        *,
+        flush_to_zero: bool,
+        computed_in: str | None = None,
+    ) -> str: ...
+
 
 _NOTHING: Told = MappingProxyType({})
 
@@ -49,8 +65,8 @@ class Subject:
     differentiate: tuple[str, ...]
     flush_to_zero: bool
     table: TruthTable
-    searches: bool = True
-    """Whether a cause is searched for what nothing explains: a sentence, at the cost of many evaluations."""
+    diagnose: Diagnose | None = None
+    """Searches the cause of what nothing explains: a sentence, at the cost of many evaluations."""
 
     @property
     def aspects(self) -> Mapping[str, str | None]:
@@ -261,10 +277,10 @@ def _against_truth(
     other = computed_in(got, bits, aspect, subject.table, declared, flush_to_zero=flushes)
     observed = Observed(kind, ratio=verdict.ratio, got=got, computed_in=other)
     known = _explained(subject, aspect, wrong, observed, ledger)
-    if known.verdict == "known" or not subject.searches:
+    if known.verdict == "known" or subject.diagnose is None:
         return known
     # The search for a cause costs many evaluations of the reference: only what nothing explains yet is worth it.
-    cause = diagnose(got, aspect, target, subject.table, flush_to_zero=flushes, computed_in=other)
+    cause = subject.diagnose(got, aspect, target, subject.table, flush_to_zero=flushes, computed_in=other)
     wrong = replace(wrong, explanation=f"{difference}; {cause}")
     return _explained(subject, aspect, wrong, replace(observed, diagnosis=cause), ledger)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from harness.adapters.base import Adapter
-from harness.adapters.mutants import (
+from harness.mistakes import (
     wrong_answers,
     wrong_blocks,
     wrong_conduct,
@@ -25,9 +25,9 @@ from harness.adapters.mutants import (
     wrong_second_derivatives,
     wrong_values,
 )
-from harness.adapters.mutants.mistake import Mistake
-from harness.adapters.mutants.sound import Sound
-from harness.adapters.mutants.steps import Steps
+from harness.mistakes.mistake import Mistake
+from harness.mistakes.sound import Sound
+from harness.mistakes.steps import Steps
 
 __all__ = ["MUTANTS", "SEAMS", "SECOND", "Mutant", "adapter"]
 

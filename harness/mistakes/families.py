@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Array, Call
-from harness.adapters.mutants.steps import WIDE, Batch, Steps, Wide, scalar
+from harness.mistakes.steps import WIDE, Batch, Steps, Wide, scalar
 
 Result = tuple[Wide, Mapping[str, Wide]]
 """The value, and the gradient with respect to every input that has one; under `HESSIAN_VECTOR` what is asked for of the

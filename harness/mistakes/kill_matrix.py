@@ -1,7 +1,7 @@
 """The kill matrix: which case catches which known-bad implementation.
 
 A suite that no mistake fails proves nothing, and a case that no mistake fails proves nothing either. So every mutant
-of `harness.adapters.mutants` is put through every case of its losses and judged as any implementation is, without a
+of `harness.mistakes` is put through every case of its losses and judged as any implementation is, without a
 ledger. A mutant that no case catches is a hole in the suite; a case that catches none has to be marked as a
 characterisation of real frameworks, or is idle.
 
@@ -19,18 +19,18 @@ from multiprocessing import get_context
 from typing import Any
 
 from harness.adapters.base import Call
-from harness.adapters.mutants import MUTANTS, SECOND, Mutant
-from harness.adapters.mutants.sound import Sound
 from harness.adapters.registry import resolve
+from harness.core.call import Question
+from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectTruth
+from harness.core.outcomes import Outcome, Refused
 from harness.execution.asking import Fleet
 from harness.execution.worker import evaluate
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
+from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Subject, judge
-from harness.judging import truth_table
-from harness.outcomes import Outcome, Refused
-from harness.planning import Question
-from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectTruth
+from harness.mistakes import MUTANTS, SECOND, Mutant
+from harness.mistakes.sound import Sound
 from harness.suite.generators import realize, shape_of
 
 CHARACTERISATION = "characterisation"
@@ -157,7 +157,6 @@ def is_caught(case: Case, name: str, dtype: str, outcome: Outcome, table: TruthT
         differentiate=case.differentiate,
         flush_to_zero=False,
         table=table,
-        searches=False,
     )
     return any(cell.verdict not in ("agrees", "by_convention") for cell in judge(subject, outcome, Ledger()))
 

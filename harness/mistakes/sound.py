@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
-from harness.adapters.mutants.families import FAMILIES, HESSIAN_VECTOR
-from harness.adapters.mutants.steps import Steps
+from harness.mistakes.families import FAMILIES, HESSIAN_VECTOR
+from harness.mistakes.steps import Steps
 
 LOSSES = tuple(FAMILIES)
 
@@ -32,7 +32,7 @@ class Sound:
             second = gradients.get(HESSIAN_VECTOR)
             answer = Answer(
                 value=Array.of(value, call.dtype),
-                function=f"harness.adapters.mutants: {self._name}",
+                function=f"harness.mistakes: {self._name}",
                 gradients={n: Array.of(g, call.dtype) for n, g in gradients.items() if n in call.differentiate},
                 hessian_vector=None if second is None else Array.of(second, call.dtype),
             )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.mutants.mistake import MAIN, Mistake, mistake
+from harness.mistakes.mistake import MAIN, Mistake, mistake
 
 Finish = Callable[[Call, Answer], Answer]
 

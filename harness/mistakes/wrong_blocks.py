@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.mutants.mistake import FROM_LOGITS, SOFTMAXES, Mistake, mistake
-from harness.adapters.mutants.sound import Sound
-from harness.adapters.mutants.steps import (
+from harness.mistakes.mistake import FROM_LOGITS, SOFTMAXES, Mistake, mistake
+from harness.mistakes.sound import Sound
+from harness.mistakes.steps import (
     WIDE,
     Batch,
     Wide,
@@ -24,7 +24,7 @@ from harness.adapters.mutants.steps import (
     scalar,
     upstream,
 )
-from harness.adapters.mutants.wrong_values import NATIVE
+from harness.mistakes.wrong_values import NATIVE
 
 CLASSES = 128
 """Of a block of classes: the width of a warp times a vector load."""

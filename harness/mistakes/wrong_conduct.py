@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.adapters.base import Adapter, Answer, Array, Call, Description, Unsupported
-from harness.adapters.mutants.sound import LOSSES, Sound
-from harness.floats import FORMATS
+from harness.core.formats import FORMATS
+from harness.mistakes.sound import LOSSES, Sound
 
 
 def hang(call: Call) -> None:  # noqa: ARG001  # pragma: no cover - the process waits for ever

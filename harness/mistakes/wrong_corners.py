@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.mutants.mistake import SCORES, SOFTMAXES, Mistake, mistake, with_options
-from harness.adapters.mutants.sound import Sound
-from harness.adapters.mutants.steps import Batch, Wide, divisor, scalar
-from harness.adapters.mutants.wrong_options import pos_weight_along
+from harness.mistakes.mistake import SCORES, SOFTMAXES, Mistake, mistake, with_options
+from harness.mistakes.sound import Sound
+from harness.mistakes.steps import Batch, Wide, divisor, scalar
+from harness.mistakes.wrong_options import pos_weight_along
 
 _INDEXED = ("softmax_cross_entropy", "nll_loss", "linear_cross_entropy")
 """Losses that ignore a label."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.mutants.mistake import (
+from harness.mistakes.mistake import (
     FROM_LOGITS,
     LABELLED,
     MAIN,
@@ -18,7 +18,7 @@ from harness.adapters.mutants.mistake import (
     Mistake,
     mistake,
 )
-from harness.adapters.mutants.steps import WIDE, Wide, pull_back, sigmoid
+from harness.mistakes.steps import WIDE, Wide, pull_back, sigmoid
 
 
 def _each(change: Callable[[Call, Array], Array]) -> Callable[[Call, Answer], Answer]:

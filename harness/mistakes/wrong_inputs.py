@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Array, Call
-from harness.adapters.mutants.mistake import BINARY, LABELLED, SOFTMAXES, Mistake, mistake
-from harness.adapters.mutants.steps import WIDE, Wide, one_hot
+from harness.mistakes.mistake import BINARY, LABELLED, SOFTMAXES, Mistake, mistake
+from harness.mistakes.steps import WIDE, Wide, one_hot
 
 Prepare = Callable[[Call], Call]
 

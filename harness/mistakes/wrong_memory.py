@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.mutants.mistake import BINARY, LABELLED, SOFTMAXES, Mistake, mistake
-from harness.adapters.mutants.steps import Batch, Wide, divisor, one_hot, reduced, scalar
+from harness.mistakes.mistake import BINARY, LABELLED, SOFTMAXES, Mistake, mistake
+from harness.mistakes.steps import Batch, Wide, divisor, one_hot, reduced, scalar
 
 Prepare = Callable[[Call], Call]
 _SCORES = ("logits", "probabilities", "log_probabilities", "hidden")

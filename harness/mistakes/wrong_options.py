@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.mutants.mistake import LABELLED, MAIN, SCORES, Mistake, mistake, with_options
-from harness.adapters.mutants.sound import Sound
-from harness.adapters.mutants.steps import WIDE, Batch, Wide, divisor, reduced, scalar, upstream
+from harness.mistakes.mistake import LABELLED, MAIN, SCORES, Mistake, mistake, with_options
+from harness.mistakes.sound import Sound
+from harness.mistakes.steps import WIDE, Batch, Wide, divisor, reduced, scalar, upstream
 
 Prepare = Callable[[Call], Call]
 Finish = Callable[[Call, Answer], Answer]

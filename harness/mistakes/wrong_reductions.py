@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from harness.adapters.base import Call
-from harness.adapters.mutants.mistake import BINARY, LABELLED, MAIN, ROWS, Mistake, mistake
-from harness.adapters.mutants.steps import Batch, Wide, divisor, reduced, scalar, upstream
+from harness.mistakes.mistake import BINARY, LABELLED, MAIN, ROWS, Mistake, mistake
+from harness.mistakes.steps import Batch, Wide, divisor, reduced, scalar, upstream
 
 
 def over_all_elements(call: Call, batch: Batch) -> Wide:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.mutants.mistake import Mistake, mistake
-from harness.adapters.mutants.sound import Sound
-from harness.adapters.mutants.steps import WIDE, Wide, curvature_along, sigmoid_slope
+from harness.mistakes.mistake import Mistake, mistake
+from harness.mistakes.sound import Sound
+from harness.mistakes.steps import WIDE, Wide, curvature_along, sigmoid_slope
 
 Finish = Callable[[Call, Answer], Answer]
 

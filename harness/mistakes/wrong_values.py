@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.mutants.mistake import (
+from harness.mistakes.mistake import (
     BINARY,
     FROM_LOGITS,
     PROBABILITIES,
@@ -18,7 +18,7 @@ from harness.adapters.mutants.mistake import (
     Mistake,
     mistake,
 )
-from harness.adapters.mutants.steps import WIDE, Wide, focal, negative_log_softmax, sides
+from harness.mistakes.steps import WIDE, Wide, focal, negative_log_softmax, sides
 
 Softmax = Callable[[Call, Wide], tuple[Wide, Wide]]
 NATIVE = {"float64": np.float64, "float32": np.float32, "float16": np.float16, "bfloat16": np.float32}

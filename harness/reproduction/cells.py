@@ -8,21 +8,22 @@ from typing import Any, cast
 
 import numpy as np
 
+from harness.core.call import BASE
+from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
+from harness.core.cell import Cell
 from harness.judgement.agreement import Floats, Target
-from harness.judgement.relations import BASE, RELATIONS, Equation, Pose
+from harness.judgement.relations import RELATIONS, Equation, Pose
 from harness.judgement.relations import Inexpressible as Unrelated
 from harness.judgement.relations.judging import MAY_REFUSE
 from harness.judgement.relations.pose import Answered
 from harness.judgement.truth import HESSIAN_VECTOR, Evaluated, TruthTable, aspects
-from harness.judging import truth_table
-from harness.planning import parts_of
-from harness.records import Cell
+from harness.judgement.truth_table import truth_table
 from harness.reproduction.comparing import Agreeing, Comparison, compared
 from harness.reproduction.frameworks import VALUES_ONLY
 from harness.reproduction.problem import Inexpressible, Problem, dense_source
 from harness.reproduction.tracing import Traced, names_of, source_of
 from harness.reproduction.writing import Call, Expected, issue, script
-from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
+from harness.runs.plan import parts_of
 from harness.suite.generators import Realize, realize
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.floats import FORMATS
+from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET
 from harness.judgement.relations.judging import FACTOR
 from harness.reproduction.writing import Call, program

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.arrays import Array
+from harness.core.arrays import Array
 from harness.reproduction import jax, tensorflow, torch
 from harness.reproduction.problem import Code, Inexpressible, Problem, literal
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.arrays import Array
+from harness.core.arrays import Array
 from harness.reproduction import scipy
 from harness.reproduction.problem import Code, Problem, literal
 

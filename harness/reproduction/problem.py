@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.arrays import Array
+from harness.core.arrays import Array
+from harness.core.case import ArraySpec
 from harness.reproduction.sources import definitions
-from harness.suite.case import ArraySpec
 from harness.suite.generators import GENERATORS, completed
 
 LARGEST_WRITTEN = 4096

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness import reproduction
-from harness.commands.reproducing import standalone
+from harness.core.case import Case
+from harness.core.cell import Cell, Run
 from harness.judgement.truth import Evaluated
-from harness.records import Cell, Run
-from harness.suite.case import Case
+from harness.reproduction.standalone import standalone
+from harness.runs.diff import Difference
 from harness.suite.generators import shape_of
 from harness.suite.loading import digest
 from harness.suite.remembering import Realized
 from harness.suite.selection import load_selection
-from harness.upgrade.diff import Difference
 
 __all__ = ["cases_of", "scripts_of", "with_scripts"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.arrays import Array
+from harness.core.arrays import Array
 from harness.reproduction.problem import Code, Inexpressible, Problem, layout_of, literal
 
 _CLASSES = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.floats import FORMATS, rounded
+from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import BUDGET, Floats, Target
 from harness.reproduction.frameworks import code_of, needs
 from harness.reproduction.problem import LARGEST_WRITTEN, Code, Inexpressible, Problem, dense_source

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.records import Cell, Footer, Run
+from harness.core.cell import Cell, Footer, Run
 
 _OUTCOME = ("kind", "type", "dtype", "shape")
 """What of an outcome means the same on any machine: not the bits, and no message with addresses in it."""

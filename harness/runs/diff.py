@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.records import INFRASTRUCTURE, SEVERITIES, Cell, Run
+from harness.core.cell import INFRASTRUCTURE, SEVERITIES, Cell, Run
 
 
 class NotComparable(ValueError):  # noqa: N818 - says what is the case, as the other refusals do

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.exit_codes import ExitCode, gravest
-from harness.records import INFRASTRUCTURE, Run
+from harness.core.cell import INFRASTRUCTURE, Run
+from harness.core.exit_codes import ExitCode, gravest
+from harness.runs.diff import Difference, NotComparable, compare_runs
+from harness.speed.compared import SpeedChange, compare_speeds, slower
 from harness.speed.statistics import THRESHOLD
-from harness.upgrade.diff import Difference, NotComparable, compare_runs
-from harness.upgrade.speeds import SpeedChange, compare_speeds, slower
 
 
 @dataclass(frozen=True)

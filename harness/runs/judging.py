@@ -8,41 +8,18 @@ from dataclasses import dataclass, field, replace
 
 import reference
 from harness.adapters.base import Description
-from harness.floats import FORMATS
+from harness.core.call import BASE, Question
+from harness.core.case import Case
+from harness.core.cell import INFRASTRUCTURE, Cell
+from harness.core.formats import FORMATS
+from harness.core.outcomes import Outcome
 from harness.judgement.ledger import Ledger
-from harness.judgement.relations import BASE, RELATIONS, Inexpressible, Pose, judge_relation
+from harness.judgement.relations import RELATIONS, Inexpressible, Pose, judge_relation
 from harness.judgement.truth import Evaluate, Evaluated, TruthTable
-from harness.judgement.verdict import Subject, judge, judge_modes
-from harness.outcomes import Outcome
-from harness.planning import Question, RelatedCalls
-from harness.records import INFRASTRUCTURE, Cell
-from harness.suite.case import ArraySpec, Case
+from harness.judgement.truth_table import truth_table
+from harness.judgement.verdict import Diagnose, Subject, judge, judge_modes
+from harness.runs.plan import RelatedCalls
 from harness.suite.generators import Realize
-
-
-def truth_table(
-    case: Case,
-    dtype: str,
-    realize: Realize,
-    evaluated: Evaluated | None = None,
-    *,
-    exact: bool = True,
-    evaluate: Evaluate = reference.evaluate,
-) -> TruthTable:
-    """The truths of a case in a dtype, its inputs rounded to the dtype first; `evaluated` are those known already,
-    `evaluate` says the others."""
-    return TruthTable(
-        loss=case.loss,
-        inputs={name: realize(spec, dtype) for name, spec in case.inputs.items()},
-        options={n: realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
-        dtype=dtype,
-        differentiate=case.differentiate,
-        cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
-        vector=None if case.vector is None else realize(case.vector, dtype),
-        evaluated=evaluated,
-        exact=exact,
-        evaluate=evaluate,
-    )
 
 
 def subject_key(question: Question) -> tuple[str, str]:
@@ -89,8 +66,8 @@ class Bench:
     """False judges by the plain float64 evaluation: for a first look, see harness.fuzzing."""
     evaluate: Evaluate = reference.evaluate
     """What says the truths that are not known already."""
-    searches: bool = True
-    """Whether the cause of what nothing explains is searched for."""
+    diagnose: Diagnose | None = None
+    """Searches the cause of what nothing explains, where it is to be searched."""
     calls: RelatedCalls = field(default_factory=RelatedCalls)
     """The calls of relations: those that were asked."""
     _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
@@ -127,7 +104,7 @@ class Bench:
             differentiate=case.differentiate,
             flush_to_zero=description.flush_to_zero,
             table=self._tables[key],
-            searches=self.searches,
+            diagnose=self.diagnose,
         )
         cells = list(judge(subject, outcome, ledger))
         spot = (question.implementation, *key)

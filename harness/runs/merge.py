@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.records import VERDICTS, Footer, Header, Run
-from harness.upgrade.diff import NotComparable
+from harness.core.cell import VERDICTS, Footer, Header, Run
+from harness.runs.diff import NotComparable
 
 
 def merge(runs: Sequence[Run]) -> Run:

@@ -8,30 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.adapters.base import Description
-from harness.floats import FORMATS
-from harness.judgement.relations import BASE, RELATIONS, Inexpressible, Pose, case_of, pose_of
+from harness.core.call import Question
+from harness.core.case import ArraySpec, Case
+from harness.core.cell import Cell
+from harness.core.formats import FORMATS
+from harness.judgement.relations import RELATIONS, Inexpressible, Pose, case_of, pose_of
 from harness.judgement.truth import aspects
-from harness.records import Cell
-from harness.suite.case import ArraySpec, Case
 from harness.suite.generators import realize
-
-
-@dataclass(frozen=True)
-class Question:
-    """One call to one implementation."""
-
-    implementation: str
-    case: Case
-    dtype: str
-    mode: str
-    relation: str = ""
-    """The relation this call is a part of; empty for the case itself."""
-    part: str = BASE
-
-    @property
-    def home(self) -> str:
-        """The id of the case that was written: parts of a relation belong to the case they are made from."""
-        return self.case.id.partition("#")[0]
 
 
 def posed(case: Case, dtype: str) -> Pose:

@@ -19,20 +19,23 @@ import numpy as np
 import reference
 from harness.adapters.base import Description
 from harness.adapters.registry import Implementation
-from harness.arrays import Array
 from harness.certification.running import committed_certificate
+from harness.core.arrays import Array
+from harness.core.call import Question
+from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
+from harness.core.cell import Cell, ClaimRecord, Header
+from harness.core.machine import describe_machine
+from harness.core.outcomes import Outcome
 from harness.execution.asking import Fleet
 from harness.judgement.claims import judge_claim
 from harness.judgement.ledger import Ledger, audit
 from harness.judgement.truth import Evaluate, Evaluated, aspects
-from harness.judging import Bench, truth_table
-from harness.machine import describe_machine
-from harness.outcomes import Outcome
-from harness.planning import Question, RelatedCalls, Scope, questions
-from harness.records import Cell, ClaimRecord, Header
-from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
-from harness.suite.divergences import described
+from harness.judgement.truth_table import truth_table
+from harness.mistakes.diagnosis import diagnose
+from harness.runs.judging import Bench
+from harness.runs.plan import RelatedCalls, Scope, questions
 from harness.suite.generators import Realize, shape_of
+from harness.suite.ledger_files import described
 from harness.suite.remembering import Realized
 
 Progress = Callable[[str, int, int], None]
@@ -81,7 +84,7 @@ def execute(
 ) -> Iterator[Header | Cell | ClaimRecord | Result]:
     """The header, then cells and claims as they are judged, last the result. Closing the iterator stops the workers.
 
-    `evaluate` says what is true: `reference.evaluate`, or what remembers what that said (`harness.kept_truths`).
+    `evaluate` says what is true: `reference.evaluate`, or what remembers what that said (`harness.runs.truth_cache`).
     """
     start = time.perf_counter()
     clock = Clock()
@@ -108,7 +111,9 @@ def execute(
                 else:
                     plans[name].append(item)
         pending = Counter((q.home, q.dtype) for plan in plans.values() for q in plan)
-        bench = Bench(order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate, calls=related)
+        bench = Bench(
+            order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate, diagnose=diagnose, calls=related
+        )
         totals = {name: len(plan) for name, plan in plans.items()}
         answered: Counter[str] = Counter()
         clock.add("planning", since)
@@ -193,7 +198,7 @@ def _header(
             "version": SUITE_VERSION,
             "digest": order.digest,
             "cases": {case.id: _described(case, truth_of) for case in order.cases},
-            "ledger": described(order.ledger),
+            "ledger": described(order.ledger.entries),
         },
         implementations=dict(sorted(implementations.items())),
         machine=describe_machine(),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.adapters.base import Description
+from harness.core.outcomes import Outcome
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
+from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Subject, judge
-from harness.judging import truth_table
-from harness.outcomes import Outcome
 from harness.speed.tasks import Player, Task
 from harness.suite.generators import realize
 
@@ -36,7 +36,6 @@ class Answers:
             differentiate=task.judged_gradients,
             flush_to_zero=description.flush_to_zero,
             table=self._table(task),
-            searches=False,
         )
         cells = judge(subject, outcome, Ledger())
         worst = next((cell for cell in cells if cell.verdict not in GOOD), cells[0])

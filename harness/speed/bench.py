@@ -17,10 +17,10 @@ from typing import Any
 
 from harness.adapters.base import Description
 from harness.adapters.registry import Implementation
+from harness.core.cell import Speed
+from harness.core.outcomes import Crashed, Missing, Refused, TimedOut
 from harness.execution.environments import private_code
 from harness.execution.timing import Block
-from harness.outcomes import Crashed, Missing, Refused, TimedOut
-from harness.records import Speed
 from harness.speed import plan
 from harness.speed import statistics as judging
 from harness.speed.answers import GOOD, Answers
@@ -29,7 +29,7 @@ from harness.speed.figures import Found, MachineBlocks, figures
 from harness.speed.machine import MACHINE, Machine, machine_workload, timing
 from harness.speed.tasks import Player, Task, lacking, modes_of, tasks_of, traffic
 from harness.speed.worker import Core, Prepared, TimedWorker, WorkerLostError
-from harness.suite.workloads import Workload
+from harness.speed.workloads import Workload
 
 Tell = Callable[[str, int, int], None]
 

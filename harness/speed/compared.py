@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.records import Run, Speed
+from harness.core.cell import Run, Speed
 from harness.speed.statistics import FASTER, SLOWER, THRESHOLD, Interval, change
 
 YARDSTICK = "numpy"

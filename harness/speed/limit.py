@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.floats import FORMATS
+from harness.core.formats import FORMATS
 
 WITHOUT_REDUCTION = ("softmax", "log_softmax")
 

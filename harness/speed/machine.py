@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.adapters.registry import Implementation
+from harness.core.case import ArraySpec, Case, Location
 from harness.execution.timing import Block
 from harness.speed.worker import TimedWorker, WorkerLostError
-from harness.suite.case import ArraySpec, Case, Location
-from harness.suite.workloads import FORWARD, Workload
+from harness.speed.workloads import FORWARD, Workload
 
 MACHINE = Implementation("machine", "harness.adapters.machine:Machine")
 

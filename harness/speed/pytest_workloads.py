@@ -16,8 +16,8 @@ import pytest
 
 if TYPE_CHECKING:
     from harness.adapters.registry import Implementation
-    from harness.records import Speed
-    from harness.suite.workloads import Workload
+    from harness.core.cell import Speed
+    from harness.speed.workloads import Workload
 
 NOT_STORED = ("ratios",)
 """Figures that are lists, of which pytest-benchmark's tables know nothing."""
@@ -70,7 +70,7 @@ class WorkloadFile(pytest.File):
     """One YAML file of workloads."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        from harness.suite.workloads import load_workloads, select_workloads
+        from harness.speed.workloads import load_workloads, select_workloads
 
         if not self.config.pluginmanager.hasplugin("benchmark"):
             raise pytest.UsageError("workloads need pytest-benchmark: pip install 'pytest-benchmark>=5.3.1'")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.adapters.base import Description
 from harness.speed import limit
-from harness.suite.workloads import BOTH, Workload
+from harness.speed.workloads import BOTH, Workload
 
 CHEAP_MODES = ("jit", "graph")
 """Compiled modes whose compilation takes less than a second per workload."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.adapters.registry import Implementation, registered
-from harness.records import Speed
+from harness.core.cell import Speed
 from harness.speed.bench import Bench, Effort, Session, Tell
+from harness.speed.compared import SpeedChange
 from harness.speed.entrants import YARDSTICK
 from harness.speed.statistics import THRESHOLD, judge
 from harness.speed.worker import core
-from harness.suite.workloads import Workload
-from harness.upgrade.speeds import SpeedChange
+from harness.speed.workloads import Workload
 
 OLD, NEW = "old", "new"
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from harness.adapters.base import Description
 from harness.adapters.registry import Implementation
+from harness.core.outcomes import Crashed, Missing, Outcome, TimedOut
 from harness.execution import protocol
 from harness.execution.environments import command_line, environment_of, with_threads
 from harness.execution.process import Died, Garbled, Silent, WorkerProcess
 from harness.execution.timing import Block, block_from_wire
-from harness.outcomes import Crashed, Missing, Outcome, TimedOut
-from harness.suite.workloads import Workload
+from harness.speed.workloads import Workload
 
 STARTUP = 180.0
 """Seconds a worker may take to import its framework: thrice what the slowest takes on two busy cores."""

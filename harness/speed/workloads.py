@@ -3,7 +3,7 @@
 A workload is a case without claims whose rows may be repeated: its inputs are those of a small block, `repeat` times
 one after the other. So nothing large is generated or judged, and the truth of the whole is the truth of the block.
 
-    python -m harness.suite.workloads > cases/schema/workload.schema.json
+    python -m harness.speed.workloads > cases/schema/workload.schema.json
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.core.case import ArraySpec, Case
 from harness.suite.building import build
-from harness.suite.case import ArraySpec, Case
 from harness.suite.generators import holds_integers, shape_of
 from harness.suite.loading import display_name, find_cases_directory
 from harness.suite.model import ArrayEntry, LossName, OptionsEntry, Text

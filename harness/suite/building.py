@@ -9,8 +9,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from harness.judgement.ledger import flatten
-from harness.suite.case import (
+from harness.core.case import (
     ArraySpec,
     Case,
     Claim,
@@ -21,6 +20,7 @@ from harness.suite.case import (
     Location,
     Source,
 )
+from harness.core.ledger import flatten
 from harness.suite.checks import CHECKS
 from harness.suite.generators import (
     GENERATORS,

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.arrays import Array
-from harness.floats import FORMATS
-from harness.suite.case import ArraySpec
+from harness.core.arrays import Array
+from harness.core.case import ArraySpec
+from harness.core.formats import FORMATS
 
 LAYOUTS = ("contiguous", "strided", "transposed", "reversed", "sliced", "channels-last", "repeated")
 """contiguous; every second element of a buffer twice as wide; Fortran order; a view that runs backwards along every

@@ -1,4 +1,4 @@
-"""Reading the ledger: cases/ledger/*.yaml become `harness.judgement.ledger.Ledger`.
+"""Reading the ledger: cases/ledger/*.yaml become entries of `harness.core.ledger`.
 
 - id: torch-binary-cross-entropy-clamp
   cases: [edges/binary-*]                 # globs over case ids
@@ -16,14 +16,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from harness.judgement.ledger import Entry, Ledger, Pin, flatten
+from harness.core.ledger import Entry, Pin, flatten
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.reading import ListNode, line_at, plain, read
 
@@ -92,8 +92,8 @@ class _EntryModel(BaseModel):
         return value
 
 
-def load_ledger(folder: Path) -> Ledger:
-    """All entries of all files of a folder; SuiteError with every problem found. No folder: an empty ledger."""
+def load_entries(folder: Path) -> tuple[Entry, ...]:
+    """All entries of all files of a folder; SuiteError with every problem found. No folder: no entries."""
     entries: list[Entry] = []
     problems: list[Problem] = []
     seen: dict[str, str] = {}
@@ -109,7 +109,7 @@ def load_ledger(folder: Path) -> Ledger:
             entries.append(entry)
     if problems:
         raise SuiteError(problems)
-    return Ledger(tuple(entries))
+    return tuple(entries)
 
 
 def remove_entries(folder: Path, ids: Collection[str]) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ def _entry(model: _EntryModel, location: str) -> Entry:
         ),
         reason=model.reason,
         upstream=model.upstream,
-        versions=SpecifierSet(model.versions),
+        versions=model.versions,
         modes=tuple(model.modes),
         dtypes=tuple(model.dtypes),
         aspects=tuple(model.aspects),
@@ -177,17 +177,17 @@ def _entry(model: _EntryModel, location: str) -> Entry:
     )
 
 
-def described(ledger: Ledger) -> Mapping[str, Mapping[str, str]]:
+def described(entries: Iterable[Entry]) -> Mapping[str, Mapping[str, str]]:
     """The entries as a report shows them."""
     return {
         entry.id: {
             "reason": entry.reason,
             "upstream": entry.upstream,
             "pinned": entry.pin.kind,
-            "versions": str(entry.versions),
+            "versions": entry.versions,
             "location": entry.location,
         }
-        for entry in ledger.entries
+        for entry in entries
     }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference
-from harness.suite.case import ArraySpec, Case, ExpectRaises, ExpectTruth
+from harness.core.case import ArraySpec, Case, ExpectRaises, ExpectTruth
 from harness.suite.generators import holds_integers, realize, shape_of
 from harness.suite.naive import NAIVE, differs
 from harness.suite.problems import Problem

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.case import Case
 from harness.suite.building import build
-from harness.suite.case import Case
 from harness.suite.families import expand
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.reading import LARGEST_FILE, ListNode, MapNode, read

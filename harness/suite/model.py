@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from harness.judgement.relations import RELATIONS
+from harness.core.vocabulary import RELATIONS
 from harness.suite.generators import DTYPES, GENERATORS, LAYOUTS
 from reference.signatures import LOSSES
 
@@ -52,7 +52,7 @@ else:
     GeneratorName = Literal[tuple(GENERATORS)]
     LossName = Literal[tuple(LOSSES)]
     ErrorKind = Literal[ERROR_KINDS]
-    RelationName = Literal[tuple(RELATIONS)]
+    RelationName = Literal[RELATIONS]
     Row = TypeAliasType(
         "Row",
         list[

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.floats import FORMATS, rounded
+from harness.core.formats import FORMATS, rounded
 
 Numbers = NDArray[Any]
 Arrays = Mapping[str, Numbers]

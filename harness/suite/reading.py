@@ -1,7 +1,7 @@
 """YAML text becomes a tree of nodes that know their lines.
 
 The tree is built from the parser's events, so that no tag ever constructs an object, no alias is ever expanded, and
-a duplicate key is seen. Scalars get their meaning from `harness.suite.scalars`.
+a duplicate key is seen. Scalars get their meaning from `harness.core.scalars`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import YAMLError
 
+from harness.core.scalars import Scalar, resolve
 from harness.suite.problems import Problem
-from harness.suite.scalars import Scalar, resolve
 
 DEEPEST = 32
 """Levels of nesting. NumPy holds 64 dimensions, cases use a handful; the parser's time grows with the square."""

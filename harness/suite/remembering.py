@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.arrays import Array
-from harness.suite.case import ArraySpec
+from harness.core.arrays import Array
+from harness.core.case import ArraySpec
 from harness.suite.generators import realize
 
 SMALL = 64

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.suite.case import Case
+from harness.core.case import Case
 from harness.suite.loading import Suite, digest, find_cases_directory, load
 from harness.suite.problems import close_matches
 

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.adapters.base import Adapter
+from harness.core.call import Question
+from harness.core.case import Case
+from harness.core.cell import Cell
+from harness.core.outcomes import Outcome
 from harness.execution import protocol
 from harness.execution.asking import request
 from harness.execution.worker import evaluate
 from harness.judgement.ledger import Ledger
-from harness.judging import Bench
-from harness.outcomes import Outcome
-from harness.planning import Question, Scope, questions
-from harness.records import Cell
-from harness.suite.case import Case
+from harness.runs.judging import Bench
+from harness.runs.plan import Scope, questions
 from harness.suite.generators import realize
 
 
@@ -30,6 +31,6 @@ def cells(adapter: Adapter, cases: Sequence[Case], dtypes: tuple[str, ...]) -> l
     asked = list(questions(cases, "it", description, Scope(dtypes=dtypes)))
     plan = [item for item in asked if isinstance(item, Question)]
     pending = Counter((q.home, q.dtype) for q in plan)
-    bench = Bench(Ledger(), realize, {"it": description}, pending, searches=False)
+    bench = Bench(Ledger(), realize, {"it": description}, pending)
     judged = [cell for question in plan for cell in bench.judge(question, answer(adapter, question))]
     return [item for item in asked if isinstance(item, Cell)] + judged

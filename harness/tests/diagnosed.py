@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from harness.adapters.mutants import MUTANTS, adapter
+from harness.core.call import Question
+from harness.core.case import Case, ExpectTruth
 from harness.judgement.ledger import Ledger
-from harness.judging import Bench
-from harness.planning import Question
-from harness.suite.case import Case, ExpectTruth
+from harness.mistakes import MUTANTS, adapter
+from harness.mistakes.diagnosis import diagnose
+from harness.runs.judging import Bench
 from harness.suite.generators import realize, shape_of
 from harness.suite.loading import load
 from harness.tests.asking_here import answer
@@ -197,7 +198,7 @@ def spoken(name: str, cases: Sequence[Case]) -> Counter[str]:
         outcome = answer(mutant, question)
         for searches in (False, True):
             pending = Counter({(case.id, case.dtypes[0]): 1})
-            bench = Bench(Ledger(), realize, {"it": description}, pending, searches=searches)
+            bench = Bench(Ledger(), realize, {"it": description}, pending, diagnose=diagnose if searches else None)
             wrong = [cell for cell in bench.judge(question, outcome) if cell.verdict == "disagrees"]
             if not wrong:
                 break

@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 
 from harness.adapters.registry import resolve
+from harness.core.call import Question
+from harness.core.case import ArraySpec, Case, Location
+from harness.core.outcomes import Outcome
 from harness.execution.asking import Fleet
-from harness.outcomes import Outcome
-from harness.planning import Question
-from harness.suite.case import ArraySpec, Case, Location
 
 PLENTY = 30.0
 """Seconds a call may take where no call is meant to time out: a busy machine must not fail a test."""

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters.base import Adapter, Answer, Array, Call, Unsupported
-from harness.adapters.mutants import MUTANTS, SEAMS, SECOND, Mutant, adapter
-from harness.adapters.mutants.sound import LOSSES
-from harness.floats import FORMATS
+from harness.core.formats import FORMATS
 from harness.judgement.agreement import compare
 from harness.judgement.truth import HESSIAN_VECTOR, Truth, TruthTable, aspects
+from harness.mistakes import MUTANTS, SEAMS, SECOND, Mutant, adapter
+from harness.mistakes.sound import LOSSES
 from harness.tests.calls import make_call
 from reference.evaluation import TWICE_DIFFERENTIABLE
 
@@ -572,7 +572,7 @@ def test_hanging_mutants_do_not_come_back(name: str, probe: Call) -> None:
 )
 def test_crashing_mutants_end_their_process(name: str, status: int) -> None:
     script = (
-        "from harness.adapters.mutants import adapter\n"
+        "from harness.mistakes import adapter\n"
         "from harness.tests.test_adapters_mutants import BAD_LABEL\n"
         f"adapter({name!r}).evaluate(BAD_LABEL)\n"
         "raise SystemExit(99)"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.floats import FORMATS
+from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET, Agreement, Compared, Target, compare
 
 formats = st.sampled_from(list(FORMATS))

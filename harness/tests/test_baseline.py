@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.records import read_run
-from harness.suite.divergences import load_ledger, remove_entries
+from harness.core.cell import read_run
+from harness.suite.ledger_files import load_entries, remove_entries
 from harness.suite.problems import SuiteError
-from harness.upgrade.canaries import CANARIES, Canary, Song, silent
+from harness.versions.canaries import CANARIES, Canary, Song, silent
 
 CASES = ("documents/d4-gradient-*", "documents/d4-perfect-*", "invalid/label-3-softmax-cross-entropy")
 WRONG = "mutant:opposite-gradient.softmax_cross_entropy"
@@ -102,11 +102,11 @@ def test_accepting_a_divergence_leaves_an_entry_that_lint_refuses_until_a_reason
     assert "write their reasons" in accepted.stdout
     file = ledger / "accepted.yaml"
     with pytest.raises(SuiteError, match="cause of the divergence"):
-        load_ledger(ledger)
+        load_entries(ledger)
     written = file.read_text(encoding="utf-8").replace("upstream: TODO", "upstream: none found")
     reason = "The gradient is turned round on purpose, since the next layer turns it back."
     file.write_text(written.replace("reason: TODO", f"reason: {reason}"), encoding="utf-8")
-    entry = load_ledger(ledger).entries[0]
+    entry = load_entries(ledger)[0]
     assert (entry.pin.kind, entry.implementations) == ("finite", ("mutant:sound",))
 
 

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.arrays import Array
-from harness.floats import FORMATS, rounded
+from harness.core.arrays import Array
+from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import compare
-from harness.judgement.diagnosis import UNEXPLAINED, diagnose
-from harness.judgement.diagnosis.terms import (
+from harness.judgement.truth import TruthTable
+from harness.judgement.truth_table import truth_table
+from harness.mistakes.diagnosis import UNEXPLAINED, diagnose
+from harness.mistakes.diagnosis.terms import (
     binary_results,
     class_results,
     elements_of,
@@ -23,8 +25,6 @@ from harness.judgement.diagnosis.terms import (
     sides,
     softmax,
 )
-from harness.judgement.truth import TruthTable
-from harness.judging import truth_table
 from harness.suite.generators import realize
 from harness.tests.diagnosed import OBSERVED, is_named, small_cases, spoken, wrongly
 

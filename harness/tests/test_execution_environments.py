@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from harness.adapters.registry import Implementation, resolve
+from harness.core.outcomes import Returned
 from harness.execution import protocol
 from harness.execution.asking import Fleet
 from harness.execution.environments import PINNED, command_line, compilation_cache, environment_of
-from harness.outcomes import Returned
 from harness.tests.fleets import PLENTY, ask, miniature
 
 TELLS = miniature("TellsItsEnvironment")

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from harness.adapters.registry import resolve
-from harness.arrays import Array
+from harness.core.arrays import Array
+from harness.core.call import Question
+from harness.core.case import ArraySpec
+from harness.core.outcomes import Outcome, Returned
 from harness.execution.asking import Fleet
-from harness.outcomes import Outcome, Returned
-from harness.planning import Question
-from harness.suite.case import ArraySpec
 from harness.suite.generators import realize
 from harness.tests.fleets import PLENTY, ask, is_gone_within, is_running, miniature, plan, softmax_case
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.adapters.registry import resolve
+from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.execution import pool
 from harness.execution.asking import Fleet
-from harness.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.tests import miniatures
 from harness.tests.fleets import PLENTY, ask, is_gone_within, miniature, plan
 

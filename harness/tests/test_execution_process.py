@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from harness.arrays import Array
+from harness.core.arrays import Array
 from harness.execution import process as process_module
 from harness.execution import protocol
 from harness.execution.process import Died, Garbled, Silent, WorkerProcess

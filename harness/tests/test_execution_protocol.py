@@ -19,13 +19,13 @@ from hypothesis.extra import numpy as hnp
 
 from harness.adapters.base import Description
 from harness.adapters.registry import resolve
-from harness.arrays import Array
+from harness.core.arrays import Array
+from harness.core.case import ArraySpec
+from harness.core.formats import FORMATS
+from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned
 from harness.execution import protocol
 from harness.execution.asking import Fleet
 from harness.execution.process import WorkerProcess
-from harness.floats import FORMATS
-from harness.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned
-from harness.suite.case import ArraySpec
 from harness.tests.fleets import PLENTY, plan
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)

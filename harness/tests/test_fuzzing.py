@@ -16,20 +16,21 @@ import pytest
 
 from harness.adapters.base import Description
 from harness.adapters.registry import resolve
+from harness.core.case import ArraySpec, ExpectRaises, ExpectTruth
+from harness.core.cell import Cell
+from harness.core.exit_codes import ExitCode
+from harness.core.ledger import Entry, Pin
 from harness.execution.asking import Fleet
-from harness.exit_codes import ExitCode
 from harness.fuzzing.campaign import Campaign, Finding
 from harness.fuzzing.causes import Cause, Conditions, condition, explains, outcome_of
 from harness.fuzzing.drawing import DRAWN, drawn
 from harness.fuzzing.known import KNOWN, compared
 from harness.fuzzing.saving import save
 from harness.fuzzing.shrinking import smaller, together
-from harness.judgement.ledger import Entry, Ledger, Pin
-from harness.judging import truth_table
-from harness.records import Cell
-from harness.suite.case import ArraySpec, ExpectRaises, ExpectTruth
-from harness.suite.divergences import parse_ledger
+from harness.judgement.ledger import Ledger
+from harness.judgement.truth_table import truth_table
 from harness.suite.generators import realize
+from harness.suite.ledger_files import parse_ledger
 from harness.suite.loading import load, load_text
 from harness.tests.fleets import PLENTY, miniature, softmax_case
 from reference.evaluation import TWICE_DIFFERENTIABLE
@@ -63,7 +64,7 @@ def test_a_seed_draws_the_same_whatever_else_is_imported() -> None:
     write = "from harness.fuzzing.drawing import DRAWN, drawn; print(hash_of(repr(drawn(7, DRAWN, 2))))"
     digest = "import hashlib; hash_of = lambda text: hashlib.sha256(text.encode()).hexdigest();"
     # Hypothesis likes numbers that stand in modules it takes for the user's own.
-    more = "import harness.cli, harness.certification.grid, harness.judgement.diagnosis, reports.html;"
+    more = "import harness.cli.main, harness.certification.grid, harness.mistakes.diagnosis, reports.html;"
     seen = {
         subprocess.run([sys.executable, "-c", program + write], capture_output=True, text=True, check=True).stdout
         for program in (digest, digest + more)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.records import Cell, Footer, Header, Run, RunWriter
+from harness.core.cell import Cell, Footer, Header, Run, RunWriter
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = {"cpu": "a", "instruction_set": "b"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
-from harness.judgement.gauge import gauges
+from harness.judgement.tolerance import gauges
 
 _LOGITS = np.array([[0.5, -1.0, 2.0], [3.0, 0.0, -40.0]])
 _P = np.array([[0.2, 0.5, 0.3], [0.01, 0.9, 0.09]])

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.mutants import MUTANTS
-from harness.kills import CHARACTERISATION, SOUND, KillMatrix, kill_matrix, killed_by
-from harness.suite.case import Case, ExpectRaises
+from harness.core.case import Case, ExpectRaises
+from harness.mistakes import MUTANTS
+from harness.mistakes.kill_matrix import CHARACTERISATION, SOUND, KillMatrix, kill_matrix, killed_by
 from harness.suite.loading import load
 
 

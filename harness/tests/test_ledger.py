@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.judgement.ledger import Entry, Ledger, Observed, Pin, Selector, audit, meets
-from harness.suite.divergences import load_ledger, parse_ledger
+from harness.core.ledger import Entry, Observed, Pin, Selector
+from harness.judgement.ledger import Ledger, audit, meets, selects
+from harness.suite.ledger_files import load_entries, parse_ledger
 from harness.suite.problems import SuiteError
 
 GOOD = """\
@@ -45,7 +46,7 @@ def entry() -> Entry:
 )
 def test_an_entry_selects_by_everything_it_names(change: dict[str, str], selected: bool) -> None:
     fields = {name: getattr(CELL, name) for name in CELL.__dataclass_fields__}
-    assert entry().selects(Selector(**{**fields, **change})) is selected
+    assert selects(entry(), Selector(**{**fields, **change})) is selected
 
 
 def test_only_the_pinned_outcome_is_explained() -> None:
@@ -133,11 +134,11 @@ def test_the_same_id_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     (tmp_path / "b.yaml").write_text(GOOD)
     with pytest.raises(SuiteError, match="a second time"):
-        load_ledger(tmp_path)
+        load_entries(tmp_path)
 
 
 def test_no_folder_is_an_empty_ledger(tmp_path: Path) -> None:
-    assert load_ledger(tmp_path / "none").entries == ()
+    assert load_entries(tmp_path / "none") == ()
 
 
 def test_the_entries_about_a_case_are_those_that_select_it() -> None:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from harness.adapters.base import Adapter, Array, Call
-from harness.adapters.mutants import MUTANTS, SEAMS, Mutant, adapter
-from harness.adapters.mutants.wrong_memory import as_if, as_if_contiguous, by_last_stride
+from harness.core.case import ArraySpec, Case
+from harness.core.outcomes import Raised, Returned
 from harness.execution.worker import evaluate
 from harness.judgement.truth import TruthTable
-from harness.judging import truth_table
-from harness.kills import call_of, is_caught
-from harness.outcomes import Raised, Returned
-from harness.suite.case import ArraySpec, Case
+from harness.judgement.truth_table import truth_table
+from harness.mistakes import MUTANTS, SEAMS, Mutant, adapter
+from harness.mistakes.kill_matrix import call_of, is_caught
+from harness.mistakes.wrong_memory import as_if, as_if_contiguous, by_last_stride
 from harness.suite.generators import realize, shape_of
 from harness.suite.loading import find_cases_directory, load
 from harness.tests.calls import make_call

@@ -55,7 +55,7 @@ def test_any_class_can_be_addressed() -> None:
 
 
 def test_a_mutant_is_addressed_by_its_name() -> None:
-    assert resolve("mutant:epsilon.softmax").target == "harness.adapters.mutants:epsilon.softmax"
+    assert resolve("mutant:epsilon.softmax").target == "harness.mistakes:epsilon.softmax"
 
 
 def test_a_program_is_split_as_a_shell_would_without_one() -> None:

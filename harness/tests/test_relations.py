@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters.base import Description
-from harness.adapters.mutants import adapter
 from harness.adapters.numpy import NumPy
+from harness.core.call import Question
+from harness.core.case import ArraySpec, Case, ExpectTruth, Location
 from harness.fuzzing.drawing import drawn
 from harness.judgement.relations import RELATIONS, Inexpressible
-from harness.planning import Question, RelatedCalls, Scope, parts_of, posed, questions
-from harness.suite.case import ArraySpec, Case, ExpectTruth, Location
+from harness.mistakes import adapter
+from harness.runs.plan import RelatedCalls, Scope, parts_of, posed, questions
 from harness.suite.loading import find_cases_directory, load
 from harness.suite.selection import load_selection
 from harness.tests.asking_here import cells

@@ -16,19 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import reproduction
-from harness.arrays import Array
-from harness.floats import FORMATS
+from harness.core.arrays import Array
+from harness.core.case import ArraySpec, Case
+from harness.core.cell import Cell
+from harness.core.formats import FORMATS
 from harness.judgement.agreement import Target
 from harness.judgement.relations import RELATIONS
 from harness.judgement.relations import Inexpressible as Unrelated
 from harness.judgement.truth import TruthTable
-from harness.planning import parts_of
-from harness.records import Cell
 from harness.reproduction.frameworks import TEMPLATES
 from harness.reproduction.problem import dense_source, literal
 from harness.reproduction.sources import definitions
 from harness.reproduction.tracing import Traced, names_of, source_of
-from harness.suite.case import ArraySpec, Case
+from harness.runs.plan import parts_of
 from harness.suite.generators import GENERATORS, realize
 from harness.suite.loading import load
 

@@ -13,10 +13,10 @@ import pytest
 
 from harness import reproduction
 from harness.adapters.registry import resolve
-from harness.engine import Order, execute
+from harness.core.cell import Cell
 from harness.judgement.ledger import Ledger
-from harness.planning import Scope
-from harness.records import Cell
+from harness.runs.plan import Scope
+from harness.runs.session import Order, execute
 from harness.suite.loading import load
 
 ALONE = """

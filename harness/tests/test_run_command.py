@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.adapters.registry import resolve
-from harness.commands.running import record_with
-from harness.engine import Order
+from harness.cli.run import record_with
+from harness.core.cell import Run, read_run
 from harness.judgement.ledger import Ledger
-from harness.records import Run, read_run
+from harness.runs.session import Order
 from harness.suite.selection import load_selection
 
 

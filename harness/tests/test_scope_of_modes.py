@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.adapters.base import Description
-from harness.planning import Question, Scope, questions
+from harness.core.call import Question
+from harness.runs.plan import Scope, questions
 from harness.suite.selection import load_selection
 
 CASES = load_selection(["options/softmax-ordinary"]).cases

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness.commands.scripts import cases_of, scripts_of, with_scripts
-from harness.records import Cell, Footer, Header, Run
+from harness.core.cell import Cell, Footer, Header, Run
 from harness.reproduction import Inexpressible
+from harness.reproduction.scripts import cases_of, scripts_of, with_scripts
+from harness.runs.diff import compare_runs
 from harness.suite.loading import digest
 from harness.suite.selection import load_selection
-from harness.upgrade.diff import compare_runs
 
 CASE = "options/softmax-ordinary"
 SUITE = load_selection([])

@@ -15,18 +15,19 @@ from hypothesis.extra import numpy as hnp
 import reference
 from harness.adapters.base import Answer, Call, Description
 from harness.adapters.numpy import NumPy
-from harness.arrays import Array
+from harness.core.arrays import Array
+from harness.core.case import ArraySpec, Case, ExpectTruth
+from harness.core.cell import Cell
+from harness.core.formats import FORMATS
+from harness.core.outcomes import Outcome, Raised, Refused, Returned
 from harness.execution import protocol
-from harness.floats import FORMATS
 from harness.judgement.agreement import Target, compare
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth import HESSIAN_VECTOR, TruthTable, aspects
 from harness.judgement.verdict import Subject, judge, judge_modes
-from harness.kills import killed_by
-from harness.outcomes import Outcome, Raised, Refused, Returned
-from harness.planning import Scope, questions
-from harness.records import Cell
-from harness.suite.case import ArraySpec, Case, ExpectTruth
+from harness.mistakes.diagnosis import diagnose
+from harness.mistakes.kill_matrix import killed_by
+from harness.runs.plan import Scope, questions
 from harness.suite.loading import load, load_text
 from harness.tests.calls import make_call
 
@@ -130,7 +131,7 @@ def subject(
     arrays = {n: Array.of(np.asarray(v), dtype if np.asarray(v).dtype.kind == "f" else None) for n, v in given_.items()}
     first = (next(iter(arrays)),)
     table = TruthTable(loss, arrays, options or {}, dtype, first, None, vector=Array.of(np.asarray(vector), dtype))
-    return Subject("a/case", "it", "1.0", "eager", dtype, ExpectTruth(), first, False, table)
+    return Subject("a/case", "it", "1.0", "eager", dtype, ExpectTruth(), first, False, table, diagnose)
 
 
 def right(s: Subject, **more: Any) -> Returned:

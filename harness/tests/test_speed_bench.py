@@ -19,19 +19,19 @@ from harness.adapters.base import Answer, Array, Call, Description
 from harness.adapters.machine import _soonest
 from harness.adapters.numpy import NumPy
 from harness.adapters.registry import Implementation, installed, registered
+from harness.core.cell import read_run
+from harness.core.exit_codes import ExitCode
+from harness.core.outcomes import Raised, Refused, Returned
 from harness.execution import timing
 from harness.execution.environments import private_code
-from harness.exit_codes import ExitCode
-from harness.outcomes import Raised, Refused, Returned
-from harness.records import read_run
+from harness.runs.gate import run_codes
 from harness.speed.bench import Bench, Effort, Session
 from harness.speed.machine import MACHINE, machine_workload
 from harness.speed.tasks import modes_of
 from harness.speed.versus import old_against_new
 from harness.speed.worker import Core, TimedWorker, WorkerLostError, core, cores_in
-from harness.suite.workloads import load_workloads
+from harness.speed.workloads import load_workloads
 from harness.tests.calls import make_call
-from harness.upgrade.gate import run_codes
 
 SMALL = next(w for w in load_workloads() if w.id == "workloads/softmax-32x10")
 QUICK = Effort(sets=2, rounds=2, block_seconds=0.001, budget=0.01)

@@ -6,9 +6,9 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from ruamel.yaml import YAML
 
+from harness.speed.workloads import Workload, load_workloads, parse_workloads, schema, schema_text, select_workloads
 from harness.suite.loading import find_cases_directory
 from harness.suite.problems import Problem, SuiteError
-from harness.suite.workloads import Workload, load_workloads, parse_workloads, schema, schema_text, select_workloads
 
 GOOD = """
 - id: workloads/small
@@ -37,7 +37,7 @@ def test_the_committed_workloads_cover_what_limits_speed() -> None:
 def test_the_schema_is_current_and_true_of_every_file() -> None:
     home = find_cases_directory()
     committed = (home / "schema" / "workload.schema.json").read_text(encoding="utf-8")
-    assert committed == schema_text(), "run: python -m harness.suite.workloads > cases/schema/workload.schema.json"
+    assert committed == schema_text(), "run: python -m harness.speed.workloads > cases/schema/workload.schema.json"
     validator = jsonschema.Draft202012Validator(schema())
     for file in (home / "workloads").glob("*.yaml"):
         validator.validate(YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import reference
+from harness.core.case import Case, ExpectRaises
+from harness.core.cell import ClaimRecord, from_json, to_json
 from harness.judgement.claims import judge_claim
-from harness.records import ClaimRecord, from_json, to_json
-from harness.suite.case import Case, ExpectRaises
 from harness.suite.generators import realize
 from harness.suite.loading import find_cases_directory, load
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.arrays import Array
-from harness.floats import FORMATS
-from harness.suite.case import ArraySpec
+from harness.core.arrays import Array
+from harness.core.case import ArraySpec
+from harness.core.formats import FORMATS
 from harness.suite.generators import (
     GENERATORS,
     LAYOUTS,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.suite.case import Case, Location
+from harness.core.case import Case, Location
 from harness.suite.linting import RULES, lint
 from harness.suite.loading import load, load_text
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.suite.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
+from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
 from harness.suite.loading import digest, find_cases_directory, load, load_text
 from harness.suite.problems import Problem, SuiteError
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.core.scalars import decimals, resolve
 from harness.suite.reading import DEEPEST, ListNode, MapNode, line_at, plain, read
-from harness.suite.scalars import decimals, resolve
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.exit_codes import ExitCode, gravest
-from harness.records import Cell, Footer, Header, Run
-from harness.upgrade.diff import NotComparable, compare_runs
-from harness.upgrade.gate import gate, run_codes
+from harness.core.cell import Cell, Footer, Header, Run
+from harness.core.exit_codes import ExitCode, gravest
+from harness.runs.diff import NotComparable, compare_runs
+from harness.runs.gate import gate, run_codes
 
 MACHINE = {"cpu": "a", "instruction_set": "b"}
 RIGHT = Cell(

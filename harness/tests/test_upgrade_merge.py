@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.records import Cell, ClaimRecord, Footer, Header, Run
-from harness.upgrade.diff import NotComparable
-from harness.upgrade.merge import merge
+from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run
+from harness.runs.diff import NotComparable
+from harness.runs.merge import merge
 
 CELL = Cell("documents/a", "torch", "eager", "float32", "value", "agrees", {"kind": "value"})
 CLAIM = ClaimRecord("documents/a", 1.0, "holds", 1.0, "yes")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.records import read_run
-from harness.upgrade.diff import compare_runs
+from harness.core.cell import read_run
+from harness.runs.diff import compare_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +19,7 @@ ADAPTER = '''
 import os, signal, time, warnings
 import numpy as np
 from harness.adapters.base import Answer, Array
-from harness.adapters.mutants import adapter
+from harness.mistakes import adapter
 
 PLANTED = os.environ.get("PLANTED", "")
 if PLANTED == "unimportable":

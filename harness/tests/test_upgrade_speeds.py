@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.exit_codes import ExitCode
-from harness.records import Header, Run, RunWriter, Speed, read_run
+from harness.core.cell import Header, Run, RunWriter, Speed, read_run
+from harness.core.exit_codes import ExitCode
+from harness.runs.diff import Difference
+from harness.runs.gate import gate
+from harness.speed.compared import SpeedChange, compare_speeds, counts, slower
 from harness.speed.statistics import Interval
-from harness.upgrade.diff import Difference
-from harness.upgrade.gate import gate
-from harness.upgrade.report import Upgrade
-from harness.upgrade.speeds import SpeedChange, compare_speeds, counts, slower
+from harness.versions.upgrade import Upgrade
 from reports.gate import markdown
 
 

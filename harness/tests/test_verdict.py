@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.arrays import Array
-from harness.judgement.ledger import Entry, Ledger, Pin
+from harness.core.arrays import Array
+from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises, ExpectTruth
+from harness.core.cell import Cell
+from harness.core.ledger import Entry, Pin
+from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
+from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
 from harness.judgement.verdict import Subject, judge, judge_modes
-from harness.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
-from harness.records import Cell
-from harness.suite.case import Expectation, ExpectImplementationDefined, ExpectRaises, ExpectTruth
+from harness.mistakes.diagnosis import diagnose
 
 
 def subject(
@@ -30,7 +32,9 @@ def subject(
         for name, values in inputs.items()
     }
     table = TruthTable(loss, arrays, options or {}, dtype, differentiate, None)
-    return Subject("a/case", "it", "1.0", "eager", dtype, expect or ExpectTruth(), differentiate, False, table)
+    return Subject(
+        "a/case", "it", "1.0", "eager", dtype, expect or ExpectTruth(), differentiate, False, table, diagnose
+    )
 
 
 def value_cell(subject: Subject, got: Any, dtype: str | None = None, **more: Any) -> Cell:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.records import Footer, Run
-from harness.upgrade.diff import KINDS, compare_runs
+from harness.core.cell import Footer, Run
+from harness.runs.diff import KINDS, compare_runs
 
 SOUND = "mutant:sound"
 
@@ -21,7 +21,7 @@ class Canary:
 
     mutant: str
     kind: str
-    """The kind of change, of `harness.upgrade.diff.KINDS`."""
+    """The kind of change, of `harness.runs.diff.KINDS`."""
 
 
 CANARIES = (

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.records import Run
+from harness.core.cell import Run
+from harness.runs.diff import Difference, Group
+from harness.speed.compared import SpeedChange, in_words, slower
 from harness.speed.statistics import FASTER, NOT_COMPARABLE, SAME, SLOWER, UNSTABLE
-from harness.upgrade.canaries import Song
-from harness.upgrade.diff import Difference, Group
-from harness.upgrade.speeds import SpeedChange, in_words, slower
+from harness.versions.canaries import Song
 
 
 @dataclass(frozen=True)

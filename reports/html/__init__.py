@@ -17,7 +17,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.records import Run
+from harness.core.cell import Run
 from reports.html import accuracy, casepage, changes, killing, matrix, pages, payload, speed, summary
 from reports.html.addresses import address
 from reports.html.budgets import BUDGETS

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from harness.floats import FORMATS
-from harness.records import Cell, Run
+from harness.core.cell import Cell, Run
+from harness.core.formats import FORMATS
 from reports.numbers import rough
 from reports.tally import cases_of, order_of, text
 from reports.words import excess

@@ -1,4 +1,4 @@
-"""The error each loss is allowed, term by term, in the letters of `harness.judgement.gauge`.
+"""The error each loss is allowed, term by term, in the letters of `harness.judgement.tolerance`.
 
 A cell agrees when its error is at most k · eps · A. The terms of A are what the mathematics itself makes unavoidable:
 rounding what enters a step moves the result by them, however the step is computed.

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from harness.records import INFRASTRUCTURE, Cell, Run
+from harness.core.cell import INFRASTRUCTURE, Cell, Run
 from reports.html.addresses import address
 from reports.html.matrix import folder
 from reports.numbers import rough, shown

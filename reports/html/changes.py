@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from harness.records import Run
-from harness.upgrade.diff import KINDS, Group, NotComparable, compare_runs
+from harness.core.cell import Run
+from harness.runs.diff import KINDS, Group, NotComparable, compare_runs
 from reports.html.addresses import address
 from reports.tally import cases_of, text
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.records import Cell, Run
+from harness.core.cell import Cell, Run
 from reports.tally import cases_of, order_of, text
 from reports.words import MARKS, Mark, fate, gravity, told
 

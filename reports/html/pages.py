@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.records import CLAIM_VERDICTS, INFRASTRUCTURE, Cell, ClaimRecord, Run
+from harness.core.cell import CLAIM_VERDICTS, INFRASTRUCTURE, Cell, ClaimRecord, Run
 from reports.html.addresses import outside
 from reports.numbers import count, percent, rough, shown
 from reports.tally import loss_of, order_of, text

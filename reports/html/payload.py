@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.records import Cell, Run
+from harness.core.cell import Cell, Run
 from reports.html.matrix import Column, folder
 from reports.numbers import shown
 from reports.tally import cases_of, text

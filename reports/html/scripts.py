@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.records import Cell
+from harness.core.cell import Cell
 from harness.reproduction import Inexpressible
 
 __all__ = ["Packed", "Scripts", "pack"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from harness.records import Run, Speed
+from harness.core.cell import Run, Speed
 from reports.numbers import count, duration, rough
 from reports.tally import cases_of, text
 from reports.words import excess

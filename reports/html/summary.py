@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.records import Cell, Run
+from harness.core.cell import Cell, Run
 from reports.html.addresses import address
 from reports.numbers import percent, rough
 from reports.tally import (

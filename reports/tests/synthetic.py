@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.records import VERDICTS, Cell, ClaimRecord, Footer, Header, Run, Speed, number
+from harness.core.cell import VERDICTS, Cell, ClaimRecord, Footer, Header, Run, Speed, number
 from harness.reproduction import Inexpressible
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")

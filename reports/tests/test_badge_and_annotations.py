@@ -9,8 +9,8 @@ import pytest
 
 import reports.badge
 import reports.github
-from harness.records import Cell, Footer, Header, Run
-from harness.upgrade.diff import compare_runs
+from harness.core.cell import Cell, Footer, Header, Run
+from harness.runs.diff import compare_runs
 
 RIGHT = Cell("documents/a", "torch", "eager", "float32", "value", "agrees", {"kind": "value"})
 CASES = {"documents/a": {"loss": "entropy", "file": "cases/documents/a.yaml", "line": 3, "title": "A"}}

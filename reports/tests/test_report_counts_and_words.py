@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.records import VERDICTS, Cell
+from harness.core.cell import VERDICTS, Cell
 from reports.numbers import percent, rough, shown
 from reports.tally import order_of, standings, totals, worst_known, worst_things
 from reports.tests.synthetic import footer, run

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reports.html
-from harness.records import INFRASTRUCTURE, Run
+from harness.core.cell import INFRASTRUCTURE, Run
 from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import LOSSES as SIGNATURES
 from reports.html.addresses import address, outside

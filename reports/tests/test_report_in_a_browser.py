@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reports.html
-from harness.records import Run
+from harness.core.cell import Run
 from reports.html.addresses import address
 from reports.numbers import rough
 from reports.screenshots import BROWSER_FLAGS, PAGES, chromium

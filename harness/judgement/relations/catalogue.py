@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.call import BASE
 from harness.judgement.agreement import Floats
-from harness.judgement.relations.pose import BASE, Answered, Equation, Pose
+from harness.judgement.relations.pose import Answered, Equation, Pose
 
 Parts = Mapping[str, Pose]
 GAUGE = "gauge: both sides are computed, so twice the budget of one"

@@ -7,15 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.floats import FORMATS, FloatFormat
+from harness.core.call import BASE
+from harness.core.cell import Cell, number
+from harness.core.formats import FORMATS, FloatFormat
+from harness.core.ledger import Observed
+from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.judgement.agreement import BUDGET, Floats, Target, compare
-from harness.judgement.ledger import Ledger, Observed
+from harness.judgement.ledger import Ledger
 from harness.judgement.relations.catalogue import Relation
-from harness.judgement.relations.pose import BASE, Answered, Equation, Pose
+from harness.judgement.relations.pose import Answered, Equation, Pose
 from harness.judgement.truth import aspects
 from harness.judgement.verdict import Subject, judge
-from harness.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
-from harness.records import Cell, number
 
 TWICE = 2.0
 """Each side may be as far from the truth as the budget allows, so they may be twice that far from each other."""
@@ -169,7 +171,7 @@ def _each_right_under_its_own(returned: Mapping[str, Returned], subject_of: Call
     if not any(outcome.convention for outcome in returned.values()):
         return False
     for part, outcome in returned.items():
-        subject = replace(subject_of(part), searches=False)
+        subject = replace(subject_of(part), diagnose=None)
         if any(c.verdict not in ("agrees", "by_convention", "unsupported") for c in judge(subject, outcome, Ledger())):
             return False
     return True

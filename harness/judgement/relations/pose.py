@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.floats import FORMATS, rounded
+from harness.core.case import ArraySpec, Case
+from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import Floats
-from harness.suite.case import ArraySpec, Case
 from reference.signatures import LOSSES
 
 Numbers = NDArray[Any]
-BASE = "base"
-"""The part of a relation that is the case itself."""
 
 
 class Inexpressible(Exception):  # noqa: N818 - a statement about the case, not an error

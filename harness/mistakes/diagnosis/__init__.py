@@ -1,5 +1,5 @@
 """Why a number is wrong: the single change to the mathematics that yields exactly the number that came back."""
 
-from harness.judgement.diagnosis.search import UNEXPLAINED, diagnose
+from harness.mistakes.diagnosis.search import UNEXPLAINED, diagnose
 
 __all__ = ["UNEXPLAINED", "diagnose"]

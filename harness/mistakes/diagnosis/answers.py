@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.floats import FORMATS, rounded
+from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import Floats
-from harness.judgement.diagnosis.candidate import Candidate, Candidates, alone, is_labels
 from harness.judgement.truth import TruthTable
+from harness.mistakes.diagnosis.candidate import Candidate, Candidates, alone, is_labels
 
 _DECIMALS = range(2, 9)
 _SMALL = (1e-4, 1e-6, 1e-7, 1e-8, 1e-3, 1e-5, 1e-10, 1e-12)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.floats import FORMATS
+from harness.core.formats import FORMATS
 from harness.judgement.agreement import Floats
 from harness.judgement.truth import TruthTable
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.floats import FORMATS, rounded
+from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import Floats
-from harness.judgement.diagnosis.candidate import OF_PROBABILITIES, Candidate, Candidates, Results, alone, constants
-from harness.judgement.diagnosis.terms import by_aspect, elements_of, last, rows_of, times
 from harness.judgement.truth import TruthTable
+from harness.mistakes.diagnosis.candidate import OF_PROBABILITIES, Candidate, Candidates, Results, alone, constants
+from harness.mistakes.diagnosis.terms import by_aspect, elements_of, last, rows_of, times
 
 _LOG_CLAMPS = (-100.0, -50.0, -20.0, -10.0)
 Logarithm = Callable[[Floats], Floats]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.judgement.agreement import Floats
-from harness.judgement.diagnosis.candidate import Candidate, Candidates, Results
 from harness.judgement.truth import TruthTable
+from harness.mistakes.diagnosis.candidate import Candidate, Candidates, Results
 
 _DROPPED = (
     "class_weights",

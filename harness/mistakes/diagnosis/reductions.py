@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.floats import FORMATS, FloatFormat, rounded
+from harness.core.formats import FORMATS, FloatFormat, rounded
 from harness.judgement.agreement import Floats
-from harness.judgement.diagnosis.candidate import Candidate, Candidates, Results
 from harness.judgement.truth import TruthTable
+from harness.mistakes.diagnosis.candidate import Candidate, Candidates, Results
 
 _DENOMINATORS = {
     "count": "the mean divides by the number of elements (÷N)",

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.floats import FORMATS, FloatFormat, rounded
+from harness.core.formats import FORMATS, FloatFormat, rounded
 from harness.judgement.agreement import BUDGET, Floats, Target, compare
-from harness.judgement.diagnosis import (
+from harness.judgement.truth import TruthTable
+from harness.mistakes.diagnosis import (
     answers,
     logarithms,
     options,
@@ -28,8 +29,7 @@ from harness.judgement.diagnosis import (
     targets,
     undefined,
 )
-from harness.judgement.diagnosis.candidate import Candidate
-from harness.judgement.truth import TruthTable
+from harness.mistakes.diagnosis.candidate import Candidate
 
 UNEXPLAINED = "no single change of convention, option or factor explains it"
 EXHAUSTIVE = 2**14

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.judgement.agreement import Floats
-from harness.judgement.diagnosis.candidate import Candidate, Candidates, Results, alone, constants, is_labels
-from harness.judgement.diagnosis.terms import elements_of, last, logits_of, rows_of, sides, softmax
 from harness.judgement.truth import HESSIAN_VECTOR, TruthTable
+from harness.mistakes.diagnosis.candidate import Candidate, Candidates, Results, alone, constants, is_labels
+from harness.mistakes.diagnosis.terms import elements_of, last, logits_of, rows_of, sides, softmax
 
 _STEPS = (1e-5, 1e-3, 1e-4, 1e-6, 1e-7, 1e-8, 1e-2)
 

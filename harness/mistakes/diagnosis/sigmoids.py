@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from harness.judgement.agreement import Floats
-from harness.judgement.diagnosis.candidate import Candidate, Candidates, Results, alone, constants, native
-from harness.judgement.diagnosis.terms import (
+from harness.judgement.truth import TruthTable
+from harness.mistakes.diagnosis.candidate import Candidate, Candidates, Results, alone, constants, native
+from harness.mistakes.diagnosis.terms import (
     Elements,
     Sides,
     Softmax,
@@ -19,7 +20,6 @@ from harness.judgement.diagnosis.terms import (
     sides,
     times,
 )
-from harness.judgement.truth import TruthTable
 
 
 def candidates(table: TruthTable) -> Candidates:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.floats import FORMATS, rounded
+from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import Floats
-from harness.judgement.diagnosis.candidate import BINARY, Candidate, Candidates, Results, constants, native
-from harness.judgement.diagnosis.terms import (
+from harness.judgement.truth import TruthTable
+from harness.mistakes.diagnosis.candidate import BINARY, Candidate, Candidates, Results, constants, native
+from harness.mistakes.diagnosis.terms import (
     Rows,
     Softmax,
     by_aspect,
@@ -23,7 +24,6 @@ from harness.judgement.diagnosis.terms import (
     softmax,
     times,
 )
-from harness.judgement.truth import TruthTable
 
 _BOUNDS = (20.0, 30.0, 50.0, 80.0, 88.0, 100.0, 700.0, 10.0)
 _TEMPERATURES = (2.0, 0.5, 10.0, 0.1)

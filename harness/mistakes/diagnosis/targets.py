@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.judgement.agreement import Floats
-from harness.judgement.diagnosis.candidate import (
+from harness.judgement.truth import TruthTable
+from harness.mistakes.diagnosis.candidate import (
     BINARY,
     Candidate,
     Candidates,
@@ -16,7 +17,7 @@ from harness.judgement.diagnosis.candidate import (
     is_distribution,
     is_labels,
 )
-from harness.judgement.diagnosis.terms import (
+from harness.mistakes.diagnosis.terms import (
     FROM_LOGITS,
     by_aspect,
     class_results,
@@ -26,7 +27,6 @@ from harness.judgement.diagnosis.terms import (
     softmax,
     times,
 )
-from harness.judgement.truth import TruthTable
 
 
 def candidates(table: TruthTable) -> Candidates:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.judgement.agreement import Floats
-from harness.judgement.diagnosis.candidate import Results
 from harness.judgement.truth import TruthTable, aspects
+from harness.mistakes.diagnosis.candidate import Results
 
 FROM_LOGITS = frozenset({"softmax_cross_entropy", "categorical_focal", "linear_cross_entropy"})
 _SHARED = ("reduction", "denominator", "axis", "class_weights", "sample_weights", "label_smoothing", "ignore_index")

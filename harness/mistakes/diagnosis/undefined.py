@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.judgement.agreement import Floats
-from harness.judgement.diagnosis.candidate import OF_PROBABILITIES, Candidate, Candidates, Results, is_labels
-from harness.judgement.diagnosis.logarithms import losses_of
-from harness.judgement.diagnosis.terms import last, logits_of, rows_of, softmax
 from harness.judgement.truth import TruthTable
+from harness.mistakes.diagnosis.candidate import OF_PROBABILITIES, Candidate, Candidates, Results, is_labels
+from harness.mistakes.diagnosis.logarithms import losses_of
+from harness.mistakes.diagnosis.terms import last, logits_of, rows_of, softmax
 
 _SAYS = "0 · ln 0 is nan, not 0"
 

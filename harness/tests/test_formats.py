@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.arrays import Array
-from harness.floats import FORMATS, decode, encode, quantum, rounded
+from harness.core.arrays import Array
+from harness.core.formats import FORMATS, decode, encode, quantum, rounded
 
 any_float = st.floats(width=64, allow_nan=True, allow_infinity=True)
 narrow = st.sampled_from(["float32", "float16", "bfloat16"])

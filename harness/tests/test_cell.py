@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.records import Cell, ClaimRecord, Header, RunFileError, RunWriter, from_json, read_run, to_json
+from harness.core.cell import Cell, ClaimRecord, Header, RunFileError, RunWriter, from_json, read_run, to_json
 
 HEADER = Header(suite={"version": "1"}, implementations={}, machine={}, started="2026-01-01T00:00:00Z")
 CELL = Cell("documents/a", "torch", "eager", "float32", "value", "agrees", {"kind": "value"}, ratio=0.5, grade="A")

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import reference
-from harness import kept_truths
 from harness.adapters.registry import resolve
-from harness.cli import main
-from harness.commands import running
-from harness.engine import Order, execute
-from harness.exit_codes import ExitCode
+from harness.cli import run as running
+from harness.cli.main import main
+from harness.core.cell import Header, to_json
+from harness.core.exit_codes import ExitCode
 from harness.judgement.ledger import Ledger
-from harness.kept_truths import LARGEST_KEPT, UNUSED_DAYS, KeptTruths, decoded, encoded, key_of, truths_file
-from harness.planning import Scope
-from harness.records import Header, to_json
+from harness.runs import truth_cache
+from harness.runs.plan import Scope
+from harness.runs.session import Order, execute
+from harness.runs.truth_cache import LARGEST_KEPT, UNUSED_DAYS, KeptTruths, decoded, encoded, key_of, truths_file
 from harness.suite.loading import find_cases_directory, load
 from reference.arguments import ArgumentError
 
@@ -222,7 +222,7 @@ def test_what_can_only_be_read_is_read(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_file_somebody_holds_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "these.sqlite"
     once(path)
-    monkeypatch.setattr(kept_truths, "PATIENCE", 0.05)
+    monkeypatch.setattr(truth_cache, "PATIENCE", 0.05)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     asking = Counting()
@@ -238,8 +238,8 @@ def test_a_file_somebody_holds_is_waited_for_once(tmp_path: Path, monkeypatch: p
 
 def test_two_runs_write_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "these.sqlite"
-    monkeypatch.setattr(kept_truths, "BATCH", 3)
-    monkeypatch.setattr(kept_truths, "PATIENCE", 30.0)  # on a busy machine too
+    monkeypatch.setattr(truth_cache, "BATCH", 3)
+    monkeypatch.setattr(truth_cache, "PATIENCE", 30.0)  # on a busy machine too
 
     def write(numbers: range) -> None:
         with KeptTruths(path) as truths:
@@ -285,10 +285,10 @@ def test_huge_truths_are_not_kept(tmp_path: Path, loss: str, size: int, kept: bo
 def test_the_name_belongs_to_source_versions_and_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {truths_file.__wrapped__().name}
     changes: tuple[tuple[Any, str, Callable[[], str] | str], ...] = (
-        (kept_truths, "source_digest", lambda: "other"),
+        (truth_cache, "source_digest", lambda: "other"),
         (platform, "python_version", lambda: "3.99"),
         (np, "__version__", "99.0"),
-        (kept_truths, "processor", lambda: "other"),
+        (truth_cache, "processor", lambda: "other"),
     )
     for module, name, value in changes:
         with monkeypatch.context() as changed:
