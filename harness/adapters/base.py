@@ -20,14 +20,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.core.arrays import Array
+from harness.core.call import Call, Unsupported
 
 __all__ = ["ALL_DTYPES", "Adapter", "Answer", "Array", "Call", "Description", "Prepared", "Unsupported"]
 
 ALL_DTYPES = ("float64", "float32", "float16", "bfloat16")
-
-
-class Unsupported(Exception):  # noqa: N818 - a statement about the implementation, not an error
-    """The implementation offers no such loss, option, dtype or mode. The reason is shown in the report."""
 
 
 @dataclass(frozen=True)
@@ -50,35 +47,6 @@ class Description:
     device: str = "cpu"
     threads: int = 1
     flags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Call:
-    """One loss, on one input, in one mode. Names of losses, inputs and options are those of the reference."""
-
-    loss: str
-    inputs: Mapping[str, Array]
-    """By name, e.g. logits and targets. Floating inputs already have the dtype of the call."""
-    options: Mapping[str, Any]
-    """By name; arrays such as class_weights are `Array`. Options left at their default are absent, except `reduction`,
-    which is always present for a loss that has one. Where `denominator` is absent a mean divides by the sum of the
-    weights if there are class weights, else by the number of rows that are not ignored if rows can be, else by the
-    number of elements."""
-    dtype: str
-    mode: str = "eager"
-    differentiate: tuple[str, ...] = ()
-    """Names of the inputs to differentiate with respect to."""
-    cotangent: Array | None = None
-    """What the value is multiplied with (elementwise, then summed) before differentiating; None: all ones."""
-    vector: Array | None = None
-    """Where given, the product of the Hessian with this vector is asked for besides: the derivative, along the vector,
-    of the gradient with respect to the first of `differentiate`, which has its shape."""
-
-    def refuse_options_except(self, *understood: str) -> None:
-        """Raise `Unsupported` naming the first option that is not among `understood`."""
-        for name in self.options:
-            if name not in understood:
-                raise Unsupported(f"no option {name}")
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,50 @@
-"""A call as it is asked: one case, in one dtype and mode, of one implementation."""
+"""A call: a case in a dtype, realized, the way everybody sees it; and the question that asks an implementation for it.
+
+Made in one place, `harness.suite.calls.call_of`, for the worker, the truth, the reproduction and the certificate.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from harness.core.arrays import Array
 from harness.core.case import Case
+
+
+class Unsupported(Exception):  # noqa: N818 - a statement about the implementation, not an error
+    """The implementation offers no such loss, option, dtype or mode. The reason is shown in the report."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One loss, on one input, in one mode. Names of losses, inputs and options are those of the reference."""
+
+    loss: str
+    inputs: Mapping[str, Array]
+    """By name, e.g. logits and targets. Floating inputs already have the dtype of the call."""
+    options: Mapping[str, Any]
+    """By name; arrays such as class_weights are `Array`. Options left at their default are absent, except `reduction`,
+    which is always present for a loss that has one. Where `denominator` is absent a mean divides by the sum of the
+    weights if there are class weights, else by the number of rows that are not ignored if rows can be, else by the
+    number of elements."""
+    dtype: str
+    mode: str = "eager"
+    differentiate: tuple[str, ...] = ()
+    """Names of the inputs to differentiate with respect to."""
+    cotangent: Array | None = None
+    """What the value is multiplied with (elementwise, then summed) before differentiating; None: all ones."""
+    vector: Array | None = None
+    """Where given, the product of the Hessian with this vector is asked for besides: the derivative, along the vector,
+    of the gradient with respect to the first of `differentiate`, which has its shape."""
+
+    def refuse_options_except(self, *understood: str) -> None:
+        """Raise `Unsupported` naming the first option that is not among `understood`."""
+        for name in self.options:
+            if name not in understood:
+                raise Unsupported(f"no option {name}")
+
 
 BASE = "base"
 """The part of a relation that is the case itself."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import reference
 from harness.core.arrays import Array
+from harness.core.call import Call
 from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import Floats, Target
 from harness.judgement.tolerance import Twice, gauges
@@ -65,27 +66,23 @@ class TruthTable:
 
     def __init__(
         self,
-        loss: str,
-        inputs: Mapping[str, Array],
-        options: Mapping[str, Any],
-        dtype: str,
-        differentiate: tuple[str, ...],
-        cotangent: Array | None,
+        call: Call,
         evaluated: Evaluated | None = None,
+        *,
         exact: bool = True,
-        vector: Array | None = None,
         evaluate: Evaluate = reference.evaluate,
     ) -> None:
-        """`exact` False evaluates in plain float64: ten times as fast, for a first look."""
+        """`evaluated` are the truths known already, `evaluate` says the others; `exact` False evaluates in plain
+        float64: ten times as fast, for a first look."""
         self._exact = exact
         self._evaluate_exactly = evaluate
-        self.loss = loss
-        self.dtype = dtype
-        self.inputs = {n: a.to_float64() if a.is_float else a.storage for n, a in inputs.items()}
-        self.options = {n: _plain(v) for n, v in options.items()}
-        self.differentiate = differentiate
-        self.cotangent = None if cotangent is None else cotangent.to_float64()
-        self.vector = None if vector is None else vector.to_float64()
+        self.loss = call.loss
+        self.dtype = call.dtype
+        self.inputs = {n: a.to_float64() if a.is_float else a.storage for n, a in call.inputs.items()}
+        self.options = {n: _plain(v) for n, v in call.options.items()}
+        self.differentiate = call.differentiate
+        self.cotangent = None if call.cotangent is None else call.cotangent.to_float64()
+        self.vector = None if call.vector is None else call.vector.to_float64()
         self._evaluated: Evaluated = {} if evaluated is None else evaluated
         self._in_format: dict[str, TruthTable] = {}
         self._ordinary: dict[tuple[object, ...], Mapping[str, Floats]] = {}
@@ -126,9 +123,8 @@ class TruthTable:
             def held(value: Any) -> Any:
                 return _to_format(value, name) if isinstance(value, np.ndarray) else value
 
-            table = TruthTable(
-                self.loss, {}, {}, name, self.differentiate, None, self._evaluated, evaluate=self._evaluate_exactly
-            )
+            nothing = Call(self.loss, {}, {}, name, differentiate=self.differentiate)
+            table = TruthTable(nothing, self._evaluated, evaluate=self._evaluate_exactly)
             table.inputs = {n: held(v) for n, v in self.inputs.items()}
             table.options = {n: held(v) for n, v in self.options.items()}
             table.cotangent, table.vector = held(self.cotangent), held(self.vector)

@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-from harness.adapters.base import Call
 from harness.adapters.registry import resolve
 from harness.core.call import Question
-from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectTruth
+from harness.core.case import Case, ExpectImplementationDefined, ExpectTruth
 from harness.core.outcomes import Outcome, Refused
 from harness.execution.asking import Fleet
 from harness.execution.worker import evaluate
@@ -31,6 +30,7 @@ from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Subject, judge
 from harness.mistakes import MUTANTS, SECOND, Mutant
 from harness.mistakes.sound import Sound
+from harness.suite.calls import call_of
 from harness.suite.generators import realize, shape_of
 
 CHARACTERISATION = "characterisation"
@@ -131,7 +131,8 @@ def killed_by(case: Case) -> tuple[str, ...]:
     sound = Sound()
     caught: list[str] = []
     for dtype in case.dtypes:
-        call, table = call_of(case, dtype), truth_table(case, dtype, realize)
+        call = call_of(case, dtype)
+        table = TruthTable(call)
         right = evaluate(sound, call)
         if isinstance(right, Refused):
             # What the implementation they are made from does not offer is no mistake of the mutants.
@@ -159,19 +160,6 @@ def is_caught(case: Case, name: str, dtype: str, outcome: Outcome, table: TruthT
         table=table,
     )
     return any(cell.verdict not in ("agrees", "by_convention") for cell in judge(subject, outcome, Ledger()))
-
-
-def call_of(case: Case, dtype: str) -> Call:
-    """What a case asks in one dtype, its arrays made here."""
-    return Call(
-        loss=case.loss,
-        inputs={n: realize(spec, dtype) for n, spec in case.inputs.items()},
-        options={n: realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},
-        dtype=dtype,
-        differentiate=case.differentiate,
-        cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
-        vector=None if case.vector is None else realize(case.vector, dtype),
-    )
 
 
 def _misconduct(cases: Sequence[Case], mutants: Sequence[Mutant], workers: int) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ Pure: text out of values. One module per framework knows how its functions are w
 """
 
 from harness.reproduction.cells import Numbers, issue_of, script_of
-from harness.reproduction.problem import Inexpressible, Problem
+from harness.reproduction.example import Example, Inexpressible
 from harness.reproduction.writing import Expected, issue, script
 
-__all__ = ["Expected", "Inexpressible", "Numbers", "Problem", "issue", "issue_of", "script", "script_of"]
+__all__ = ["Example", "Expected", "Inexpressible", "Numbers", "issue", "issue_of", "script", "script_of"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -19,11 +19,12 @@ from harness.judgement.relations.pose import Answered
 from harness.judgement.truth import HESSIAN_VECTOR, Evaluated, TruthTable, aspects
 from harness.judgement.truth_table import truth_table
 from harness.reproduction.comparing import Agreeing, Comparison, compared
+from harness.reproduction.example import Example, Inexpressible, dense_source
 from harness.reproduction.frameworks import VALUES_ONLY
-from harness.reproduction.problem import Inexpressible, Problem, dense_source
 from harness.reproduction.tracing import Traced, names_of, source_of
-from harness.reproduction.writing import Call, Expected, issue, script
+from harness.reproduction.writing import Expected, NamedExample, issue, script
 from harness.runs.plan import parts_of
+from harness.suite.calls import call_of
 from harness.suite.generators import Realize, realize
 
 
@@ -62,7 +63,7 @@ def script_of(
     # A call that is refused is refused in every aspect, those that are not offered included.
     aspect = "value" if cell.implementation in VALUES_ONLY else cell.aspect
     expected = _expected(case, cell, numbers, aspect, flush_to_zero=flush_to_zero)
-    return script(_problem(case, cell, numbers, aspect), expected, case.title, case.why, note)
+    return script(_example(case, cell, numbers, aspect), expected, case.title, case.why, note)
 
 
 def issue_of(case: Case, cell: Cell, program: str, versions: Mapping[str, str], machine: Mapping[str, Any]) -> str:
@@ -77,26 +78,23 @@ def issue_of(case: Case, cell: Cell, program: str, versions: Mapping[str, str], 
     )
 
 
-def _problem(case: Case, cell: Cell, numbers: Numbers, aspect: str, mode: str | None = None) -> Problem:
+def _example(case: Case, cell: Cell, numbers: Numbers, aspect: str, mode: str | None = None) -> Example:
     """The call behind one aspect of a case, in the mode of the cell unless another is named."""
     dtype = cell.dtype
     twice = aspect == HESSIAN_VECTOR and case.vector is not None
     of = aspects(case.differentiate, twice=twice)
     if aspect not in of:
         raise Inexpressible(f"the case has no {aspect}")
-    options = {n: numbers.realize(v, dtype) if isinstance(v, ArraySpec) else v for n, v in case.options.items()}
     differentiate = case.differentiate[0] if twice else of[aspect]
-    cotangent = case.cotangent if differentiate is not None else None
-    return Problem(
+    call = call_of(case, dtype, cell.mode if mode is None else mode, numbers.realize)
+    return Example(
         implementation=cell.implementation,
-        loss=case.loss,
-        inputs={name: numbers.realize(spec, dtype) for name, spec in case.inputs.items()},
-        options=options,
-        dtype=dtype,
-        mode=cell.mode if mode is None else mode,
-        differentiate=differentiate,
-        cotangent=None if cotangent is None else numbers.realize(cotangent, dtype),
-        vector=numbers.realize(case.vector, dtype) if twice and case.vector is not None else None,
+        call=replace(
+            call,
+            differentiate=() if differentiate is None else (differentiate,),
+            cotangent=None if differentiate is None else call.cotangent,
+            vector=call.vector if twice else None,
+        ),
         specs={**case.inputs, **{n: v for n, v in case.options.items() if isinstance(v, ArraySpec)}},
     )
 
@@ -131,7 +129,10 @@ def _of_modes(case: Case, cell: Cell, numbers: Numbers, first: str, note: str, *
     every = aspects(case.differentiate, twice=case.vector is not None)
     aspect = next((a for a in every if said.startswith(f"{a}: ")), "value")
     names = (f"in_{first}", f"in_{cell.mode}")
-    calls = [Call(n, _problem(case, cell, numbers, aspect, m)) for n, m in zip(names, (first, cell.mode), strict=True)]
+    calls = [
+        NamedExample(n, _example(case, cell, numbers, aspect, m))
+        for n, m in zip(names, (first, cell.mode), strict=True)
+    ]
     try:
         gauge = _literal_gauge(_target(case, cell.dtype, numbers, aspect).gauge)
     except Inexpressible:
@@ -167,7 +168,7 @@ def _of_a_relation(case: Case, cell: Cell, numbers: Numbers, note: str, *, flush
     chosen = _chosen(equations, cell, relation.statement)
     used = names_of(*(side for e in chosen for side in (e.left, e.right, e.gauge)))
     calls = [
-        Call(n, _problem(cases[part], cell, numbers if part == BASE else Numbers(), aspect))
+        NamedExample(n, _example(cases[part], cell, numbers if part == BASE else Numbers(), aspect))
         for n, (part, aspect) in names.items()
         if n in used
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET
 from harness.judgement.relations.judging import FACTOR
-from harness.reproduction.writing import Call, program
+from harness.reproduction.writing import NamedExample, program
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Agreeing:
     """Whether a call but the first may raise while others answer."""
 
 
-def compared(calls: Sequence[Call], agreeing: Agreeing, title: str, why: str, note: str = "") -> str:
+def compared(calls: Sequence[NamedExample], agreeing: Agreeing, title: str, why: str, note: str = "") -> str:
     """A whole program that makes every call, shows the answers, both sides of each comparison and what may be between
     them, and exits 1 where one does not hold or only some of the calls are refused."""
-    functions = [Call(f"observe_{call.name}", call.problem) for call in calls]
+    functions = [NamedExample(f"observe_{call.name}", call.example) for call in calls]
     return program(functions, _verdict([call.name for call in calls], agreeing), title, why, note)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from harness.reproduction import jax, keras, numpy, onnx, scipy, scratch, tensorflow, torch
-from harness.reproduction.problem import Code, Inexpressible, Problem
+from harness.reproduction.example import Code, Example, Inexpressible
 
-TEMPLATES: Mapping[str, Callable[[Problem], Code]] = {
+TEMPLATES: Mapping[str, Callable[[Example], Code]] = {
     "torch": torch.code,
     "tensorflow": tensorflow.code,
     "keras-tensorflow": keras.code,
@@ -50,13 +50,13 @@ _NEEDS = {
 }
 
 
-def code_of(problem: Problem) -> Code:
+def code_of(example: Example) -> Code:
     """What the framework's module writes; Inexpressible where there is none."""
-    if problem.implementation not in TEMPLATES:
-        raise Inexpressible(f"no template writes scripts for {problem.implementation}")
-    if problem.differentiate is not None and problem.implementation in VALUES_ONLY:
-        raise Inexpressible(f"{problem.implementation} differentiates nothing")
-    return TEMPLATES[problem.implementation](problem)
+    if example.implementation not in TEMPLATES:
+        raise Inexpressible(f"no template writes scripts for {example.implementation}")
+    if example.differentiate is not None and example.implementation in VALUES_ONLY:
+        raise Inexpressible(f"{example.implementation} differentiates nothing")
+    return TEMPLATES[example.implementation](example)
 
 
 def needs(implementation: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.reproduction.problem import Code, Inexpressible, Problem
+from harness.reproduction.example import Code, Example, Inexpressible
 
 
-def code(problem: Problem) -> Code:
+def code(example: Example) -> Code:
     """Value and gradients by jax.vjp, compiled by jax.jit where the mode says so."""
-    optax = problem.implementation == "optax"
-    body = [f"def loss({', '.join(problem.arrays)}):", f"    return {_expression(problem)}", *run(problem)]
+    optax = example.implementation == "optax"
+    body = [f"def loss({', '.join(example.arrays)}):", f"    return {_expression(example)}", *run(example)]
     imports = [
         "import jax",
         "import jax.numpy as jnp",
@@ -16,7 +16,7 @@ def code(problem: Problem) -> Code:
         *(["import optax"] if optax else []),
     ]
     versions = '"jax", jax.__version__, "numpy", np.__version__' + (', "optax", optax.__version__' if optax else "")
-    return Code(tuple(imports), tuple(body), versions, environment(wide=problem.implementation != "jax-x32"))
+    return Code(tuple(imports), tuple(body), versions, environment(wide=example.implementation != "jax-x32"))
 
 
 def environment(*, wide: bool = True) -> tuple[str, ...]:
@@ -24,89 +24,89 @@ def environment(*, wide: bool = True) -> tuple[str, ...]:
     return (f'os.environ["JAX_ENABLE_X64"] = "{int(wide)}"', 'os.environ["JAX_PLATFORMS"] = "cpu"')
 
 
-def run(problem: Problem) -> list[str]:
+def run(example: Example) -> list[str]:
     """Statements that call `loss` and differentiate it."""
-    tensors = [f"{name}_ = {_tensor(problem, name)}" for name in problem.arrays]
-    names = [f"{name}_" for name in problem.arrays]
+    tensors = [f"{name}_ = {_tensor(example, name)}" for name in example.arrays]
+    names = [f"{name}_" for name in example.arrays]
     given = ", ".join(names)
     lines = [*tensors, f"def computed({given}):"]
-    if problem.differentiate is None:
+    if example.differentiate is None:
         lines.append(f"    return loss({given})")
     else:
-        by = f"{problem.differentiate}_"
-        upstream = "jnp.ones_like(result)" if problem.cotangent is None else "jnp.asarray(cotangent, result.dtype)"
+        by = f"{example.differentiate}_"
+        upstream = "jnp.ones_like(result)" if example.cotangent is None else "jnp.asarray(cotangent, result.dtype)"
         lines += [f"    result, pull = jax.vjp(lambda {by}: loss({given}), {by})", f"    return pull({upstream})[0]"]
-        if problem.vector is not None:
+        if example.vector is not None:
             tangents = f"({by},), (jnp.asarray(vector, {by}.dtype),)"
             lines += ["gradient = computed", f"def computed({given}):"]
             lines.append(f"    return jax.jvp(lambda {by}: gradient({given}), {tangents})[1]")
-    if problem.mode == "jit":
+    if example.mode == "jit":
         lines.append("computed = jax.jit(computed)")
     return [*lines, f"answer = np.asarray(computed({given}))", "dtype = answer.dtype.name"]
 
 
-def _tensor(problem: Problem, name: str) -> str:
+def _tensor(example: Example, name: str) -> str:
     # JAX narrows 64-bit types itself where they are off; asking for one then is a warning.
-    asked = "" if problem.dtype == "float64" else f", jnp.{problem.dtype}"
-    return f"jnp.asarray({name}{asked})" if problem.arrays[name].is_float else f"jnp.asarray({name})"
+    asked = "" if example.dtype == "float64" else f", jnp.{example.dtype}"
+    return f"jnp.asarray({name}{asked})" if example.arrays[name].is_float else f"jnp.asarray({name})"
 
 
-def _expression(problem: Problem) -> str:
-    if problem.implementation == "optax":
-        return _optax(problem)
-    problem.understands("axis")
-    match problem.loss:
+def _expression(example: Example) -> str:
+    if example.implementation == "optax":
+        return _optax(example)
+    example.understands("axis")
+    match example.loss:
         case "softmax" | "log_softmax":
-            return f"jax.nn.{problem.loss}(logits, axis={problem.axis})"
+            return f"jax.nn.{example.loss}(logits, axis={example.axis})"
         case "entropy":
-            return _reduced(problem, f"jnp.sum(jax.scipy.special.entr(probabilities), axis={problem.axis})")
+            return _reduced(example, f"jnp.sum(jax.scipy.special.entr(probabilities), axis={example.axis})")
         case "cross_entropy":
-            rows = f"-jnp.sum(jax.scipy.special.xlogy(targets, probabilities), axis={problem.axis})"
-            return _reduced(problem, rows)
-    raise Inexpressible(f"no template writes {problem.loss} for JAX")
+            rows = f"-jnp.sum(jax.scipy.special.xlogy(targets, probabilities), axis={example.axis})"
+            return _reduced(example, rows)
+    raise Inexpressible(f"no template writes {example.loss} for JAX")
 
 
-def _optax(problem: Problem) -> str:
-    match problem.loss:
+def _optax(example: Example) -> str:
+    match example.loss:
         case "softmax_cross_entropy":
-            targets = problem.inputs["targets"]
-            distributions = targets.is_float or targets.shape == problem.inputs["logits"].shape
-            axis = f"axis={problem.axis}"
-            if not distributions and not problem.options.get("label_smoothing"):
-                problem.understands("axis", "label_smoothing", "ignore_index")
-                return _integer_labels(problem, axis)
-            problem.understands("axis", "label_smoothing")
-            hot = f"jax.nn.one_hot(targets, logits.shape[{problem.axis}], dtype=logits.dtype, {axis})"
+            targets = example.inputs["targets"]
+            distributions = targets.is_float or targets.shape == example.inputs["logits"].shape
+            axis = f"axis={example.axis}"
+            if not distributions and not example.options.get("label_smoothing"):
+                example.understands("axis", "label_smoothing", "ignore_index")
+                return _integer_labels(example, axis)
+            example.understands("axis", "label_smoothing")
+            hot = f"jax.nn.one_hot(targets, logits.shape[{example.axis}], dtype=logits.dtype, {axis})"
             given = "targets" if distributions else hot
-            if problem.options.get("label_smoothing"):
-                given = f"optax.losses.smooth_labels({given}, {problem.options['label_smoothing']!r}, {axis})"
-            return _reduced(problem, f"optax.losses.softmax_cross_entropy(logits, {given}, {axis})")
+            if example.options.get("label_smoothing"):
+                given = f"optax.losses.smooth_labels({given}, {example.options['label_smoothing']!r}, {axis})"
+            return _reduced(example, f"optax.losses.softmax_cross_entropy(logits, {given}, {axis})")
         case "binary_cross_entropy_with_logits":
-            problem.understands()
-            return _reduced(problem, "optax.losses.sigmoid_binary_cross_entropy(logits, targets)")
+            example.understands()
+            return _reduced(example, "optax.losses.sigmoid_binary_cross_entropy(logits, targets)")
         case "binary_focal":
-            problem.understands("alpha", "gamma")
-            keywords = [*problem.keyword("alpha"), *problem.keyword("gamma")]
+            example.understands("alpha", "gamma")
+            keywords = [*example.keyword("alpha"), *example.keyword("gamma")]
             arguments = ", ".join(["logits", "targets", *keywords])
-            return _reduced(problem, f"optax.losses.sigmoid_focal_loss({arguments})")
+            return _reduced(example, f"optax.losses.sigmoid_focal_loss({arguments})")
         case "kl_divergence":
-            problem.understands("axis", "log_target")
-            logs = "_with_log_targets" if problem.options.get("log_target") else ""
-            rows = f"optax.losses.kl_divergence{logs}(log_probabilities, targets, axis={problem.axis})"
-            return f"jnp.sum({rows}) / {rows}.shape[0]" if problem.reduction == "batchmean" else _reduced(problem, rows)
-    raise Inexpressible(f"no template writes {problem.loss} for optax")
+            example.understands("axis", "log_target")
+            logs = "_with_log_targets" if example.options.get("log_target") else ""
+            rows = f"optax.losses.kl_divergence{logs}(log_probabilities, targets, axis={example.axis})"
+            return f"jnp.sum({rows}) / {rows}.shape[0]" if example.reduction == "batchmean" else _reduced(example, rows)
+    raise Inexpressible(f"no template writes {example.loss} for optax")
 
 
-def _integer_labels(problem: Problem, axis: str) -> str:
+def _integer_labels(example: Example, axis: str) -> str:
     function = "optax.losses.softmax_cross_entropy_with_integer_labels"
-    if "ignore_index" not in problem.options:
-        return _reduced(problem, f"{function}(logits, targets, {axis})")
-    keep = f"targets != {problem.options['ignore_index']!r}"
+    if "ignore_index" not in example.options:
+        return _reduced(example, f"{function}(logits, targets, {axis})")
+    keep = f"targets != {example.options['ignore_index']!r}"
     rows = f"{function}(logits, targets, {axis}, where={keep})"
-    if problem.reduction == "mean" and problem.options.get("denominator") != "count":
+    if example.reduction == "mean" and example.options.get("denominator") != "count":
         return f"jnp.mean({rows}, where={keep})"
-    return _reduced(problem, rows)
+    return _reduced(example, rows)
 
 
-def _reduced(problem: Problem, rows: str) -> str:
-    return rows if problem.reduction == "none" else f"jnp.{problem.reduction}({rows})"
+def _reduced(example: Example, rows: str) -> str:
+    return rows if example.reduction == "none" else f"jnp.{example.reduction}({rows})"

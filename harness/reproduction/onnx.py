@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.arrays import Array
-from harness.reproduction.problem import Code, Inexpressible, Problem, laid_out
+from harness.reproduction.example import Code, Example, Inexpressible, laid_out
 
 _OPERATORS = {
     "softmax": "Softmax",
@@ -13,31 +13,31 @@ _OPERATORS = {
 }
 
 
-def code(problem: Problem) -> Code:
+def code(example: Example) -> Code:
     """A model of one node."""
-    if problem.loss not in _OPERATORS:
-        raise Inexpressible(f"ONNX has no operator for {problem.loss}")
-    problem.understands("axis", "class_weights", "ignore_index")
-    activation = problem.loss in ("softmax", "log_softmax")
-    attributes = [f"axis={problem.axis}"] if activation else [f"reduction={problem.reduction!r}"]
-    attributes += [] if activation else problem.keyword("ignore_index")
-    shapes = [array.shape for array in problem.inputs.values()]
-    result = shapes[-1] if problem.reduction == "none" else ()
-    feeds = ", ".join(f'"{name}": {_fed(name, array)}' for name, array in problem.arrays.items())
+    if example.loss not in _OPERATORS:
+        raise Inexpressible(f"ONNX has no operator for {example.loss}")
+    example.understands("axis", "class_weights", "ignore_index")
+    activation = example.loss in ("softmax", "log_softmax")
+    attributes = [f"axis={example.axis}"] if activation else [f"reduction={example.reduction!r}"]
+    attributes += [] if activation else example.keyword("ignore_index")
+    shapes = [array.shape for array in example.inputs.values()]
+    result = shapes[-1] if example.reduction == "none" else ()
+    feeds = ", ".join(f'"{name}": {_fed(name, array)}' for name, array in example.arrays.items())
     body = [
         f"feeds = {{{feeds}}}",
         "def typed(name, dtype, shape):",
         "    element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))",
         "    return onnx.helper.make_tensor_value_info(name, element, shape)",
         "inputs = [typed(name, array.dtype, array.shape) for name, array in feeds.items()]",
-        f'node = onnx.helper.make_node("{_OPERATORS[problem.loss]}", list(feeds), ["loss"], {", ".join(attributes)})',
-        f'output = typed("loss", {_dtype(problem.dtype)}, {result})',
+        f'node = onnx.helper.make_node("{_OPERATORS[example.loss]}", list(feeds), ["loss"], {", ".join(attributes)})',
+        f'output = typed("loss", {_dtype(example.dtype)}, {result})',
         'graph = onnx.helper.make_graph([node], "loss", inputs, [output])',
         'model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=7)',
     ]
     imports = ["import onnx", "import onnx.helper"]
     versions = '"onnx", onnx.__version__, "numpy", np.__version__'
-    if problem.implementation == "onnxruntime":
+    if example.implementation == "onnxruntime":
         imports.append("import onnxruntime")
         versions = f'"onnxruntime", onnxruntime.__version__, {versions}'
         body += [
@@ -51,7 +51,7 @@ def code(problem: Problem) -> Code:
             "onnx.checker.check_model(model, full_check=True)",
             "(answer,) = onnx.reference.ReferenceEvaluator(model).run(None, feeds)",
         ]
-    imports += ["import ml_dtypes"] if problem.dtype == "bfloat16" else []
+    imports += ["import ml_dtypes"] if example.dtype == "bfloat16" else []
     body += ["answer = np.asarray(answer)", "dtype = answer.dtype.name"]
     return Code(tuple(imports), tuple(body), versions)
 

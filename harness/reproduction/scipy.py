@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from harness.reproduction.problem import Code, Inexpressible, Problem, laid_out
+from harness.reproduction.example import Code, Example, Inexpressible, laid_out
 
 
-def code(problem: Problem) -> Code:
+def code(example: Example) -> Code:
     """One expression of NumPy arrays in the dtype of the cell."""
-    typed, names = arrays(problem)
-    module, expression = _expression(problem, names)
+    typed, names = arrays(example)
+    module, expression = _expression(example, names)
     root = module.partition(".")[0]
     imports = (f"import {root}", f"import {module}")
     body = (*typed, f"answer = np.asarray({expression})", "dtype = answer.dtype.name")
     return Code(imports, body, f'"{root}", {root}.__version__, "numpy", np.__version__')
 
 
-def arrays(problem: Problem) -> tuple[list[str], dict[str, str]]:
+def arrays(example: Example) -> tuple[list[str], dict[str, str]]:
     """Statements that make an array NAME_ in the dtype of the cell of every floating array, and what to call each."""
-    if problem.dtype == "bfloat16":
+    if example.dtype == "bfloat16":
         raise Inexpressible("NumPy has no bfloat16")
     lines, names = [], {}
-    for name, array in problem.arrays.items():
+    for name, array in example.arrays.items():
         typed = f"{name}.astype(np.{array.dtype})" if array.is_float else name
         expression = laid_out(typed, array)
         names[name] = name if expression == name else f"{name}_"
@@ -28,37 +28,37 @@ def arrays(problem: Problem) -> tuple[list[str], dict[str, str]]:
     return lines, names
 
 
-def _expression(problem: Problem, n: dict[str, str]) -> tuple[str, str]:
-    if problem.implementation == "sklearn":
-        return "sklearn.metrics", _log_loss(problem, n)
-    axis = f"axis={problem.axis}"
-    match problem.loss:
+def _expression(example: Example, n: dict[str, str]) -> tuple[str, str]:
+    if example.implementation == "sklearn":
+        return "sklearn.metrics", _log_loss(example, n)
+    axis = f"axis={example.axis}"
+    match example.loss:
         case "softmax" | "log_softmax":
-            problem.understands("axis")
-            return "scipy.special", f"scipy.special.{problem.loss}({n['logits']}, {axis})"
+            example.understands("axis")
+            return "scipy.special", f"scipy.special.{example.loss}({n['logits']}, {axis})"
         case "entropy":
-            problem.understands("axis", "base")
-            keywords = ", ".join([axis, *problem.keyword("base")])
-            return "scipy.stats", reduced(problem, f"scipy.stats.entropy({n['probabilities']}, {keywords})")
+            example.understands("axis", "base")
+            keywords = ", ".join([axis, *example.keyword("base")])
+            return "scipy.stats", reduced(example, f"scipy.stats.entropy({n['probabilities']}, {keywords})")
         case "cross_entropy":
-            problem.understands("axis")
+            example.understands("axis")
             terms = f"scipy.special.xlogy({n['targets']}, {n['probabilities']})"
-            return "scipy.special", reduced(problem, f"-np.sum({terms}, {axis})")
-    raise Inexpressible(f"no template writes {problem.loss} for SciPy")
+            return "scipy.special", reduced(example, f"-np.sum({terms}, {axis})")
+    raise Inexpressible(f"no template writes {example.loss} for SciPy")
 
 
-def _log_loss(problem: Problem, n: dict[str, str]) -> str:
-    problem.understands("axis", "sample_weights")
-    keywords = [f"normalize={problem.reduction == 'mean'}"]
-    if "sample_weights" in problem.options:
+def _log_loss(example: Example, n: dict[str, str]) -> str:
+    example.understands("axis", "sample_weights")
+    keywords = [f"normalize={example.reduction == 'mean'}"]
+    if "sample_weights" in example.options:
         keywords.append(f"sample_weight={n['sample_weights']}")
-    if problem.loss == "binary_cross_entropy":
+    if example.loss == "binary_cross_entropy":
         keywords.append("labels=[0, 1]")
-    elif len(problem.inputs["targets"].shape) != 2:  # indicator rows tell the classes themselves
-        keywords.append(f"labels=list(range({problem.inputs['probabilities'].shape[1]}))")
+    elif len(example.inputs["targets"].shape) != 2:  # indicator rows tell the classes themselves
+        keywords.append(f"labels=list(range({example.inputs['probabilities'].shape[1]}))")
     return f"sklearn.metrics.log_loss({n['targets']}, {n['probabilities']}, {', '.join(keywords)})"
 
 
-def reduced(problem: Problem, rows: str) -> str:
+def reduced(example: Example, rows: str) -> str:
     """What the user of an unreduced function writes around it."""
-    return rows if problem.reduction == "none" else f"np.{problem.reduction}({rows})"
+    return rows if example.reduction == "none" else f"np.{example.reduction}({rows})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.arrays import Array
-from harness.reproduction.problem import Code, Inexpressible, Problem, layout_of, literal
+from harness.reproduction.example import Code, Example, Inexpressible, layout_of, literal
 
 _CLASSES = {
     "softmax": "Softmax",
@@ -16,25 +16,25 @@ _CLASSES = {
 }
 
 
-def code(problem: Problem) -> Code:
+def code(example: Example) -> Code:
     """`loss` computes it, its function compiled where the mode says so; autograd differentiates."""
-    names = ", ".join(f"{name}_" for name in problem.arrays)
-    function, expression = _expression(problem)
-    body = tensors(problem)
-    if problem.mode == "compile":
+    names = ", ".join(f"{name}_" for name in example.arrays)
+    function, expression = _expression(example)
+    body = tensors(example)
+    if example.mode == "compile":
         body += [f"def plain(*given, **options):\n    return {function}(*given, **options)"]
         body.append("function = torch.compile(plain, dynamic=False)")
-    elif problem.mode != "module":
+    elif example.mode != "module":
         body.append(f"function = {function}")
-    body += [f"def loss({', '.join(problem.arrays)}):", f"    return {expression}"]
-    body += [f"result = loss({names})", *answered(problem)]
+    body += [f"def loss({', '.join(example.arrays)}):", f"    return {expression}"]
+    body += [f"result = loss({names})", *answered(example)]
     return Code(("import torch",), tuple(body), '"torch", torch.__version__, "numpy", np.__version__')
 
 
-def tensors(problem: Problem) -> list[str]:
+def tensors(example: Example) -> list[str]:
     """Statements that make a tensor NAME_ of every array."""
-    lines = [f"{name}_ = {_tensor(name, array)}" for name, array in problem.arrays.items()]
-    return lines + ([f"{problem.differentiate}_.requires_grad_()"] if problem.differentiate else [])
+    lines = [f"{name}_ = {_tensor(name, array)}" for name, array in example.arrays.items()]
+    return lines + ([f"{example.differentiate}_.requires_grad_()"] if example.differentiate else [])
 
 
 def _tensor(name: str, array: Array) -> str:
@@ -48,14 +48,14 @@ def _tensor(name: str, array: Array) -> str:
     return f"torch.tensor({name}{kept})"
 
 
-def answered(problem: Problem) -> list[str]:
+def answered(example: Example) -> list[str]:
     """From `result` to `answer`."""
     dtype = 'dtype = str(found.dtype).removeprefix("torch.")'
-    if problem.differentiate is None:
+    if example.differentiate is None:
         return ["found = result.detach()", dtype, "answer = found.double().numpy()"]
-    upstream = "torch.ones_like(result)" if problem.cotangent is None else "torch.tensor(cotangent, dtype=result.dtype)"
-    by = f"[{problem.differentiate}_]"
-    if problem.vector is None:
+    upstream = "torch.ones_like(result)" if example.cotangent is None else "torch.tensor(cotangent, dtype=result.dtype)"
+    by = f"[{example.differentiate}_]"
+    if example.vector is None:
         return [
             f"(found,) = torch.autograd.grad(result, {by}, grad_outputs={upstream})",
             dtype,
@@ -63,97 +63,97 @@ def answered(problem: Problem) -> list[str]:
         ]
     return [
         f"(slope,) = torch.autograd.grad(result, {by}, grad_outputs={upstream}, create_graph=True)",
-        f"direction = torch.tensor(vector, dtype=torch.{problem.dtype})",
+        f"direction = torch.tensor(vector, dtype=torch.{example.dtype})",
         f"(found,) = torch.autograd.grad(slope, {by}, grad_outputs=direction)",
         dtype,
         "answer = found.double().numpy()",
     ]
 
 
-def _expression(problem: Problem) -> tuple[str, str]:
+def _expression(example: Example) -> tuple[str, str]:
     """The public function, and the whole expression that calls it (as `function`, or its class)."""
-    match problem.loss:
+    match example.loss:
         case "softmax" | "log_softmax":
-            problem.understands("axis")
-            return _called(problem, problem.loss, ["logits"], [f"dim={problem.axis}"])
+            example.understands("axis")
+            return _called(example, example.loss, ["logits"], [f"dim={example.axis}"])
         case "softmax_cross_entropy" | "nll_loss":
-            return _classifying(problem)
+            return _classifying(example)
         case "linear_cross_entropy":
-            return _linear(problem)
+            return _linear(example)
         case "binary_cross_entropy" | "binary_cross_entropy_with_logits":
-            scores = "probabilities" if problem.loss == "binary_cross_entropy" else "logits"
-            problem.understands("sample_weights", "pos_weight")
-            weights = problem.keyword("sample_weights", "weight")
-            return _called(problem, problem.loss, [scores, "targets"], [*weights, *_pos_weight(problem)])
+            scores = "probabilities" if example.loss == "binary_cross_entropy" else "logits"
+            example.understands("sample_weights", "pos_weight")
+            weights = example.keyword("sample_weights", "weight")
+            return _called(example, example.loss, [scores, "targets"], [*weights, *_pos_weight(example)])
         case "kl_divergence":
-            problem.understands("axis", "log_target")
-            keywords = problem.keyword("log_target")
-            function, call = _called(problem, "kl_div", ["log_probabilities", "targets"], keywords)
-            return function, f"{call}.sum({problem.axis})" if problem.reduction == "none" else call
+            example.understands("axis", "log_target")
+            keywords = example.keyword("log_target")
+            function, call = _called(example, "kl_div", ["log_probabilities", "targets"], keywords)
+            return function, f"{call}.sum({example.axis})" if example.reduction == "none" else call
         case "entropy" | "cross_entropy":
-            return _rows(problem)
-        case "categorical_cross_entropy" if problem.has_distributions("probabilities"):
-            return _rows(problem)
+            return _rows(example)
+        case "categorical_cross_entropy" if example.has_distributions("probabilities"):
+            return _rows(example)
         case "categorical_cross_entropy":
-            return _classifying(problem)
-    raise Inexpressible(f"no template writes {problem.loss} for PyTorch")
+            return _classifying(example)
+    raise Inexpressible(f"no template writes {example.loss} for PyTorch")
 
 
-def _pos_weight(problem: Problem) -> list[str]:
+def _pos_weight(example: Example) -> list[str]:
     """PyTorch takes a tensor only."""
-    given = problem.options.get("pos_weight")
+    given = example.options.get("pos_weight")
     if given is None or isinstance(given, Array):
-        return problem.keyword("pos_weight")
+        return example.keyword("pos_weight")
     return [f"pos_weight=torch.tensor({literal(given)}, dtype=logits.dtype)"]
 
 
-def _rows(problem: Problem) -> tuple[str, str]:
-    problem.understands("axis")
-    given, sign = ("probabilities", "") if problem.loss == "entropy" else ("targets, probabilities", "-")
-    rows = f"{sign}function({given}).sum({problem.axis})"
-    name = "entr" if problem.loss == "entropy" else "xlogy"
-    if problem.mode == "module":
+def _rows(example: Example) -> tuple[str, str]:
+    example.understands("axis")
+    given, sign = ("probabilities", "") if example.loss == "entropy" else ("targets, probabilities", "-")
+    rows = f"{sign}function({given}).sum({example.axis})"
+    name = "entr" if example.loss == "entropy" else "xlogy"
+    if example.mode == "module":
         raise Inexpressible(f"torch.nn has no class for {name}")
-    return f"torch.special.{name}", rows if problem.reduction == "none" else f"({rows}).{problem.reduction}()"
+    return f"torch.special.{name}", rows if example.reduction == "none" else f"({rows}).{example.reduction}()"
 
 
-def _classifying(problem: Problem) -> tuple[str, str]:
-    problem.understands("axis", "class_weights", "label_smoothing", "ignore_index")
-    scores = next(iter(problem.inputs))
-    name = "cross_entropy" if problem.loss == "softmax_cross_entropy" else "nll_loss"
-    rows = _classes_second(problem, f"{scores}.log()" if problem.loss == "categorical_cross_entropy" else scores)
-    soft = problem.has_distributions(scores)
+def _classifying(example: Example) -> tuple[str, str]:
+    example.understands("axis", "class_weights", "label_smoothing", "ignore_index")
+    scores = next(iter(example.inputs))
+    name = "cross_entropy" if example.loss == "softmax_cross_entropy" else "nll_loss"
+    rows = _classes_second(example, f"{scores}.log()" if example.loss == "categorical_cross_entropy" else scores)
+    soft = example.has_distributions(scores)
     return _called(
-        problem, name, [rows, _classes_second(problem, "targets") if soft else "targets"], _weighing(problem)
+        example, name, [rows, _classes_second(example, "targets") if soft else "targets"], _weighing(example)
     )
 
 
-def _classes_second(problem: Problem, tensor: str) -> str:
-    moved = problem.rank >= 2 and problem.axis % problem.rank != 1
-    return f"{tensor}.movedim({problem.axis}, 1)" if moved else tensor
+def _classes_second(example: Example, tensor: str) -> str:
+    moved = example.rank >= 2 and example.axis % example.rank != 1
+    return f"{tensor}.movedim({example.axis}, 1)" if moved else tensor
 
 
-def _weighing(problem: Problem) -> list[str]:
+def _weighing(example: Example) -> list[str]:
     return [
-        *problem.keyword("class_weights", "weight"),
-        *problem.keyword("ignore_index"),
-        *problem.keyword("label_smoothing"),
+        *example.keyword("class_weights", "weight"),
+        *example.keyword("ignore_index"),
+        *example.keyword("label_smoothing"),
     ]
 
 
-def _linear(problem: Problem) -> tuple[str, str]:
-    problem.understands("axis", "class_weights", "label_smoothing", "ignore_index")
-    if problem.mode == "module":
+def _linear(example: Example) -> tuple[str, str]:
+    example.understands("axis", "class_weights", "label_smoothing", "ignore_index")
+    if example.mode == "module":
         raise Inexpressible("torch.nn has no class for linear_cross_entropy")
-    bias = ["linear_bias=bias"] if "bias" in problem.inputs else []
+    bias = ["linear_bias=bias"] if "bias" in example.inputs else []
     # Ours is hidden · weight, (…, d) times (d, C); torch keeps its weights as (C, d).
-    return _called(problem, "linear_cross_entropy", ["hidden", "weight.T", "targets"], [*bias, *_weighing(problem)])
+    return _called(example, "linear_cross_entropy", ["hidden", "weight.T", "targets"], [*bias, *_weighing(example)])
 
 
-def _called(problem: Problem, name: str, arguments: list[str], keywords: list[str]) -> tuple[str, str]:
-    if problem.loss not in ("softmax", "log_softmax"):
-        keywords = [*keywords, f"reduction={problem.reduction!r}"]
+def _called(example: Example, name: str, arguments: list[str], keywords: list[str]) -> tuple[str, str]:
+    if example.loss not in ("softmax", "log_softmax"):
+        keywords = [*keywords, f"reduction={example.reduction!r}"]
     function = f"torch.nn.functional.{name}"
-    if problem.mode == "module":
+    if example.mode == "module":
         return function, f"torch.nn.{_CLASSES[name]}({', '.join(keywords)})({', '.join(arguments)})"
     return function, f"function({', '.join([*arguments, *keywords])})"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.reproduction.problem import Inexpressible, dense_source, literal
+from harness.reproduction.example import Inexpressible, dense_source, literal
 
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "true_divide": "/", "divide": "/"}
 

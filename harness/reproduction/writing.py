@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import BUDGET, Floats, Target
+from harness.reproduction.example import LARGEST_WRITTEN, Code, Example, Inexpressible, dense_source
 from harness.reproduction.frameworks import code_of, needs
-from harness.reproduction.problem import LARGEST_WRITTEN, Code, Inexpressible, Problem, dense_source
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,22 +54,22 @@ class Expected:
 
 
 @dataclass(frozen=True, eq=False)
-class Call:
-    """One call, by the name of the function that makes it."""
+class NamedExample:
+    """An example, by the name of the function that computes it."""
 
     name: str
-    problem: Problem
+    example: Example
 
 
-def script(problem: Problem, expected: Expected, title: str, why: str, note: str = "") -> str:
+def script(example: Example, expected: Expected, title: str, why: str, note: str = "") -> str:
     """A whole program: exits 1 while the defect shows, 0 when it is gone, 2 where a framework is missing."""
-    return program([Call("observe", problem)], _verdict(problem, expected), title, why, note)
+    return program([NamedExample("observe", example)], _verdict(example, expected), title, why, note)
 
 
-def program(calls: Sequence[Call], verdict: Sequence[str], title: str, why: str, note: str = "") -> str:
+def program(calls: Sequence[NamedExample], verdict: Sequence[str], title: str, why: str, note: str = "") -> str:
     """The calls as functions, arrays they share before them, and what is made of their answers."""
-    codes = [code_of(call.problem) for call in calls]
-    implementation = calls[0].problem.implementation
+    codes = [code_of(call.example) for call in calls]
+    implementation = calls[0].example.implementation
     heading = [title.rstrip(".") + ".", "", *textwrap.wrap(" ".join(why.split()), 100)]
     if note:
         heading += ["", *textwrap.wrap(" ".join(note.split()), 100)]
@@ -79,7 +79,7 @@ def program(calls: Sequence[Call], verdict: Sequence[str], title: str, why: str,
     environment = dict.fromkeys(line for code in codes for line in code.environment)
     imports = dict.fromkeys(line for code in codes for line in code.imports)
     quoted = dict.fromkeys(
-        text for call, code in zip(calls, codes, strict=True) for text in (*call.problem.definitions, *code.definitions)
+        text for call, code in zip(calls, codes, strict=True) for text in (*call.example.definitions, *code.definitions)
     )
     parts = [
         '"""' + "\n".join(heading).replace("\\", "\\\\").replace('"""', "'''") + '\n"""',
@@ -102,30 +102,30 @@ def program(calls: Sequence[Call], verdict: Sequence[str], title: str, why: str,
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _shared(calls: Sequence[Call]) -> dict[str, str]:
+def _shared(calls: Sequence[NamedExample]) -> dict[str, str]:
     """Arrays that are the same in every call that has them."""
     sources: dict[str, set[str]] = {}
     for call in calls:
-        for name, source in call.problem.constants.items():
+        for name, source in call.example.constants.items():
             sources.setdefault(name, set()).add(source)
     return {name: of.pop() for name, of in sources.items() if len(of) == 1}
 
 
-def _function(call: Call, code: Code, shared: Mapping[str, str]) -> str:
-    own = [f"{name} = {source}" for name, source in call.problem.constants.items() if name not in shared]
+def _function(call: NamedExample, code: Code, shared: Mapping[str, str]) -> str:
+    own = [f"{name} = {source}" for name, source in call.example.constants.items() if name not in shared]
     lines = [*own, *code.body, "return np.asarray(answer, dtype=np.float64), dtype"]
     body = textwrap.indent("\n".join(lines), "    ")
     return f"\ndef {call.name}():\n{body}"
 
 
-def _verdict(problem: Problem, expected: Expected) -> list[str]:
+def _verdict(example: Example, expected: Expected) -> list[str]:
     if expected.raises is not None:
         return _of_an_error(expected)
     if expected.choices:
         return _of_a_choice(expected)
     if expected.numbers is None or expected.allowed is None:
         raise Inexpressible("nothing is expected")
-    return _of_numbers(problem, expected, expected.numbers, expected.allowed)
+    return _of_numbers(example, expected, expected.numbers, expected.allowed)
 
 
 def _of_an_error(expected: Expected) -> list[str]:
@@ -161,7 +161,7 @@ def _of_a_choice(expected: Expected) -> list[str]:
     ]
 
 
-def _of_numbers(problem: Problem, expected: Expected, numbers: Floats, allowed: Floats) -> list[str]:
+def _of_numbers(example: Example, expected: Expected, numbers: Floats, allowed: Floats) -> list[str]:
     shape = numbers.shape
     what = "expected:"
     if expected.element is not None:
@@ -170,7 +170,7 @@ def _of_numbers(problem: Problem, expected: Expected, numbers: Floats, allowed: 
     said = f', "in {expected.dtype}"' if expected.dtype is not None else ""
     lines = [
         f"expected = {dense_source(numbers)}",
-        f"# {BUDGET[problem.dtype]:g} units of {problem.dtype} times the error that rounding the input makes",
+        f"# {BUDGET[example.dtype]:g} units of {example.dtype} times the error that rounding the input makes",
         f"allowed = {dense_source(allowed)}",
         f'print("{what}", expected{said})',
         "try:",

@@ -269,10 +269,7 @@ def test_every_mutant_differs_from_the_sound_implementation_on_a_simple_input(mu
 
 @cache
 def truths(loss: str, kind: str = "") -> tuple[tuple[Call, Truth], ...]:
-    return tuple(
-        (p, TruthTable(loss, p.inputs, p.options, p.dtype, p.differentiate, p.cotangent, vector=p.vector).under())
-        for p in probes(loss, kind)
-    )
+    return tuple((p, TruthTable(p).under()) for p in probes(loss, kind))
 
 
 def is_right(probe: Call, truth: Truth, found: Answer | type[BaseException]) -> bool:

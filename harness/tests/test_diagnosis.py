@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.arrays import Array
+from harness.core.call import Call
 from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import compare
 from harness.judgement.truth import TruthTable
@@ -98,7 +99,7 @@ def table(
         for name, values in inputs.items()
     }
     first = next(name for name, array in arrays.items() if array.is_float and name != "targets")
-    return TruthTable(loss, arrays, options or {}, dtype, (first,), None)
+    return TruthTable(Call(loss, arrays, options or {}, dtype, differentiate=(first,)))
 
 
 def said_of(table: TruthTable, got: Any, aspect: str = "value", computed_in: str | None = None) -> str:

@@ -12,10 +12,10 @@ from harness.core.case import ArraySpec, Case
 from harness.core.outcomes import Raised, Returned
 from harness.execution.worker import evaluate
 from harness.judgement.truth import TruthTable
-from harness.judgement.truth_table import truth_table
 from harness.mistakes import MUTANTS, SEAMS, Mutant, adapter
-from harness.mistakes.kill_matrix import call_of, is_caught
+from harness.mistakes.kill_matrix import is_caught
 from harness.mistakes.wrong_memory import as_if, as_if_contiguous, by_last_stride
+from harness.suite.calls import call_of
 from harness.suite.generators import realize, shape_of
 from harness.suite.loading import find_cases_directory, load
 from harness.tests.calls import make_call
@@ -55,7 +55,8 @@ def cases() -> tuple[Case, ...]:
 @cache
 def posed(place: int, dtype: str) -> tuple[Call, TruthTable]:
     case = cases()[place]
-    return call_of(case, dtype), truth_table(case, dtype, realize)
+    call = call_of(case, dtype)
+    return call, TruthTable(call)
 
 
 def catches(place: int, mutant: Mutant, bad: Adapter) -> bool:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from harness import reproduction
 from harness.core.arrays import Array
+from harness.core.call import Call
 from harness.core.case import ArraySpec, Case
 from harness.core.cell import Cell
 from harness.core.formats import FORMATS
@@ -24,8 +25,8 @@ from harness.judgement.agreement import Target
 from harness.judgement.relations import RELATIONS
 from harness.judgement.relations import Inexpressible as Unrelated
 from harness.judgement.truth import TruthTable
+from harness.reproduction.example import dense_source, literal
 from harness.reproduction.frameworks import TEMPLATES
-from harness.reproduction.problem import dense_source, literal
 from harness.reproduction.sources import definitions
 from harness.reproduction.tracing import Traced, names_of, source_of
 from harness.runs.plan import parts_of
@@ -57,18 +58,26 @@ def expressible(case: Case, relation: str) -> bool:
     return True
 
 
-def problem(implementation: str, loss: str = "softmax_cross_entropy", mode: str = "eager") -> reproduction.Problem:
+def problem(implementation: str, loss: str = "softmax_cross_entropy", mode: str = "eager") -> reproduction.Example:
     inputs = {"logits": Array.of(np.array([[1.0, 2.0, 3.0]]), "float32"), "targets": Array.of(np.array([0]))}
     options = {"reduction": "mean" if loss.startswith("categorical") else "none"}
     if loss == "softmax":
         del inputs["targets"], options["reduction"]
     elif loss.startswith("categorical"):
         inputs = {"probabilities": Array.of(np.array([[0.25, 0.25, 0.5]]), "float32"), "targets": inputs["targets"]}
-    return reproduction.Problem(implementation, loss, inputs, options, "float32", mode)
+    return reproduction.Example(implementation, Call(loss, inputs, options, "float32", mode))
 
 
-def right(of: reproduction.Problem) -> reproduction.Expected:
-    target = TruthTable(of.loss, of.inputs, of.options, of.dtype, (), None).under().targets["value"]
+def with_call(of: reproduction.Example, **changed: Any) -> reproduction.Example:
+    return replace(of, call=replace(of.call, **changed))
+
+
+def of_spec(of: reproduction.Example, spec: ArraySpec, dtype: str) -> reproduction.Example:
+    return replace(with_call(of, inputs={"logits": realize(spec, dtype)}), specs={"logits": spec})
+
+
+def right(of: reproduction.Example) -> reproduction.Expected:
+    target = TruthTable(of.call).under().targets["value"]
     return reproduction.Expected.truth(target, of.dtype, flush_to_zero=False)
 
 
@@ -107,7 +116,7 @@ def test_a_type_a_choice_another_error_and_a_missing_framework_show_too(tmp_path
     assert exit_code(reproduction.script(of, in_another_type, "t", "w"), tmp_path) == 1
     of_a_choice = reproduction.Expected(choices=("raises", "nan"))
     assert exit_code(reproduction.script(of, of_a_choice, "t", "w"), tmp_path) == 1
-    refusing = replace(of, options={"axis": 7})
+    refusing = with_call(of, options={"axis": 7})
     another = reproduction.Expected(raises="shape_mismatch", instead="numpy.exceptions.AxisError")
     assert exit_code(reproduction.script(refusing, another, "t", "w"), tmp_path) == 1
     assert exit_code(reproduction.script(refusing, replace(another, instead="ValueError"), "t", "w"), tmp_path) == 0
@@ -118,8 +127,8 @@ def test_a_type_a_choice_another_error_and_a_missing_framework_show_too(tmp_path
 @pytest.mark.skipif(find_spec("scipy") is None, reason="needs SciPy, which starts in a moment")
 def test_of_an_answer_too_large_to_write_one_element_is_compared(tmp_path: Path) -> None:
     spec = ArraySpec(generator="uniform", parameters={"shape": (3000, 2), "seed": 7})
-    of = replace(problem("scipy", "softmax"), inputs={"logits": realize(spec, "float32")}, specs={"logits": spec})
-    target = TruthTable(of.loss, of.inputs, of.options, of.dtype, (), None).under().targets["value"]
+    of = of_spec(problem("scipy", "softmax"), spec, "float32")
+    target = TruthTable(of.call).under().targets["value"]
     expected = reproduction.Expected.truth(target, of.dtype, flush_to_zero=False, element=4321)
     assert exit_code(reproduction.script(of, expected, "t", "w"), tmp_path) == 0
     assert expected.numbers is not None
@@ -148,8 +157,8 @@ def test_every_template_writes_python(implementation: str) -> None:
     ],
 )
 def test_the_script_of_a_second_derivative_differentiates_twice(implementation: str, twice: str) -> None:
-    once = replace(problem(implementation), differentiate="logits")
-    of = replace(once, vector=Array.of(np.array([[1.0, -2.0, 0.5]]), "float32"))
+    once = with_call(problem(implementation), differentiate=("logits",))
+    of = with_call(once, vector=Array.of(np.array([[1.0, -2.0, 0.5]]), "float32"))
     program = reproduction.script(of, right(of), "Twice", "Why.")
     compile(program, "script.py", "exec")
     assert "vector = np.array([[1.0, -2.0, 0.5]], dtype=np.float64)" in program
@@ -162,7 +171,7 @@ def test_what_no_template_writes_is_refused_with_the_reason() -> None:
     with pytest.raises(reproduction.Inexpressible, match="no template"):
         reproduction.script(problem("mutant:sound"), expected, "t", "w")
     with pytest.raises(reproduction.Inexpressible, match="differentiates nothing"):
-        reproduction.script(replace(problem("scipy", "softmax"), differentiate="logits"), expected, "t", "w")
+        reproduction.script(with_call(problem("scipy", "softmax"), differentiate=("logits",)), expected, "t", "w")
     many = np.arange(5000.0)
     with pytest.raises(reproduction.Inexpressible, match="5000"):
         dense_source(many)
@@ -206,7 +215,7 @@ def test_an_array_too_large_to_write_is_made_as_the_suite_makes_it(generator: st
     parameters = {"shape": (3000, 2), "seed": 7, "classes": 3, "values": (1.0, 2.5)}
     known = GENERATORS[generator].parameters
     spec = ArraySpec(generator=generator, parameters={n: v for n, v in parameters.items() if n in known})
-    of = replace(problem("torch", "softmax"), inputs={"logits": realize(spec, "float64")}, specs={"logits": spec})
+    of = of_spec(problem("torch", "softmax"), spec, "float64")
     scope: dict[str, Any] = {"np": np}
     exec("\n".join([*of.definitions, f"made = {of.constants['logits']}"]), scope)
     assert np.array_equal(scope["made"], of.inputs["logits"].storage)

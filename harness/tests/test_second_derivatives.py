@@ -130,7 +130,9 @@ def subject(
     given_ = inputs or {"logits": LOGITS, "targets": [0, 2]}
     arrays = {n: Array.of(np.asarray(v), dtype if np.asarray(v).dtype.kind == "f" else None) for n, v in given_.items()}
     first = (next(iter(arrays)),)
-    table = TruthTable(loss, arrays, options or {}, dtype, first, None, vector=Array.of(np.asarray(vector), dtype))
+    table = TruthTable(
+        Call(loss, arrays, options or {}, dtype, differentiate=first, vector=Array.of(np.asarray(vector), dtype))
+    )
     return Subject("a/case", "it", "1.0", "eager", dtype, ExpectTruth(), first, False, table, diagnose)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import Array
+from harness.core.call import Call
 from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises, ExpectTruth
 from harness.core.cell import Cell
 from harness.core.ledger import Entry, Pin
@@ -31,7 +32,7 @@ def subject(
         name: Array.of(values, dtype) if np.asarray(values).dtype.kind == "f" else Array.of(values, "int64")
         for name, values in inputs.items()
     }
-    table = TruthTable(loss, arrays, options or {}, dtype, differentiate, None)
+    table = TruthTable(Call(loss, arrays, options or {}, dtype, differentiate=differentiate))
     return Subject(
         "a/case", "it", "1.0", "eager", dtype, expect or ExpectTruth(), differentiate, False, table, diagnose
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.arrays import Array
+from harness.core.call import Call
 from harness.core.case import ArraySpec
 from harness.reproduction.sources import definitions
 from harness.suite.generators import GENERATORS, completed
@@ -24,22 +25,48 @@ class Inexpressible(Exception):  # noqa: N818 - a statement about the cell, not 
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Example:
     """One call of one implementation, with its exact bits."""
 
     implementation: str
-    loss: str
-    inputs: Mapping[str, Array]
-    options: Mapping[str, Any]
-    dtype: str
-    mode: str
-    differentiate: str | None = None
-    """The input whose gradient is asked for; None: the value."""
-    cotangent: Array | None = None
-    vector: Array | None = None
-    """The direction in which that gradient is differentiated again; None: it is not."""
+    call: Call
+    """It asks for the one gradient that is wanted, or for the value alone."""
     specs: Mapping[str, ArraySpec] = field(default_factory=lambda: MappingProxyType({}))
     """How the arrays are written in the suite, by name: one too large to write out is made as the suite makes it."""
+
+    @property
+    def loss(self) -> str:
+        return self.call.loss
+
+    @property
+    def inputs(self) -> Mapping[str, Array]:
+        return self.call.inputs
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return self.call.options
+
+    @property
+    def dtype(self) -> str:
+        return self.call.dtype
+
+    @property
+    def mode(self) -> str:
+        return self.call.mode
+
+    @property
+    def differentiate(self) -> str | None:
+        """The input whose gradient is asked for; None: the value."""
+        return next(iter(self.call.differentiate), None)
+
+    @property
+    def cotangent(self) -> Array | None:
+        return self.call.cotangent
+
+    @property
+    def vector(self) -> Array | None:
+        """The direction in which that gradient is differentiated again; None: it is not."""
+        return self.call.vector
 
     @property
     def reduction(self) -> str:
@@ -107,7 +134,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Code:
-    """How one framework computes one problem."""
+    """How one framework computes one example."""
 
     imports: tuple[str, ...]
     body: tuple[str, ...]
