@@ -46,6 +46,16 @@ class Call:
                 raise Unsupported(f"no option {name}")
 
 
+def default_denominator(options: Mapping[str, Any]) -> str:
+    """What a mean divides by where the call does not say: `weights`, `valid` or `count`.
+
+    The reference and the certificate state the rule each for themselves, being independent of this.
+    """
+    if options.get("class_weights") is not None:
+        return "weights"
+    return "valid" if options.get("ignore_index") is not None else "count"
+
+
 BASE = "base"
 """The part of a relation that is the case itself."""
 

@@ -37,6 +37,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.call import default_denominator
+
 Floats = NDArray[np.float64]
 Inputs = Mapping[str, NDArray[Any]]
 Options = Mapping[str, Any]
@@ -149,12 +151,7 @@ def _denominator(problem: _Problem, rows: tuple[int, ...], weights: Floats) -> f
     if problem.options.get("reduction") == "batchmean":
         return float(rows[0]) if rows else 1.0
     if kind is None:
-        if problem.options.get("class_weights") is not None:
-            kind = "weights"
-        elif problem.options.get("ignore_index") is not None:
-            kind = "valid"
-        else:
-            kind = "count"
+        kind = default_denominator(problem.options)
     if kind == "weights":
         return abs(float(weights.sum()))
     if kind == "valid":

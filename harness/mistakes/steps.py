@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Call
+from harness.core.call import default_denominator
 
 Wide = NDArray[Any]
 """Numbers in `WIDE`."""
@@ -126,17 +127,13 @@ def divisor(call: Call, batch: Batch) -> Wide:
     """What a mean divides by."""
     if call.options["reduction"] == "batchmean":
         return scalar(batch.losses.shape[0] if batch.losses.ndim else 1)
-    match call.options.get("denominator", _own_denominator(call)):
+    match call.options.get("denominator", default_denominator(call.options)):
         case "weights":
             return scalar(np.sum(batch.weights))
         case "valid":
             return scalar(np.count_nonzero(batch.kept))
         case _:
             return scalar(batch.losses.size)
-
-
-def _own_denominator(call: Call) -> str:
-    return "weights" if "class_weights" in call.options else "valid" if "ignore_index" in call.options else "count"
 
 
 def reduced(call: Call, batch: Batch, d: Wide) -> Wide:
