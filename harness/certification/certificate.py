@@ -18,7 +18,7 @@ import mpmath
 import numpy as np
 
 from harness.certification.formulas import evaluate as evaluate_exactly
-from harness.certification.grid import Problem
+from harness.certification.grid import Sample
 
 NORMAL_BOUND = 0.51
 SUBNORMAL_BOUND = 1.0
@@ -39,7 +39,7 @@ class Worst:
     index: int
     got: str
     truth: str
-    problem: Mapping[str, Any]
+    sample: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,16 @@ class Certificate:
         return json.dumps({**asdict(self), "holds": self.holds, "sentence": self.sentence}, indent=1, sort_keys=True)
 
 
-def certify(evaluate: Evaluate, problems: Iterable[Problem], *, skipped: int = 0) -> Certificate:
-    """The certificate of `evaluate` over these problems."""
+def certify(evaluate: Evaluate, samples: Iterable[Sample], *, skipped: int = 0) -> Certificate:
+    """The certificate of `evaluate` over these samples."""
     normal = subnormal = 0.0
     patterns = points = 0
     by_loss: Counter[str] = Counter()
     worst: dict[tuple[str, str], Worst] = {}
-    for problem in problems:
-        for aspect, index, got, truth in elements(evaluate, problem):
+    for sample in samples:
+        for aspect, index, got, truth in elements(evaluate, sample):
             points += 1
-            by_loss[f"{problem.loss} {aspect}"] += 1
+            by_loss[f"{sample.loss} {aspect}"] += 1
             ulps = error_in_ulps(got, truth)
             if ulps is None:
                 patterns += 1
@@ -99,10 +99,10 @@ def certify(evaluate: Evaluate, problems: Iterable[Problem], *, skipped: int = 0
                 subnormal = max(subnormal, ulps)
             else:
                 normal = max(normal, ulps)
-            key = (problem.loss, aspect)
+            key = (sample.loss, aspect)
             if key not in worst or ulps > worst[key].ulps:
                 text = mpmath.nstr(truth, 25)
-                worst[key] = Worst(ulps, *key, index, got.hex(), text, to_plain(problem))
+                worst[key] = Worst(ulps, *key, index, got.hex(), text, to_plain(sample))
     return Certificate(
         points=points,
         normal_ulps=normal,
@@ -114,35 +114,35 @@ def certify(evaluate: Evaluate, problems: Iterable[Problem], *, skipped: int = 0
     )
 
 
-def elements(evaluate: Evaluate, problem: Problem) -> Iterable[tuple[str, int, float, Any]]:
+def elements(evaluate: Evaluate, sample: Sample) -> Iterable[tuple[str, int, float, Any]]:
     """Every element as (aspect, index, what the reference says, what mpmath says)."""
-    second = {} if problem.vector is None else {"vector": problem.vector}
+    second = {} if sample.vector is None else {"vector": sample.vector}
     said = evaluate(
-        problem.loss,
-        problem.inputs,
-        problem.options,
-        problem.convention or None,
-        cotangent=problem.cotangent,
-        differentiate=problem.wanted,
+        sample.loss,
+        sample.inputs,
+        sample.options,
+        sample.convention or None,
+        cotangent=sample.cotangent,
+        differentiate=sample.wanted,
         **second,
     )
     exact = evaluate_exactly(
-        problem.loss,
-        problem.inputs,
-        problem.options,
-        problem.convention,
-        problem.cotangent,
-        problem.wanted,
-        problem.vector,
+        sample.loss,
+        sample.inputs,
+        sample.options,
+        sample.convention,
+        sample.cotangent,
+        sample.wanted,
+        sample.vector,
     )
     pairs = [("value", said.value, exact.value)]
-    pairs += [(name, said.gradients[name], exact.gradients[name]) for name in problem.wanted]
+    pairs += [(name, said.gradients[name], exact.gradients[name]) for name in sample.wanted]
     if exact.hessian_vector is not None:
         pairs.append(("hessian_vector", said.hessian_vector, exact.hessian_vector))
     for aspect, mine, theirs in pairs:
         flat = np.asarray(mine.hi, dtype=np.float64).ravel()
         if flat.size != len(theirs):
-            raise ValueError(f"{problem.loss} {aspect}: {flat.size} elements where {len(theirs)} are right")
+            raise ValueError(f"{sample.loss} {aspect}: {flat.size} elements where {len(theirs)} are right")
         for index, (got, truth) in enumerate(zip(flat, theirs, strict=True)):
             yield aspect, index, float(got), truth
 
@@ -165,8 +165,8 @@ def _distance(got: float, truth: Any) -> float:
         return float(abs(mpmath.mpf(got) - truth) * mpmath.mpf(2) ** (-max(exponent, -1074)))
 
 
-def to_plain(problem: Problem) -> dict[str, Any]:
-    """A problem as JSON can hold it, floats as hexadecimal so that the bits are kept."""
+def to_plain(sample: Sample) -> dict[str, Any]:
+    """A sample as JSON can hold it, floats as hexadecimal so that the bits are kept."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray | list | tuple):
@@ -179,17 +179,17 @@ def to_plain(problem: Problem) -> dict[str, Any]:
         return value.item() if isinstance(value, np.generic) else value
 
     return {
-        "loss": problem.loss,
-        "inputs": {name: plain(v) for name, v in problem.inputs.items()},
-        "options": {name: plain(v) for name, v in problem.options.items()},
-        "convention": {name: plain(v) for name, v in problem.convention.items()},
-        "cotangent": None if problem.cotangent is None else plain(problem.cotangent),
-        "wanted": list(problem.wanted),
-        "vector": None if problem.vector is None else plain(problem.vector),
+        "loss": sample.loss,
+        "inputs": {name: plain(v) for name, v in sample.inputs.items()},
+        "options": {name: plain(v) for name, v in sample.options.items()},
+        "convention": {name: plain(v) for name, v in sample.convention.items()},
+        "cotangent": None if sample.cotangent is None else plain(sample.cotangent),
+        "wanted": list(sample.wanted),
+        "vector": None if sample.vector is None else plain(sample.vector),
     }
 
 
-def from_plain(entry: Mapping[str, Any]) -> Problem:
+def from_plain(entry: Mapping[str, Any]) -> Sample:
     """The inverse of `to_plain`."""
 
     def value(plain: Any) -> Any:
@@ -199,7 +199,7 @@ def from_plain(entry: Mapping[str, Any]) -> Problem:
             return float.fromhex(plain)
         return plain
 
-    return Problem(
+    return Sample(
         entry["loss"],
         {name: value(v) for name, v in entry["inputs"].items()},
         {name: value(v) for name, v in entry["options"].items()},
@@ -210,6 +210,6 @@ def from_plain(entry: Mapping[str, Any]) -> Problem:
     )
 
 
-def read_worst_cases(path: Path) -> list[Problem]:
-    """The committed problems on which the reference was once at its worst."""
+def read_worst_cases(path: Path) -> list[Sample]:
+    """The committed samples on which the reference was once at its worst."""
     return [from_plain(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]

@@ -61,7 +61,7 @@ def evaluate(
     numbers += [np.asarray(v, dtype=float) for v in options.values() if isinstance(v, list | np.ndarray | float)]
     numbers += [array for array in (cotangent, vector) if array is not None]
     with mpmath.workprec(working_precision(numbers)):
-        return _Problem(loss, inputs, options, convention, cotangent, tuple(wanted), vector).evaluate()
+        return _Formula(loss, inputs, options, convention, cotangent, tuple(wanted), vector).evaluate()
 
 
 def _mp(value: Any) -> MP:
@@ -78,7 +78,7 @@ def _times(weight: MP, number: MP) -> MP:
 
 
 @dataclass(frozen=True)
-class _Problem:
+class _Formula:
     loss: str
     inputs: Mapping[str, Any]
     options: Mapping[str, Any]

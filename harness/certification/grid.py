@@ -1,4 +1,4 @@
-"""Random problems aimed at the hard places, from a seed; a point is one element of a value or of a gradient.
+"""Random samples aimed at the hard places, from a seed; a point is one element of a value or of a gradient.
 
 Hard places: losses from 1e-304 to 1e308, equal logits, one dominating logit, offsets to 1e300, near-overflow, soft
 labels near 0 and 1, tiny weights, probabilities near 0 and 1, subnormal results, C from 1 to 50,257.
@@ -16,7 +16,7 @@ Random = np.random.Generator
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Sample:
     """One evaluation to certify."""
 
     loss: str
@@ -34,35 +34,35 @@ LARGE_CLASSES = (1000, 50_257)
 """Numbers of classes of which the grid holds a few rows: a vocabulary, and the one of GPT-2."""
 
 
-def problems(seed: int, points: int) -> Iterator[Problem]:
-    """Problems until they hold at least `points` elements."""
+def samples(seed: int, points: int) -> Iterator[Sample]:
+    """Samples until they hold at least `points` elements."""
     random = np.random.default_rng(seed)
     makers = list(_MAKERS)
     count = 0
     position = 0
     while count < points:
-        problem = makers[position % len(makers)](random)
+        sample = makers[position % len(makers)](random)
         position += 1
-        count += size_of(problem)
-        yield problem
+        count += size_of(sample)
+        yield sample
 
 
-def large(seed: int) -> Iterator[Problem]:
+def large(seed: int) -> Iterator[Sample]:
     """A few rows with many classes."""
     random = np.random.default_rng(seed)
     for classes in LARGE_CLASSES:
         x = _logits(random, (1, classes))
-        yield Problem(
+        yield Sample(
             "softmax_cross_entropy", {"logits": x, "targets": random.integers(0, classes, 1)}, {}, {}, None, ("logits",)
         )
 
 
-def size_of(problem: Problem) -> int:
+def size_of(sample: Sample) -> int:
     """Elements of the gradients, and of the value where it is not reduced."""
-    elements = sum(int(np.asarray(problem.inputs[name]).size) for name in problem.wanted)
-    reduced = problem.options.get("reduction", "mean") != "none" and problem.loss not in ("softmax", "log_softmax")
-    first = np.asarray(next(iter(problem.inputs.values())))
-    return elements + (1 if reduced else int(first.size if problem.loss in ("softmax", "log_softmax") else len(first)))
+    elements = sum(int(np.asarray(sample.inputs[name]).size) for name in sample.wanted)
+    reduced = sample.options.get("reduction", "mean") != "none" and sample.loss not in ("softmax", "log_softmax")
+    first = np.asarray(next(iter(sample.inputs.values())))
+    return elements + (1 if reduced else int(first.size if sample.loss in ("softmax", "log_softmax") else len(first)))
 
 
 def _logits(random: Random, shape: tuple[int, ...]) -> Any:
@@ -133,7 +133,7 @@ def _weights(random: Random, n: int) -> Any:
     return random.random(n) * 10.0 ** random.choice([-200, -5, 0, 0, 3])
 
 
-def _softmax_ce(random: Random, loss: str = "softmax_cross_entropy", primary: str = "logits") -> Problem:
+def _softmax_ce(random: Random, loss: str = "softmax_cross_entropy", primary: str = "logits") -> Sample:
     shape = _shape(random)
     options, cotangent = _reduction(random, shape[0])
     values = _logits(random, shape) if primary == "logits" else _probabilities(random, shape)
@@ -157,7 +157,7 @@ def _softmax_ce(random: Random, loss: str = "softmax_cross_entropy", primary: st
     vector = None
     if loss == "softmax_cross_entropy" and random.integers(0, 2):
         vector = _direction(random, shape)
-    return Problem(loss, inputs, options, {}, cotangent, wanted, vector=vector)
+    return Sample(loss, inputs, options, {}, cotangent, wanted, vector=vector)
 
 
 def _direction(random: Random, shape: tuple[int, ...]) -> Any:
@@ -169,7 +169,7 @@ def _direction(random: Random, shape: tuple[int, ...]) -> Any:
     return equal
 
 
-def _softmax_conventions(random: Random) -> Problem:
+def _softmax_conventions(random: Random) -> Sample:
     """Conventions of a loss of logits: denominators, label rules, what the gradient takes the targets to sum to."""
     rows, classes = int(random.integers(2, 6)), int(random.integers(2, 6))
     inputs: dict[str, Any] = {"logits": _logits(random, (rows, classes)), "targets": random.integers(0, classes, rows)}
@@ -200,11 +200,11 @@ def _softmax_conventions(random: Random) -> Problem:
             convention = {"ignored_in_denominator": True}
             inputs["targets"][0] = -7
             options["ignore_index"] = -7
-    return Problem("softmax_cross_entropy", inputs, options, convention, None, wanted)
+    return Sample("softmax_cross_entropy", inputs, options, convention, None, wanted)
 
 
-def _categorical(random: Random) -> Problem:
-    problem = _softmax_ce(random, "categorical_cross_entropy", "probabilities")
+def _categorical(random: Random) -> Sample:
+    sample = _softmax_ce(random, "categorical_cross_entropy", "probabilities")
     conventions: list[dict[str, Any]] = [
         {},
         {"clip": 1e-7},
@@ -219,33 +219,33 @@ def _categorical(random: Random) -> Problem:
     ]
     convention = conventions[int(random.integers(0, len(conventions)))]
     # What a label-free gradient with respect to the targets is under a convention is the same −log, certified above.
-    return Problem(problem.loss, problem.inputs, problem.options, convention, problem.cotangent, problem.wanted)
+    return Sample(sample.loss, sample.inputs, sample.options, convention, sample.cotangent, sample.wanted)
 
 
-def _function(random: Random) -> Problem:
+def _function(random: Random) -> Sample:
     shape = _shape(random)
     x = _logits(random, shape)
     u = random.normal(size=shape)
-    return Problem(str(random.choice(["softmax", "log_softmax"])), {"logits": x}, {}, {}, u, ("logits",))
+    return Sample(str(random.choice(["softmax", "log_softmax"])), {"logits": x}, {}, {}, u, ("logits",))
 
 
-def _entropy(random: Random) -> Problem:
+def _entropy(random: Random) -> Sample:
     shape = _shape(random)
     options, cotangent = _reduction(random, shape[0])
     if random.integers(0, 2):
         options["base"] = float(random.choice([2.0, 10.0, 1.5]))
     p = {"probabilities": _probabilities(random, shape)}
-    return Problem("entropy", p, options, {}, cotangent, ("probabilities",))
+    return Sample("entropy", p, options, {}, cotangent, ("probabilities",))
 
 
-def _cross_entropy(random: Random) -> Problem:
+def _cross_entropy(random: Random) -> Sample:
     shape = _shape(random)
     options, cotangent = _reduction(random, shape[0])
     inputs = {"targets": _distribution(random, shape), "probabilities": _probabilities(random, shape)}
-    return Problem("cross_entropy", inputs, options, {}, cotangent, ("targets", "probabilities"))
+    return Sample("cross_entropy", inputs, options, {}, cotangent, ("targets", "probabilities"))
 
 
-def _kl(random: Random) -> Problem:
+def _kl(random: Random) -> Sample:
     shape = _shape(random)
     options, cotangent = _reduction(random, shape[0])
     log_q = np.log(_probabilities(random, shape))
@@ -255,7 +255,7 @@ def _kl(random: Random) -> Problem:
         targets = np.abs(targets)
     conventions: list[dict[str, Any]] = [{}, {}, {"clip": 1e-7}, {"denominator": "elements"}]
     convention = conventions[int(random.integers(0, len(conventions)))]
-    return Problem(
+    return Sample(
         "kl_divergence",
         {"targets": targets, "log_probabilities": log_q},
         options,
@@ -265,14 +265,14 @@ def _kl(random: Random) -> Problem:
     )
 
 
-def _nll(random: Random) -> Problem:
+def _nll(random: Random) -> Sample:
     shape = _shape(random)
     options, cotangent = _reduction(random, shape[0])
     inputs = {"log_probabilities": -np.abs(_logits(random, shape)), "targets": random.integers(0, shape[1], shape[0])}
-    return Problem("nll_loss", inputs, options, {}, cotangent, ("log_probabilities",))
+    return Sample("nll_loss", inputs, options, {}, cotangent, ("log_probabilities",))
 
 
-def _binary(random: Random) -> Problem:
+def _binary(random: Random) -> Sample:
     n = int(random.integers(1, 12))
     options, cotangent = _reduction(random, n)
     t = np.where(random.random(n) < 0.5, random.integers(0, 2, n), random.random(n)).astype(float)
@@ -295,31 +295,31 @@ def _binary(random: Random) -> Problem:
             vector = _direction(random, (n,)) if not convention and random.integers(0, 2) else None
             if vector is not None and random.integers(0, 2):
                 options["base"] = 2.0
-            return Problem("binary_cross_entropy", inputs, options, convention, cotangent, wanted, vector=vector)
+            return Sample("binary_cross_entropy", inputs, options, convention, cotangent, wanted, vector=vector)
         case 1:
             options.pop("sample_weights", None)
             options["gamma"] = float(random.choice([0.0, 0.5, 1.0, 2.0, 5.0]))
             options["alpha"] = float(random.choice([0.25, 0.5, 0.9]))
             z = np.clip(_logits(random, (1, n))[0], -300, 300)
-            return Problem("binary_focal", {"logits": z, "targets": t}, options, {}, cotangent, ("logits", "targets"))
+            return Sample("binary_focal", {"logits": z, "targets": t}, options, {}, cotangent, ("logits", "targets"))
     if random.integers(0, 2):
         options["pos_weight"] = float(10.0 ** random.uniform(-3, 3))
     z = _logits(random, (1, n))[0]
     inputs = {"logits": z, "targets": t}
     vector = _direction(random, (n,)) if random.integers(0, 2) else None
     wanted = ("logits", "targets")
-    return Problem("binary_cross_entropy_with_logits", inputs, options, {}, cotangent, wanted, vector=vector)
+    return Sample("binary_cross_entropy_with_logits", inputs, options, {}, cotangent, wanted, vector=vector)
 
 
-def _categorical_focal(random: Random) -> Problem:
+def _categorical_focal(random: Random) -> Sample:
     shape = _shape(random)
     options, cotangent = _reduction(random, shape[0])
     options["gamma"] = float(random.choice([0.0, 0.5, 1.0, 2.0, 5.0]))
     inputs = {"logits": np.clip(_logits(random, shape), -150, 150), "targets": random.integers(0, shape[1], shape[0])}
-    return Problem("categorical_focal", inputs, options, {}, cotangent, ("logits",))
+    return Sample("categorical_focal", inputs, options, {}, cotangent, ("logits",))
 
 
-def _linear(random: Random) -> Problem:
+def _linear(random: Random) -> Sample:
     rows, classes, depth = int(random.integers(1, 4)), int(random.integers(1, 6)), int(random.integers(1, 5))
     options, cotangent = _reduction(random, rows)
     scale = 10.0 ** random.uniform(-2, 2)
@@ -332,10 +332,10 @@ def _linear(random: Random) -> Problem:
         inputs["bias"] = random.normal(size=classes)
         wanted = (*wanted, "bias")
     inputs["targets"] = random.integers(0, classes, rows)
-    return Problem("linear_cross_entropy", inputs, options, {}, cotangent, wanted)
+    return Sample("linear_cross_entropy", inputs, options, {}, cotangent, wanted)
 
 
-_MAKERS: tuple[Callable[[Random], Problem], ...] = (
+_MAKERS: tuple[Callable[[Random], Sample], ...] = (
     _softmax_ce,
     _function,
     _categorical,

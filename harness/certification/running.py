@@ -20,10 +20,10 @@ import numpy as np
 
 import reference
 from harness.certification.certificate import Certificate, certify
-from harness.certification.grid import Problem, large, problems
-from harness.core.case import ArraySpec, Case, ExpectTruth
-from harness.core.formats import FORMATS
-from harness.suite.generators import realize
+from harness.certification.grid import Sample, large, samples
+from harness.core.arrays import Array
+from harness.core.case import Case, ExpectTruth
+from harness.suite.calls import call_of
 
 CHUNK = 4000
 """Points of one piece of work: some seconds, so that progress is seen and cores are kept busy."""
@@ -67,7 +67,7 @@ def main(output: Path | None, points: int, seed: int, workers: int) -> Certifica
 def certify_chunk(chunk: tuple[int, int]) -> Certificate:
     """One piece of the random grid."""
     seed, points = chunk
-    return certify(reference.evaluate, problems(seed, points))
+    return certify(reference.evaluate, samples(seed, points))
 
 
 def certify_large() -> Certificate:
@@ -85,25 +85,34 @@ def certify_cases_of_part(part: int) -> Certificate:
 def certify_cases(cases: Sequence[Case]) -> Certificate:
     """The reference on every case that expects the truth, in every dtype it names."""
     chosen = [(case, dtype) for case in cases if isinstance(case.expect, ExpectTruth) for dtype in case.dtypes]
-    made = [problem_of(case, dtype) for case, dtype in chosen]
-    kept = [problem for problem in made if problem is not None]
+    made = [sample_of(case, dtype) for case, dtype in chosen]
+    kept = [sample for sample in made if sample is not None]
     return certify(reference.evaluate, kept, skipped=len(made) - len(kept))
 
 
-def problem_of(case: Case, dtype: str) -> Problem | None:
-    """A case as a problem; None where mpmath would take minutes."""
-    specs = [*case.inputs.values(), *(v for v in case.options.values() if isinstance(v, ArraySpec))]
-    specs += [spec for spec in (case.cotangent, case.vector) if spec is not None]
-    arrays = {id(spec): realize(spec, dtype) for spec in specs}
-    numbers = {key: a.to_float64() if a.dtype in FORMATS else a.storage for key, a in arrays.items()}
-    if any(values.size > LARGEST_CASE for values in numbers.values()):
+def sample_of(case: Case, dtype: str) -> Sample | None:
+    """A case as a sample; None where mpmath would take minutes."""
+    call = call_of(case, dtype)
+    arrays = [*call.inputs.values(), *(v for v in call.options.values() if isinstance(v, Array))]
+    arrays += [array for array in (call.cotangent, call.vector) if array is not None]
+    if any(array.storage.size > LARGEST_CASE for array in arrays):
         return None
-    inputs = {name: numbers[id(spec)] for name, spec in case.inputs.items()}
-    options = {n: numbers[id(v)] if isinstance(v, ArraySpec) else v for n, v in case.options.items()}
-    cotangent = None if case.cotangent is None else numbers[id(case.cotangent)]
-    vector = None if case.vector is None else numbers[id(case.vector)]
-    name = f"{case.id} {dtype}"
-    return Problem(case.loss, inputs, options, {}, cotangent, case.differentiate, vector=vector, name=name)
+
+    def plain(value: Any) -> Any:
+        if not isinstance(value, Array):
+            return value
+        return value.to_float64() if value.is_float else value.storage
+
+    return Sample(
+        call.loss,
+        {name: plain(array) for name, array in call.inputs.items()},
+        {name: plain(option) for name, option in call.options.items()},
+        {},
+        plain(call.cotangent),
+        call.differentiate,
+        vector=plain(call.vector),
+        name=f"{case.id} {dtype}",
+    )
 
 
 def merged(parts: Sequence[Certificate]) -> Certificate:

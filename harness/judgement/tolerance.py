@@ -82,11 +82,11 @@ def gauges(
     that of the probabilities it computes with: a clipped zero has the gauge of ε, not the infinite one of 0.
     """
     with np.errstate(all="ignore"):
-        return _FAMILIES[loss](_Problem(loss, inputs, options, gradients, cotangent, convention or {}, twice))
+        return _FAMILIES[loss](_Subject(loss, inputs, options, gradients, cotangent, convention or {}, twice))
 
 
 @dataclass(frozen=True, eq=False)
-class _Problem:
+class _Subject:
     loss: str
     inputs: Inputs
     options: Options
@@ -145,57 +145,57 @@ def _tidy(gauge: Floats) -> Floats:
     return np.nan_to_num(np.asarray(gauge, dtype=np.float64), nan=0.0, posinf=np.finfo(np.float64).max)
 
 
-def _denominator(problem: _Problem, rows: tuple[int, ...], weights: Floats) -> float:
+def _denominator(subject: _Subject, rows: tuple[int, ...], weights: Floats) -> float:
     count = float(np.prod(rows)) if rows else 1.0
-    kind = problem.options.get("denominator")
-    if problem.options.get("reduction") == "batchmean":
+    kind = subject.options.get("denominator")
+    if subject.options.get("reduction") == "batchmean":
         return float(rows[0]) if rows else 1.0
     if kind is None:
-        kind = default_denominator(problem.options)
+        kind = default_denominator(subject.options)
     if kind == "weights":
         return abs(float(weights.sum()))
     if kind == "valid":
-        return float(_valid(problem, rows).sum())
+        return float(_valid(subject, rows).sum())
     if kind == "nonzero_weights":
         return float((weights != 0).sum())
     if kind == "one":
         return 1.0
     if kind == "elements":
-        return float(np.asarray(next(iter(problem.inputs.values()))).size)
+        return float(np.asarray(next(iter(subject.inputs.values()))).size)
     return count
 
 
-def _valid(problem: _Problem, rows: tuple[int, ...]) -> NDArray[np.bool_]:
-    ignored = problem.options.get("ignore_index")
-    targets = np.asarray(problem.inputs["targets"])
+def _valid(subject: _Subject, rows: tuple[int, ...]) -> NDArray[np.bool_]:
+    ignored = subject.options.get("ignore_index")
+    targets = np.asarray(subject.inputs["targets"])
     if ignored is None or targets.dtype.kind not in "iu":
         return np.ones(rows, dtype=bool)
     return np.asarray(targets != ignored).reshape(rows)
 
 
-def _distribution(problem: _Problem, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
+def _distribution(subject: _Subject, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
     """|weights × smoothed targets| with the classes last, and the weight of each row that enters a denominator."""
     rows, classes = shape[:-1], shape[-1]
-    targets = np.asarray(problem.inputs["targets"])
-    class_weights = problem.option("class_weights")
+    targets = np.asarray(subject.inputs["targets"])
+    class_weights = subject.option("class_weights")
     row_weights = np.ones(rows)
     if targets.dtype.kind in "iu" and targets.ndim == len(rows):
         labels = targets.reshape(rows)
-        valid = _valid(problem, rows)
+        valid = _valid(subject, rows)
         inside = np.clip(np.where(valid, labels, 0), 0, max(classes - 1, 0)).astype(np.int64)
         q = ((inside[..., None] == np.arange(classes)) & valid[..., None]).astype(np.float64)
         if class_weights is not None:
             row_weights = class_weights[inside]
         row_weights = row_weights * valid
     else:
-        q = np.abs(np.moveaxis(targets.astype(np.float64), problem.axis, -1))
+        q = np.abs(np.moveaxis(targets.astype(np.float64), subject.axis, -1))
         valid = np.ones(rows, dtype=bool)
-    smoothing = float(problem.options.get("label_smoothing") or 0.0)
+    smoothing = float(subject.options.get("label_smoothing") or 0.0)
     if smoothing:
         q = (abs(1.0 - smoothing) * q + abs(smoothing) / max(classes, 1)) * valid[..., None]
     if class_weights is not None:
         q = q * np.abs(class_weights)
-    sample_weights = problem.option("sample_weights")
+    sample_weights = subject.option("sample_weights")
     if sample_weights is not None:
         q = q * np.abs(sample_weights)[..., None]
         row_weights = row_weights * np.abs(sample_weights)
@@ -230,35 +230,35 @@ def _spread(negative_logs: Floats) -> Floats:
     return _term(p, 1.0 + negative_logs + np.log(classes))
 
 
-def _softmax_cross_entropy(problem: _Problem) -> Gauges:
-    logits = problem.classes_last("logits")
+def _softmax_cross_entropy(subject: _Subject) -> Gauges:
+    logits = subject.classes_last("logits")
     L = _log_probabilities(logits)
-    q, weights = _distribution(problem, L.shape)
-    value, grad = _cross_entropy_gauges(problem, L, q, weights)
+    q, weights = _distribution(subject, L.shape)
+    value, grad = _cross_entropy_gauges(subject, L, q, weights)
     gradients: dict[str, Floats] = {}
-    terms = {"value": problem.reduced_each(_of_logits(L, q), weights)}
-    if "logits" in problem.gradients:
-        own = np.abs(problem.gradients["logits"])
-        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, problem.axis))
-        terms["logits"] = {_OWN: own, **problem.placed({f"{_SPREAD} · Σ|w q|": grad})}
-    if "targets" in problem.gradients:
-        gradients["targets"] = _target_gauge(problem, 1.0 + L + np.log(max(L.shape[-1], 1)), weights)
-    return Gauges(value, gradients, terms, _softmax_hessian_gauge(problem, L, q, weights))
+    terms = {"value": subject.reduced_each(_of_logits(L, q), weights)}
+    if "logits" in subject.gradients:
+        own = np.abs(subject.gradients["logits"])
+        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, subject.axis))
+        terms["logits"] = {_OWN: own, **subject.placed({f"{_SPREAD} · Σ|w q|": grad})}
+    if "targets" in subject.gradients:
+        gradients["targets"] = _target_gauge(subject, 1.0 + L + np.log(max(L.shape[-1], 1)), weights)
+    return Gauges(value, gradients, terms, _softmax_hessian_gauge(subject, L, q, weights))
 
 
-def _softmax_hessian_gauge(problem: _Problem, L: Floats, q: Floats, weights: Floats) -> Floats | None:
+def _softmax_hessian_gauge(subject: _Subject, L: Floats, q: Floats, weights: Floats) -> Floats | None:
     """|h_j| + Σ|q| [p_j r_j (|v_j| + Σ_k p_k |v_k|) + p_j Σ_k p_k r_k |v_k|], see the top of this file."""
-    if problem.twice is None:
+    if subject.twice is None:
         return None
-    v = np.abs(np.moveaxis(problem.twice.vector, problem.axis, -1))
+    v = np.abs(np.moveaxis(subject.twice.vector, subject.axis, -1))
     p, spread = np.exp(-L), _spread(L)
 
     def mean(of: Floats) -> Floats:
         return np.asarray((of * v).sum(axis=-1, keepdims=True))
 
     size = spread * (v + mean(p)) + p * mean(spread)
-    size = size * (q.sum(axis=-1) * problem.scale(L.shape[:-1], weights))[..., None]
-    return _tidy(np.abs(problem.twice.product) + np.moveaxis(size, -1, problem.axis))
+    size = size * (q.sum(axis=-1) * subject.scale(L.shape[:-1], weights))[..., None]
+    return _tidy(np.abs(subject.twice.product) + np.moveaxis(size, -1, subject.axis))
 
 
 _OWN = "|g|"
@@ -271,64 +271,64 @@ def _of_logits(L: Floats, q: Floats) -> dict[str, Floats]:
     return {name: _term(q, size).sum(axis=-1) for name, size in sizes.items()}
 
 
-def _cross_entropy_gauges(problem: _Problem, L: Floats, q: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def _cross_entropy_gauges(subject: _Subject, L: Floats, q: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Gauge of the reduced loss, and of its gradient wrt the logits without the |g_j| term (classes last)."""
     terms = _term(q, 1.0 + L + np.log(max(L.shape[-1], 1))).sum(axis=-1)
-    scale = problem.scale(terms.shape, weights)
+    scale = subject.scale(terms.shape, weights)
     grad = _spread(L) * (q.sum(axis=-1) * scale)[..., None]
-    return problem.reduced(terms, weights), grad
+    return subject.reduced(terms, weights), grad
 
 
-def _target_gauge(problem: _Problem, size: Floats, weights: Floats) -> Floats:
+def _target_gauge(subject: _Subject, size: Floats, weights: Floats) -> Floats:
     """Gauge of the gradient wrt distributions: each entry is a (smoothed, weighted) −ln p_j."""
-    scale = problem.scale(size.shape[:-1], weights)
+    scale = subject.scale(size.shape[:-1], weights)
     for name in ("sample_weights",):
-        option = problem.option(name)
+        option = subject.option(name)
         if option is not None:
             scale = scale * np.abs(option)
-    class_weights = problem.option("class_weights")
+    class_weights = subject.option("class_weights")
     sized = size if class_weights is None else size * np.abs(class_weights)
-    return _tidy(np.moveaxis(sized * scale[..., None], -1, problem.axis))
+    return _tidy(np.moveaxis(sized * scale[..., None], -1, subject.axis))
 
 
-def _log_softmax(problem: _Problem) -> Gauges:
-    L = _log_probabilities(problem.classes_last("logits"))
+def _log_softmax(subject: _Subject) -> Gauges:
+    L = _log_probabilities(subject.classes_last("logits"))
     lift = np.log(max(L.shape[-1], 1))
     value = 1.0 + L + lift
     gradients: dict[str, Floats] = {}
-    terms = {"value": problem.placed({"1": np.ones_like(L), "L": L, "ln C": np.full_like(L, lift)})}
-    if "logits" in problem.gradients:
-        u = _cotangent_like(problem, L)
+    terms = {"value": subject.placed({"1": np.ones_like(L), "L": L, "ln C": np.full_like(L, lift)})}
+    if "logits" in subject.gradients:
+        u = _cotangent_like(subject, L)
         grad = _spread(L) * np.abs(u).sum(axis=-1, keepdims=True)
-        own = np.abs(problem.gradients["logits"])
-        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, problem.axis))
-        terms["logits"] = {_OWN: own, **problem.placed({f"{_SPREAD} · Σ|u|": grad})}
-    return Gauges(_tidy(np.moveaxis(value, -1, problem.axis)), gradients, terms)
+        own = np.abs(subject.gradients["logits"])
+        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, subject.axis))
+        terms["logits"] = {_OWN: own, **subject.placed({f"{_SPREAD} · Σ|u|": grad})}
+    return Gauges(_tidy(np.moveaxis(value, -1, subject.axis)), gradients, terms)
 
 
-def _softmax(problem: _Problem) -> Gauges:
-    L = _log_probabilities(problem.classes_last("logits"))
+def _softmax(subject: _Subject) -> Gauges:
+    L = _log_probabilities(subject.classes_last("logits"))
     spread = _spread(L)
     gradients: dict[str, Floats] = {}
-    terms = {"value": problem.placed({_SPREAD: spread})}
-    if "logits" in problem.gradients:
-        u = np.abs(_cotangent_like(problem, L))
+    terms = {"value": subject.placed({_SPREAD: spread})}
+    if "logits" in subject.gradients:
+        u = np.abs(_cotangent_like(subject, L))
         grad = spread * (u + (u * spread).sum(axis=-1, keepdims=True))
-        own = np.abs(problem.gradients["logits"])
-        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, problem.axis))
-        terms["logits"] = {_OWN: own, **problem.placed({f"{_SPREAD} · (|u| + Σ|u| p)": grad})}
-    return Gauges(_tidy(np.moveaxis(spread, -1, problem.axis)), gradients, terms)
+        own = np.abs(subject.gradients["logits"])
+        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, subject.axis))
+        terms["logits"] = {_OWN: own, **subject.placed({f"{_SPREAD} · (|u| + Σ|u| p)": grad})}
+    return Gauges(_tidy(np.moveaxis(spread, -1, subject.axis)), gradients, terms)
 
 
-def _cotangent_like(problem: _Problem, classes_last: Floats) -> Floats:
-    if problem.cotangent is None:
+def _cotangent_like(subject: _Subject, classes_last: Floats) -> Floats:
+    if subject.cotangent is None:
         return np.ones_like(classes_last)
-    return np.moveaxis(problem.cotangent, problem.axis, -1)
+    return np.moveaxis(subject.cotangent, subject.axis, -1)
 
 
-def _transformed(problem: _Problem, p: Floats) -> Floats:
+def _transformed(subject: _Subject, p: Floats) -> Floats:
     """The probabilities the convention computes with, classes last."""
-    for name, parameter in problem.convention.items():
+    for name, parameter in subject.convention.items():
         if name == "clip":
             low, high = (parameter, 1.0 - parameter) if isinstance(parameter, int | float) else parameter
             p = np.clip(p, low, high)
@@ -337,125 +337,125 @@ def _transformed(problem: _Problem, p: Floats) -> Floats:
     return p
 
 
-def _logarithm(problem: _Problem, p: Floats) -> Floats:
+def _logarithm(subject: _Subject, p: Floats) -> Floats:
     """|ln p| as the convention computes it."""
-    inside = np.log(p + float(problem.convention.get("add_inside_log", 0.0)))
-    return np.abs(np.maximum(inside, float(problem.convention.get("log_clamp", -np.inf))))
+    inside = np.log(p + float(subject.convention.get("add_inside_log", 0.0)))
+    return np.abs(np.maximum(inside, float(subject.convention.get("log_clamp", -np.inf))))
 
 
-def _from_probabilities(problem: _Problem) -> Gauges:
-    given = problem.classes_last("probabilities")
-    p = _transformed(problem, given)
-    logs = _logarithm(problem, p)
-    q, weights = _distribution(problem, p.shape)
-    terms = _term(q, 1.0 + logs).sum(axis=-1) / problem.log_base
+def _from_probabilities(subject: _Subject) -> Gauges:
+    given = subject.classes_last("probabilities")
+    p = _transformed(subject, given)
+    logs = _logarithm(subject, p)
+    q, weights = _distribution(subject, p.shape)
+    terms = _term(q, 1.0 + logs).sum(axis=-1) / subject.log_base
     gradients: dict[str, Floats] = {}
     parts = {
-        "value": problem.reduced_each(
+        "value": subject.reduced_each(
             {
-                "|w q|": q.sum(axis=-1) / problem.log_base,
-                "|w q ln p|": _term(q, logs).sum(axis=-1) / problem.log_base,
+                "|w q|": q.sum(axis=-1) / subject.log_base,
+                "|w q ln p|": _term(q, logs).sum(axis=-1) / subject.log_base,
             },
             weights,
         )
     }
-    scale = problem.scale(terms.shape, weights)
-    if "probabilities" in problem.gradients:
-        size = 2.0 * np.moveaxis(np.abs(problem.gradients["probabilities"]), problem.axis, -1)
-        parts["probabilities"] = problem.placed({"2 |w q / p|": size})
-        if problem.convention.get("renormalize"):
+    scale = subject.scale(terms.shape, weights)
+    if "probabilities" in subject.gradients:
+        size = 2.0 * np.moveaxis(np.abs(subject.gradients["probabilities"]), subject.axis, -1)
+        parts["probabilities"] = subject.placed({"2 |w q / p|": size})
+        if subject.convention.get("renormalize"):
             # Every entry of a row pulls on every other, and the pulls cancel: ∂/∂p_j = (Σq − q_j/p'_j) / Σp.
             total = given.sum(axis=-1, keepdims=True)
             pull = q.sum(axis=-1, keepdims=True) + _term(q, 1.0 / p)
-            pulled = pull / total * scale[..., None] / problem.log_base
-            parts["probabilities"] |= problem.placed({"renormalizing": pulled})
+            pulled = pull / total * scale[..., None] / subject.log_base
+            parts["probabilities"] |= subject.placed({"renormalizing": pulled})
             size = size + pulled
-        gradients["probabilities"] = _tidy(np.moveaxis(size, -1, problem.axis))
-    if "targets" in problem.gradients:
-        gradients["targets"] = _target_gauge(problem, (1.0 + logs) / problem.log_base, weights)
-    return Gauges(problem.reduced(terms, weights), gradients, parts)
+        gradients["probabilities"] = _tidy(np.moveaxis(size, -1, subject.axis))
+    if "targets" in subject.gradients:
+        gradients["targets"] = _target_gauge(subject, (1.0 + logs) / subject.log_base, weights)
+    return Gauges(subject.reduced(terms, weights), gradients, parts)
 
 
-def _entropy(problem: _Problem) -> Gauges:
-    p = problem.classes_last("probabilities")
+def _entropy(subject: _Subject) -> Gauges:
+    p = subject.classes_last("probabilities")
     logs = np.abs(np.log(p))
-    terms = _term(p, 1.0 + logs).sum(axis=-1) / problem.log_base
+    terms = _term(p, 1.0 + logs).sum(axis=-1) / subject.log_base
     ones = np.ones(terms.shape)
     gradients: dict[str, Floats] = {}
-    own, sized = p.sum(axis=-1) / problem.log_base, _term(p, logs).sum(axis=-1) / problem.log_base
-    parts = {"value": problem.reduced_each({"p": own, "p |ln p|": sized}, ones)}
-    if "probabilities" in problem.gradients:
-        scale = problem.scale(terms.shape, ones)[..., None] / problem.log_base
-        gradients["probabilities"] = _tidy(np.moveaxis((1.0 + logs) * scale, -1, problem.axis))
-        parts["probabilities"] = problem.placed({"1": np.ones_like(logs) * scale, "|ln p|": logs * scale})
-    return Gauges(problem.reduced(terms, ones), gradients, parts)
+    own, sized = p.sum(axis=-1) / subject.log_base, _term(p, logs).sum(axis=-1) / subject.log_base
+    parts = {"value": subject.reduced_each({"p": own, "p |ln p|": sized}, ones)}
+    if "probabilities" in subject.gradients:
+        scale = subject.scale(terms.shape, ones)[..., None] / subject.log_base
+        gradients["probabilities"] = _tidy(np.moveaxis((1.0 + logs) * scale, -1, subject.axis))
+        parts["probabilities"] = subject.placed({"1": np.ones_like(logs) * scale, "|ln p|": logs * scale})
+    return Gauges(subject.reduced(terms, ones), gradients, parts)
 
 
-def _nll(problem: _Problem) -> Gauges:
-    logs = np.abs(problem.classes_last("log_probabilities"))
-    q, weights = _distribution(problem, logs.shape)
+def _nll(subject: _Subject) -> Gauges:
+    logs = np.abs(subject.classes_last("log_probabilities"))
+    q, weights = _distribution(subject, logs.shape)
     terms = _term(q, logs).sum(axis=-1)
-    gradients = {name: _tidy(np.abs(g)) for name, g in problem.gradients.items()}
-    value = problem.reduced(terms, weights)
+    gradients = {name: _tidy(np.abs(g)) for name, g in subject.gradients.items()}
+    value = subject.reduced(terms, weights)
     parts = {"value": {"|w ln p|": value}, **{name: {_OWN: gauge} for name, gauge in gradients.items()}}
     return Gauges(value, gradients, parts)
 
 
-def _kl(problem: _Problem) -> Gauges:
-    log_q = problem.classes_last("log_probabilities")
-    t = problem.classes_last("targets")
-    log_p, p = (t, np.exp(t)) if problem.options.get("log_target") else (np.log(t), t)
-    if "clip" in problem.convention:
-        p, q = _transformed(problem, p), _transformed(problem, np.exp(log_q))
+def _kl(subject: _Subject) -> Gauges:
+    log_q = subject.classes_last("log_probabilities")
+    t = subject.classes_last("targets")
+    log_p, p = (t, np.exp(t)) if subject.options.get("log_target") else (np.log(t), t)
+    if "clip" in subject.convention:
+        p, q = _transformed(subject, p), _transformed(subject, np.exp(log_q))
         log_p, log_q = np.log(p), np.log(q)
     size = 1.0 + np.abs(log_p) + np.abs(log_q)
     terms = _term(p, size).sum(axis=-1)
     ones = np.ones(terms.shape)
-    scale = problem.scale(terms.shape, ones)[..., None]
+    scale = subject.scale(terms.shape, ones)[..., None]
     gradients: dict[str, Floats] = {}
     rows = {"p": np.ones_like(p), "p |ln p|": np.abs(log_p), "p |ln q|": np.abs(log_q)}
-    parts = {"value": problem.reduced_each({name: _term(p, row).sum(axis=-1) for name, row in rows.items()}, ones)}
-    if "log_probabilities" in problem.gradients:
+    parts = {"value": subject.reduced_each({name: _term(p, row).sum(axis=-1) for name, row in rows.items()}, ones)}
+    if "log_probabilities" in subject.gradients:
         sized = np.abs(np.where(p == 0, 0.0, log_p))
         slope = _term(p, 1.0 + sized) * scale
-        gradients["log_probabilities"] = _tidy(np.moveaxis(slope, -1, problem.axis))
-        parts["log_probabilities"] = problem.placed({"p": p * scale, "p |ln p|": _term(p, sized) * scale})
-    if "targets" in problem.gradients:
-        slope = (_term(p, size) if problem.options.get("log_target") else size) * scale
-        gradients["targets"] = _tidy(np.moveaxis(slope, -1, problem.axis))
-    return Gauges(problem.reduced(terms, ones), gradients, parts)
+        gradients["log_probabilities"] = _tidy(np.moveaxis(slope, -1, subject.axis))
+        parts["log_probabilities"] = subject.placed({"p": p * scale, "p |ln p|": _term(p, sized) * scale})
+    if "targets" in subject.gradients:
+        slope = (_term(p, size) if subject.options.get("log_target") else size) * scale
+        gradients["targets"] = _tidy(np.moveaxis(slope, -1, subject.axis))
+    return Gauges(subject.reduced(terms, ones), gradients, parts)
 
 
-def _binary_weights(problem: _Problem, shape: tuple[int, ...]) -> Floats:
-    weights = problem.option("sample_weights")
+def _binary_weights(subject: _Subject, shape: tuple[int, ...]) -> Floats:
+    weights = subject.option("sample_weights")
     return np.ones(shape) if weights is None else np.broadcast_to(np.abs(weights), shape).astype(np.float64)
 
 
-def _binary_targets(problem: _Problem) -> Floats:
-    t = np.asarray(problem.inputs["targets"], dtype=np.float64)
-    smoothing = float(problem.options.get("label_smoothing") or 0.0)
+def _binary_targets(subject: _Subject) -> Floats:
+    t = np.asarray(subject.inputs["targets"], dtype=np.float64)
+    smoothing = float(subject.options.get("label_smoothing") or 0.0)
     return (1.0 - smoothing) * t + 0.5 * smoothing if smoothing else t
 
 
-def _binary(problem: _Problem) -> Gauges:
-    given = np.asarray(problem.inputs["probabilities"], dtype=np.float64)
-    p = _transformed(problem, given)
-    t = _binary_targets(problem)
-    weights = _binary_weights(problem, p.shape)
+def _binary(subject: _Subject) -> Gauges:
+    given = np.asarray(subject.inputs["probabilities"], dtype=np.float64)
+    p = _transformed(subject, given)
+    t = _binary_targets(subject)
+    weights = _binary_weights(subject, p.shape)
     # 1 − p rounds where p is small, and its logarithm moves by that much: the 1 of the gauge.
-    positive, negative = 1.0 + _logarithm(problem, p), 1.0 + _logarithm(problem, 1.0 - p)
+    positive, negative = 1.0 + _logarithm(subject, p), 1.0 + _logarithm(subject, 1.0 - p)
     of_one, of_zero = _term(np.abs(t), positive), _term(np.abs(1.0 - t), negative)
-    terms = (of_one + of_zero) * weights / problem.log_base
+    terms = (of_one + of_zero) * weights / subject.log_base
     sides = {"w t (1 + |ln p|)": of_one, "w (1 − t) (1 + |ln(1 − p)|)": of_zero}
     parts = {
-        "value": problem.reduced_each(
-            {name: side * weights / problem.log_base for name, side in sides.items()}, weights
+        "value": subject.reduced_each(
+            {name: side * weights / subject.log_base for name, side in sides.items()}, weights
         )
     }
-    scale = problem.scale(p.shape, weights) * weights / problem.log_base
+    scale = subject.scale(p.shape, weights) * weights / subject.log_base
     gradients: dict[str, Floats] = {}
-    if "probabilities" in problem.gradients:
-        clamp = problem.convention.get("gradient_clamp")
+    if "probabilities" in subject.gradients:
+        clamp = subject.convention.get("gradient_clamp")
         if clamp is not None:
             size = (np.abs(p) + np.abs(t)) / np.maximum(p * (1.0 - p), float(clamp))
         else:
@@ -466,61 +466,61 @@ def _binary(problem: _Problem) -> Gauges:
             size = sum(quotients.values(), np.zeros_like(p))
             parts["probabilities"] = {name: 2.0 * quotient * scale for name, quotient in quotients.items()}
         gradients["probabilities"] = _tidy(2.0 * size * scale)
-    if "targets" in problem.gradients:
+    if "targets" in subject.gradients:
         gradients["targets"] = _tidy((positive + negative) * scale)
     hessian = None
-    if problem.twice is not None:
+    if subject.twice is not None:
         # p or 1 − p, its square and the quotient round: three times each term.
         size = _term(np.abs(t), 1.0 / p**2) + _term(np.abs(1.0 - t), 1.0 / (1.0 - p) ** 2)
-        hessian = _tidy(3.0 * size * scale * np.abs(problem.twice.vector))
-    return Gauges(problem.reduced(terms, weights), gradients, parts, hessian)
+        hessian = _tidy(3.0 * size * scale * np.abs(subject.twice.vector))
+    return Gauges(subject.reduced(terms, weights), gradients, parts, hessian)
 
 
 def _softplus(z: Floats) -> Floats:
     return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
 
 
-def _binary_with_logits(problem: _Problem) -> Gauges:
-    z = np.asarray(problem.inputs["logits"], dtype=np.float64)
-    t = _binary_targets(problem)
-    weights = _binary_weights(problem, z.shape)
-    pos = problem.option("pos_weight")
+def _binary_with_logits(subject: _Subject) -> Gauges:
+    z = np.asarray(subject.inputs["logits"], dtype=np.float64)
+    t = _binary_targets(subject)
+    weights = _binary_weights(subject, z.shape)
+    pos = subject.option("pos_weight")
     w = np.asarray(1.0 if pos is None else np.abs(pos))
     a, b = np.abs(t) * w, np.abs(1.0 - t)
     soft = _term(np.minimum(a, b), np.abs(z))
     positive, negative = 1.0 + _softplus(-z), 1.0 + _softplus(z)
     terms = (_term(a, positive) + _term(b, negative) + soft) * weights
-    scale = problem.scale(z.shape, weights) * weights
+    scale = subject.scale(z.shape, weights) * weights
     gradients: dict[str, Floats] = {}
     sides = {
         "w t (1 + softplus(−z))": _term(a, positive),
         "(1 − t) (1 + softplus(z))": _term(b, negative),
         "min(w t, 1 − t) |z|": soft,
     }
-    parts = {"value": problem.reduced_each({name: side * weights for name, side in sides.items()}, weights)}
+    parts = {"value": subject.reduced_each({name: side * weights for name, side in sides.items()}, weights)}
     # σ(z) − t rounds σ itself: p (1 − ln p) of both sides, as for softmax with two classes.
     p, m = np.exp(-_softplus(-z)), np.exp(-_softplus(z))
     spread = np.minimum(_term(p, 1.0 + _softplus(-z)) + _term(m, 1.0 + _softplus(z)), 2.0)
-    if "logits" in problem.gradients:
-        own, rounding = np.abs(problem.gradients["logits"]), np.maximum(a, b) * spread * scale
+    if "logits" in subject.gradients:
+        own, rounding = np.abs(subject.gradients["logits"]), np.maximum(a, b) * spread * scale
         gradients["logits"] = _tidy(own + rounding)
         parts["logits"] = {_OWN: own, "max(w t, 1 − t) · Σ p (1 − ln p)": rounding}
-    if "targets" in problem.gradients:
+    if "targets" in subject.gradients:
         gradients["targets"] = _tidy((w * positive + negative + np.abs(z)) * scale)
     hessian = None
-    if problem.twice is not None:
-        size = (a + b) * spread * scale * np.abs(problem.twice.vector)
-        hessian = _tidy(np.abs(problem.twice.product) + size)
-    return Gauges(problem.reduced(terms, weights), gradients, parts, hessian)
+    if subject.twice is not None:
+        size = (a + b) * spread * scale * np.abs(subject.twice.vector)
+        hessian = _tidy(np.abs(subject.twice.product) + size)
+    return Gauges(subject.reduced(terms, weights), gradients, parts, hessian)
 
 
-def _focal_terms(problem: _Problem, L: Floats) -> tuple[Floats, Floats]:
+def _focal_terms(subject: _Subject, L: Floats) -> tuple[Floats, Floats]:
     """Gauges of (1 − p)^γ L and of its derivative wrt the logits, for the probability p = e^−L of the true class.
 
     Rounding 1 − p moves the factor by γ (1 − p)^(γ−1); for γ < 1 that is unbounded at p = 1, and capped at 1 because
     an implementation can form 1 − p without cancellation.
     """
-    gamma = float(problem.options.get("gamma", 2.0))
+    gamma = float(subject.options.get("gamma", 2.0))
     rest = -np.expm1(-L)
     factor = rest**gamma
     moved = gamma * np.where(rest > 0, rest, 1.0) ** max(gamma - 1.0, 0.0)
@@ -529,51 +529,51 @@ def _focal_terms(problem: _Problem, L: Floats) -> tuple[Floats, Floats]:
     return value, slope
 
 
-def _binary_focal(problem: _Problem) -> Gauges:
-    z = np.asarray(problem.inputs["logits"], dtype=np.float64)
-    t = np.asarray(problem.inputs["targets"], dtype=np.float64)
-    alpha = problem.options.get("alpha")
+def _binary_focal(subject: _Subject) -> Gauges:
+    z = np.asarray(subject.inputs["logits"], dtype=np.float64)
+    t = np.asarray(subject.inputs["targets"], dtype=np.float64)
+    alpha = subject.options.get("alpha")
     a, b = (1.0, 1.0) if alpha is None else (abs(float(alpha)), abs(1.0 - float(alpha)))
-    value_pos, slope_pos = _focal_terms(problem, _softplus(-z))
-    value_neg, slope_neg = _focal_terms(problem, _softplus(z))
+    value_pos, slope_pos = _focal_terms(subject, _softplus(-z))
+    value_neg, slope_neg = _focal_terms(subject, _softplus(z))
     positive, negative = np.abs(t) * a, np.abs(1.0 - t) * b
     terms = _term(positive, value_pos) + _term(negative, value_neg)
     ones = np.ones(z.shape)
-    scale = problem.scale(z.shape, ones)
+    scale = subject.scale(z.shape, ones)
     gradients: dict[str, Floats] = {}
-    if "logits" in problem.gradients:
+    if "logits" in subject.gradients:
         size = (_term(positive, slope_pos) + _term(negative, slope_neg)) * scale
-        gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + size)
-    if "targets" in problem.gradients:
+        gradients["logits"] = _tidy(np.abs(subject.gradients["logits"]) + size)
+    if "targets" in subject.gradients:
         gradients["targets"] = _tidy((a * value_pos + b * value_neg) * scale)
-    return Gauges(problem.reduced(terms, ones), gradients)
+    return Gauges(subject.reduced(terms, ones), gradients)
 
 
-def _categorical_focal(problem: _Problem) -> Gauges:
-    L = _log_probabilities(problem.classes_last("logits"))
-    q, weights = _distribution(problem, L.shape)
-    alpha = problem.option("alpha")
+def _categorical_focal(subject: _Subject) -> Gauges:
+    L = _log_probabilities(subject.classes_last("logits"))
+    q, weights = _distribution(subject, L.shape)
+    alpha = subject.option("alpha")
     if alpha is not None:
         q = q * np.abs(alpha)
     lift = 1.0 + np.log(max(L.shape[-1], 1))
-    value, slope = _focal_terms(problem, L)
+    value, slope = _focal_terms(subject, L)
     terms = _term(q, value * lift).sum(axis=-1)
-    scale = problem.scale(terms.shape, weights)
+    scale = subject.scale(terms.shape, weights)
     gradients: dict[str, Floats] = {}
-    if "logits" in problem.gradients:
+    if "logits" in subject.gradients:
         pull = _term(q, slope * lift)
         size = (pull + _spread(L) * pull.sum(axis=-1, keepdims=True)) * scale[..., None]
-        gradients["logits"] = _tidy(np.abs(problem.gradients["logits"]) + np.moveaxis(size, -1, problem.axis))
-    if "targets" in problem.gradients:
+        gradients["logits"] = _tidy(np.abs(subject.gradients["logits"]) + np.moveaxis(size, -1, subject.axis))
+    if "targets" in subject.gradients:
         sized = value * lift if alpha is None else value * lift * np.abs(alpha)
-        gradients["targets"] = _tidy(np.moveaxis(sized * scale[..., None], -1, problem.axis))
-    return Gauges(problem.reduced(terms, weights), gradients)
+        gradients["targets"] = _tidy(np.moveaxis(sized * scale[..., None], -1, subject.axis))
+    return Gauges(subject.reduced(terms, weights), gradients)
 
 
-def _linear(problem: _Problem) -> Gauges:
-    hidden = np.asarray(problem.inputs["hidden"], dtype=np.float64)
-    weight = np.asarray(problem.inputs["weight"], dtype=np.float64)
-    bias = problem.inputs.get("bias")
+def _linear(subject: _Subject) -> Gauges:
+    hidden = np.asarray(subject.inputs["hidden"], dtype=np.float64)
+    weight = np.asarray(subject.inputs["weight"], dtype=np.float64)
+    bias = subject.inputs.get("bias")
     offset = 0.0 if bias is None else np.asarray(bias, dtype=np.float64)
     logits = hidden @ weight + offset
     # Each logit is a dot product: a pairwise or blocked summation loses about log2(n) + 1 units of Σ|h||w|.
@@ -581,10 +581,10 @@ def _linear(problem: _Problem) -> Gauges:
     blur = (np.abs(hidden) @ np.abs(weight) + np.abs(offset)) * steps
     L = _log_probabilities(logits)
     p = np.exp(-L)
-    q, weights = _distribution(problem, L.shape)
+    q, weights = _distribution(subject, L.shape)
     lost = (_term(p, blur)).sum(axis=-1, keepdims=True)
     terms = (_term(q, 1.0 + L + np.log(max(L.shape[-1], 1)) + blur + lost)).sum(axis=-1)
-    scale = problem.scale(terms.shape, weights)
+    scale = subject.scale(terms.shape, weights)
     size = (_spread(L) + _term(p, blur + lost)) * q.sum(axis=-1)[..., None]
     size = (size + q + p * q.sum(axis=-1)[..., None]) * scale[..., None]
     # A row that does not count has no error, whatever it holds.
@@ -593,18 +593,18 @@ def _linear(problem: _Problem) -> Gauges:
     rows = size.reshape(-1, size.shape[-1])
     flat = np.abs(hidden).reshape(-1, hidden.shape[-1])
     gradients: dict[str, Floats] = {}
-    if "hidden" in problem.gradients:
+    if "hidden" in subject.gradients:
         gradients["hidden"] = _tidy((rows @ np.abs(weight).T).reshape(hidden.shape))
-    if "weight" in problem.gradients:
+    if "weight" in subject.gradients:
         gradients["weight"] = _tidy(flat.T @ rows)
-    if "bias" in problem.gradients:
+    if "bias" in subject.gradients:
         gradients["bias"] = _tidy(rows.sum(axis=0))
-    if "targets" in problem.gradients:
-        gradients["targets"] = _target_gauge(problem, 1.0 + L + blur + lost, weights)
-    return Gauges(problem.reduced(terms, weights), gradients)
+    if "targets" in subject.gradients:
+        gradients["targets"] = _target_gauge(subject, 1.0 + L + blur + lost, weights)
+    return Gauges(subject.reduced(terms, weights), gradients)
 
 
-_FAMILIES: Mapping[str, Callable[[_Problem], Gauges]] = {
+_FAMILIES: Mapping[str, Callable[[_Subject], Gauges]] = {
     "entropy": _entropy,
     "softmax": _softmax,
     "log_softmax": _log_softmax,

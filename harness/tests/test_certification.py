@@ -15,7 +15,7 @@ import harness.certification
 import reference
 from harness.certification.certificate import Certificate, certify, from_plain, read_worst_cases, to_plain
 from harness.certification.formulas import evaluate as exactly
-from harness.certification.grid import Problem, large, problems
+from harness.certification.grid import Sample, large, samples
 from harness.certification.running import (
     LARGEST_CASE,
     certify_cases,
@@ -29,8 +29,8 @@ from harness.suite.loading import load
 WORST = Path(harness.certification.__file__).parent / "worst_cases.json"
 
 
-def grid(points: int = 3000, seed: int = 7) -> list[Problem]:
-    return list(problems(seed, points))
+def grid(points: int = 3000, seed: int = 7) -> list[Sample]:
+    return list(samples(seed, points))
 
 
 def test_the_reference_is_certified_on_a_part_of_the_grid() -> None:
@@ -92,66 +92,66 @@ def test_nothing_certified_is_no_certificate() -> None:
 
 
 def test_a_wrong_pattern_is_not_forgiven() -> None:
-    problem = Problem("softmax_cross_entropy", {"logits": [[1e308, -1e308]], "targets": np.asarray([1])}, {}, {}, None)
-    assert certify(reference.evaluate, [problem]).holds
+    sample = Sample("softmax_cross_entropy", {"logits": [[1e308, -1e308]], "targets": np.asarray([1])}, {}, {}, None)
+    assert certify(reference.evaluate, [sample]).holds
 
     def finite(*arguments: Any, **more: Any) -> Any:
         return replace(
             reference.evaluate(*arguments, **more), value=reference.Exact(np.asarray(1.7e308), np.asarray(0.0))
         )
 
-    assert not certify(finite, [problem]).holds
+    assert not certify(finite, [sample]).holds
 
 
-def weighted_sum(problem: Problem, inputs: dict[str, Any]) -> Any:
+def weighted_sum(sample: Sample, inputs: dict[str, Any]) -> Any:
     """What the gradient is the derivative of: the value times the cotangent."""
-    found = exactly(problem.loss, inputs, problem.options, {}, problem.cotangent, ()).value
-    pull = np.ones(len(found)) if problem.cotangent is None else np.ravel(problem.cotangent)
+    found = exactly(sample.loss, inputs, sample.options, {}, sample.cotangent, ()).value
+    pull = np.ones(len(found)) if sample.cotangent is None else np.ravel(sample.cotangent)
     return mpmath.fsum(float(c) * v for c, v in zip(pull, found, strict=True))
 
 
-def difference_quotient(problem: Problem, name: str, index: int, step: float) -> Any:
+def difference_quotient(sample: Sample, name: str, index: int, step: float) -> Any:
     """Of fourth order, so that steps that float64 holds exactly enough still leave six digits."""
 
     def value(h: float) -> Any:
-        moved = np.asarray(problem.inputs[name], dtype=np.float64).copy()
+        moved = np.asarray(sample.inputs[name], dtype=np.float64).copy()
         moved.flat[index] += h
-        return weighted_sum(problem, {**problem.inputs, name: moved})
+        return weighted_sum(sample, {**sample.inputs, name: moved})
 
     return (8 * (value(step) - value(-step)) - (value(2 * step) - value(-2 * step))) / (12 * step)
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_exact_gradients_are_those_of_differences(seed: int) -> None:
-    """mpmath's own gradients against differences of mpmath's own values, on a tame problem of every maker."""
+    """mpmath's own gradients against differences of mpmath's own values, on a tame sample of every maker."""
     checked = 0
-    for problem in grid(800, seed):
-        for name in problem.wanted:
-            sizes = np.abs(np.asarray(problem.inputs[name], dtype=np.float64))
+    for sample in grid(800, seed):
+        for name in sample.wanted:
+            sizes = np.abs(np.asarray(sample.inputs[name], dtype=np.float64))
             distance = min(float(sizes.min()), float(np.abs(1 - sizes).min()))
             step = 1e-3 * distance if name in ("probabilities", "targets") else 1e-3
-            if problem.convention or step < 1e-6 or float(sizes.max()) > 30:
+            if sample.convention or step < 1e-6 or float(sizes.max()) > 30:
                 continue
-            exact = exactly(problem.loss, problem.inputs, problem.options, {}, problem.cotangent, (name,))
+            exact = exactly(sample.loss, sample.inputs, sample.options, {}, sample.cotangent, (name,))
             want = exact.gradients[name][0]
             with mpmath.workprec(4000):  # other rows may be larger by 1e300
-                quotient = difference_quotient(problem, name, 0, step)
-            assert abs(quotient - want) <= 1e-5 * (abs(want) + 1), problem
+                quotient = difference_quotient(sample, name, 0, step)
+            assert abs(quotient - want) <= 1e-5 * (abs(want) + 1), sample
             checked += 1
     assert checked > 10
 
 
 def test_every_convention_is_in_the_grid() -> None:
-    found = {name for problem in problems(7, 20_000) for name in problem.convention}
-    found |= {"base" for problem in problems(7, 2000) if "base" in problem.options}
+    found = {name for sample in samples(7, 20_000) for name in sample.convention}
+    found |= {"base" for sample in samples(7, 2000) if "base" in sample.options}
     assert found == set(reference.conventions.NAMES)
-    denominators = {p.convention.get("denominator") for p in problems(7, 20_000) if p.loss == "softmax_cross_entropy"}
+    denominators = {p.convention.get("denominator") for p in samples(7, 20_000) if p.loss == "softmax_cross_entropy"}
     # "weights" is the default of class weights, "uniform" that of smoothing: both are in the grid as options.
     assert denominators - {None} == set(reference.conventions.DENOMINATORS) - {"weights"}
 
 
 def test_the_kl_clip_is_certified() -> None:
-    clipped = [p for p in problems(7, 12_000) if p.loss == "kl_divergence" and "clip" in p.convention]
+    clipped = [p for p in samples(7, 12_000) if p.loss == "kl_divergence" and "clip" in p.convention]
     certificate = certify(reference.evaluate, clipped)
     assert certificate.points > 100
     assert certificate.holds, certificate.sentence
@@ -167,10 +167,10 @@ def test_cases_with_infinities_nans_no_samples_and_second_derivatives_are_certif
     assert certificate.holds, certificate.sentence
 
 
-def test_a_problem_survives_as_json() -> None:
-    for problem in grid(200):
-        again = from_plain(to_plain(problem))
-        assert to_plain(again) == to_plain(problem)
+def test_a_sample_survives_as_json() -> None:
+    for sample in grid(200):
+        again = from_plain(to_plain(sample))
+        assert to_plain(again) == to_plain(sample)
 
 
 def test_merging_keeps_the_worst() -> None:
