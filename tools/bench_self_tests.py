@@ -87,7 +87,7 @@ def identical_code(comparisons: int) -> bool:
 def planted_slowdown(comparisons: int) -> bool:
     """A slowdown of a tenth has to be found in 95 of 100."""
     since = time.perf_counter()
-    slowed = Implementation("numpy-slowed", "harness.adapters.planted:Slowed", "numpy")
+    slowed = Implementation("numpy-slowed", "tools.slowed:Slowed", "numpy")
     found = list(_against_numpy(slowed, comparisons))
     seen = sum(1 for speed in found if speed.verdict == SLOWER)
     each = (time.perf_counter() - since) / len(found)

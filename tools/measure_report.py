@@ -1,9 +1,9 @@
 """How large a report is and how fast it answers, measured in headless Chromium.
 
-    python -m reports.measure REPORT.html
+    python -m tools.measure_report REPORT.html
 
 Prints bytes, elements, first paint, and for each filter the milliseconds from the input until the next frame is drawn
-(median of five). Needs Playwright and a Chromium, as `reports.screenshots` does.
+(median of five). Needs Playwright and a Chromium, as `tools.screenshots` does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.screenshots import BROWSER_FLAGS, chromium
+from tools.screenshots import BROWSER_FLAGS, chromium
 
 __all__ = ["main", "measure"]
 
@@ -77,7 +77,7 @@ def measure(report: Path) -> list[tuple[str, str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m reports.measure", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.measure_report", description=__doc__.split("\n")[0])
     parser.add_argument("report", type=Path, metavar="REPORT.html")
     for name, value in measure(parser.parse_args(arguments).report):
         print(f"{name:28} {value}")

@@ -1,6 +1,6 @@
 """Pictures of a report: every page at phone, laptop and wall size, light and dark.
 
-    python -m reports.screenshots REPORT.html FOLDER [PAGE…]
+    python -m tools.screenshots REPORT.html FOLDER [PAGE…]
 
 Needs Playwright and a Chromium; CHROMIUM names one that is not at a usual place.
 """
@@ -49,7 +49,7 @@ def chromium() -> str | None:
 
 def take(report: Path, folder: Path, pages: Sequence[str] = PAGES) -> list[Path]:
     """Write one PNG per page, size and theme into `folder`; the page `case` is the gravest case."""
-    # Only this command needs a browser driver; the rest of the package is imported without one.
+    # Only this command needs a browser driver; the tests that take its names skip without one.
     from playwright.sync_api import sync_playwright
 
     browser_path = chromium()
@@ -95,7 +95,7 @@ def _hash(tab: Page, page: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m reports.screenshots", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__.split("\n")[0])
     parser.add_argument("report", type=Path, metavar="REPORT.html")
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("pages", nargs="*", metavar="PAGE", default=PAGES, help=f"among {', '.join(PAGES)}")

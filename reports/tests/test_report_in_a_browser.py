@@ -20,9 +20,9 @@ import reports.html
 from harness.core.cell import Run
 from reports.html.addresses import address
 from reports.numbers import rough
-from reports.screenshots import BROWSER_FLAGS, PAGES, chromium
 from reports.tests.synthetic import BUDGETS, EPS, KILLS, hostile, run, script
 from reports.words import fate
+from tools.screenshots import BROWSER_FLAGS, PAGES, chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
