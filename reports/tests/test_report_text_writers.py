@@ -11,7 +11,6 @@ import pytest
 
 import reports.junit
 import reports.markdown
-import reports.picture
 import reports.table
 from reports.tests.synthetic import HOSTILE, hostile, run
 
@@ -105,20 +104,6 @@ def test_markdown_of_hostile_text_has_no_markup_of_its_own() -> None:
     head = next(line for line in text.splitlines() if line.startswith("| implementation"))
     rows = [line.count("|") - line.count("\\|") for line in text.splitlines() if line.startswith("| &lt;")]
     assert set(rows) == {head.count("|")}
-
-
-def test_picture_has_a_row_for_every_implementation_that_was_judged() -> None:
-    made = run(cases=5)
-    root = Xml.fromstring(reports.picture.render(made))
-    words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
-    judged = {c.implementation for c in made.cells if c.verdict not in ("unsupported", "missing")}
-    assert judged <= set(words)
-    assert "keras-jax" not in words
-
-
-def test_picture_of_hostile_text_is_still_xml() -> None:
-    root = Xml.fromstring(reports.picture.render(hostile()))
-    assert {element.tag.rpartition("}")[2] for element in root.iter()} == {"svg", "title", "style", "rect", "text"}
 
 
 def test_markdown_tells_the_gravest_of_the_ledger_where_nothing_disagrees() -> None:
