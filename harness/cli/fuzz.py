@@ -58,10 +58,6 @@ def fuzz(options: argparse.Namespace) -> ExitCode:
         told = _told(campaign)
         incidents = fleet.incidents()
     print("\n".join([*told, *(f"incident: {text}" for text in incidents)]))
-    if options.against_known:
-        from harness.fuzzing.known import compared
-
-        print("\n".join(["", *compared(campaign)]))
     if options.save is not None and campaign.shown:
         from harness.fuzzing.saving import save
 
@@ -113,13 +109,8 @@ def _told(campaign: object) -> Sequence[str]:
             known[finding.ledger] = known.get(finding.ledger, 0) + finding.count
     if known:
         lines.append("explained by the ledger: " + ", ".join(f"{e} × {n}" for e, n in sorted(known.items())))
-    noted: dict[tuple[str, str, str], int] = {}
-    for note, times in campaign.notes.items():
-        if not note.what.startswith("grade"):
-            key = (note.implementation, note.loss, note.what)
-            noted[key] = noted.get(key, 0) + times
-    for (name, loss, what), times in sorted(noted.items()):
-        lines.append(f"by declared convention: {name} {loss}: {what} × {times}")
+    for (name, loss, convention), times in sorted(campaign.by_convention.items()):
+        lines.append(f"by declared convention: {name} {loss}: {convention} × {times}")
     rates = ", ".join(f"{name} {n}" for name, n in sorted(campaign.tally.judged.items()))
     lines.append(f"judged {sum(campaign.tally.judged.values())} answers at {campaign.tally.rate:.0f}/s ({rates})")
     lines.append(f"{len(new)} findings" if new else "nothing found that the ledger does not explain")

@@ -230,7 +230,6 @@ def _parser() -> argparse.ArgumentParser:
     fuzz.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed draws the same cases")
     fuzz.add_argument("--save", type=Path, metavar="FOLDER", help="write findings: case, ledger stub, script, issue")
     fuzz.add_argument("--no-ledger", action="store_true", help="take nothing as known")
-    fuzz.add_argument("--against-known", action="store_true", help="say which behaviours known from elsewhere it found")
     fuzz.add_argument("--first-mode", action="store_true", help="only the first mode of each implementation")
     fuzz.add_argument("--parallel", type=int, default=2, metavar="N", help="workers side by side")
     fuzz.add_argument("--python", metavar="PATH", help="interpreter of another environment to run the workers in")
@@ -241,7 +240,6 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_argument("--points", type=int, default=200_000, help="points of the random grid")
     certify.add_argument("--seed", type=int, default=0)
     certify.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    certify.add_argument("--benchmark", action="store_true", help="print what exactness costs instead")
     certify.set_defaults(command=_certify)
     return parser
 
@@ -362,11 +360,6 @@ def _kills(options: argparse.Namespace) -> ExitCode:
 
 
 def _certify(options: argparse.Namespace) -> ExitCode:
-    if options.benchmark:
-        from harness.certification.benchmark import tell
-
-        tell()
-        return ExitCode.FINE
     from harness.certification import main as certify
 
     certificate = certify(options.output, options.points, options.seed, options.workers)

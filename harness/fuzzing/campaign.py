@@ -118,19 +118,6 @@ class Tally:
         return sum(self.judged.values()) / max(time.monotonic() - self.started, 1e-9)
 
 
-@dataclass(frozen=True)
-class Note:
-    """What was seen besides findings: an answer that is right by a declared convention only, or inside the budget but
-    without correct digits of its own."""
-
-    implementation: str
-    mode: str
-    loss: str
-    aspect: str
-    what: str
-    """The convention, or `grade B` and the like."""
-
-
 @dataclass
 class Lane:
     """One stream of questions to an implementation, and what it has cost."""
@@ -162,8 +149,8 @@ class Campaign:
     tally: Tally = field(default_factory=Tally)
     statuses: dict[str, dict[str, str]] = field(default_factory=dict)
     """By what is wrong with an input: each implementation's way, accepts or refuses."""
-    notes: Counter[Note] = field(default_factory=Counter)
-    """How often each was seen."""
+    by_convention: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """By implementation, loss and convention: how often an answer was right by that convention only."""
     broken: dict[str, str] = field(default_factory=dict)
     """By implementation: the traceback of a mistake of ours that ended its part of the campaign."""
     _chunks: dict[int, list[Case]] = field(default_factory=dict)
@@ -312,14 +299,10 @@ class Campaign:
                 yield drawn_cases[home, dtype], dtype, cell
 
     def _note(self, cell: Cell, loss: str) -> None:
-        what = cell.convention if cell.verdict == "by_convention" else None
-        if what is not None and what.startswith("implementation_defined"):
-            return  # who accepts what is told apart from this
-        if cell.verdict == "agrees" and cell.grade in ("B", "C"):
-            what = f"grade {cell.grade}"
-        if what is not None:
+        # Who accepts what nothing is right for is told apart from this.
+        if cell.verdict == "by_convention" and not (cell.convention or "").startswith("implementation_defined"):
             with self._noting:
-                self.notes[Note(cell.implementation, cell.mode, loss, cell.aspect, what)] += 1
+                self.by_convention[cell.implementation, loss, str(cell.convention)] += 1
 
     def _judged(
         self, plan: Sequence[Question], answers: Iterable[Answer], *, exact: bool

@@ -24,7 +24,6 @@ from harness.execution.asking import Fleet
 from harness.fuzzing.campaign import Campaign, Finding
 from harness.fuzzing.causes import Cause, Conditions, condition, explains, outcome_of
 from harness.fuzzing.drawing import DRAWN, drawn
-from harness.fuzzing.known import KNOWN, compared
 from harness.fuzzing.saving import save
 from harness.fuzzing.shrinking import smaller, together
 from harness.judgement.ledger import Ledger
@@ -187,26 +186,10 @@ def test_an_interrupt_keeps_what_was_found() -> None:
     assert process.returncode == ExitCode.DISAGREES
 
 
-def test_the_implementation_everything_starts_from_shows_no_known_behaviour() -> None:
-    anybody = [replace(entry, implementation="*") for entry in KNOWN]
-    with campaign("numpy", losses=DRAWN) as it:
-        it.run_cases(128, in_silence)
-        assert [entry.says for entry in anybody if entry.is_seen(it)] == []
-
-
-def test_a_known_behaviour_is_found_again() -> None:
-    with campaign("scratch-d2", losses=("softmax",)) as it:
-        it.run_cases(64, in_silence)
-        lines = list(compared(it))
-    assert "found     scratch-d2: a softmax without the shift by the maximum overflows" in lines
-    assert "NOT FOUND scratch-d2: a label out of range is answered" in lines
-    assert not any("torch" in line for line in lines)
-
-
 def test_what_is_right_by_convention_is_noted() -> None:
     with campaign("scratch-d4", losses=("entropy",)) as it:
         it.run_cases(32, in_silence)
-        assert {note.what for note in it.notes if note.aspect == "value"} >= {"base(2)"}
+        assert ("scratch-d4", "entropy", "base(2)") in it.by_convention
 
 
 def test_every_written_case_has_a_condition() -> None:
