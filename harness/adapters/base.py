@@ -47,6 +47,9 @@ class Description:
     device: str = "cpu"
     threads: int = 1
     flags: Mapping[str, str] = field(default_factory=dict)
+    """Settings that change numbers, environment variables among them, without any private path."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What of this machine changes its numbers: names and values of `harness.core.machine_facts`."""
 
 
 @dataclass(frozen=True)

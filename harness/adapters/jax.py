@@ -11,7 +11,7 @@ import jax.scipy.special
 import jaxlib
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.jax_calls import Named, Recipe, Runner, flags, reduced, remember_compilations
+from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced, remember_compilations
 
 _SUMMED = {"sum over classes": "jax.numpy.sum"}
 
@@ -75,6 +75,7 @@ class Jax:
             versions={"jax": jax.__version__, "jaxlib": jaxlib.__version__},
             device=jax.default_backend(),
             flags=flags(),
+            facts=facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

@@ -14,7 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from harness.adapters import processor
 from harness.adapters.base import Answer, Array, Call, Prepared, Unsupported
+from harness.adapters.facts import variables, xla_facts
 from harness.adapters.jax_lowering import share_one_context
 from harness.adapters.jax_programs import Programs, shapes
 
@@ -45,7 +47,12 @@ def remember_compilations() -> None:
 
 def flags() -> dict[str, str]:
     """The settings that change numbers."""
-    return {"jax_enable_x64": str(bool(jax.config.jax_enable_x64))}
+    return {"jax_enable_x64": str(bool(jax.config.jax_enable_x64)), **variables("jax", os.environ)}
+
+
+def facts() -> dict[str, str]:
+    """What of this machine changes numbers."""
+    return xla_facts(processor.features(), os.environ)
 
 
 def to_jax(array: Array) -> Any:

@@ -32,6 +32,7 @@ class _Connected:
     run: Callable[[Call, Recipe], Answer]
     prepare: Callable[[Call, Recipe], Prepared]
     flags: Mapping[str, str]
+    facts: Mapping[str, str]
     threads: int = 1
 
 
@@ -60,6 +61,7 @@ class Keras:
                 "floatx": keras.config.floatx(),
                 "epsilon": repr(keras.config.epsilon()),
             },
+            facts=self._connected.facts,
         )
 
     def evaluate(self, call: Call) -> Answer:
@@ -87,6 +89,7 @@ def _connect(backend: str) -> _Connected:
             lambda call, recipe: on_tensorflow.run(call, translated(recipe)),
             lambda call, recipe: on_tensorflow.prepare(call, translated(recipe)),
             tensorflow_calls.flags(),
+            tensorflow_calls.facts(),
             tensorflow_calls.threads(),
         )
     if backend == "jax":
@@ -106,6 +109,7 @@ def _connect(backend: str) -> _Connected:
             lambda call, recipe: replace(on_jax.run(call, for_jax(recipe)), convention=recipe.convention),
             prepare_jax,
             jax_calls.flags(),
+            jax_calls.facts(),
         )
     from harness.adapters import torch_calls
 
@@ -120,4 +124,4 @@ def _connect(backend: str) -> _Connected:
             call, tensors, lambda: recipe.compute(tensors), recipe.function, recipe.convention, recipe.computed_with
         )
 
-    return _Connected(on_torch, prepare_torch, torch_calls.flags(), torch_calls.threads())
+    return _Connected(on_torch, prepare_torch, torch_calls.flags(), torch_calls.facts(), torch_calls.threads())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 import reference
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+from harness.adapters.facts import numpy_facts, variables
 from reference.blocked import evaluate_blocked
 from reference.blocked_linear import evaluate_linear_blocked
 
@@ -32,6 +34,8 @@ class NumPy:
             losses=tuple(reference.LOSSES),
             dtypes=("float64", "float32", "float16"),  # NumPy has no bfloat16
             versions={"numpy": np.__version__},
+            flags=variables("numpy", os.environ),
+            facts=numpy_facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import onnx
 import onnx.checker
 import onnx.reference
 
 from harness.adapters.base import Answer, Call, Description
+from harness.adapters.facts import numpy_facts, variables
 from harness.adapters.onnx_graphs import LOSSES, OPSET, Graph, answer, prepare, to_model
 
 
@@ -23,7 +26,8 @@ class OnnxReference:
             losses=LOSSES,
             gradients=False,
             versions={"onnx": onnx.__version__, "numpy": np.__version__},
-            flags={"opset": str(OPSET)},
+            flags={"opset": str(OPSET), **variables("numpy", os.environ)},
+            facts=numpy_facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

@@ -7,7 +7,9 @@ import os
 import onnx
 import onnxruntime
 
+from harness.adapters import processor
 from harness.adapters.base import Answer, Call, Description, Prepared
+from harness.adapters.facts import onnxruntime_facts, variables
 from harness.adapters.onnx_graphs import LOSSES, OPSET, Graph, answer, prepare, to_model
 
 _PROVIDER = "CPUExecutionProvider"
@@ -25,7 +27,8 @@ class OnnxRuntime:
             gradients=False,
             versions={"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__},
             threads=_threads(),
-            flags={"opset": str(OPSET), "provider": _PROVIDER},
+            flags={"opset": str(OPSET), "provider": _PROVIDER, **variables("onnxruntime", os.environ)},
+            facts=onnxruntime_facts(processor.features()),
         )
 
     def evaluate(self, call: Call) -> Answer:

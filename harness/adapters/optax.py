@@ -11,7 +11,7 @@ import jaxlib
 import optax
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.jax_calls import Named, Recipe, Runner, flags, reduced, remember_compilations
+from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced, remember_compilations
 
 _REDUCTION = ("reduction", "denominator")
 
@@ -141,6 +141,7 @@ class Optax:
             versions={"optax": optax.__version__, "jax": jax.__version__, "jaxlib": jaxlib.__version__},
             device=jax.default_backend(),
             flags=flags(),
+            facts=facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.special
 import scipy.stats
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+from harness.adapters.facts import numpy_facts, variables
 
 
 class SciPy:
@@ -22,6 +24,8 @@ class SciPy:
             dtypes=("float64", "float32", "float16"),
             gradients=False,
             versions={"scipy": scipy.__version__, "numpy": np.__version__},
+            flags=variables("numpy", os.environ),
+            facts=numpy_facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

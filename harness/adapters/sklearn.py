@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import sklearn
 import sklearn.metrics
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+from harness.adapters.facts import numpy_facts, variables
 
 _RENORMALIZED_BEFORE = (1, 5)
 """Clipped rows were divided by their sums until 1.4; from 1.5 on a row that does not sum to 1 is only warned about."""
@@ -24,6 +26,8 @@ class ScikitLearn:
             dtypes=("float64", "float32", "float16"),
             gradients=False,
             versions={"scikit-learn": sklearn.__version__, "numpy": np.__version__},
+            flags=variables("numpy", os.environ),
+            facts=numpy_facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

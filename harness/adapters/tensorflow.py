@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.tensorflow_calls import Runner, flags, threads
+from harness.adapters.tensorflow_calls import Runner, facts, flags, threads
 from harness.adapters.tensorflow_losses import RECIPES
 
 
@@ -26,6 +26,7 @@ class TensorFlow:
             versions={"tensorflow": tf.__version__, "numpy": np.__version__},
             threads=threads(),
             flags=flags(),
+            facts=facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

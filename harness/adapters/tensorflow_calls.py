@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from harness.adapters import processor
 from harness.adapters.base import Answer, Array, Call, Prepared
+from harness.adapters.facts import tensorflow_facts, variables
 
 Tensors = Mapping[str, Any]
 Compute = Callable[[Tensors], Any]
 """A loss of the inputs (and options that are arrays), by name."""
 Step = Callable[..., tuple[Any, ...]]
 """From tensors and cotangent to the value and the gradients; with a vector too, also to the second derivative."""
-_ENVIRONMENT = ("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,13 @@ class Recipe:
 
 
 def flags() -> dict[str, str]:
-    """The environment variables that change numbers or speed; where programs are kept does neither."""
-    kept = {name: _without_cache(os.environ[name]) for name in _ENVIRONMENT if name in os.environ}
-    return {name: value for name, value in kept.items() if value}
+    """The environment variables that change numbers."""
+    return variables("tensorflow", os.environ)
 
 
-def _without_cache(value: str) -> str:
-    return " ".join(word for word in value.split() if not word.startswith("--tf_xla_persistent_cache_directory"))
+def facts() -> dict[str, str]:
+    """What of this machine changes numbers."""
+    return tensorflow_facts(processor.features(), os.environ)
 
 
 def threads() -> int:

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.torch_calls import answer, flags, prepared, tensors_of, threads
+from harness.adapters.torch_calls import answer, facts, flags, prepared, tensors_of, threads
 from harness.adapters.torch_losses import COMPUTING_REQUESTS, REQUESTS, Request
 
 # The class that stands for each function in the mode "module".
@@ -41,6 +41,7 @@ class Torch:
             versions={"torch": torch.__version__, "numpy": np.__version__},
             threads=threads(),
             flags=flags(),
+            facts=facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

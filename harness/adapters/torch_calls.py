@@ -13,15 +13,22 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.adapters import processor
 from harness.adapters.base import Answer, Array, Call, Prepared
+from harness.adapters.facts import torch_facts, variables
 
 Tensors = Mapping[str, torch.Tensor]
-_ENVIRONMENT = ("TORCH", "OMP_", "MKL_")
 
 
 def flags() -> dict[str, str]:
-    """The environment variables that change numbers or speed."""
-    return {name: value for name, value in os.environ.items() if name.startswith(_ENVIRONMENT)}
+    """The environment variables that change numbers."""
+    return variables("torch", os.environ)
+
+
+def facts() -> dict[str, str]:
+    """What of this machine changes numbers, PyTorch's own word first."""
+    capability, onednn = torch.backends.cpu.get_cpu_capability(), torch.backends.mkldnn.is_available()
+    return torch_facts(capability, onednn, processor.features(), os.environ)
 
 
 def threads() -> int:

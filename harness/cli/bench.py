@@ -118,6 +118,7 @@ def record_bench(order: Bench, path: Path, tick: Any) -> Session:
                     "device": d.device,
                     "threads": d.threads,
                     "flags": dict(d.flags),
+                    "facts": dict(d.facts),
                     "startup_seconds": round(session.startup.get(name, 0.0), 3),
                 }
                 for name, d in session.descriptions.items()

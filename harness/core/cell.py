@@ -49,7 +49,8 @@ class Header:
     """version, digest (of all selected case texts), cases: {id: {title, why, loss, tags, inputs, options,
     cotangent, vector, source, file, line, expect, truth}} so that a report needs nothing but the run file."""
     implementations: Mapping[str, Mapping[str, Any]]
-    """By name: version, versions, modes, dtypes, losses, device, threads, flags, startup_seconds, stderr; or
+    """By name: version, versions, modes, dtypes, losses, device, threads, flags, facts (of
+    `harness.core.machine_facts`), startup_seconds, stderr; or
     {"missing": reason} where the worker could not start."""
     machine: Mapping[str, Any]
     """python, platform, cpu, instruction_set, cores, memory_gib."""

@@ -17,6 +17,7 @@ from harness.adapters.base import Call, Description
 from harness.core.arrays import Array
 from harness.core.case import ArraySpec
 from harness.core.formats import FORMATS
+from harness.core.machine_facts import contradiction
 from harness.core.outcomes import Missing, Outcome, Raised, Refused, Returned
 from harness.suite.generators import realize, spec_from_wire, spec_to_wire
 
@@ -108,6 +109,7 @@ def description_to_wire(description: Description) -> dict[str, Any]:
         "device": str(description.device),
         "threads": int(description.threads),
         "flags": {str(k): str(v) for k, v in description.flags.items()},
+        "facts": {str(k): str(v) for k, v in description.facts.items()},
     }
 
 
@@ -134,6 +136,7 @@ def description_from_wire(message: Mapping[str, Any]) -> Description | Missing:
         device=str(message.get("device", "cpu")),
         threads=_whole(message, "threads", 1),
         flags=_texts(message, "flags"),
+        facts=_facts(message),
     )
 
 
@@ -352,6 +355,14 @@ def _texts(message: Mapping[str, Any], name: str) -> dict[str, str]:
     if not isinstance(found, dict):
         raise ProtocolError(f"{name} is an object of texts, got {type(found).__name__}")
     return {str(key): str(value) for key, value in found.items()}
+
+
+def _facts(message: Mapping[str, Any]) -> dict[str, str]:
+    """The machine facts, of the closed vocabulary only: a condition on any other would never hold and nobody notice."""
+    found = _texts(message, "facts")
+    for wrong in filter(None, (contradiction(name, value) for name, value in found.items())):
+        raise ProtocolError(wrong)
+    return found
 
 
 def _names(message: Mapping[str, Any], name: str, default: tuple[str, ...] | None) -> tuple[str, ...]:

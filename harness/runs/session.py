@@ -189,6 +189,7 @@ def _header(
             "device": d.device,
             "threads": d.threads,
             "flags": dict(d.flags),
+            "facts": dict(d.facts),
             "startup_seconds": round(fleet.startup_seconds(name), 3),
         }
     for name, reason in absent.items():

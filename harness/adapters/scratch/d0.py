@@ -6,12 +6,14 @@ exactly 0 or 1 gives nan; labels index an identity matrix, so a negative label c
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+from harness.adapters.facts import numpy_facts, variables
 
 
 def cross_entropy(probabilities: NDArray[Any], labels: NDArray[Any]) -> Any:
@@ -30,6 +32,8 @@ class D0:
             dtypes=("float64", "float32", "float16"),
             gradients=False,
             versions={"numpy": np.__version__},
+            flags=variables("numpy", os.environ),
+            facts=numpy_facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

@@ -6,12 +6,14 @@ one adds 1e-9 inside the logarithm, so that a perfect prediction costs about −
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+from harness.adapters.facts import numpy_facts, variables
 
 EPSILON = 1e-9
 
@@ -36,6 +38,8 @@ class D1:
             dtypes=("float64", "float32", "float16"),
             gradients=False,
             versions={"numpy": np.__version__},
+            flags=variables("numpy", os.environ),
+            facts=numpy_facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 
 from harness.adapters.base import Answer, Call, Description, Unsupported
-from harness.adapters.torch_calls import answer, flags, tensors_of, threads
+from harness.adapters.torch_calls import answer, facts, flags, tensors_of, threads
 
 
 def softmax(logits: torch.Tensor) -> torch.Tensor:
@@ -38,6 +38,7 @@ class D2:
             versions={"torch": torch.__version__},
             threads=threads(),
             flags=flags(),
+            facts=facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

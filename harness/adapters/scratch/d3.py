@@ -7,12 +7,14 @@ prediction costs about −1e-10 and a zero probability −ln 1e-10; a negative l
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+from harness.adapters.facts import numpy_facts, variables
 
 EPSILON = 1e-10
 
@@ -38,6 +40,8 @@ class D3:
             dtypes=("float64", "float32", "float16"),
             gradients=False,
             versions={"numpy": np.__version__},
+            flags=variables("numpy", os.environ),
+            facts=numpy_facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:

@@ -6,12 +6,14 @@ softmax subtracts no maximum, so it overflows to nan.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+from harness.adapters.facts import numpy_facts, variables
 
 _BASE_2 = {"base": 2}
 
@@ -47,6 +49,8 @@ class D4:
             dtypes=("float64", "float32", "float16"),
             gradients=False,
             versions={"numpy": np.__version__},
+            flags=variables("numpy", os.environ),
+            facts=numpy_facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:
