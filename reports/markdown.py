@@ -103,9 +103,7 @@ def _problems(run: Run) -> list[str]:
     if not run.footer.problems:
         return []
     lines = ["## To be mended", ""]
-    lines += [
-        f"- {_inline(p.get('kind'))}: {_inline(p.get('what'))}; {_inline(p.get('remedy'))}" for p in run.footer.problems
-    ]
+    lines += [f"- {_inline(p.kind)}: {_inline(p.what)}; {_inline(p.remedy)}" for p in run.footer.problems]
     return ["\n".join(lines)]
 
 

@@ -18,10 +18,11 @@ from rich.table import Table
 from harness.adapters.registry import Implementation, RegistryError, registered, resolve
 from harness.cli import terminal
 from harness.core.case import ArraySpec
-from harness.core.cell import Header, RunWriter, Speed, read_run
+from harness.core.cell import Header, Speed
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.machine import describe_machine
+from harness.runs.run_file import RunWriter, read_run
 from harness.runs.session import SUITE_VERSION, describe_array
 from harness.speed.bench import Bench, Effort, Session
 from harness.speed.entrants import YARDSTICK, entrants

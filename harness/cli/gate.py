@@ -9,7 +9,7 @@ from pathlib import Path
 import reports.gate
 import reports.github
 from harness.cli import terminal
-from harness.core.cell import Cell, ClaimRecord, Run, RunWriter, Speed, read_run
+from harness.core.cell import Cell, ClaimRecord, Run, Speed
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.reproduction.scripts import with_scripts
@@ -18,6 +18,7 @@ from harness.runs.diff import NotComparable
 from harness.runs.gate import gate as decide
 from harness.runs.gate import run_codes
 from harness.runs.merge import merge as merged
+from harness.runs.run_file import RunWriter, read_run
 from harness.suite.ledger_files import UNWRITTEN, remove_entries
 from harness.suite.loading import find_cases_directory
 
@@ -69,8 +70,8 @@ def accept(options: argparse.Namespace) -> ExitCode:
         writer.finish({}, ())
     print(f"baseline: {options.baseline} ({len(whole.cells)} cells)")
     folder = options.ledger if options.ledger is not None else find_cases_directory() / "ledger"
-    gone = [str(p["what"]) for p in run.footer.problems if p.get("kind") == "fixed"]
-    removed = remove_entries(folder, {text.split()[2] for text in gone})
+    gone = {p.entry for p in run.footer.problems if p.kind == "fixed" and p.entry is not None}
+    removed = remove_entries(folder, gone)
     for name in removed:
         print(f"removed:  {name}, whose outcome no longer happens")
     new = list(stubs(run))

@@ -22,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(ExitCode.USAGE) if stop.code not in (0, None) else int(ExitCode.FINE)
     command: Callable[[argparse.Namespace], ExitCode] = options.command
     # Only commands import what they need: `xent --help` and errors in arguments answer at once.
-    from harness.core.cell import RunFileError
     from harness.runs.diff import NotComparable
+    from harness.runs.run_file import RunFileError
     from harness.suite.problems import SuiteError
     from harness.suite.selection import SelectionError
 

@@ -11,10 +11,11 @@ import reports.html
 import reports.junit
 import reports.markdown
 import reports.table
-from harness.core.cell import Run, read_run
+from harness.core.cell import Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.reproduction.scripts import cases_of, scripts_of
+from harness.runs.run_file import read_run
 from reports.html import killing
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from harness.adapters.registry import Implementation, RegistryError, installed, registered, resolve
 from harness.cli import terminal
-from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run, RunWriter, footer_of
+from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.judgement.ledger import Ledger
 from harness.runs.gate import run_codes
 from harness.runs.plan import Scope, sharded
+from harness.runs.run_file import RunWriter, footer_of
 from harness.runs.session import Order, Progress, Result, execute
 from harness.runs.truth_cache import KeptTruths, truths_file
 from harness.suite.ledger_files import load_entries

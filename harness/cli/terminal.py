@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from harness.core.case import Case
-from harness.core.cell import INFRASTRUCTURE, SEVERITIES, Cell, Run
+from harness.core.cell import INFRASTRUCTURE, LEDGER_PROBLEMS, SEVERITIES, Cell, Run
 from harness.runs.gate import GateResult
 from harness.speed.compared import in_words, slower
 from harness.versions.upgrade import Upgrade
@@ -56,7 +56,7 @@ def show_run(run: Run, seconds: float) -> None:
     disagreeing = [c for c in run.cells if c.verdict == "disagrees"]
     broken = [c for c in run.cells if c.verdict in INFRASTRUCTURE]
     unexpected = [claim for claim in run.claims if not claim.expected]
-    stale = [p for p in run.footer.problems if p.get("kind") in ("fixed", "unmatched", "expired")]
+    stale = [p for p in run.footer.problems if p.kind in LEDGER_PROBLEMS]
     good = not (disagreeing or broken or unexpected or stale)
     head = "Everything agrees or is explained." if good else "Not everything agrees."
     out.print(f"[bold {'green' if good else 'red'}]{head}[/]  {_in_numbers(run, disagreeing, broken)}, {seconds:.1f} s")
@@ -76,7 +76,7 @@ def show_run(run: Run, seconds: float) -> None:
         for reason, cells in _grouped(broken, lambda c: f"{c.implementation}: {c.verdict}: {c.explanation}")[:12]:
             out.print(f"  {escape(reason[:300])}  ({len(cells)} cells)")
     for problem in run.footer.problems:
-        out.print(f"[yellow]{escape(str(problem.get('what')))}[/]: {escape(str(problem.get('remedy')))}")
+        out.print(f"[yellow]{escape(problem.what)}[/]: {escape(problem.remedy)}")
     _time(out, run)
 
 

@@ -1,23 +1,14 @@
-"""The run file: one execution as JSON lines, and the values it is made of.
+"""What a run consists of: cells, claims and measurements, between a header and a footer.
 
-A run file begins with a header, ends with a footer, and holds one line per cell, claim and measurement between them.
-A file without its footer was cut off and is refused: a truncated run is not a run.
-
-JSON has no nan and no infinities; numbers that may be either are written as the strings "nan", "inf" and "-inf".
+How they are written to a file and read back is `harness.runs.run_file`.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self, TextIO
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 SCHEMA = 1
 
@@ -29,15 +20,15 @@ SEVERITIES = ("silently_wrong", "silent_nonfinite", "unexpected_error", "wrong_e
 """Gravest first: a wrong finite number, a silent nan or infinity, an error where a value is right (or a value where
 an error is right counts as silently wrong), the wrong kind of error, not offered at all."""
 
+OBSERVED = ("finite", "nan", "inf", "shape", "dtype", "raises", "returns", "bits")
+"""Kinds of facts behind a verdict: a wrong finite number, a nan or an infinity that is not right, an answer of another
+shape or type than the right one, an error, an answer where an error is right, the same numbers in other bits."""
+
 CLAIM_VERDICTS = ("holds", "holds_to_printed_digits", "holds_under_convention", "wrong", "cannot_be_checked")
 
 
-class RunFileError(ValueError):
-    """A run file that cannot be used, with the reason and the remedy."""
-
-
 def number(value: float) -> float | str:
-    """A float as JSON can hold it."""
+    """A float as JSON can hold it, which has no nan and no infinities: "nan", "inf" or "-inf"."""
     return value if math.isfinite(value) else repr(float(value))
 
 
@@ -60,6 +51,22 @@ class Header:
     certificate: Mapping[str, Any] | None = None
     """The certificate of the reference the run was judged with."""
     schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The fact behind a verdict: what the judge saw. Sentences are made from it and never read back."""
+
+    kind: str
+    """One of OBSERVED."""
+    of: str | None = None
+    """What of several things it is about: the aspect in which two modes differ, the equation that does not hold."""
+    error: str | None = None
+    """Qualified name of the exception's class, where it raises."""
+    dtype: str | None = None
+    """The type of the answer, where that is not the right one."""
+    computed_in: str | None = None
+    """The format in which the answer is right for the inputs so rounded: a cast, and nothing else, is wrong."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +109,14 @@ class Cell:
     convention: str | None = None
     """Convention under which the cell agrees, e.g. clip(1e-07)."""
     explanation: str | None = None
-    """One sentence for every cell that does not simply agree."""
+    """One sentence for people, for every cell that does not simply agree; made from the facts, never read back."""
     function: str | None = None
     """The public function that was called."""
     warnings: tuple[str, ...] = ()
     seconds: float | None = None
     """What the framework's own call took."""
+    observed: Observed | None = None
+    """The fact behind the verdict, of every cell that disagrees or is known, and of a choice where nothing is right."""
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:
@@ -147,6 +156,28 @@ class Speed:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
+LEDGER_PROBLEMS = ("fixed", "unmatched")
+"""What may be wrong with a ledger entry: it no longer happens, or it matches nothing."""
+
+RUN_PROBLEMS = (*LEDGER_PROBLEMS, "incident")
+"""What a run as a whole may have to say: of the ledger, or of a worker that died."""
+
+
+@dataclass(frozen=True)
+class RunProblem:
+    """Something a person has to look at that is about no single cell."""
+
+    kind: str
+    """One of RUN_PROBLEMS."""
+    what: str
+    """A sentence for people."""
+    remedy: str
+    entry: str | None = None
+    """Id of the ledger entry it is about."""
+    place: str | None = None
+    """File and line of that entry."""
+
+
 @dataclass(frozen=True)
 class Footer:
     """The proof that a run is complete."""
@@ -155,155 +186,15 @@ class Footer:
     verdicts: Mapping[str, int]
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Where the time went: total, and by part."""
-    problems: tuple[Mapping[str, Any], ...] = ()
-    """Ledger entries that are stale or match nothing, workers that died: {"kind", "what", "remedy"}."""
-
-
-Record = Header | Cell | ClaimRecord | Speed | Footer
-_KINDS: Mapping[str, type[Record]] = {
-    "header": Header,
-    "cell": Cell,
-    "claim": ClaimRecord,
-    "speed": Speed,
-    "footer": Footer,
-}
-_KIND_OF: Mapping[type[Record], str] = {type_: kind for kind, type_ in _KINDS.items()}
-# Made once: a run has a hundred thousand records, and asking each for its fields takes longer than writing it.
-_FIELDS: Mapping[str, Mapping[str, Any]] = {k: {f.name: f.default for f in fields(t)} for k, t in _KINDS.items()}
-_LISTS = ("warnings", "problems", "command")
-_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    problems: tuple[RunProblem, ...] = ()
 
 
 @dataclass(frozen=True)
 class Run:
-    """A complete run, read from its file."""
+    """A complete run."""
 
     header: Header
     cells: tuple[Cell, ...]
     claims: tuple[ClaimRecord, ...]
     speeds: tuple[Speed, ...]
     footer: Footer
-
-
-def to_json(record: Record) -> str:
-    """The record as one line; fields that are None or empty by default are left out.
-
-    ASCII throughout, since a message may hold anything: line separators, halves of surrogate pairs.
-    """
-    kind = _KIND_OF[type(record)]
-    entries: dict[str, Any] = {"kind": kind}
-    for name, value in vars(record).items():
-        if isinstance(value, float):
-            entries[name] = number(value)
-        elif (value is not None or _FIELDS[kind][name] is not None) and (value != () or name not in _LISTS):
-            entries[name] = value
-    return _ENCODER.encode(entries)
-
-
-def from_json(line: str) -> Record:
-    """The inverse of `to_json`; fields this version does not know are ignored."""
-    entries = json.loads(line)
-    if not isinstance(entries, dict) or entries.get("kind") not in _KINDS:
-        raise RunFileError(f"a record needs a kind among {', '.join(_KINDS)}, got {line[:80]!r}")
-    type_, known = _KINDS[entries["kind"]], _FIELDS[entries["kind"]]
-    chosen = {name: value for name, value in entries.items() if name in known}
-    for name in _LISTS:
-        if name in chosen:
-            chosen[name] = tuple(chosen[name])
-    return type_(**chosen)
-
-
-def _opened(path: Path, how: Literal["r", "w"]) -> TextIO:
-    """A run file, compressed where its name ends in .gz; the same run always gives the same bytes."""
-    if path.suffix != ".gz":
-        return path.open(how, encoding="utf-8")
-    # No time inside: a baseline that did not change is the same file.
-    packed = gzip.GzipFile(path, "rb" if how == "r" else "wb", mtime=0)
-    return io.TextIOWrapper(packed, encoding="utf-8")
-
-
-class RunWriter:
-    """Writes a run line by line, so that whatever happens, what was found is on disk.
-
-    The footer is written by `finish` alone: leaving the `with` block early leaves a file that `read_run` refuses.
-    """
-
-    def __init__(self, path: Path, header: Header) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: TextIO = _opened(path, "w")
-        self._verdicts: Counter[str] = Counter()
-        self._write(header)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._file.close()
-
-    def _write(self, record: Record) -> None:
-        self._file.write(to_json(record) + "\n")
-
-    def add(self, record: Cell | ClaimRecord | Speed) -> None:
-        if isinstance(record, Cell):
-            self._verdicts[record.verdict] += 1
-        self._write(record)
-
-    def finish(self, seconds: Mapping[str, float], problems: Iterable[Mapping[str, Any]] = ()) -> Footer:
-        footer = footer_of(self._verdicts, seconds, problems)
-        self._write(footer)
-        self._file.flush()
-        return footer
-
-
-def footer_of(
-    verdicts: Mapping[str, int], seconds: Mapping[str, float], problems: Iterable[Mapping[str, Any]] = ()
-) -> Footer:
-    """What closes a run of so many cells of each verdict."""
-    counts = {v: verdicts[v] for v in VERDICTS if verdicts.get(v)}
-    return Footer(sum(counts.values()), counts, dict(seconds), tuple(problems))
-
-
-def read_run(path: Path) -> Run:
-    """A complete run; RunFileError where the file is no run, of another schema, cut off, or contradicts itself."""
-    try:
-        with _opened(path, "r") as file:
-            text = file.read()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise RunFileError(f"{path}: cannot be read as a run file: {error}") from error
-    records = list(_parse(path, text))
-    if not records or not isinstance(records[0], Header):
-        raise RunFileError(f"{path}: the first line is no header; write run files with `xent run -o RUN.jsonl`")
-    header = records[0]
-    if header.schema != SCHEMA:
-        raise RunFileError(f"{path}: schema {header.schema}, this version reads {SCHEMA}; run the suite again")
-    if not isinstance(records[-1], Footer):
-        raise RunFileError(f"{path}: no footer after {len(records)} lines: the run was cut off; run it again")
-    footer = records[-1]
-    middle = records[1:-1]
-    if any(isinstance(r, Header | Footer) for r in middle):
-        raise RunFileError(f"{path}: a second header or footer; merge runs with `xent merge`")
-    cells = tuple(r for r in middle if isinstance(r, Cell))
-    if len(cells) != footer.cells:
-        raise RunFileError(f"{path}: the footer counts {footer.cells} cells, the file holds {len(cells)}; run it again")
-    return Run(
-        header=header,
-        cells=cells,
-        claims=tuple(r for r in middle if isinstance(r, ClaimRecord)),
-        speeds=tuple(r for r in middle if isinstance(r, Speed)),
-        footer=footer,
-    )
-
-
-def _parse(path: Path, text: str) -> Iterator[Record]:
-    for position, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield from_json(line)
-        except (json.JSONDecodeError, TypeError, RunFileError) as error:
-            raise RunFileError(f"{path}:{position}: not a record of a run file: {error}; run it again") from error

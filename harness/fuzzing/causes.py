@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -41,37 +40,8 @@ def outcome_of(cell: Cell) -> str:
     """The class of outcome, in the words of a ledger's pin."""
     if cell.verdict in ("crashed", "timed_out", "missing"):
         return cell.verdict
-    if cell.outcome.get("kind") == "raises":
-        return "raises"
-    if isinstance(cell.truth, dict) and "raises" in cell.truth:
-        return "returns"
-    said = cell.explanation or ""
-    if (modes := _MODES_ANSWER.search(said)) is not None:
-        return "dtype" if modes["one"] != modes["other"] else "shape"
-    if said.startswith("answers in"):
-        return "dtype"
-    if said.startswith("has shape"):
-        return "shape"
-    if cell.severity == "silently_wrong":
-        return "finite"  # what else it holds, nan or infinity, is right
-    numbers = [x for x in _flat(cell.got) if isinstance(x, str)]
-    if any(x == "nan" for x in numbers):
-        return "nan"
-    return "inf" if numbers and cell.severity == "silent_nonfinite" else "finite"
-
-
-_MODES_ANSWER = re.compile(r": \S+ answers (?P<one>\w+)\[[^]]*\], \S+ (?P<other>\w+)\[[^]]*\]$")
-"""What is said of modes whose answers differ in type or shape."""
-
-
-def _flat(value: object) -> Iterator[object]:
-    if isinstance(value, list):
-        for entry in value:
-            yield from _flat(entry)
-    elif isinstance(value, dict):
-        yield value.get("worst")
-    else:
-        yield value
+    assert cell.observed is not None, f"{cell.name} disagrees, and nothing was observed"
+    return cell.observed.kind
 
 
 def condition(case: Case, dtype: str) -> frozenset[str]:

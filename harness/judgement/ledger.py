@@ -2,7 +2,7 @@
 
 An entry explains a cell only where the cell shows exactly the outcome that is pinned; another failure than the pinned
 one still disagrees. An entry whose selected cells all ran and none shows the pinned outcome is `fixed`; one that
-selects nothing in a complete run is `unmatched`; one past its date is `expired`. All three fail the gate.
+selects nothing in a complete run is `unmatched`. Both fail the gate.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase, translate
 from functools import cached_property, lru_cache
 
-import numpy as np
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from harness.core.ledger import Entry, Observed, Pin, Selector
+from harness.core.cell import Cell, RunProblem
+from harness.core.ledger import NOWHERE, Entry, Pin, Selector
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Ledger:
 
     entries: tuple[Entry, ...] = ()
 
-    def explanation(self, cell: Selector, observed: Observed) -> Entry | None:
+    def explanation(self, selector: Selector, cell: Cell) -> Entry | None:
         """The first entry that selects the cell and pins exactly what it shows."""
         for entry in self.entries:
-            if selects(entry, cell) and meets(entry.pin, observed):
+            if selects(entry, selector) and meets(entry.pin, cell):
                 return entry
         return None
 
@@ -70,77 +70,49 @@ def selects(entry: Entry, cell: Selector) -> bool:
     )
 
 
-def meets(pin: Pin, observed: Observed) -> bool:
+def meets(pin: Pin, cell: Cell) -> bool:
     """Whether what was observed is what is pinned."""
-    if pin.kind != observed.kind:
+    observed = cell.observed
+    if observed is None or pin.kind != observed.kind:
         return False
-    if pin.computed_in is not None and pin.computed_in != observed.computed_in:
+    if pin.of not in (None, observed.of) or pin.dtype not in (None, observed.dtype):
+        return False
+    if pin.computed_in is not None and not fnmatchcase(observed.computed_in or NOWHERE, pin.computed_in):
         return False
     if pin.error is not None and not fnmatchcase(observed.error or "", pin.error):
         return False
-    if pin.diagnosis is not None and not fnmatchcase(observed.diagnosis or "", pin.diagnosis):
-        return False
-    if pin.ratio is not None and not (observed.ratio is not None and pin.ratio[0] <= observed.ratio <= pin.ratio[1]):
-        return False
-    if pin.got is None:
-        return True
-    # Numbers in a ledger are written by people with six or so digits; 1e-5 relative tells any two of them apart.
-    flat = None if observed.got is None else observed.got.ravel()
-    return (
-        flat is not None
-        and flat.size == len(pin.got)
-        and bool(np.allclose(flat, np.asarray(pin.got), rtol=1e-5, atol=0.0, equal_nan=True))
-    )
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An entry that no longer says something true."""
-
-    kind: str
-    """fixed, unmatched, expired."""
-    entry: str
-    sentence: str
-    remedy: str
+    return pin.ratio is None or (cell.ratio is not None and pin.ratio[0] <= float(cell.ratio) <= pin.ratio[1])
 
 
 def audit(
-    ledger: Ledger, selected: Mapping[str, int], explained: Mapping[str, int], *, complete: bool, today: str
-) -> tuple[Problem, ...]:
-    """The stale entries of a run.
+    ledger: Ledger, selected: Mapping[str, int], explained: Mapping[str, int], *, complete: bool
+) -> tuple[RunProblem, ...]:
+    """The stale entries of a run: those that no longer say something true.
 
     `selected` and `explained` count, by entry, the judged cells it selects and those it explains; `complete` says
-    whether every case and registered implementation was run (only then can an entry be unmatched); `today` is an
-    ISO date.
+    whether every case and registered implementation was run (only then can an entry be unmatched).
     """
-    problems: list[Problem] = []
+    problems: list[RunProblem] = []
     for entry in ledger.entries:
         where = f" ({entry.location})" if entry.location else ""
-        if entry.expires is not None and entry.expires < today:
-            problems.append(
-                Problem(
-                    "expired",
-                    entry.id,
-                    f"ledger entry {entry.id}{where} expired on {entry.expires}",
-                    "look at it again: remove it, or give it a later date",
-                )
-            )
         if selected.get(entry.id, 0) and not explained.get(entry.id, 0):
             problems.append(
-                Problem(
+                RunProblem(
                     "fixed",
-                    entry.id,
                     f"ledger entry {entry.id}{where} selects {selected[entry.id]} cells and none shows its outcome",
                     "the divergence is fixed or changed: remove the entry or pin what happens now",
+                    entry.id,
+                    entry.location or None,
                 )
             )
         elif complete and not selected.get(entry.id, 0):
             problems.append(
-                Problem(
+                RunProblem(
                     "unmatched",
-                    entry.id,
                     f"ledger entry {entry.id}{where} matches no cell of a complete run",
                     "correct its selector or remove it",
+                    entry.id,
+                    entry.location or None,
                 )
             )
     return tuple(problems)

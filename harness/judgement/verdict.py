@@ -16,9 +16,9 @@ import numpy as np
 import reference
 from harness.core.arrays import Array
 from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises
-from harness.core.cell import Cell, number
+from harness.core.cell import Cell, Observed, number
 from harness.core.formats import FORMATS
-from harness.core.ledger import Observed, Selector
+from harness.core.ledger import Selector
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.judgement.agreement import Agreement, Compared, Floats, Target, compare
 from harness.judgement.errors import kinds_of
@@ -132,11 +132,11 @@ def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, told:
             if not kinds or kind in kinds:
                 return cell
             sentence = f"raises {raised.type} for another reason than {kind}: {headline}"
-            wrong = replace(cell, verdict="disagrees", severity="wrong_error", explanation=sentence)
-            return _explained(subject, aspect, wrong, observed, ledger)
+            wrong = replace(cell, verdict="disagrees", severity="wrong_error", explanation=sentence, observed=observed)
+            return explained(subject, wrong, ledger)
         case ExpectImplementationDefined(choices):
-            cell = subject.cell(aspect, "by_convention", outcome, **told)
-            return _chosen(subject, aspect, cell, "raises", f"raises {raised.type}", choices, observed, ledger)
+            cell = subject.cell(aspect, "by_convention", outcome, observed=observed, **told)
+            return _chosen(subject, cell, observed, f"raises {raised.type}", choices, ledger)
         case _:
             sentence = f"raises {raised.type} where there is a right answer: {headline}"
             cell = subject.cell(
@@ -146,9 +146,10 @@ def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, told:
                 severity="unexpected_error",
                 explanation=sentence,
                 truth=_shown(subject, aspect),
+                observed=observed,
                 **told,
             )
-            return _explained(subject, aspect, cell, observed, ledger)
+            return explained(subject, cell, ledger)
 
 
 def _returned(subject: Subject, returned: Returned, ledger: Ledger) -> Iterator[Cell]:
@@ -195,13 +196,14 @@ def _judge_array(
                 got=_numbers(got),
                 severity="silently_wrong" if _kind(got) == "finite" else "silent_nonfinite",
                 explanation=sentence,
+                observed=Observed("returns"),
                 **told,
             )
-            return _explained(subject, aspect, cell, Observed("returns", got=got), ledger)
+            return explained(subject, cell, ledger)
         case ExpectImplementationDefined(choices):
-            kind, sentence = _kind(got), f"returns {_brief(got)}"
-            cell = subject.cell(aspect, "by_convention", outcome, got=_numbers(got), **told)
-            return _chosen(subject, aspect, cell, kind, sentence, choices, Observed(kind, got=got), ledger)
+            observed = Observed(_kind(got))
+            cell = subject.cell(aspect, "by_convention", outcome, got=_numbers(got), observed=observed, **told)
+            return _chosen(subject, cell, observed, f"returns {_brief(got)}", choices, ledger)
     return _against_truth(subject, aspect, array.dtype, got, outcome, convention, told, ledger)
 
 
@@ -230,9 +232,10 @@ def _against_truth(
             explanation=sentence,
             got=_numbers(got),
             truth=_numbers(target.hi),
+            observed=Observed("shape"),
             **told,
         )
-        return _explained(subject, aspect, wrong, Observed("shape", got=got), ledger)
+        return explained(subject, wrong, ledger)
     bits, flushes = outcome["digest"], subject.flush_to_zero
     compared = Compared(bits, subject.dtype, flushes)
     verdict = target.compared(got, compared)
@@ -244,9 +247,9 @@ def _against_truth(
         fmt_of_result = computed_in(got, bits, aspect, subject.table, declared, flush_to_zero=flushes)
         right = "and is wrong there too" if fmt_of_result is None else f"and is right in {fmt_of_result}"
         sentence = f"answers in {dtype} where the inputs are {subject.dtype}, {right}"
-        wrong = replace(cell, verdict="disagrees", severity="silently_wrong", explanation=sentence)
-        observed = Observed("dtype", got=got, ratio=verdict.ratio, diagnosis=sentence, computed_in=fmt_of_result)
-        return _explained(subject, aspect, wrong, observed, ledger)
+        observed = Observed("dtype", dtype=dtype, computed_in=fmt_of_result)
+        wrong = replace(cell, verdict="disagrees", severity="silently_wrong", explanation=sentence, observed=observed)
+        return explained(subject, wrong, ledger)
     if verdict.agrees:
         if dtype != subject.dtype:
             return replace(
@@ -273,16 +276,15 @@ def _against_truth(
     kind = "finite" if verdict.pattern is None else _kind(got)
     severity = "silently_wrong" if kind == "finite" else "silent_nonfinite"
     difference = _difference(got, target, verdict)
-    wrong = replace(cell, verdict="disagrees", severity=severity, explanation=difference)
     other = computed_in(got, bits, aspect, subject.table, declared, flush_to_zero=flushes)
-    observed = Observed(kind, ratio=verdict.ratio, got=got, computed_in=other)
-    known = _explained(subject, aspect, wrong, observed, ledger)
+    observed = Observed(kind, computed_in=other)
+    wrong = replace(cell, verdict="disagrees", severity=severity, explanation=difference, observed=observed)
+    known = explained(subject, wrong, ledger)
     if known.verdict == "known" or subject.diagnose is None:
         return known
     # The search for a cause costs many evaluations of the reference: only what nothing explains yet is worth it.
     cause = subject.diagnose(got, aspect, target, subject.table, flush_to_zero=flushes, computed_in=other)
-    wrong = replace(wrong, explanation=f"{difference}; {cause}")
-    return _explained(subject, aspect, wrong, replace(observed, diagnosis=cause), ledger)
+    return replace(wrong, explanation=f"{difference}; {cause}")
 
 
 def _difference(got: Floats, target: Target, verdict: Agreement) -> str:
@@ -324,16 +326,10 @@ _UNDEFINED = 1e300
 
 
 def _chosen(
-    subject: Subject,
-    aspect: str,
-    cell: Cell,
-    kind: str,
-    sentence: str,
-    choices: tuple[str, ...],
-    observed: Observed,
-    ledger: Ledger,
+    subject: Subject, cell: Cell, observed: Observed, sentence: str, choices: tuple[str, ...], ledger: Ledger
 ) -> Cell:
     """A cell without a right answer: the choice made is recorded, and has to be among those listed."""
+    kind = observed.kind
     general = {"raises", "nan", "inf"}
     allowed = kind in choices or (kind == "finite" and any(choice not in general for choice in choices))
     if allowed:
@@ -342,11 +338,12 @@ def _chosen(
     wrong = replace(
         cell, verdict="disagrees", severity=severity, explanation=f"{sentence}, which is none of: {', '.join(choices)}"
     )
-    return _explained(subject, aspect, wrong, observed, ledger)
+    return explained(subject, wrong, ledger)
 
 
-def _explained(subject: Subject, aspect: str, cell: Cell, observed: Observed, ledger: Ledger) -> Cell:
-    entry = ledger.explanation(subject.selector(aspect), observed)
+def explained(subject: Subject, cell: Cell, ledger: Ledger) -> Cell:
+    """The cell, known where an entry of the ledger pins exactly what was observed."""
+    entry = ledger.explanation(subject.selector(cell.aspect), cell)
     return cell if entry is None else replace(cell, verdict="known", ledger=entry.id)
 
 
@@ -419,8 +416,9 @@ def judge_modes(subject: Subject, first: str, one: Outcome, other: Outcome, ledg
                 severity="silently_wrong" if refusing == first else "unexpected_error",
                 outcome={"kind": "raises", "type": raised.type, "message": raised.message[:200]},
                 explanation=sentence,
+                observed=Observed("raises", error=raised.type),
             )
-            return _explained(subject, aspect, wrong, Observed("raises", error=raised.type, diagnosis=sentence), ledger)
+            return explained(subject, wrong, ledger)
     return None
 
 
@@ -471,8 +469,7 @@ def _same_numbers(subject: Subject, first: str, one: Returned, other: Returned, 
                 severity=severity,
                 explanation=sentence,
                 ratio=None if ratio is None else number(float(f"{ratio:.6g}")),
+                observed=Observed(kind, of=aspect, dtype=right.dtype if kind == "dtype" else None),
             )
-            return _explained(
-                subject, "mode_agreement", wrong, Observed(kind, ratio=ratio, got=b, diagnosis=sentence), ledger
-            )
+            return explained(subject, wrong, ledger)
     return cell

@@ -100,7 +100,6 @@ def _example(case: Case, cell: Cell, numbers: Numbers, aspect: str, mode: str | 
 
 
 def _expected(case: Case, cell: Cell, numbers: Numbers, aspect: str, *, flush_to_zero: bool) -> Expected:
-    said = cell.explanation or ""
     match case.expect:
         case ExpectRaises(kind):
             is_another = cell.severity == "wrong_error"
@@ -108,7 +107,7 @@ def _expected(case: Case, cell: Cell, numbers: Numbers, aspect: str, *, flush_to
         case ExpectImplementationDefined(choices):
             return Expected(choices=choices)
     target = _target(case, cell.dtype, numbers, aspect)
-    in_dtype = said.startswith("answers in")
+    in_dtype = cell.observed is not None and cell.observed.kind == "dtype"
     return Expected.truth(target, cell.dtype, flush_to_zero=flush_to_zero, in_dtype=in_dtype, element=cell.worst)
 
 
@@ -125,9 +124,7 @@ def _target(case: Case, dtype: str, numbers: Numbers, aspect: str) -> Target:
 
 def _of_modes(case: Case, cell: Cell, numbers: Numbers, first: str, note: str, *, flush_to_zero: bool) -> str:
     """Both modes of what the cell says differs; of the value where it does not say."""
-    said = cell.explanation or ""
-    every = aspects(case.differentiate, twice=case.vector is not None)
-    aspect = next((a for a in every if said.startswith(f"{a}: ")), "value")
+    aspect = "value" if cell.observed is None or cell.observed.of is None else cell.observed.of
     names = (f"in_{first}", f"in_{cell.mode}")
     calls = [
         NamedExample(n, _example(case, cell, numbers, aspect, m))
@@ -165,7 +162,7 @@ def _of_a_relation(case: Case, cell: Cell, numbers: Numbers, note: str, *, flush
     cases = {BASE: case, **parts.cases}
     names: dict[str, tuple[str, str]] = {}
     equations = list(relation.equations(_traced(parts.pose, cases, cell, numbers, names)))
-    chosen = _chosen(equations, cell, relation.statement)
+    chosen = _chosen(equations, cell)
     used = names_of(*(side for e in chosen for side in (e.left, e.right, e.gauge)))
     calls = [
         NamedExample(n, _example(cases[part], cell, numbers if part == BASE else Numbers(), aspect))
@@ -197,14 +194,14 @@ def _gauge(gauge: object) -> str:
     return _literal_gauge(np.asarray(gauge, dtype=np.float64))
 
 
-def _chosen(equations: list[Equation], cell: Cell, statement: str) -> list[Equation]:
-    said = cell.explanation or ""
-    named = [e for e in equations if said.startswith(f"{statement}: {e.what}: ")]
+def _chosen(equations: list[Equation], cell: Cell) -> list[Equation]:
+    observed = cell.observed
+    named = [e for e in equations if observed is not None and e.what == observed.of]
     if named:
         return named
     # Which call is refused shows in the values; which shape does not fit may show in the gradients alone.
     values = [e for e in equations if not any("_gradient" in n for n in names_of(e.left, e.right))]
-    is_about_shapes = "shapes that cannot be related" in said
+    is_about_shapes = observed is not None and observed.kind == "shape"
     if not equations:
         raise Inexpressible("the relation has no equation for this case")
     return equations if is_about_shapes or not values else values

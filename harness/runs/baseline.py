@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.core.cell import Cell, Footer, Run
@@ -48,6 +48,7 @@ def _reduced(cell: Cell) -> Cell:
         ledger=cell.ledger,
         convention=cell.convention,
         warnings=cell.warnings,
+        observed=cell.observed,
     )
 
 
@@ -119,15 +120,6 @@ def stubs(run: Run) -> Iterator[Stub]:
 
 
 def pinned(cell: Cell) -> dict[str, str]:
-    """The outcome of a disagreeing cell as a ledger entry pins it."""
-    outcome, explanation = cell.outcome, cell.explanation or ""
-    if outcome.get("kind") == "raises":
-        return {"kind": "raises", "error": str(outcome.get("type"))}
-    if isinstance(cell.truth, Mapping) and "raises" in cell.truth:
-        return {"kind": "returns"}
-    if explanation.startswith("answers in ") or " answers " in explanation:
-        return {"kind": "dtype"}
-    if explanation.startswith("has shape "):
-        return {"kind": "shape"}
-    text = str(cell.got)
-    return {"kind": "nan" if "nan" in text else "inf" if "inf" in text else "finite"}
+    """What was observed of a disagreeing cell, as a ledger entry pins it."""
+    assert cell.observed is not None, f"{cell.name} disagrees, and nothing was observed"
+    return {name: value for name, value in asdict(cell.observed).items() if value is not None}

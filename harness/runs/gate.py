@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.core.cell import INFRASTRUCTURE, Run
+from harness.core.cell import INFRASTRUCTURE, LEDGER_PROBLEMS, Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.runs.diff import Difference, NotComparable, compare_runs
 from harness.speed.compared import SpeedChange, compare_speeds, slower
@@ -28,14 +28,14 @@ def run_codes(run: Run) -> set[ExitCode]:
     if not run.cells and not run.claims and not run.speeds:
         codes.add(ExitCode.NOTHING_RAN)
     # A worker that died and was asked again with success still died: the run says so and is not fine.
-    died = any(problem.get("kind") == "incident" for problem in run.footer.problems)
+    died = any(problem.kind == "incident" for problem in run.footer.problems)
     if died or any(cell.verdict in INFRASTRUCTURE for cell in run.cells):
         codes.add(ExitCode.INFRASTRUCTURE)
     if any("missing" in description for description in run.header.implementations.values()):
         codes.add(ExitCode.INFRASTRUCTURE)
     if any(cell.verdict == "disagrees" for cell in run.cells) or any(not claim.expected for claim in run.claims):
         codes.add(ExitCode.DISAGREES)
-    if any(problem.get("kind") in ("fixed", "unmatched", "expired") for problem in run.footer.problems):
+    if any(problem.kind in LEDGER_PROBLEMS for problem in run.footer.problems):
         codes.add(ExitCode.STALE_LEDGER)
     return codes
 
@@ -47,7 +47,7 @@ def gate(baseline: Run, current: Run, threshold: float = THRESHOLD) -> GateResul
     """
     reasons: list[str] = []
     codes = run_codes(current) & {ExitCode.INFRASTRUCTURE, ExitCode.STALE_LEDGER, ExitCode.NOTHING_RAN}
-    reasons += [str(p.get("what")) for p in current.footer.problems]
+    reasons += [problem.what for problem in current.footer.problems]
     try:
         difference = compare_runs(baseline, current)
     except NotComparable as refusal:

@@ -23,7 +23,7 @@ from harness.certification.running import committed_certificate
 from harness.core.arrays import Array
 from harness.core.call import Question
 from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
-from harness.core.cell import Cell, ClaimRecord, Header
+from harness.core.cell import Cell, ClaimRecord, Header, RunProblem
 from harness.core.machine import describe_machine
 from harness.core.outcomes import Outcome
 from harness.execution.asking import Fleet
@@ -76,7 +76,7 @@ class Result:
     """What closes a run: where the time went and what is wrong with the ledger or the workers."""
 
     seconds: Mapping[str, float]
-    problems: tuple[Mapping[str, Any], ...]
+    problems: tuple[RunProblem, ...]
 
 
 def execute(
@@ -136,13 +136,11 @@ def execute(
             bench.selected,
             bench.explained,
             complete=order.complete and not absent,
-            today=datetime.datetime.now(datetime.UTC).date().isoformat(),
         )
         incidents = fleet.incidents()
     clock.seconds["total"] = time.perf_counter() - start
-    problems = [{"kind": p.kind, "what": p.sentence, "remedy": p.remedy} for p in stale]
-    problems += [{"kind": "incident", "what": text, "remedy": "see the worker's stderr"} for text in incidents]
-    yield Result({part: round(s, 3) for part, s in clock.seconds.items()}, tuple(problems))
+    problems = (*stale, *(RunProblem("incident", text, "see the worker's stderr") for text in incidents))
+    yield Result({part: round(s, 3) for part, s in clock.seconds.items()}, problems)
 
 
 def _own_seconds(outcome: Outcome) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -20,7 +20,6 @@ from harness.core.case import (
     Location,
     Source,
 )
-from harness.core.ledger import flatten
 from harness.suite.checks import CHECKS
 from harness.suite.generators import (
     GENERATORS,
@@ -268,7 +267,7 @@ class _Build:
         if shape is not None and wanted is not None and shape != wanted:
             remedy = f"Write one number for each of {first}, in its shape"
             self.wrong(("vector",), f"the vector has shape {shape}, {first} {wanted}", remedy)
-        if spec.generator is None and shape is not None and not all(map(math.isfinite, flatten(spec.values))):
+        if spec.generator is None and shape is not None and not all(map(math.isfinite, _flat(spec.values))):
             self.wrong(("vector",), "a direction is finite, got nan or an infinity", "Write finite numbers")
         return spec
 
@@ -474,3 +473,12 @@ def _model_at(path: Path) -> type[BaseModel] | None:
 
 def _step(step: int | str) -> str:
     return f"[{step}]" if isinstance(step, int) else f".{step}"
+
+
+def _flat(numbers: Any) -> Iterator[float]:
+    """The numbers of nested lists, one after the other."""
+    if isinstance(numbers, list | tuple):
+        for item in numbers:
+            yield from _flat(item)
+    else:
+        yield float(numbers)

@@ -10,20 +10,22 @@
   outcome: {kind: finite, ratio: [5, 9]}  # pinned: another failure than this one still disagrees
   reason: Why it happens, not what happens.
   upstream: the address of the thread or the documentation, or `none found`
-  expires: 2027-12-31                     # optional
 """
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from harness.core.ledger import Entry, Pin, flatten
+from harness.core.cell import OBSERVED
+from harness.core.formats import FORMATS
+from harness.core.ledger import NOWHERE, Entry, Pin
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.reading import ListNode, line_at, plain, read
 
@@ -39,18 +41,32 @@ _SHORTEST_REASON = 40
 class _PinModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["nan", "inf", "finite", "raises", "returns", "dtype", "shape"]
+    kind: str
+    of: str | None = None
     error: str | None = None
+    dtype: str | None = None
+    computed_in: str | None = None
     ratio: tuple[float, float] | None = None
-    got: Any = None
-    diagnosis: str | None = None
-    computed_in: Literal["float64", "float32", "float16", "bfloat16"] | None = None
 
     @field_validator("kind", mode="before")
     @classmethod
     def _as_written(cls, value: object) -> object:
         """An unquoted nan or inf is a number in YAML; here it is the name of an outcome."""
         return repr(value) if isinstance(value, float) else value
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in OBSERVED:
+            raise ValueError(f"expected one of {', '.join(OBSERVED)}")
+        return value
+
+    @field_validator("computed_in")
+    @classmethod
+    def _format(cls, value: str | None) -> str | None:
+        if value is not None and not fnmatch.filter((*FORMATS, NOWHERE), value):
+            raise ValueError(f"expected a glob that matches one of {', '.join((*FORMATS, NOWHERE))}")
+        return value
 
 
 class _EntryModel(BaseModel):
@@ -66,7 +82,6 @@ class _EntryModel(BaseModel):
     outcome: _PinModel
     reason: str
     upstream: str
-    expires: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
 
     @field_validator("versions")
     @classmethod
@@ -158,21 +173,13 @@ def _entry(model: _EntryModel, location: str) -> Entry:
         id=model.id,
         cases=tuple(model.cases),
         implementations=tuple(model.implementations),
-        pin=Pin(
-            pin.kind,
-            pin.error,
-            pin.ratio,
-            None if pin.got is None else flatten(pin.got),
-            pin.diagnosis,
-            pin.computed_in,
-        ),
+        pin=Pin(pin.kind, pin.of, pin.error, pin.dtype, pin.computed_in, pin.ratio),
         reason=model.reason,
         upstream=model.upstream,
         versions=model.versions,
         modes=tuple(model.modes),
         dtypes=tuple(model.dtypes),
         aspects=tuple(model.aspects),
-        expires=model.expires,
         location=location,
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.cell import RunFileError, read_run
+from harness.runs.run_file import RunFileError, read_run
 
 ROOT = Path(__file__).resolve().parents[2]
 

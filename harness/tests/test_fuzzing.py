@@ -17,7 +17,7 @@ import pytest
 from harness.adapters.base import Description
 from harness.adapters.registry import resolve
 from harness.core.case import ArraySpec, ExpectRaises, ExpectTruth
-from harness.core.cell import Cell
+from harness.core.cell import Cell, Observed
 from harness.core.exit_codes import ExitCode
 from harness.core.ledger import Entry, Pin
 from harness.execution.asking import Fleet
@@ -197,15 +197,15 @@ def test_every_written_case_has_a_condition() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "outcome"),
+    ("verdict", "observed", "outcome"),
     [
-        ("value: eager answers bfloat16[1], class float32[1]", "dtype"),
-        ("value: eager answers float32[4, 3], graph float32[12]", "shape"),
-        ("value: eager gives 1, graph 2", "finite"),
+        ("disagrees", Observed("dtype", of="value", dtype="float32"), "dtype"),
+        ("disagrees", Observed("shape", of="value"), "shape"),
+        ("crashed", None, "crashed"),
     ],
 )
-def test_modes_that_differ_in_type_are_told_from_those_that_differ_in_number(said: str, outcome: str) -> None:
-    cell = Cell("c", "it", "class", "bfloat16", "mode_agreement", "disagrees", {}, "silently_wrong", explanation=said)
+def test_a_finding_is_filed_under_what_was_observed(verdict: str, observed: Observed | None, outcome: str) -> None:
+    cell = Cell("c", "it", "class", "bfloat16", "mode_agreement", verdict, {}, observed=observed)
     assert outcome_of(cell) == outcome
 
 

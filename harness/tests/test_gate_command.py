@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.cell import Cell, Footer, Header, Run, RunWriter
+from harness.core.cell import Cell, Footer, Header, Observed, Run, RunProblem
+from harness.runs.run_file import RunWriter
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = {"cpu": "a", "instruction_set": "b"}
@@ -28,11 +29,18 @@ RIGHT = Cell(
     got=1.5,
     truth=1.5,
 )
-WRONG = replace(RIGHT, verdict="disagrees", severity="silently_wrong", explanation="off by a factor of 2", got=3.0)
+WRONG = replace(
+    RIGHT,
+    verdict="disagrees",
+    severity="silently_wrong",
+    explanation="off by a factor of 2",
+    got=3.0,
+    observed=Observed("finite"),
+)
 KNOWN = replace(WRONG, verdict="known", ledger="torch-is-off")
 
 
-def run_of(*cells: Cell, problems: tuple[dict[str, str], ...] = (), suite: str = "1") -> Run:
+def run_of(*cells: Cell, problems: tuple[RunProblem, ...] = (), suite: str = "1") -> Run:
     header = Header(
         {"version": suite, "digest": "d", "cases": {"documents/a": CASE}},
         {"torch": {"version": "2"}},
@@ -70,12 +78,11 @@ def leave(path: Path) -> None:
     """Nothing happens to the file."""
 
 
-FIXED = {"kind": "fixed", "what": "ledger entry x selects 3 cells and none shows its outcome", "remedy": "remove it"}
+FIXED = RunProblem("fixed", "ledger entry x selects 3 cells and none shows its outcome", "remove it", "x")
 EXITS = {
     "the same": (run_of(RIGHT), leave, 0, "Nothing changed"),
     "a stale entry": (run_of(RIGHT, problems=(FIXED,)), leave, 6, "none shows its outcome"),
-    "an entry that expired": (run_of(RIGHT, problems=({**FIXED, "kind": "expired"},)), leave, 6, "x"),
-    "an entry that matches nothing": (run_of(RIGHT, problems=({**FIXED, "kind": "unmatched"},)), leave, 6, "x"),
+    "an entry that matches nothing": (run_of(RIGHT, problems=(replace(FIXED, kind="unmatched"),)), leave, 6, "x"),
     "a changed cell": (run_of(WRONG), leave, 7, "1 cells changed"),
     "nothing ran": (run_of(), leave, 5, ""),
     "a run that was cut off": (run_of(RIGHT), cut_off, 9, "was cut off"),

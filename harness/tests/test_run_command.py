@@ -7,8 +7,9 @@ from pathlib import Path
 
 from harness.adapters.registry import resolve
 from harness.cli.run import record_with
-from harness.core.cell import Run, read_run
+from harness.core.cell import Run
 from harness.judgement.ledger import Ledger
+from harness.runs.run_file import read_run
 from harness.runs.session import Order
 from harness.suite.selection import load_selection
 

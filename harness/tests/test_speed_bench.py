@@ -19,12 +19,12 @@ from harness.adapters.base import Answer, Array, Call, Description
 from harness.adapters.machine import _soonest
 from harness.adapters.numpy import NumPy
 from harness.adapters.registry import Implementation, installed, registered
-from harness.core.cell import read_run
 from harness.core.exit_codes import ExitCode
 from harness.core.outcomes import Raised, Refused, Returned
 from harness.execution import timing
 from harness.execution.environments import private_code
 from harness.runs.gate import run_codes
+from harness.runs.run_file import read_run
 from harness.speed.bench import Bench, Effort, Session
 from harness.speed.machine import MACHINE, machine_workload
 from harness.speed.tasks import modes_of

@@ -11,8 +11,9 @@ import pytest
 
 import reference
 from harness.core.case import Case, ExpectRaises
-from harness.core.cell import ClaimRecord, from_json, to_json
+from harness.core.cell import ClaimRecord
 from harness.judgement.claims import judge_claim
+from harness.runs.run_file import from_json, to_json
 from harness.suite.generators import realize
 from harness.suite.loading import find_cases_directory, load
 

@@ -20,11 +20,12 @@ import reference
 from harness.adapters.registry import resolve
 from harness.cli import run as running
 from harness.cli.main import main
-from harness.core.cell import Header, to_json
+from harness.core.cell import Header
 from harness.core.exit_codes import ExitCode
 from harness.judgement.ledger import Ledger
 from harness.runs import truth_cache
 from harness.runs.plan import Scope
+from harness.runs.run_file import to_json
 from harness.runs.session import Order, execute
 from harness.runs.truth_cache import LARGEST_KEPT, UNUSED_DAYS, KeptTruths, decoded, encoded, key_of, truths_file
 from harness.suite.loading import find_cases_directory, load

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.core.cell import Cell, Footer, Header, Run
+from harness.core.cell import Cell, Footer, Header, Run, RunProblem
 from harness.core.exit_codes import ExitCode, gravest
 from harness.runs.diff import NotComparable, compare_runs
 from harness.runs.gate import gate, run_codes
@@ -33,7 +33,7 @@ RAISED = replace(
 )
 
 
-def run(*cells: Cell, problems: tuple[dict[str, Any], ...] = (), **header: Any) -> Run:
+def run(*cells: Cell, problems: tuple[RunProblem, ...] = (), **header: Any) -> Run:
     head = {"suite": {"version": "1"}, "implementations": {"torch": {"version": "1"}}, "machine": MACHINE, **header}
     return Run(Header(started="", **head), cells, (), (), Footer(len(cells), {}, problems=problems))
 
@@ -118,13 +118,13 @@ def test_a_version_change_is_shown_even_where_nothing_else_changes() -> None:
 
 
 def test_a_stale_ledger_entry_has_its_own_code() -> None:
-    stale = run(*BASE.cells, problems=({"kind": "fixed", "what": "x", "remedy": "y"},))
+    stale = run(*BASE.cells, problems=(RunProblem("fixed", "x", "y"),))
     assert gate(BASE, stale).code == ExitCode.STALE_LEDGER
     assert run_codes(stale) == {ExitCode.STALE_LEDGER}
 
 
 def test_a_worker_that_died_and_answered_when_asked_again_is_still_infrastructure() -> None:
-    incident = run(*BASE.cells, problems=({"kind": "incident", "what": "died: SIGKILL", "remedy": "y"},))
+    incident = run(*BASE.cells, problems=(RunProblem("incident", "died: SIGKILL", "y"),))
     assert run_codes(incident) == {ExitCode.INFRASTRUCTURE}
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.cell import read_run
 from harness.runs.diff import compare_runs
+from harness.runs.run_file import read_run
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.cell import Header, Run, RunWriter, Speed, read_run
+from harness.core.cell import Header, Run, Speed
 from harness.core.exit_codes import ExitCode
 from harness.runs.diff import Difference
 from harness.runs.gate import gate
+from harness.runs.run_file import RunWriter, read_run
 from harness.speed.compared import SpeedChange, compare_speeds, counts, slower
 from harness.speed.statistics import Interval
 from harness.versions.upgrade import Upgrade

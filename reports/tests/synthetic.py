@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.core.cell import VERDICTS, Cell, ClaimRecord, Footer, Header, Run, Speed, number
+from harness.core.cell import VERDICTS, Cell, ClaimRecord, Footer, Header, Run, RunProblem, Speed, number
 from harness.reproduction import Inexpressible
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -82,11 +82,12 @@ def footer(cells: tuple[Cell, ...]) -> Footer:
         verdicts={v: counts[v] for v in VERDICTS if counts[v]},
         seconds={"total": 74.2, "starting the workers and importing the frameworks": 31.4, "judging": 6.1},
         problems=(
-            {
-                "kind": "stale",
-                "what": "entry torch-bce-negative-side no longer happens with torch 2.13.0",
-                "remedy": "remove the entry",
-            },
+            RunProblem(
+                "fixed",
+                "entry torch-bce-negative-side no longer happens with torch 2.13.0",
+                "remove the entry",
+                "torch-bce-negative-side",
+            ),
         ),
     )
 
@@ -440,6 +441,6 @@ def hostile() -> Run:
     )
     claim = ClaimRecord(case, bad, "wrong", bad, bad, says=bad, convention=bad, document=bad)
     speed = Speed(bad, name, bad, "float32", "agrees", {bad: bad})
-    problems = ({"kind": bad, "what": bad, "remedy": bad},)
+    problems = (RunProblem(bad, bad, bad, bad, bad),)
     end = Footer(len(cells), {}, {bad: 1.0}, problems)
     return Run(header, cells, (claim,), (speed,), end)

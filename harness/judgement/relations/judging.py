@@ -8,16 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from harness.core.call import BASE
-from harness.core.cell import Cell, number
+from harness.core.cell import Cell, Observed, number
 from harness.core.formats import FORMATS, FloatFormat
-from harness.core.ledger import Observed
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.judgement.agreement import BUDGET, Floats, Target, compare
 from harness.judgement.ledger import Ledger
 from harness.judgement.relations.catalogue import Relation
 from harness.judgement.relations.pose import Answered, Equation, Pose
 from harness.judgement.truth import aspects
-from harness.judgement.verdict import Subject, judge
+from harness.judgement.verdict import Subject, explained, judge
 
 TWICE = 2.0
 """Each side may be as far from the truth as the budget allows, so they may be twice that far from each other."""
@@ -58,15 +57,17 @@ def judge_relation(
             cell, outcome={"kind": "raises", "type": raised[BASE].type, "message": raised[BASE].message[:200]}
         )
     if raised and not (relation.name in MAY_REFUSE and BASE not in raised):
-        return _some_refuse(subject, aspect, cell, raised, relation, ledger)
+        return _some_refuse(subject, cell, raised, relation, ledger)
     returned = {part: o for part, o in outcomes.items() if isinstance(o, Returned)}
     try:
         equations = list(relation.equations(_answered(subject, pose, returned)))
         failing = _first_failing(equations, subject, _coarsest(subject.dtype, returned))
     except (ValueError, IndexError) as error:
         sentence = f"the answers have shapes that cannot be related: {error}"
-        wrong = replace(cell, verdict="disagrees", severity="silently_wrong", explanation=sentence)
-        return _known(subject, aspect, wrong, Observed("shape", diagnosis=sentence), ledger)
+        wrong = replace(
+            cell, verdict="disagrees", severity="silently_wrong", explanation=sentence, observed=Observed("shape")
+        )
+        return explained(subject, wrong, ledger)
     if failing is None:
         return cell
     equation, ratio, sentence = failing
@@ -90,13 +91,9 @@ def judge_relation(
         budget=TWICE * BUDGET[subject.dtype],
         got=_shown(equation.left),
         truth=_shown(equation.right),
+        observed=Observed(kind, of=equation.what),
     )
-    return _known(subject, aspect, wrong, Observed(kind, ratio=ratio, got=equation.left, diagnosis=sentence), ledger)
-
-
-def _known(subject: Subject, aspect: str, cell: Cell, observed: Observed, ledger: Ledger) -> Cell:
-    entry = ledger.explanation(subject.selector(aspect), observed)
-    return cell if entry is None else replace(cell, verdict="known", ledger=entry.id)
+    return explained(subject, wrong, ledger)
 
 
 def _infrastructure(subject: Subject, aspect: str, outcome: Outcome) -> Cell:
@@ -105,7 +102,7 @@ def _infrastructure(subject: Subject, aspect: str, outcome: Outcome) -> Cell:
 
 
 def _some_refuse(
-    subject: Subject, aspect: str, cell: Cell, raised: Mapping[str, Raised], relation: Relation, ledger: Ledger
+    subject: Subject, cell: Cell, raised: Mapping[str, Raised], relation: Relation, ledger: Ledger
 ) -> Cell:
     part, first = next(iter(raised.items()))
     sentence = f"{relation.statement}: {part} raises {first.type}, another part answers: {first.message[:160]}"
@@ -115,8 +112,9 @@ def _some_refuse(
         severity="unexpected_error",
         outcome={"kind": "raises", "type": first.type, "message": first.message[:200]},
         explanation=sentence,
+        observed=Observed("raises", of=part, error=first.type),
     )
-    return _known(subject, aspect, wrong, Observed("raises", error=first.type, diagnosis=sentence), ledger)
+    return explained(subject, wrong, ledger)
 
 
 def _answered(subject: Subject, pose: Pose, returned: Mapping[str, Returned]) -> Answered:

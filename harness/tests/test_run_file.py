@@ -11,9 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.cell import Cell, ClaimRecord, Header, RunFileError, RunWriter, from_json, read_run, to_json
+from harness.core.cell import Cell, ClaimRecord, Header
+from harness.runs.run_file import RunFileError, RunWriter, from_json, read_run, to_json
 
-HEADER = Header(suite={"version": "1"}, implementations={}, machine={}, started="2026-01-01T00:00:00Z")
+HEADER = Header(
+    suite={"version": "1", "cases": {"documents/a": {"loss": "softmax"}}},
+    implementations={"torch": {"version": "2"}},
+    machine={},
+    started="2026-01-01T00:00:00Z",
+)
 CELL = Cell("documents/a", "torch", "eager", "float32", "value", "agrees", {"kind": "value"}, ratio=0.5, grade="A")
 CLAIM = ClaimRecord("documents/a", 0.3677, "holds", 0.3677, "yes")
 
