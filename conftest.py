@@ -5,6 +5,20 @@ pytest cases/documents -k d4 --implementation torch --implementation scratch-d4
 
 from __future__ import annotations
 
-from harness.pytest_plugin import pytest_addoption, pytest_collect_file, pytest_runtestloop
+from harness.pytest_plugin import (
+    pytest_addoption,
+    pytest_collect_file,
+    pytest_configure,
+    pytest_runtestloop,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 
-__all__ = ["pytest_addoption", "pytest_collect_file", "pytest_runtestloop"]
+__all__ = [
+    "pytest_addoption",
+    "pytest_collect_file",
+    "pytest_configure",
+    "pytest_runtestloop",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+]

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from harness.adapters.registry import resolve
-from harness.core.cell import INFRASTRUCTURE, Cell
+from harness.adapters.choice import choose
+from harness.core.cell import INFRASTRUCTURE, Cell, Run
+from harness.core.exit_codes import ExitCode, gravest
 from harness.judgement.ledger import Ledger
+from harness.runs.gate import run_codes
 from harness.runs.plan import Scope
-from harness.runs.session import Order, execute
-from harness.suite.selection import load_selection
+from harness.runs.service import execute_order, make_order
 
 MOST_SHOWN = 20
 """Disagreeing cells in the message of a failed assertion; all of them are in the result."""
@@ -27,9 +28,14 @@ MOST_SHOWN = 20
 class CheckResult:
     """What the suite says of one adapter."""
 
-    cells: tuple[Cell, ...]
+    run: Run
     expected: Mapping[str, str]
     """Reasons of the divergences that are expected, by pattern."""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Everything that was judged, and what could not be."""
+        return self.run.cells
 
     @property
     def disagreeing(self) -> tuple[Cell, ...]:
@@ -52,12 +58,28 @@ class CheckResult:
         return tuple(cell for cell in self.cells if cell.verdict in INFRASTRUCTURE)
 
     @property
+    def incidents(self) -> tuple[str, ...]:
+        """Workers that died and were started again, in sentences: what they left behind nobody has judged."""
+        return tuple(p.what for p in self.run.footer.problems if p.kind == "incident")
+
+    @property
     def judged(self) -> int:
+        """How many cells have a judgement."""
         return sum(cell.verdict not in INFRASTRUCTURE and cell.verdict != "unsupported" for cell in self.cells)
 
     @property
+    def code(self) -> ExitCode:
+        """What `xent run` would end with, had the ledger exactly the divergences that are expected."""
+        codes = run_codes(self.run) & {ExitCode.INFRASTRUCTURE}
+        codes |= set() if self.judged else {ExitCode.NOTHING_RAN}
+        codes |= {ExitCode.DISAGREES} if self.unexpected else set()
+        codes |= {ExitCode.STALE_LEDGER} if self.stale else set()
+        return gravest(codes)
+
+    @property
     def conforms(self) -> bool:
-        return bool(self.judged) and not (self.unexpected or self.stale or self.broken)
+        """Whether all is as expected."""
+        return self.code is ExitCode.FINE
 
     def assert_conforms(self) -> None:
         """AssertionError that names every kind of failure, with got, want and where, unless all is as expected."""
@@ -74,6 +96,7 @@ class CheckResult:
                 lines.append(f"{len(cells)} of {len(self.cells)} cells {heading}:")
                 lines += [f"  {cell.name}: {cell.explanation}" for cell in cells[:MOST_SHOWN]]
                 lines += [f"  … and {len(cells) - MOST_SHOWN} more"] if len(cells) > MOST_SHOWN else []
+        lines += [f"a worker ended: {text}" for text in self.incidents]
         lines += [f"expected, but no cell disagrees so: {pattern} ({self.expected[pattern]})" for pattern in self.stale]
         return lines
 
@@ -100,19 +123,8 @@ def check(
     folders, ids or patterns of ids (default: the whole suite). `expected_divergences` maps patterns of case ids, or of
     whole cells such as `edges/*[*:eager:float16:gradient]`, to the reason why they disagree; a pattern that nothing
     matches any more makes the check fail. `timeout` is in seconds per call; `python` is the interpreter of another
-    environment. Raises RegistryError or SelectionError for a name that does not exist.
+    environment. Raises UsageError for an adapter, a case or a mode that does not exist.
     """
-    suite = load_selection(list(cases))
-    implementation = resolve(adapter)
-    order = Order(
-        suite.cases,
-        suite.digest,
-        Ledger(),
-        (implementation,),
-        Scope(None if dtypes is None else tuple(dtypes), None if modes is None else tuple(modes)),
-        timeout=timeout,
-        parallel=1,
-        python=python,
-    )
-    cells = tuple(item for item in execute(order) if isinstance(item, Cell))
-    return CheckResult(cells, dict(expected_divergences or {}))
+    scope = Scope(None if dtypes is None else tuple(dtypes), None if modes is None else tuple(modes))
+    order = make_order(cases, choose([adapter]), scope, ledger=Ledger(), timeout=timeout, parallel=1, python=python)
+    return CheckResult(execute_order(order), dict(expected_divergences or {}))

@@ -3,6 +3,9 @@
 Stage one, collection: a case file becomes one item per case and implementation, and one per claim.
 Stage two, before the first item runs: the engine executes what was selected, in one run.
 Stage three, each item: fails on the disagreeing cells of its case and implementation; skips where all are unsupported.
+
+What is wrong with the run as a whole and with no item, a worker that died or a stale ledger entry, is said at the end
+and gives the exit code that `xent run` has for it.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.core.cell import INFRASTRUCTURE, Cell, ClaimRecord
+from harness.core.exit_codes import ExitCode, gravest
 from harness.speed import pytest_workloads
 
 if TYPE_CHECKING:
@@ -37,6 +41,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--all-modes", action="store_true", help="run every mode of every implementation")
     pytest_workloads.pytest_addoption(group)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse names that address nothing now: while collecting it would look like an error of a case file."""
+    from harness.core.errors import UsageError
+
+    try:
+        _implementations(config)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -66,13 +80,9 @@ class CaseFile(pytest.File):
 
 
 def _implementations(config: pytest.Config) -> tuple[Implementation, ...]:
-    from harness.adapters.registry import installed, registered, resolve
+    from harness.adapters.choice import choose
 
-    names = config.getoption("--implementation")
-    if names:
-        return tuple(resolve(name) for name in names)
-    table = registered()
-    return tuple(table[name] for name in installed())
+    return choose(config.getoption("--implementation"))
 
 
 @dataclass
@@ -81,6 +91,9 @@ class Results:
 
     cells: dict[tuple[str, str], list[Cell]] = field(default_factory=lambda: defaultdict(list))
     claims: dict[str, list[ClaimRecord]] = field(default_factory=lambda: defaultdict(list))
+    codes: frozenset[ExitCode] = frozenset()
+    """What is wrong with the run besides its cells."""
+    problems: tuple[str, ...] = ()
 
 
 RESULTS = pytest.StashKey[Results]()
@@ -137,26 +150,39 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     session.config.stash[RESULTS] = results
     if not items and not claims:
         return
-    modes = ("all",) if session.config.getoption("--all-modes") else None
-    from harness.runs.session import execute
-    from harness.runs.truth_cache import KeptTruths, truths_file
+    from harness.runs.gate import run_codes
+    from harness.runs.service import execute_order
 
-    with KeptTruths(truths_file()) as truths:
-        for record in execute(_order(items, claims, modes), evaluate=truths.evaluate):
-            if isinstance(record, Cell):
-                results.cells[(record.case, record.implementation)].append(record)
-            elif isinstance(record, ClaimRecord):
-                results.claims[record.case].append(record)
+    modes = ("all",) if session.config.getoption("--all-modes") else None
+    run = execute_order(_order(items, claims, modes))
+    for cell in run.cells:
+        results.cells[(cell.case, cell.implementation)].append(cell)
+    for claim in run.claims:
+        results.claims[claim.case].append(claim)
+    results.codes = frozenset(run_codes(run) & {ExitCode.INFRASTRUCTURE, ExitCode.STALE_LEDGER})
+    results.problems = tuple(problem.what for problem in run.footer.problems)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """The gravest of pytest's own code and what the run earns as a whole; pytest's 0 to 5 mean the same as ours."""
+    results = session.config.stash.get(RESULTS, None)
+    if results is not None and results.codes:
+        session.exitstatus = gravest({ExitCode(exitstatus), *results.codes})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What is wrong with the run as a whole."""
+    results = terminalreporter.config.stash.get(RESULTS, None)
+    for problem in () if results is None else results.problems:
+        terminalreporter.write_line(f"xent: {problem}")
 
 
 def _order(items: Sequence[CellsItem], claims: Sequence[ClaimItem], modes: tuple[str, ...] | None) -> Order:
     """One order for all: every case any item names, on every implementation any item names."""
-    from harness.judgement.ledger import Ledger
     from harness.runs.plan import Scope
+    from harness.runs.service import read_ledger
     from harness.runs.session import Order
-    from harness.suite.ledger_files import load_entries
 
     cases = {item.case.id: item.case for item in items} | {item.case.id: item.case for item in claims}
     implementations = {item.implementation.name: item.implementation for item in items}
-    ledger = Ledger(load_entries(CASES / "ledger"))
-    return Order(tuple(cases.values()), "", ledger, tuple(implementations.values()), Scope(modes=modes))
+    return Order(tuple(cases.values()), "", read_ledger(), tuple(implementations.values()), Scope(modes=modes))

@@ -16,10 +16,12 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from types import MappingProxyType
 
+from harness.core.errors import UsageError
+
 ENTRY_POINTS = "xent.adapters"
 
 
-class RegistryError(ValueError):
+class RegistryError(UsageError):
     """A name that addresses no implementation, with what comes near."""
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from harness.adapters.registry import Implementation, RegistryError, registered, resolve
+from harness.adapters.choice import choose
 from harness.cli import terminal
 from harness.core.case import ArraySpec
 from harness.core.cell import Header, Speed
@@ -25,7 +25,7 @@ from harness.core.machine import describe_machine
 from harness.runs.run_file import RunWriter, read_run
 from harness.runs.session import SUITE_VERSION, describe_array
 from harness.speed.bench import Bench, Effort, Session
-from harness.speed.entrants import YARDSTICK, entrants
+from harness.speed.entrants import YARDSTICK, timed_by_default, with_yardstick
 from harness.speed.worker import core, thread_count
 from harness.speed.workloads import Workload, load_workloads, select_workloads
 
@@ -74,25 +74,18 @@ def _order(options: argparse.Namespace) -> Bench:
     modes = None if options.modes is None else tuple(options.modes.split(","))
     return Bench(
         workloads=select_workloads(load_workloads(), options.workloads, complete=options.complete),
-        implementations=_implementations(options),
+        implementations=with_yardstick(
+            choose(
+                options.implementation or (),
+                among=timed_by_default(complete=options.complete),
+                elsewhere=options.python is not None,
+            )
+        ),
         modes=("all",) if modes is None and options.complete else modes,
         effort=effort,
         threads=threads,
         python=options.python,
     )
-
-
-def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
-    try:
-        if options.implementation:
-            chosen = [resolve(name) for name in options.implementation]
-        else:
-            chosen = list(entrants(complete=options.complete))
-    except RegistryError as error:
-        raise UsageError(str(error)) from error
-    if not any(i.name == YARDSTICK for i in chosen):
-        chosen.insert(0, registered()[YARDSTICK])
-    return tuple(chosen)
 
 
 def record_bench(order: Bench, path: Path, tick: Any) -> Session:

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from harness.cli.run import chosen_implementations
+from harness.adapters.choice import choose
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.machine import describe_machine
@@ -40,7 +40,7 @@ def fuzz(options: argparse.Namespace) -> ExitCode:
         raise UsageError(f"--cases {options.cases}: expected at least 1")
     ledger = Ledger(() if options.no_ledger else load_entries(find_cases_directory() / "ledger"))
     written = () if options.no_ledger else load().cases
-    implementations = chosen_implementations(options)
+    implementations = choose(options.implementation or (), family=options.family, elsewhere=options.python is not None)
     with Fleet(implementations, timeout=LONGEST_CALL, parallel=options.parallel, python=options.python) as fleet:
         descriptions, absent = fleet.start()
         for name, reason in absent.items():

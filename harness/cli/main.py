@@ -24,12 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only commands import what they need: `xent --help` and errors in arguments answer at once.
     from harness.runs.diff import NotComparable
     from harness.runs.run_file import RunFileError
-    from harness.suite.problems import SuiteError
-    from harness.suite.selection import SelectionError
 
     try:
         return int(command(options))
-    except (UsageError, SuiteError, SelectionError) as error:
+    except UsageError as error:
         print(f"xent: {error}", file=sys.stderr)
         return int(ExitCode.USAGE)
     except (RunFileError, NotComparable) as error:

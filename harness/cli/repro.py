@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from dataclasses import dataclass
 
 from harness import reproduction
+from harness.adapters.choice import FIRST, choose
 from harness.cli import terminal
-from harness.cli.run import order_from, record
 from harness.core.case import Case
 from harness.core.cell import Cell, Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.reproduction.standalone import standalone
 from harness.runs.gate import run_codes
-from harness.runs.plan import FIRST
+from harness.runs.plan import Scope
+from harness.runs.service import execute_order, make_order, read_ledger
 from harness.runs.session import Order
 
 _CELL = re.compile(
@@ -46,8 +48,9 @@ def parsed(name: str) -> Named:
 def repro(options: argparse.Namespace) -> ExitCode:
     """Print the script; with --issue the issue around it; with --again run the cell once more and show everything."""
     named = parsed(options.cell)
-    order = _order(named)
-    finished = record(order)
+    order = order_of(named)
+    with terminal.progress() as tick:
+        finished = execute_order(order, progress=tick)
     (case,) = order.cases
     if options.again:
         terminal.show_case(case, finished)
@@ -81,18 +84,10 @@ def _pointer(finished: Run, named: Named) -> str:
     return str(entry.get("reason", "")) if cell.ledger else ""
 
 
-def _order(named: Named) -> Order:
-    modes = named.mode if named.aspect != "mode_agreement" else f"{FIRST},{named.mode}"
-    options = argparse.Namespace(
-        cases=[named.case],
-        implementation=[named.implementation],
-        family=None,
-        modes=modes,
-        dtypes=named.dtype,
-        shard=None,
-        ledger=None,
-        timeout=60.0,
-        parallel=1,
-        python=None,
-    )
-    return order_from(options)
+def order_of(named: Named) -> Order:
+    """What has to be run for a cell: its case, on its implementation, in its mode and dtype."""
+    # How a mode agrees with the first one is only seen where both are run.
+    modes = (FIRST, named.mode) if named.aspect == "mode_agreement" else (named.mode,)
+    scope = Scope(dtypes=(named.dtype,), modes=modes)
+    command = ("xent", *sys.argv[1:])
+    return make_order([named.case], choose([named.implementation]), scope, ledger=read_ledger(), command=command)

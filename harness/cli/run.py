@@ -7,24 +7,17 @@ import gc
 import re
 import sys
 import time
-from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 
-from harness.adapters.registry import Implementation, RegistryError, installed, registered, resolve
+from harness.adapters.choice import choose
 from harness.cli import terminal
-from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run
+from harness.core.cell import Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
-from harness.judgement.ledger import Ledger
 from harness.runs.gate import run_codes
-from harness.runs.plan import Scope, sharded
-from harness.runs.run_file import RunWriter, footer_of
-from harness.runs.session import Order, Progress, Result, execute
-from harness.runs.truth_cache import KeptTruths, truths_file
-from harness.suite.ledger_files import load_entries
-from harness.suite.loading import find_cases_directory
-from harness.suite.selection import load_selection
+from harness.runs.plan import Scope
+from harness.runs.service import execute_order, make_order, read_ledger
+from harness.runs.session import Order
 
 
 def run(options: argparse.Namespace) -> ExitCode:
@@ -49,87 +42,28 @@ def run(options: argparse.Namespace) -> ExitCode:
     return gravest(run_codes(finished))
 
 
-def record(order: Order, path: Path | None = None, *, fresh: bool = False) -> Run:
-    """`record_with`, with progress on the terminal."""
+def record(order: Order, output: Path | None = None, *, fresh: bool = False) -> Run:
+    """Execute an order with progress on the terminal."""
     with terminal.progress() as tick:
-        return record_with(order, path, tick, fresh=fresh)
-
-
-def record_with(order: Order, path: Path | None, tick: Progress, *, fresh: bool = False) -> Run:
-    """Execute the order: the run, as `read_run` would read it from the run file, which is written where `path` says.
-
-    Whatever happens, what was found by then is in that file, without a footer. `fresh` evaluates every truth, whatever
-    earlier runs kept.
-    """
-    header: Header | None = None
-    footer: Footer | None = None
-    found: list[Cell | ClaimRecord] = []
-    with ExitStack() as stack:
-        truths = stack.enter_context(KeptTruths(truths_file(), fresh=fresh))
-        writer: RunWriter | None = None
-        for item in execute(order, tick, truths.evaluate):
-            match item:
-                case Header():
-                    header = item
-                    writer = None if path is None else stack.enter_context(RunWriter(path, header))
-                case Cell() | ClaimRecord():
-                    found.append(item)
-                    if writer is not None:
-                        writer.add(item)
-                case Result(seconds, problems) if writer is not None:
-                    footer = writer.finish(seconds, problems)
-                case Result(seconds, problems):
-                    footer = footer_of(Counter(i.verdict for i in found if isinstance(i, Cell)), seconds, problems)
-    assert header is not None, "a run begins with its header"
-    assert footer is not None, "a run ends with its result"
-    cells = tuple(item for item in found if isinstance(item, Cell))
-    claims = tuple(item for item in found if isinstance(item, ClaimRecord))
-    return Run(header, cells, claims, (), footer)
+        return execute_order(order, output=output, progress=tick, fresh=fresh)
 
 
 def order_from(options: argparse.Namespace) -> Order:
     """What the command line asks for; UsageError where it asks for something that is not there."""
-    suite = load_selection(options.cases)
-    scope = Scope(
-        dtypes=names_of(options.dtypes, "--dtypes", ("float64", "float32", "float16", "bfloat16")),
-        modes=None if options.modes is None else tuple(options.modes.split(",")),
-        shard=_shard(options.shard),
-    )
-    implementations = chosen_implementations(options)
-    everything = not options.cases and options.shard is None and options.dtypes is None
-    ledger_folder = options.ledger if options.ledger is not None else find_cases_directory() / "ledger"
-    if options.ledger is not None and not options.ledger.is_dir():
-        raise UsageError(f"--ledger {options.ledger}: no such folder; an empty folder is an empty ledger")
-    return Order(
-        cases=sharded(suite.cases, scope),
-        digest=suite.digest,
-        ledger=Ledger(load_entries(ledger_folder)),
-        implementations=implementations,
-        scope=scope,
-        complete=everything and scope.modes == ("all",) and {i.name for i in implementations} >= set(registered()),
+    return make_order(
+        options.cases,
+        choose(options.implementation or (), family=options.family, elsewhere=options.python is not None),
+        Scope(
+            dtypes=names_of(options.dtypes, "--dtypes", ("float64", "float32", "float16", "bfloat16")),
+            modes=None if options.modes is None else tuple(options.modes.split(",")),
+            shard=_shard(options.shard),
+        ),
+        ledger=read_ledger(options.ledger),
         timeout=options.timeout,
         parallel=options.parallel,
-        command=("xent", *sys.argv[1:]),
         python=options.python,
+        command=("xent", *sys.argv[1:]),
     )
-
-
-def chosen_implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
-    """The implementations a command line names; all that are installed where it names none."""
-    try:
-        if options.implementation:
-            return tuple(resolve(name) for name in options.implementation)
-    except RegistryError as error:
-        raise UsageError(str(error)) from error
-    table = registered()
-    present = {name: table[name] for name in (table if options.python else installed())}
-    if options.family is not None:
-        families = sorted({i.family for i in table.values()})
-        if options.family not in families:
-            raise UsageError(f"--family {options.family}: no such family; there are {', '.join(families)}")
-        # A family that was asked for by name has to be there: what cannot be imported becomes `missing`.
-        return tuple(i for i in table.values() if i.family == options.family)
-    return tuple(present.values())
 
 
 def names_of(text: str | None, flag: str, allowed: tuple[str, ...]) -> tuple[str, ...] | None:

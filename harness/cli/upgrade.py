@@ -14,26 +14,24 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 import reports.upgrade
-from harness.adapters.registry import Implementation, RegistryError, installed, registered, resolve
+from harness.adapters.choice import ALL, FIRST, choose
+from harness.adapters.registry import Implementation, registered
 from harness.cli import terminal
 from harness.cli.gate import threshold_of
-from harness.cli.run import names_of, record_with
+from harness.cli.run import names_of
 from harness.core.cell import Run
-from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.execution.virtual import CannotBuild, Environment, build, existing
 from harness.judgement.ledger import Ledger
 from harness.reproduction.scripts import with_scripts
 from harness.runs.diff import NotComparable, compare_runs
 from harness.runs.plan import Scope
+from harness.runs.service import execute_order, make_order, read_ledger
 from harness.runs.session import Order, Progress
 from harness.speed.compared import SpeedChange, slower, slowest_first
 from harness.speed.entrants import has_speed
 from harness.speed.versus import old_against_new
 from harness.speed.workloads import Workload, load_workloads, select_workloads
-from harness.suite.ledger_files import load_entries
-from harness.suite.loading import find_cases_directory
-from harness.suite.selection import load_selection
 from harness.versions import canaries
 from harness.versions.environments import Side, SideError, from_installed, side, touched
 from harness.versions.upgrade import Upgrade
@@ -43,27 +41,23 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
     """Build both sides, run the suite in both side by side, show the difference."""
     threshold = threshold_of(options)
     workloads = () if options.no_speed else select_workloads(load_workloads(), options.workloads, complete=False)
+    implementations = _implementations(options)
     try:
-        implementations = _implementations(options)
         built = _environments(options, implementations)
-    except (SideError, RegistryError) as error:
-        raise UsageError(str(error)) from error
     except CannotBuild as error:
         print(f"xent: {error}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE
-    suite = load_selection(options.cases)
     scope = Scope(
         dtypes=names_of(options.dtypes, "--dtypes", ("float64", "float32", "float16", "bfloat16")),
         modes=None if options.modes is None else tuple(options.modes.split(",")),
     )
-    ledger = Ledger(load_entries(find_cases_directory() / "ledger"))
+    ledger = read_ledger()
     orders = {
-        name: Order(
-            suite.cases,
-            suite.digest,
-            ledger,
+        name: make_order(
+            options.cases,
             implementations,
             scope,
+            ledger=ledger,
             timeout=options.timeout,
             # One worker at a time on either side: the two sides side by side are what shares the machine.
             parallel=1,
@@ -89,8 +83,9 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
     except NotComparable as refusal:
         print(f"xent: not compared: {refusal}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE
+    timed = [i for i in implementations if has_speed(i.name) and _has_any(runs["old"], i.name, scope.modes)]
     pythons = {name: str(environment.python) for name, (_, environment) in built.items()}
-    speeds = None if options.no_speed else _timed(implementations, pythons, workloads, scope.modes, threshold)
+    speeds = None if options.no_speed else _timed(timed, pythons, workloads, scope.modes, threshold)
     songs = canaries.listen(_canary_run(options.output / "canaries.jsonl"))
     found = Upgrade(
         old=runs["old"],
@@ -131,15 +126,19 @@ def _timed(
     found: list[SpeedChange] = []
     with terminal.progress() as tick:
         for implementation in implementations:
-            if has_speed(implementation.name):
-                found += old_against_new(
-                    ((implementation, pythons["old"]), (implementation, pythons["new"])),
-                    workloads,
-                    modes=modes,
-                    threshold=threshold,
-                    tell=lambda _, done, total, name=implementation.name: tick(f"time {name}", done, total),  # type: ignore[misc]
-                )
+            found += old_against_new(
+                ((implementation, pythons["old"]), (implementation, pythons["new"])),
+                workloads,
+                modes=modes,
+                threshold=threshold,
+                tell=lambda _, done, total, name=implementation.name: tick(f"time {name}", done, total),  # type: ignore[misc]
+            )
     return slowest_first(found)
+
+
+def _has_any(run: Run, name: str, modes: tuple[str, ...] | None) -> bool:
+    """Whether the implementation has one of the modes asked for."""
+    return modes is None or not {*run.header.implementations[name]["modes"], ALL, FIRST}.isdisjoint(modes)
 
 
 def _timing_command(options: argparse.Namespace, implementation: Implementation) -> str:
@@ -162,12 +161,10 @@ def _timing_command(options: argparse.Namespace, implementation: Implementation)
 
 def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
     if options.implementation:
-        return tuple(resolve(name) for name in options.implementation)
+        return choose(options.implementation)
     if not options.requirements:
         raise SideError("without a requirement nothing says which implementations to compare: name them with -i")
-    present = set(installed())
-    found = touched(options.requirements, registered())
-    return tuple(registered()[name] for name in found if name in present) or tuple(registered()[name] for name in found)
+    return choose(among=touched(options.requirements, registered()))
 
 
 def _environments(
@@ -224,7 +221,9 @@ def _record_side_by_side(orders: dict[str, Order], paths: dict[str, Path]) -> di
 
             return told
 
-        started = {n: pool.submit(record_with, order, paths[n], named(n)) for n, order in orders.items()}
+        started = {
+            n: pool.submit(execute_order, order, output=paths[n], progress=named(n)) for n, order in orders.items()
+        }
         return {name: future.result() for name, future in started.items()}
 
 
@@ -237,7 +236,6 @@ def _missing(run: Run) -> list[str]:
 
 
 def _canary_run(path: Path) -> Run:
-    suite = load_selection(canaries.CASES)
-    implementations = tuple(resolve(name) for name in canaries.IMPLEMENTATIONS)
-    order = Order(suite.cases, suite.digest, Ledger(), implementations, Scope(dtypes=("float64", "float32")))
-    return record_with(order, path, lambda *_: None)
+    scope = Scope(dtypes=("float64", "float32"))
+    order = make_order(canaries.CASES, choose(canaries.IMPLEMENTATIONS), scope, ledger=Ledger())
+    return execute_order(order, output=path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.adapters.base import Description
+from harness.adapters.choice import ALL, FIRST
 from harness.core.call import Question
 from harness.core.case import ArraySpec, Case
 from harness.core.cell import Cell
@@ -64,10 +65,6 @@ class RelatedCalls:
                 except Inexpressible as reason:
                     found[relation] = reason
         return found
-
-
-FIRST = "first"
-"""Among the modes asked for: whichever an implementation names first."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ def questions(
 def _modes(description: Description, scope: Scope) -> tuple[str, ...]:
     if scope.modes is None:
         return description.modes[:1]
-    if scope.modes == ("all",):
+    if ALL in scope.modes:
         return description.modes
     wanted = [description.modes[0] if mode == FIRST else mode for mode in scope.modes]
     chosen = tuple(mode for mode in description.modes if mode in wanted)

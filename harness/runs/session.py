@@ -1,6 +1,6 @@
 """The engine: a suite, a ledger and implementations in; the records of a run out.
 
-`conftest.py` and `cli.py` both call `execute` and so cannot disagree. Everything that is slow or can die happens in
+`harness.runs.service` executes orders with it. Everything that is slow or can die happens in
 `harness.execution`; everything that decides happens in `harness.judgement`; this module only joins the two.
 """
 
@@ -18,6 +18,7 @@ import numpy as np
 
 import reference
 from harness.adapters.base import Description
+from harness.adapters.choice import check_modes
 from harness.adapters.registry import Implementation
 from harness.certification.running import committed_certificate
 from harness.core.arrays import Array
@@ -84,6 +85,8 @@ def execute(
 ) -> Iterator[Header | Cell | ClaimRecord | Result]:
     """The header, then cells and claims as they are judged, last the result. Closing the iterator stops the workers.
 
+    UsageError, before anything else, where a mode is asked for that none of the implementations has.
+
     `evaluate` says what is true: `reference.evaluate`, or what remembers what that said (`harness.runs.truth_cache`).
     """
     start = time.perf_counter()
@@ -95,6 +98,8 @@ def execute(
         since = time.perf_counter()
         descriptions, absent = fleet.start()
         clock.add("starting the workers and importing the frameworks", since)
+        if not absent:  # of what could not start nobody knows the modes
+            check_modes(order.scope.modes, descriptions)
         evaluated: dict[str, Evaluated] = {case.id: {} for case in order.cases}
         yield _header(order, descriptions, absent, fleet, lambda case: exact_truth(case, evaluated, evaluate, realize))
         for case in order.cases:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.adapters.base import Description
+from harness.adapters.choice import check_modes
 from harness.adapters.registry import Implementation
 from harness.core.cell import Speed
 from harness.core.outcomes import Crashed, Missing, Refused, TimedOut
@@ -104,6 +105,8 @@ class Session:
             with ExitStack() as stack:
                 workers = self._start(stack)
                 machine = self._start_machine(workers)
+                if not self.absent:  # of what could not start nobody knows the modes
+                    check_modes(self._bench.modes, self._described())
                 for position, task in enumerate(tasks):
                     self._task(workers, machine, task, number)
                     self._tell("bench", number * len(tasks) + position + 1, steps)
@@ -145,10 +148,12 @@ class Session:
             raise WorkerLostError(f"the machine itself cannot be measured: {self.absent[MACHINE.name]}")
         return Machine(workers.pop(MACHINE.name))
 
+    def _described(self) -> dict[str, Description]:
+        """What is compared: all but the machine itself."""
+        return {name: d for name, d in self.descriptions.items() if name != MACHINE.name}
+
     def players(self) -> Iterator[Player]:
-        for name, description in self.descriptions.items():
-            if name == MACHINE.name:
-                continue
+        for name, description in self._described().items():
             for mode in modes_of(description, self._bench.modes):
                 yield Player(name, mode)
 

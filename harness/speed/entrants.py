@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from harness.adapters.registry import Implementation, installed, registered
+from harness.adapters.registry import Implementation, registered
 
 YARDSTICK = "numpy"
 """What everybody is compared with: always installed, one thread, and it changes only when we change it."""
@@ -23,12 +23,16 @@ def has_speed(name: str) -> bool:
     return not name.startswith(_WITHOUT_SPEED)
 
 
-def entrants(*, complete: bool) -> tuple[Implementation, ...]:
-    """What is installed here and takes part where nobody is named."""
-    table = registered()
-    if complete:
-        return tuple(table[name] for name in installed() if has_speed(name))
-    return tuple(table[name] for name in installed() if not name.startswith(_LEFT_OUT))
+def timed_by_default(*, complete: bool) -> tuple[str, ...]:
+    """Names of the registered implementations that take part where nobody is named."""
+    return tuple(name for name in registered() if (has_speed(name) if complete else not name.startswith(_LEFT_OUT)))
+
+
+def with_yardstick(implementations: Sequence[Implementation]) -> tuple[Implementation, ...]:
+    """The implementations and what they are compared with."""
+    if any(i.name == YARDSTICK for i in implementations):
+        return tuple(implementations)
+    return (registered()[YARDSTICK], *implementations)
 
 
 def as_used(implementation: Implementation, dtypes: Collection[str]) -> Implementation:

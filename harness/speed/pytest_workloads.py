@@ -112,20 +112,17 @@ def _benchmark(measured: Measured, clock: WorkerClock) -> Callable[..., None]:
 
 
 def _implementations(config: pytest.Config) -> tuple[Implementation, ...]:
-    from harness.adapters.registry import resolve
-    from harness.speed.entrants import entrants
+    from harness.adapters.choice import choose
+    from harness.speed.entrants import timed_by_default
 
-    names = config.getoption("--implementation")
-    if names:
-        return tuple(resolve(name) for name in names)
-    return entrants(complete=config.getoption("--complete"))
+    among = timed_by_default(complete=config.getoption("--complete"))
+    return choose(config.getoption("--implementation"), among=among)
 
 
 def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     """Measure everything that was selected, once; the items find it in the stash."""
-    from harness.adapters.registry import registered
     from harness.speed.bench import Bench, Effort, Session
-    from harness.speed.entrants import YARDSTICK
+    from harness.speed.entrants import with_yardstick
     from harness.speed.worker import core, thread_count
 
     wanted = [item.stash[MEASURED] for item in items if MEASURED in item.stash]
@@ -134,7 +131,6 @@ def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     if not wanted or config.getoption("benchmark_skip", False):
         return
     implementations = {m.implementation.name: m.implementation for m in wanted}
-    implementations.setdefault(YARDSTICK, registered()[YARDSTICK])
     sets = config.getoption("--sets")
     if sets is not None and sets < 1:
         raise pytest.UsageError(f"--sets {sets}: expected one at least")
@@ -144,7 +140,7 @@ def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
         raise pytest.UsageError(str(error)) from None
     bench = Bench(
         workloads=tuple({m.workload.id: m.workload for m in wanted}.values()),
-        implementations=tuple(implementations.values()),
+        implementations=with_yardstick(tuple(implementations.values())),
         modes=("eager",),
         effort=Effort() if sets is None else Effort(sets=sets),
         threads=threads,

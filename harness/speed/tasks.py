@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.adapters.base import Description
+from harness.adapters.choice import ALL, FIRST
 from harness.speed import limit
 from harness.speed.workloads import BOTH, Workload
 
@@ -59,9 +60,10 @@ def modes_of(description: Description, asked: tuple[str, ...] | None) -> tuple[s
     """The modes measured: those asked for, else the first and what compiles quickly."""
     if asked is None:
         return tuple(dict.fromkeys((description.modes[0], *(m for m in description.modes if m in CHEAP_MODES))))
-    if asked == ("all",):
+    if ALL in asked:
         return tuple(m for m in description.modes if m in WAYS_TO_COMPUTE)
-    return tuple(m for m in description.modes if m in asked)
+    first = description.modes[:1] if FIRST in asked else ()
+    return tuple(m for m in description.modes if m in (*asked, *first))
 
 
 def lacking(description: Description, task: Task) -> str:

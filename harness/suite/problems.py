@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.core.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -24,7 +26,7 @@ class Problem:
         return f"{where}: {self.message}. {self.remedy}"
 
 
-class SuiteError(ValueError):
+class SuiteError(UsageError):
     """Case files that cannot be used, with all their problems: nothing partial is ever run."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

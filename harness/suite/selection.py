@@ -7,11 +7,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.core.case import Case
+from harness.core.errors import UsageError
 from harness.suite.loading import Suite, digest, find_cases_directory, load
 from harness.suite.problems import close_matches
 
 
-class SelectionError(ValueError):
+class SelectionError(UsageError):
     """Patterns that select no case, each with what comes near."""
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.adapters.registry import RegistryError
+from harness.core.errors import UsageError
+from harness.core.exit_codes import ExitCode
 
 CASES = ("documents/d4-gradient-*", "documents/d4-perfect-*")
 ROOT = Path(harness.__file__).resolve().parents[1]
@@ -19,12 +20,14 @@ ROOT = Path(harness.__file__).resolve().parents[1]
 def test_a_right_adapter_conforms() -> None:
     result = harness.check("mutant:sound", CASES)
     assert result.conforms
+    assert result.code is ExitCode.FINE
     assert result.judged > 10
     result.assert_conforms()
 
 
 def test_a_wrong_one_is_told_where_what_it_gave_and_what_is_right() -> None:
     result = harness.check("mutant:opposite-gradient.softmax_cross_entropy", CASES)
+    assert result.code is ExitCode.DISAGREES
     with pytest.raises(AssertionError, match=r"documents/d4-gradient-.*:gradient\]: .* where the truth is"):
         result.assert_conforms()
 
@@ -35,6 +38,7 @@ def test_what_is_expected_is_excused_and_what_no_longer_happens_is_stale() -> No
     assert harness.check(wrong, CASES, expected_divergences=reason).conforms
     stale = harness.check("mutant:sound", CASES, expected_divergences=reason)
     assert stale.stale == tuple(reason)
+    assert stale.code is ExitCode.STALE_LEDGER
     with pytest.raises(AssertionError, match="no cell disagrees so"):
         stale.assert_conforms()
 
@@ -48,14 +52,55 @@ def test_an_adapter_that_dies_is_broken_and_not_excused() -> None:
         result.assert_conforms()
 
 
+DIES_ONCE = '''
+import os
+from pathlib import Path
+
+from harness.mistakes.sound import Sound
+
+
+class DiesOnce(Sound):
+    """Right, but its process ends at the first call of its life."""
+
+    def evaluate(self, call):
+        died = Path("died")
+        if not died.exists():
+            died.touch()
+            os.abort()
+        return super().evaluate(call)
+'''
+
+
+@pytest.fixture
+def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of an adapter whose worker dies once, and answers everything when it is asked again."""
+    (tmp_path / "dying.py").write_text(DIES_ONCE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return "dying:DiesOnce"
+
+
+def test_a_worker_that_died_is_infrastructure_though_every_answer_is_right(dying: str) -> None:
+    result = harness.check(dying, CASES[:1])
+    assert not result.disagreeing
+    assert not result.broken
+    assert result.code is ExitCode.INFRASTRUCTURE
+    assert not result.conforms
+    with pytest.raises(AssertionError, match=r"a worker ended: .*SIGABRT; asked again, it answered"):
+        result.assert_conforms()
+
+
 def test_an_adapter_that_offers_nothing_does_not_conform() -> None:
+    result = harness.check("mutant:detached.entropy", CASES)
+    assert result.code is ExitCode.NOTHING_RAN
     with pytest.raises(AssertionError, match="nothing was judged"):
-        harness.check("mutant:detached.entropy", CASES).assert_conforms()
+        result.assert_conforms()
 
 
 def test_a_name_that_addresses_nothing_is_refused() -> None:
-    with pytest.raises(RegistryError, match="no implementation is named"):
+    with pytest.raises(UsageError, match="no implementation is named"):
         harness.check("no_such_thing")
+    with pytest.raises(UsageError, match="--modes xla"):
+        harness.check("mutant:sound", CASES[:1], modes=["xla"])
 
 
 def test_the_example_project_passes_its_own_gate_and_fails_it_when_the_loss_is_broken(tmp_path: Path) -> None:

@@ -18,12 +18,11 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 import reference
 from harness.adapters.registry import resolve
-from harness.cli import run as running
 from harness.cli.main import main
 from harness.core.cell import Header
 from harness.core.exit_codes import ExitCode
 from harness.judgement.ledger import Ledger
-from harness.runs import truth_cache
+from harness.runs import service, truth_cache
 from harness.runs.plan import Scope
 from harness.runs.run_file import to_json
 from harness.runs.session import Order, execute
@@ -349,7 +348,7 @@ def test_the_cells_are_the_same(tmp_path: Path) -> None:
 def test_a_run_reads_what_is_kept_unless_it_is_to_begin_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong truth, kept with a check that holds, shows who reads it."""
     path = tmp_path / "these.sqlite"
-    monkeypatch.setattr(running, "truths_file", lambda: path)
+    monkeypatch.setattr(service, "truths_file", lambda: path)
     order = ["run", str(find_cases_directory() / "documents" / "d4.yaml"), "-i", "numpy", "--dtypes", "float64"]
     assert main(order) == ExitCode.FINE
     connection = sqlite3.connect(path)

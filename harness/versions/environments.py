@@ -10,10 +10,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.adapters.registry import Implementation
+from harness.core.errors import UsageError
 
 
-class SideError(ValueError):
-    """A requirement that cannot be used, with the reason and the remedy."""
+class SideError(UsageError):
+    """A requirement that cannot be used, with the reason and a hint."""
 
 
 PACKAGES: Mapping[str, str] = {

@@ -1,0 +1,118 @@
+"""Making an order and executing it: the one way from what somebody asks for to a run.
+
+The command line, pytest and `harness.check` all come through here, so that the same question has the same answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from harness.adapters.choice import ALL
+from harness.adapters.registry import Implementation, registered
+from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run
+from harness.core.errors import UsageError
+from harness.judgement.ledger import Ledger
+from harness.runs.plan import Scope, sharded
+from harness.runs.run_file import RunWriter, footer_of
+from harness.runs.session import Order, Progress, Result, execute
+from harness.runs.truth_cache import KeptTruths, truths_file
+from harness.suite.ledger_files import load_entries
+from harness.suite.loading import find_cases_directory
+from harness.suite.selection import load_selection
+
+EVERYTHING = Scope()
+"""Every dtype, the first mode of each implementation."""
+
+
+def make_order(
+    cases: Sequence[str],
+    implementations: tuple[Implementation, ...],
+    scope: Scope = EVERYTHING,
+    *,
+    ledger: Ledger,
+    timeout: float = 60.0,
+    parallel: int = 2,
+    python: str | None = None,
+    command: tuple[str, ...] = (),
+) -> Order:
+    """The order for the cases that `cases` select: files, folders, ids or globs of ids; all where there is none.
+
+    `timeout` is in seconds per call; `command` is what the run file says it came from. Raises UsageError where a file
+    cannot be used or a pattern selects nothing.
+    """
+    suite = load_selection(cases)
+    everything = not cases and scope.shard == (1, 1) and scope.dtypes is None and ALL in (scope.modes or ())
+    return Order(
+        cases=sharded(suite.cases, scope),
+        digest=suite.digest,
+        ledger=ledger,
+        implementations=implementations,
+        scope=scope,
+        complete=everything and {i.name for i in implementations} >= set(registered()),
+        timeout=timeout,
+        parallel=parallel,
+        command=command,
+        python=python,
+    )
+
+
+def read_ledger(folder: Path | None = None) -> Ledger:
+    """The ledger of a folder; None: that of the suite. Raises UsageError where there is no such folder."""
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"--ledger {folder}: no such folder; an empty folder is an empty ledger")
+    return Ledger(load_entries(folder if folder is not None else find_cases_directory() / "ledger"))
+
+
+def execute_order(
+    order: Order, *, output: Path | None = None, progress: Progress | None = None, fresh: bool = False
+) -> Run:
+    """Run what is ordered, judge it, keep the truths that were evaluated, and write the run file.
+
+    Parameters
+    ----------
+    order
+        What is to be run.
+    output
+        The run file. Whatever happens, what was found by then is in it, without a footer. None: no file.
+    progress
+        Called with an implementation's name, questions answered, questions in all.
+    fresh
+        Evaluate every truth, whatever earlier runs kept.
+
+    Returns
+    -------
+    Run
+        The run as it would be read back from its file.
+
+    Raises
+    ------
+    UsageError
+        A mode is asked for that none of the implementations has; nothing is run or written then.
+    """
+    header: Header | None = None
+    footer: Footer | None = None
+    found: list[Cell | ClaimRecord] = []
+    with ExitStack() as stack:
+        truths = stack.enter_context(KeptTruths(truths_file(), fresh=fresh))
+        writer: RunWriter | None = None
+        for item in execute(order, progress, truths.evaluate):
+            match item:
+                case Header():
+                    header = item
+                    writer = None if output is None else stack.enter_context(RunWriter(output, header))
+                case Cell() | ClaimRecord():
+                    found.append(item)
+                    if writer is not None:
+                        writer.add(item)
+                case Result(seconds, problems) if writer is not None:
+                    footer = writer.finish(seconds, problems)
+                case Result(seconds, problems):
+                    footer = footer_of(Counter(i.verdict for i in found if isinstance(i, Cell)), seconds, problems)
+    assert header is not None, "a run begins with its header"
+    assert footer is not None, "a run ends with its result"
+    cells = tuple(item for item in found if isinstance(item, Cell))
+    claims = tuple(item for item in found if isinstance(item, ClaimRecord))
+    return Run(header, cells, claims, (), footer)
