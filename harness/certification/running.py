@@ -23,6 +23,7 @@ from harness.certification.certificate import Certificate, certify
 from harness.certification.grid import Sample, large, samples
 from harness.core.arrays import Array
 from harness.core.case import Case, ExpectTruth
+from harness.core.files import write_whole
 from harness.suite.calls import call_of
 
 CHUNK = 4000
@@ -58,8 +59,7 @@ def main(output: Path | None, points: int, seed: int, workers: int) -> Certifica
     if certificate.skipped:
         print(f"  {certificate.skipped} cases and dtypes not certified: more than {LARGEST_CASE} elements")
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(certificate.to_json() + "\n", encoding="utf-8")
+        write_whole(output, certificate.to_json() + "\n")
         print(f"certificate: {output}")
     return certificate
 

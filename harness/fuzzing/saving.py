@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from harness import reproduction
 from harness.adapters.base import Description
 from harness.core.case import ArraySpec, Case, ExpectRaises
+from harness.core.files import write_whole
 from harness.fuzzing.campaign import Finding
 from harness.suite.ledger_files import UNWRITTEN
 
@@ -46,8 +47,7 @@ def save(
 
 
 def _put(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text)
     return path
 
 

@@ -24,6 +24,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.core.cell import OBSERVED
+from harness.core.files import write_whole
 from harness.core.formats import FORMATS
 from harness.core.ledger import NOWHERE, Entry, Pin
 from harness.suite.problems import Problem, SuiteError
@@ -140,7 +141,7 @@ def remove_entries(folder: Path, ids: Collection[str]) -> tuple[str, ...]:
             else:
                 kept.append(block)
         if len(kept) < len(blocks):
-            path.write_text("".join(kept).rstrip() + "\n" if "".join(kept).strip() else "[]\n", encoding="utf-8")
+            write_whole(path, "".join(kept).rstrip() + "\n" if "".join(kept).strip() else "[]\n")
     return tuple(removed)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.core.cell import Run
+from harness.core.files import write_whole
 from reports.html import accuracy, casepage, changes, killing, matrix, pages, payload, speed, summary
 from reports.html.addresses import address
 from reports.html.budgets import BUDGETS
@@ -49,8 +50,7 @@ def write(
     the report has a page of what the suite catches; with `scripts`, the standalone reproduction of a cell, every cell
     has a button that copies it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(run, baseline, kills, scripts), encoding="utf-8", newline="\n")
+    write_whole(path, render(run, baseline, kills, scripts))
     return path
 
 
