@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(ExitCode.USAGE) if stop.code not in (0, None) else int(ExitCode.FINE)
     command: Callable[[argparse.Namespace], ExitCode] = options.command
     # Only commands import what they need: `xent --help` and errors in arguments answer at once.
+    from harness.core.files import OutputError
     from harness.runs.diff import NotComparable
     from harness.runs.run_file import RunFileError
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"xent: {error}", file=sys.stderr)
         return int(ExitCode.USAGE)
-    except (RunFileError, NotComparable) as error:
+    except (OutputError, RunFileError, NotComparable) as error:
         print(f"xent: {error}", file=sys.stderr)
         return int(ExitCode.INFRASTRUCTURE)
     except KeyboardInterrupt:
