@@ -129,7 +129,7 @@ def test_a_ledger_entry_explains_and_a_stale_one_ends_with_6(place: Path) -> Non
   cases: ["mine/*"]
   implementations: ["adapters_under_test:*"]
   aspects: [value]
-  outcome: {kind: finite, diagnosis: "*factor of 2*"}
+  outcome: {kind: finite}
   reason: The miniature multiplies its value by two, which is the whole point of it.
   upstream: none found
 """
