@@ -98,7 +98,7 @@ def merge(options: argparse.Namespace) -> ExitCode:
         records: tuple[Cell | ClaimRecord | Speed, ...] = (*whole.cells, *whole.claims, *whole.speeds)
         for record in records:
             writer.add(record)
-        writer.finish(whole.footer.seconds, whole.footer.problems)
+        writer.finish(whole.footer.seconds, whole.footer.problems, whole.footer.dormant)
     print(f"run file: {options.output} ({len(whole.cells)} cells of {len(options.runs)} parts)")
     return gravest(run_codes(whole))
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from harness.core.case import Case
 from harness.core.cell import INFRASTRUCTURE, LEDGER_PROBLEMS, SEVERITIES, Cell, Run
 from harness.runs.gate import GateResult
+from harness.runs.kernels import sleeping
 from harness.speed.compared import in_words, slower
 from harness.versions.upgrade import Upgrade
 
@@ -75,6 +76,8 @@ def show_run(run: Run, seconds: float) -> None:
         out.print("\n[bold red]Infrastructure: these were never judged[/]")
         for reason, cells in _grouped(broken, lambda c: f"{c.implementation}: {c.verdict}: {c.explanation}")[:12]:
             out.print(f"  {escape(reason[:300])}  ({len(cells)} cells)")
+    if run.footer.dormant:
+        out.print(escape(sleeping(run)))
     for problem in run.footer.problems:
         out.print(f"[yellow]{escape(problem.what)}[/]: {escape(problem.remedy)}")
     _time(out, run)

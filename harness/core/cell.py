@@ -187,6 +187,8 @@ class Footer:
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Where the time went: total, and by part."""
     problems: tuple[RunProblem, ...] = ()
+    dormant: tuple[str, ...] = ()
+    """Ids of the ledger entries whose conditions on machine facts hold for nothing that was run."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ Reading the files is `harness.suite.ledger_files`; matching entries with cells i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 NOWHERE = "nowhere"
 """What an entry writes as `computed_in` where the answer is right in no format."""
@@ -30,6 +31,23 @@ class Pin:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """A machine fact on which an entry depends."""
+
+    fact: str
+    """A name of `harness.core.machine_facts`."""
+    values: tuple[str, ...]
+    """Any of them will do."""
+
+    def holds(self, facts: Mapping[str, str]) -> bool:
+        """Whether an implementation that attests these facts meets it; one that says nothing does not."""
+        return facts.get(self.fact) in self.values
+
+    def __str__(self) -> str:
+        return f"{self.fact}={' or '.join(self.values)}"
+
+
+@dataclass(frozen=True)
 class Entry:
     """One known divergence."""
 
@@ -45,6 +63,8 @@ class Entry:
     modes: tuple[str, ...] = ("*",)
     dtypes: tuple[str, ...] = ("*",)
     aspects: tuple[str, ...] = ("*",)
+    where: tuple[Condition, ...] = ()
+    """All have to hold; where one does not, the entry is dormant: it explains nothing and is not missed."""
     location: str = ""
 
 
@@ -58,3 +78,5 @@ class Selector:
     dtype: str
     aspect: str
     version: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Machine facts that the implementation attested."""

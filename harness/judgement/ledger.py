@@ -3,6 +3,9 @@
 An entry explains a cell only where the cell shows exactly the outcome that is pinned; another failure than the pinned
 one still disagrees. An entry whose selected cells all ran and none shows the pinned outcome is `fixed`; one that
 selects nothing in a complete run is `unmatched`. Both fail the gate.
+
+An entry with conditions on machine facts is `dormant` where they hold for none of the cells it is about: it explains
+nothing, and is neither fixed nor unmatched. A run counts what sleeps.
 """
 
 from __future__ import annotations
@@ -29,11 +32,12 @@ class Ledger:
     def explanation(self, selector: Selector, cell: Cell) -> Entry | None:
         """The first entry that selects the cell and pins exactly what it shows."""
         for entry in self.entries:
-            if selects(entry, selector) and meets(entry.pin, cell):
+            if selects(entry, selector) and is_awake(entry, selector.facts) and meets(entry.pin, cell):
                 return entry
         return None
 
     def selecting(self, cell: Selector) -> tuple[Entry, ...]:
+        """The entries about a cell, awake or dormant."""
         return tuple(entry for entry in self.entries if selects(entry, cell))
 
     def about(self, case: str) -> Ledger:
@@ -59,7 +63,7 @@ class Ledger:
 
 
 def selects(entry: Entry, cell: Selector) -> bool:
-    """Whether a cell is among those an entry is about."""
+    """Whether a cell is among those an entry is about, wherever its conditions hold."""
     return (
         _any_matches(entry.implementations, cell.implementation)
         and _any_matches(entry.dtypes, cell.dtype)
@@ -68,6 +72,11 @@ def selects(entry: Entry, cell: Selector) -> bool:
         and _any_matches(entry.cases, cell.case)
         and _in_versions(cell.version, entry.versions)
     )
+
+
+def is_awake(entry: Entry, facts: Mapping[str, str]) -> bool:
+    """Whether all conditions of an entry hold for an implementation that attests these facts."""
+    return all(condition.holds(facts) for condition in entry.where)
 
 
 def meets(pin: Pin, cell: Cell) -> bool:
@@ -84,28 +93,43 @@ def meets(pin: Pin, cell: Cell) -> bool:
     return pin.ratio is None or (cell.ratio is not None and pin.ratio[0] <= float(cell.ratio) <= pin.ratio[1])
 
 
-def audit(
-    ledger: Ledger, selected: Mapping[str, int], explained: Mapping[str, int], *, complete: bool
-) -> tuple[RunProblem, ...]:
+@dataclass(frozen=True)
+class Tally:
+    """How many judged cells an entry was about."""
+
+    awake: int = 0
+    """Cells it selects, of implementations for which its conditions hold."""
+    explained: int = 0
+    dormant: int = 0
+    """Cells it would select if its conditions held."""
+
+
+def dormant(ledger: Ledger, tallies: Mapping[str, Tally]) -> tuple[Entry, ...]:
+    """The entries that sleep in a run: about cells of it, and their conditions hold for none of them."""
+    counts = ((entry, tallies.get(entry.id, Tally())) for entry in ledger.entries)
+    return tuple(entry for entry, tally in counts if tally.dormant and not tally.awake)
+
+
+def audit(ledger: Ledger, tallies: Mapping[str, Tally], *, complete: bool) -> tuple[RunProblem, ...]:
     """The stale entries of a run: those that no longer say something true.
 
-    `selected` and `explained` count, by entry, the judged cells it selects and those it explains; `complete` says
-    whether every case and registered implementation was run (only then can an entry be unmatched).
+    `complete` says whether every case and registered implementation was run: only then can an entry be unmatched.
     """
     problems: list[RunProblem] = []
     for entry in ledger.entries:
         where = f" ({entry.location})" if entry.location else ""
-        if selected.get(entry.id, 0) and not explained.get(entry.id, 0):
+        tally = tallies.get(entry.id, Tally())
+        if tally.awake and not tally.explained:
             problems.append(
                 RunProblem(
                     "fixed",
-                    f"ledger entry {entry.id}{where} selects {selected[entry.id]} cells and none shows its outcome",
+                    f"ledger entry {entry.id}{where} selects {tally.awake} cells and none shows its outcome",
                     "the divergence is fixed or changed: remove the entry or pin what happens now",
                     entry.id,
                     entry.location or None,
                 )
             )
-        elif complete and not selected.get(entry.id, 0):
+        elif complete and not tally.awake and not tally.dormant:
             problems.append(
                 RunProblem(
                     "unmatched",

@@ -67,13 +67,15 @@ class Subject:
     table: TruthTable
     diagnose: Diagnose | None = None
     """Searches the cause of what nothing explains: a sentence, at the cost of many evaluations."""
+    facts: Mapping[str, str] = MappingProxyType({})
+    """Machine facts that the implementation attested: entries of the ledger may depend on them."""
 
     @property
     def aspects(self) -> Mapping[str, str | None]:
         return aspects(self.differentiate, twice=self.table.vector is not None)
 
     def selector(self, aspect: str) -> Selector:
-        return Selector(self.case, self.implementation, self.mode, self.dtype, aspect, self.version)
+        return Selector(self.case, self.implementation, self.mode, self.dtype, aspect, self.version, self.facts)
 
     def cell(self, aspect: str, verdict: str, outcome: Mapping[str, Any], **more: Any) -> Cell:
         return Cell(self.case, self.implementation, self.mode, self.dtype, aspect, verdict, outcome, **more)

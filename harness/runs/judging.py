@@ -13,7 +13,7 @@ from harness.core.case import Case
 from harness.core.cell import INFRASTRUCTURE, Cell
 from harness.core.formats import FORMATS
 from harness.core.outcomes import Outcome
-from harness.judgement.ledger import Ledger
+from harness.judgement.ledger import Ledger, Tally, is_awake
 from harness.judgement.relations import RELATIONS, Inexpressible, Pose, judge_relation
 from harness.judgement.truth import Evaluate, Evaluated, TruthTable
 from harness.judgement.truth_table import truth_table
@@ -58,8 +58,10 @@ class Bench:
     """By case and dtype: how many outcomes are still to come. The truth is dropped after the last."""
     evaluated: dict[str, Evaluated] = field(default_factory=dict)
     """By case: truths that are known already."""
-    selected: Counter[str] = field(default_factory=Counter)
-    """By ledger entry: judged cells it selects."""
+    awake: Counter[str] = field(default_factory=Counter)
+    """By ledger entry: judged cells it selects where its conditions hold."""
+    sleeping: Counter[str] = field(default_factory=Counter)
+    """By ledger entry: judged cells it would select."""
     explained: Counter[str] = field(default_factory=Counter)
     """By ledger entry: cells it explains."""
     exact: bool = True
@@ -104,6 +106,7 @@ class Bench:
             differentiate=case.differentiate,
             flush_to_zero=description.flush_to_zero,
             table=self._tables[key],
+            facts=description.facts,
             diagnose=self.diagnose,
         )
         cells = list(judge(subject, outcome, ledger))
@@ -178,9 +181,14 @@ class Bench:
         if not ledger.entries or cell.verdict in INFRASTRUCTURE or cell.verdict == "unsupported":
             return
         for entry in ledger.selecting(subject.selector(cell.aspect)):
-            self.selected[entry.id] += 1
+            (self.awake if is_awake(entry, subject.facts) else self.sleeping)[entry.id] += 1
         if cell.ledger is not None:
             self.explained[cell.ledger] += 1
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """By ledger entry: how many cells it was about so far."""
+        ids = self.awake.keys() | self.sleeping.keys()
+        return {i: Tally(self.awake[i], self.explained[i], self.sleeping[i]) for i in ids}
 
     def _drop(self, key: tuple[str, str]) -> None:
         del self._tables[key]

@@ -40,6 +40,7 @@ def merge(runs: Sequence[Run]) -> Run:
             verdicts={v: verdicts[v] for v in VERDICTS if verdicts[v]},
             seconds=_seconds(runs),
             problems=tuple(problem for run in runs for problem in run.footer.problems),
+            dormant=_dormant(runs),
         ),
     )
 
@@ -64,6 +65,13 @@ def _header(runs: Sequence[Run]) -> Header:
         implementations=dict(sorted(implementations.items())),
         started=min(run.header.started for run in runs),
     )
+
+
+def _dormant(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What sleeps in some part and was awake in none."""
+    awake = {cell.ledger for run in runs for cell in run.cells}
+    awake |= {problem.entry for run in runs for problem in run.footer.problems}
+    return tuple(sorted({entry for run in runs for entry in run.footer.dormant} - awake))
 
 
 def _seconds(runs: Sequence[Run]) -> dict[str, float]:

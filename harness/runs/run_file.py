@@ -63,7 +63,7 @@ _KIND_OF: Mapping[type[Record], str] = {type_: kind for kind, type_ in _KINDS.it
 _DEFAULTS: Mapping[type[Record], Mapping[str, Any]] = {
     t: {f.name: f.default for f in fields(t)} for t in _KINDS.values()
 }
-_LISTS = ("warnings", "problems", "command")
+_LISTS = ("warnings", "problems", "dormant", "command")
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=lambda fact: _set(fact))
 
 
@@ -131,8 +131,10 @@ class RunWriter:
             self._verdicts[record.verdict] += 1
         self._write(record)
 
-    def finish(self, seconds: Mapping[str, float], problems: Iterable[RunProblem] = ()) -> Footer:
-        footer = footer_of(self._verdicts, seconds, problems)
+    def finish(
+        self, seconds: Mapping[str, float], problems: Iterable[RunProblem] = (), dormant: Iterable[str] = ()
+    ) -> Footer:
+        footer = footer_of(self._verdicts, seconds, problems, dormant)
         self._write(footer)
         self._file.flush()
         return footer
@@ -146,10 +148,15 @@ def _opened(path: Path) -> TextIO:
     return io.TextIOWrapper(gzip.GzipFile(path, "wb", mtime=0), encoding="utf-8")
 
 
-def footer_of(verdicts: Mapping[str, int], seconds: Mapping[str, float], problems: Iterable[RunProblem] = ()) -> Footer:
+def footer_of(
+    verdicts: Mapping[str, int],
+    seconds: Mapping[str, float],
+    problems: Iterable[RunProblem] = (),
+    dormant: Iterable[str] = (),
+) -> Footer:
     """What closes a run of so many cells of each verdict."""
     counts = {v: verdicts[v] for v in VERDICTS if verdicts.get(v)}
-    return Footer(sum(counts.values()), counts, dict(seconds), tuple(problems))
+    return Footer(sum(counts.values()), counts, dict(seconds), tuple(problems), tuple(dormant))
 
 
 # --- what a line may hold ---------------------------------------------------------------------------------------------

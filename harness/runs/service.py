@@ -107,10 +107,11 @@ def execute_order(
                     found.append(item)
                     if writer is not None:
                         writer.add(item)
-                case Result(seconds, problems) if writer is not None:
-                    footer = writer.finish(seconds, problems)
-                case Result(seconds, problems):
-                    footer = footer_of(Counter(i.verdict for i in found if isinstance(i, Cell)), seconds, problems)
+                case Result(seconds, problems, dormant) if writer is not None:
+                    footer = writer.finish(seconds, problems, dormant)
+                case Result(seconds, problems, dormant):
+                    verdicts = Counter(i.verdict for i in found if isinstance(i, Cell))
+                    footer = footer_of(verdicts, seconds, problems, dormant)
     assert header is not None, "a run begins with its header"
     assert footer is not None, "a run ends with its result"
     cells = tuple(item for item in found if isinstance(item, Cell))

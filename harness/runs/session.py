@@ -29,7 +29,7 @@ from harness.core.machine import describe_machine
 from harness.core.outcomes import Outcome
 from harness.execution.asking import Fleet
 from harness.judgement.claims import judge_claim
-from harness.judgement.ledger import Ledger, audit
+from harness.judgement.ledger import Ledger, audit, dormant
 from harness.judgement.truth import Evaluate, Evaluated, aspects
 from harness.judgement.truth_table import truth_table
 from harness.mistakes.diagnosis import diagnose
@@ -74,10 +74,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Result:
-    """What closes a run: where the time went and what is wrong with the ledger or the workers."""
+    """What closes a run: where the time went and what is to be said of the ledger and the workers."""
 
     seconds: Mapping[str, float]
     problems: tuple[RunProblem, ...]
+    dormant: tuple[str, ...] = ()
+    """Ledger entries that sleep on this machine."""
 
 
 def execute(
@@ -136,16 +138,13 @@ def execute(
                 progress(question.implementation, answered[question.implementation], totals[question.implementation])
         clock.seconds["judging"] = judging
         clock.seconds["asking (wall, all workers)"] = time.perf_counter() - asked
-        stale = audit(
-            order.ledger,
-            bench.selected,
-            bench.explained,
-            complete=order.complete and not absent,
-        )
+        tallies = bench.tallies()
+        stale = audit(order.ledger, tallies, complete=order.complete and not absent)
+        asleep = tuple(entry.id for entry in dormant(order.ledger, tallies))
         incidents = fleet.incidents()
     clock.seconds["total"] = time.perf_counter() - start
     problems = (*stale, *(RunProblem("incident", text, "see the worker's stderr") for text in incidents))
-    yield Result({part: round(s, 3) for part, s in clock.seconds.items()}, problems)
+    yield Result({part: round(s, 3) for part, s in clock.seconds.items()}, problems, asleep)
 
 
 def _own_seconds(outcome: Outcome) -> float:

@@ -7,6 +7,7 @@
   modes: [eager]                          # optional
   dtypes: [float32]                       # optional
   aspects: [gradient]                     # optional
+  where: {onednn: on, isa: [avx2, avx512]}  # optional machine facts; of a list any, of the facts all; else dormant
   outcome: {kind: finite, ratio: [5, 9]}  # pinned: another failure than this one still disagrees
   reason: Why it happens, not what happens.
   upstream: the address of the thread or the documentation, or `none found`
@@ -26,7 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from harness.core.cell import OBSERVED
 from harness.core.files import write_whole
 from harness.core.formats import FORMATS
-from harness.core.ledger import NOWHERE, Entry, Pin
+from harness.core.ledger import NOWHERE, Condition, Entry, Pin
+from harness.core.machine_facts import contradiction
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.reading import ListNode, line_at, plain, read
 
@@ -80,6 +82,7 @@ class _EntryModel(BaseModel):
     modes: Globs = ["*"]
     dtypes: Globs = ["*"]
     aspects: Globs = ["*"]
+    where: dict[str, list[str]] = {}
     outcome: _PinModel
     reason: str
     upstream: str
@@ -91,6 +94,27 @@ class _EntryModel(BaseModel):
             SpecifierSet(value)
         except InvalidSpecifier as error:
             raise ValueError(f'expected a version specifier such as ">=2.0,<2.15", got {value!r}') from error
+        return value
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """One value stands for a list of one; what YAML 1.2 reads as a number is a text here."""
+        if not isinstance(value, dict):
+            return value
+        listed = {fact: some if isinstance(some, list) else [some] for fact, some in value.items()}
+        if fractions := [one for some in listed.values() for one in some if isinstance(one, float)]:
+            raise ValueError(f"{fractions[0]} is a number, and 2.30 the same one as 2.3: write it in quotes")
+        return {fact: [str(one) for one in some] for fact, some in listed.items()}
+
+    @field_validator("where")
+    @classmethod
+    def _of_the_vocabulary(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
+        if empty := [fact for fact, some in value.items() if not some]:
+            raise ValueError(f"the machine fact {empty[0]} with no value never holds")
+        wrong = (contradiction(fact, one) for fact, some in value.items() for one in some)
+        if first := next(filter(None, wrong), None):
+            raise ValueError(first)
         return value
 
     @field_validator("reason")
@@ -181,11 +205,12 @@ def _entry(model: _EntryModel, location: str) -> Entry:
         modes=tuple(model.modes),
         dtypes=tuple(model.dtypes),
         aspects=tuple(model.aspects),
+        where=tuple(Condition(fact, tuple(values)) for fact, values in model.where.items()),
         location=location,
     )
 
 
-def described(entries: Iterable[Entry]) -> Mapping[str, Mapping[str, str]]:
+def described(entries: Iterable[Entry]) -> Mapping[str, Mapping[str, Any]]:
     """The entries as a report shows them."""
     return {
         entry.id: {
@@ -193,6 +218,7 @@ def described(entries: Iterable[Entry]) -> Mapping[str, Mapping[str, str]]:
             "upstream": entry.upstream,
             "pinned": entry.pin.kind,
             "versions": entry.versions,
+            "where": {condition.fact: list(condition.values) for condition in entry.where},
             "location": entry.location,
         }
         for entry in entries

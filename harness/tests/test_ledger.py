@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.core.cell import Cell, Observed
 from harness.core.ledger import NOWHERE, Entry, Pin, Selector
-from harness.judgement.ledger import Ledger, audit, meets, selects
+from harness.judgement.ledger import Ledger, Tally, audit, dormant, meets, selects
 from harness.suite.ledger_files import load_entries, parse_ledger
 from harness.suite.problems import SuiteError
 
@@ -92,15 +95,67 @@ def test_an_entry_that_no_longer_happens_is_fixed_and_one_that_matches_nothing_u
     name = entry().id
 
     def kinds(selected: int, explained: int, complete: bool) -> list[str]:
-        found = audit(ledger, {name: selected}, {name: explained}, complete=complete)
+        found = audit(ledger, {name: Tally(selected, explained)}, complete=complete)
         return [problem.kind for problem in found]
 
     assert kinds(3, 1, True) == []
     assert kinds(3, 0, False) == ["fixed"]
     assert kinds(0, 0, True) == ["unmatched"]
     assert kinds(0, 0, False) == []
-    (problem,) = audit(ledger, {name: 3}, {}, complete=True)
+    (problem,) = audit(ledger, {name: Tally(3)}, complete=True)
     assert (problem.entry, problem.place) == (name, "x.yaml:1")
+
+
+ON_AVX2 = GOOD + "  where: {isa: avx2, onednn: [on, off]}\n"
+
+
+@pytest.mark.parametrize(
+    ("facts", "explains"),
+    [
+        ({"isa": "avx2", "onednn": "off"}, True),
+        ({"isa": "avx2", "onednn": "on", "libc": "glibc"}, True),
+        ({"isa": "avx512", "onednn": "on"}, False),
+        ({"isa": "avx2"}, False),
+        ({}, False),
+    ],
+)
+def test_an_entry_explains_only_where_all_its_conditions_hold(facts: dict[str, str], explains: bool) -> None:
+    (conditional,) = parse_ledger(ON_AVX2, "x.yaml")[0]
+    selector = replace(CELL, facts=facts)
+    shown = cell(Observed("finite", computed_in="float32"))
+    assert (Ledger((conditional,)).explanation(selector, shown) is not None) is explains
+    assert Ledger((conditional,)).selecting(selector) == (conditional,)
+
+
+@given(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.booleans())
+def test_an_entry_is_missed_only_where_it_is_awake(awake: int, explained: int, sleeping: int, complete: bool) -> None:
+    (conditional,) = parse_ledger(ON_AVX2, "x.yaml")[0]
+    ledger, tallies = Ledger((conditional,)), {conditional.id: Tally(awake, min(explained, awake), sleeping)}
+    kinds = [problem.kind for problem in audit(ledger, tallies, complete=complete)]
+    sleeps = dormant(ledger, tallies) != ()
+    assert sleeps == (awake == 0 and sleeping > 0)
+    assert ("fixed" in kinds) == (awake > 0 and explained == 0)
+    assert not (sleeps and kinds)
+    assert ("unmatched" in kinds) == (complete and not awake and not sleeping)
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("{isa: avx3}", "the machine fact isa is one of"),
+        ("{cpu: EPYC}", "there is no machine fact cpu; known: isa"),
+        ("{libc_version: 2.30}", "write it in quotes"),
+        ("{isa: []}", "with no value never holds"),
+        ("avx2", "dictionary"),
+    ],
+)
+def test_a_condition_outside_the_vocabulary_is_refused_with_its_line(where: str, named: str) -> None:
+    entries, problems = parse_ledger(GOOD + f"  where: {where}\n", "x.yaml")
+    assert entries == []
+    (problem,) = problems
+    assert named in problem.message
+    assert problem.field.endswith("where")
+    assert problem.line == GOOD.count("\n") + 1
 
 
 @pytest.mark.parametrize(
