@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -67,7 +67,7 @@ class Subject:
     table: TruthTable
     diagnose: Diagnose | None = None
     """Searches the cause of what nothing explains: a sentence, at the cost of many evaluations."""
-    facts: Mapping[str, str] = MappingProxyType({})
+    facts: Mapping[str, str] = field(default_factory=dict)
     """Machine facts that the implementation attested: entries of the ledger may depend on them."""
 
     @property

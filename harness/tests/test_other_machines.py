@@ -1,0 +1,117 @@
+"""Runs on machines with other facts, planted: what the ledger says there, and what the gate compares."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.core.cell import Run
+from harness.runs.run_file import read_run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ADAPTER = '''
+import os
+import numpy as np
+import reference
+from harness.adapters.base import Answer, Array, Call, Description
+
+
+class Told:
+    """Attests the instruction set that TOLD_ISA names, and doubles the values of the cases that TOLD_WRONG names."""
+
+    def describe(self):
+        facts = {"isa": os.environ["TOLD_ISA"], "onednn": "off"}
+        return Description(version="1", losses=("softmax_cross_entropy",), dtypes=("float64",), facts=facts)
+
+    def evaluate(self, call: Call) -> Answer:
+        inputs = {n: a.to_float64() if a.is_float else a.storage for n, a in call.inputs.items()}
+        found = reference.evaluate(call.loss, inputs, call.options, differentiate=call.differentiate)
+        wrong = str(int(inputs["targets"][0])) in os.environ.get("TOLD_WRONG", "")
+        # On another machine the last bit differs, which no verdict depends on.
+        nudge = np.spacing(1.0) if os.environ["TOLD_ISA"] == "avx2" else 0.0
+        value = np.asarray(found.value) * (2 if wrong else 1) * (1 + nudge)
+        gradients = {n: Array.of(np.asarray(g), call.dtype) for n, g in found.gradients.items()}
+        return Answer(Array.of(value, call.dtype), "told", gradients)
+'''
+
+CASES = """\
+- id: mine/label-{label}
+  title: Three classes, label {label}
+  why: A value that is doubled is caught here.
+  for_each: {label: [0, 1, 2]}
+  loss: softmax_cross_entropy
+  inputs: {logits: [[1, 2, 4]], targets: [$label]}
+  dtypes: [float64]
+"""
+
+ENTRY = """\
+- id: doubled-on-avx2
+  cases: [mine/label-1]
+  implementations: ["adapter_under_test:*"]
+  aspects: [value]
+  where: {isa: avx2, onednn: off}
+  outcome: {kind: finite}
+  reason: The kernel for eight lanes multiplies the value by two, which is the whole point of it.
+  upstream: none found
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "adapter_under_test.py").write_text(ADAPTER)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "cases.yaml").write_text(CASES)
+    (tmp_path / "ledger").mkdir()
+    return tmp_path
+
+
+def xent(place: Path, *arguments: str, isa: str = "avx512", wrong: str = "") -> subprocess.CompletedProcess[str]:
+    told = {"PYTHONPATH": str(ROOT), "TOLD_ISA": isa, "TOLD_WRONG": wrong}
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=place,
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def run(place: Path, file: str, isa: str = "avx512", wrong: str = "") -> subprocess.CompletedProcess[str]:
+    name = "adapter_under_test:Told"
+    arguments = ("run", "mine/cases.yaml", "-i", name, "--ledger", "ledger", "-o", file)
+    return xent(place, *arguments, isa=isa, wrong=wrong)
+
+
+def read(place: Path, file: str) -> Run:
+    return read_run(place / file)
+
+
+def test_an_entry_explains_where_its_conditions_hold_and_sleeps_elsewhere(place: Path) -> None:
+    (place / "ledger" / "mine.yaml").write_text(ENTRY)
+    awake = run(place, "avx2.jsonl", isa="avx2", wrong="1")
+    assert awake.returncode == 0, awake.stdout + awake.stderr
+    assert [c.case for c in read(place, "avx2.jsonl").cells if c.verdict == "known"] == ["mine/label-1"]
+    assert read(place, "avx2.jsonl").footer.dormant == ()
+
+    asleep = run(place, "avx512.jsonl")
+    assert asleep.returncode == 0, asleep.stdout + asleep.stderr
+    assert "1 entry sleeps here: isa=avx2 and onednn=off 1" in asleep.stdout
+    assert read(place, "avx512.jsonl").footer.dormant == ("doubled-on-avx2",)
+
+
+def test_an_entry_that_should_hold_and_does_not_show_is_stale(place: Path) -> None:
+    (place / "ledger" / "mine.yaml").write_text(ENTRY)
+    fixed = run(place, "run.jsonl", isa="avx2")
+    assert fixed.returncode == 6
+    assert "doubled-on-avx2" in fixed.stdout
+
+
+def test_what_an_entry_sleeps_through_disagrees(place: Path) -> None:
+    (place / "ledger" / "mine.yaml").write_text(ENTRY)
+    assert run(place, "run.jsonl", wrong="1").returncode == 1
