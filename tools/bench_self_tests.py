@@ -3,7 +3,6 @@
 python -m tools.bench_self_tests aa         identical code under two names: none may be called different
 python -m tools.bench_self_tests planted    a planted slowdown of known size: it has to be found
 python -m tools.bench_self_tests overhead   what a timed call costs by itself
-python -m tools.bench_self_tests targets    how NumPy's own implementation stands against the frameworks
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from harness.adapters.registry import Implementation, installed, registered
-from harness.cli import terminal
+from harness.adapters.registry import Implementation, registered
 from harness.core.cell import Speed
 from harness.core.exit_codes import ExitCode
 from harness.execution.environments import private_code
@@ -38,7 +36,6 @@ def main() -> int:
         "aa": identical_code,
         "planted": planted_slowdown,
         "overhead": lambda _: overhead(),
-        "targets": lambda _: targets(),
     }
     parser = argparse.ArgumentParser(prog="python -m tools.bench_self_tests")
     parser.add_argument("test", choices=tuple(tests))
@@ -119,35 +116,6 @@ def overhead() -> bool:
         f"{1e9 * left:.2f} ns after subtraction (goal: under 1000 ns)"
     )
     return left < 1e-6
-
-
-def targets() -> bool:
-    """NumPy in blocks against the eager frameworks, at 4096 × 32,000 float32 on one thread."""
-    table = registered()
-    names = ("numpy", "torch", "tensorflow", "optax", "keras-tensorflow", "keras-torch", "keras-jax")
-    present = [table[name] for name in names if name in set(installed())]
-    composed = Implementation("scipy.special.log_softmax", "harness.adapters.scipy:ThroughLogSoftmax", "scipy")
-    workload = next(w for w in load_workloads() if w.id == "workloads/softmax-4096x32000")
-    # Factors of two and more are asked about: three sets of processes tell them apart in minutes. What is composed of
-    # SciPy's function takes five seconds a call, and is asked about too.
-    bench = Bench((workload,), (*present, composed), ("eager",), Effort(sets=3, budget=0.0, slowest=8.0))
-    with terminal.progress() as tick:
-        found = [s for s in Session(bench, core(1), tick).measure() if "ratio" in s.figures]
-    good = True
-    for speed in found:
-        f = speed.figures
-        goal = {("torch", FORWARD): 2.0, (composed.name, FORWARD): 8.0}.get((speed.implementation, f["passes"]), 1.0)
-        if f["passes"] == FORWARD and goal == 1.0 and speed.implementation != "numpy":
-            goal = 0.0
-        met = speed.implementation == "numpy" or f["ratio"] >= goal
-        good = good and met
-        print(
-            f"{speed.implementation:26} {f['passes']:17} {f['ns_per_element']:6.2f} ns/element, "
-            f"{100 * f['fraction_of_limit']:5.1f} % of the limit, × {f['ratio']:.2f} of numpy "
-            f"({f['ratio_low']:.2f}–{f['ratio_high']:.2f})"
-            + (f", goal {goal:g}: {'met' if met else 'missed'}" if goal and speed.implementation != "numpy" else "")
-        )
-    return good and bool(found)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import jax.scipy.special
 import jaxlib
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced, remember_compilations
+from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced
 
 _SUMMED = {"sum over classes": "jax.numpy.sum"}
 
@@ -60,8 +60,7 @@ class Jax:
     """JAX on the CPU; whether it computes in float64 is decided by JAX_ENABLE_X64 before the process starts."""
 
     def __init__(self) -> None:
-        remember_compilations()
-        self._runner = Runner((__name__,))
+        self._runner = Runner()
 
     def describe(self) -> Description:
         return Description(

@@ -6,7 +6,7 @@ Imports NumPy, JAX and the adapter contract only.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,8 +17,6 @@ import numpy as np
 from harness.adapters import processor
 from harness.adapters.base import Answer, Array, Call, Prepared, Unsupported
 from harness.adapters.facts import variables, xla_facts
-from harness.adapters.jax_lowering import share_one_context
-from harness.adapters.jax_programs import Programs, shapes
 
 Named = Mapping[str, Any]
 Loss = Callable[[Named], Any]
@@ -33,16 +31,6 @@ class Recipe:
     """The public function, as a user would write it."""
     compute: Loss
     computed_with: Mapping[str, str] = field(default_factory=dict)
-
-
-def remember_compilations() -> None:
-    """Let the persistent cache keep every program, where JAX_COMPILATION_CACHE_DIR names one.
-
-    JAX keeps by default only what took a second to compile; here nearly all programs are smaller, and all together
-    are what a run waits for.
-    """
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def flags() -> dict[str, str]:
@@ -87,24 +75,21 @@ def reduced(call: Call, losses: Any, keep: Any = None) -> Any:
 class Runner:
     """Runs recipes and keeps what it has compiled: one program for each signature."""
 
-    def __init__(self, sources: Sequence[str]) -> None:
-        """`sources`: the packages and modules recipes are traced from, besides JAX and this one."""
+    def __init__(self) -> None:
         self._compiled: dict[str, Any] = {}
-        self._programs = Programs.of(("jax", __name__, *sources), flags(), os.environ)
 
     def run(self, call: Call, recipe: Recipe) -> Answer:
         """The value, and the gradients asked for: `jax.vjp` applied to the cotangent (all ones where there is none)."""
-        share_one_context()  # not in `prepare`, whose compilations are timed and have to take what they take
         given, cotangent = _operands(call)
         asked = _asked(call, given)
         if call.vector is not None and asked:
             return self._run_twice(call, recipe, given, cotangent, asked)
         try:
-            value, gradients = self._run_staged(call, recipe, asked, _work(recipe, asked), given, cotangent)
+            value, gradients = self._staged(call, recipe, asked, _work(recipe, asked))(given, cotangent)
         except Exception as error:  # what the value alone does decides whether this is a failure of the gradient
             if not asked:
                 raise
-            value = self._run_staged(call, recipe, (), _work(recipe, ()), given, None)[0]
+            value = self._staged(call, recipe, (), _work(recipe, ()))(given, None)[0]
             return self._answer(recipe, value, {}, error)
         return self._answer(recipe, value, gradients)
 
@@ -115,9 +100,7 @@ class Runner:
         try:
             work = _work_twice(recipe, asked, first)
             vector = to_jax(call.vector)
-            value, gradients, product = self._run_staged(
-                call, recipe, ("twice", *asked), work, given, cotangent, vector
-            )
+            value, gradients, product = self._staged(call, recipe, ("twice", *asked), work)(given, cotangent, vector)
         except Exception as error:  # what the first derivatives do decides whether this is a failure of the second
             once = self.run(replace(call, vector=None), recipe)
             return replace(once, hessian_error=error)
@@ -132,17 +115,6 @@ class Runner:
             run=lambda: jax.block_until_ready(work(given, cotangent)),
             answer=lambda result: self._answer(recipe, *result),
         )
-
-    def _run_staged(
-        self, call: Call, recipe: Recipe, asked: tuple[str, ...], function: Callable[..., Any], *arguments: Any
-    ) -> Any:
-        """The result of the function in the mode of the call, from a program kept between runs where there is one."""
-        if call.mode != "jit" or self._programs is None:
-            return self._staged(call, recipe, asked, function)(*arguments)
-        signature = repr((_signature(call, recipe, asked), shapes(arguments)))
-        if signature not in self._compiled:
-            self._compiled[signature] = self._programs.compiled(signature, function, arguments)
-        return self._compiled[signature](*arguments)
 
     def _staged(self, call: Call, recipe: Recipe, asked: tuple[str, ...], function: Callable[..., Any]) -> Any:
         if call.mode != "jit":

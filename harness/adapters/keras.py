@@ -95,8 +95,7 @@ def _connect(backend: str) -> _Connected:
     if backend == "jax":
         from harness.adapters import jax_calls
 
-        jax_calls.remember_compilations()
-        on_jax = jax_calls.Runner(("keras", "harness.adapters.keras_losses"))
+        on_jax = jax_calls.Runner()
 
         def for_jax(recipe: Recipe) -> jax_calls.Recipe:
             return jax_calls.Recipe(recipe.function, recipe.compute, recipe.computed_with)

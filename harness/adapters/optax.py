@@ -11,7 +11,7 @@ import jaxlib
 import optax
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced, remember_compilations
+from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced
 
 _REDUCTION = ("reduction", "denominator")
 
@@ -128,9 +128,8 @@ class Optax:
     """optax.losses, each loss by the function a user reaches for first."""
 
     def __init__(self, recipes: Recipes = _RECIPES) -> None:
-        remember_compilations()
         self._recipes = recipes
-        self._runner = Runner(("optax", __name__))
+        self._runner = Runner()
 
     def describe(self) -> Description:
         return Description(

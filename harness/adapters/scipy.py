@@ -40,24 +40,6 @@ class SciPy:
                 raise Unsupported(f"SciPy has no function for {other}")
 
 
-class ThroughLogSoftmax:
-    """Cross-entropy from logits as users of SciPy write it: `log_softmax`, then the entries of the targets, their mean.
-
-    Not registered: SciPy has no such loss. It is what `python -m tools.bench_self_tests targets` compares NumPy with.
-    """
-
-    def describe(self) -> Description:
-        return Description(
-            scipy.__version__, ("softmax_cross_entropy",), dtypes=("float64", "float32"), gradients=False
-        )
-
-    def evaluate(self, call: Call) -> Answer:
-        call.refuse_options_except("reduction", "denominator")
-        logs = scipy.special.log_softmax(call.inputs["logits"].storage, axis=-1)
-        rows = -np.take_along_axis(logs, call.inputs["targets"].storage[..., None], axis=-1)
-        return Answer(_reduced(call, rows[..., 0]), "scipy.special.log_softmax")
-
-
 def _shifted(call: Call) -> Answer:
     call.refuse_options_except("axis")
     function = getattr(scipy.special, call.loss)

@@ -5,10 +5,8 @@ Shared by what rests on TensorFlow. Imports NumPy, TensorFlow and the adapter co
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,11 +62,11 @@ class Runner:
             return self._run_twice(call, recipe, wanted, tensors, cotangent)
         error: BaseException | None = None
         try:
-            value, found = self._step(call, recipe, _step(recipe.compute, wanted), wanted, tensors, cotangent)()
+            value, found = self._step(call, _step(recipe.compute, wanted), wanted, tensors, cotangent)()
         except Exception as raised:  # the value's own error comes again below; otherwise it was the gradient's
             if not wanted:
                 raise
-            value, found = self._step(call, recipe, _step(recipe.compute, ()), (), tensors, None)()
+            value, found = self._step(call, _step(recipe.compute, ()), (), tensors, None)()
             error = raised
         return _answer(recipe, value, found, error)
 
@@ -80,7 +78,7 @@ class Runner:
         step = _step_twice(recipe.compute, wanted, call.differentiate[0])
         vector = to_tensorflow(call.vector)
         try:
-            value, found, product = self._step(call, recipe, step, ("twice", *wanted), tensors, cotangent, vector)()
+            value, found, product = self._step(call, step, ("twice", *wanted), tensors, cotangent, vector)()
         except Exception as error:  # what the first derivatives do decides whether this is a failure of the second
             return replace(self.run(replace(call, vector=None), recipe), hessian_error=error)
         # None is what a tape answers where nothing connects the gradient with the input.
@@ -91,13 +89,11 @@ class Runner:
         """The same work on tensors that are there. On the CPU a call returns when it is complete."""
         tensors, cotangent, wanted = _operands(call)
         return Prepared(
-            run=self._step(call, recipe, _step(recipe.compute, wanted), wanted, tensors, cotangent),
+            run=self._step(call, _step(recipe.compute, wanted), wanted, tensors, cotangent),
             answer=lambda result: _answer(recipe, *result),
         )
 
-    def _step(
-        self, call: Call, recipe: Recipe, step: Step, asked: tuple[str, ...], *operands: Any
-    ) -> Callable[[], tuple[Any, ...]]:
+    def _step(self, call: Call, step: Step, asked: tuple[str, ...], *operands: Any) -> Callable[[], tuple[Any, ...]]:
         """The step on its operands: tensors, cotangent and, where second derivatives are `asked` for, the vector."""
         if call.mode not in ("graph", "xla"):
             return lambda: step(*operands)
@@ -105,38 +101,10 @@ class Runner:
         if key not in self._traces:
             # autograph rewrites Python control flow on tensors; there is none here. The concrete function is asked
             # for because many functions from one line look to TensorFlow like one retraced again and again.
-            with _named(step, f"{recipe.function} {key!r}"):
-                function = tf.function(step, jit_compile=call.mode == "xla", autograph=False)
-                self._traces[key] = function.get_concrete_function(*operands)
+            function = tf.function(step, jit_compile=call.mode == "xla", autograph=False)
+            self._traces[key] = function.get_concrete_function(*operands)
         traced = self._traces[key]
         return lambda: traced(*operands)
-
-
-@contextlib.contextmanager
-def _named(step: Step, what: str) -> Iterator[None]:
-    """Have TensorFlow name what is traced from `step` after `what` it is, whatever was traced before it.
-
-    Names end in a count of all that the process has made, and by its name XLA finds a program that was kept: it would
-    find it only where the very same calls had come before, in the same order.
-    """
-    step.__name__ = f"step_{hashlib.sha256(what.encode()).hexdigest()}"
-    alike = f"__inference_{step.__name__}"
-    try:  # private: in a version without it, programs are compiled anew
-        from tensorflow.python.eager import context
-        from tensorflow.python.eager.polymorphic_function import concrete_function
-
-        counted = concrete_function._inference_name
-        stays_counted = context.context().has_function(alike)  # taken by another adapter in this process
-    except (ImportError, AttributeError):
-        stays_counted = True
-    if stays_counted:
-        yield
-        return
-    concrete_function._inference_name = lambda name: alike if name == step.__name__ else counted(name)
-    try:
-        yield
-    finally:
-        concrete_function._inference_name = counted
 
 
 def _operands(call: Call) -> tuple[dict[str, Any], Any, tuple[str, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -28,10 +27,11 @@ Function = Callable[..., torch.Tensor]
 
 
 class Torch:
-    """PyTorch on the CPU; `compile` compiles the very function that `eager` calls, once per signature."""
+    """PyTorch on the CPU; `compile` compiles the very function that `eager` calls, anew for each signature."""
 
     def __init__(self) -> None:
-        self._functions: dict[tuple[Any, ...], Function] = {}
+        self._compiled_for: tuple[Any, ...] = ()
+        self._compiled: Function | None = None
 
     def describe(self) -> Description:
         return Description(
@@ -49,8 +49,6 @@ class Torch:
             raise Unsupported(f"PyTorch has no {call.loss}")
         tensors = tensors_of(call)
         request = REQUESTS[call.loss](call, tensors)
-        if call.mode == "compile":
-            _leave_guards_unmeasured()
         run = self._function(request, call.mode)
         value = request.finish(run(*request.arguments, **request.keywords))
         name = _public_name(request.function, call.mode)
@@ -73,10 +71,16 @@ class Torch:
         return prepared(call, tensors, forward, name, request.convention, request.computed_with)
 
     def _function(self, request: Request, mode: str) -> Function:
-        key = (request.function, mode, *(_signature(request) if mode == "compile" else ()))
-        if key not in self._functions:
-            self._functions[key] = _resolve(request.function, mode)
-        return self._functions[key]
+        function = _resolve(request.function, mode)
+        if mode != "compile":
+            return function
+        signature = (request.function, *_signature(request))
+        if self._compiled is None or signature != self._compiled_for:
+            # torch.compile goes back to eager, with no more than a line in a log, after eight signatures of a function
+            # or once it gave up on one. What a user's program gets for this signature alone is what is asked about.
+            torch.compiler.reset()
+            self._compiled_for, self._compiled = signature, torch.compile(_calling(function))
+        return self._compiled
 
 
 def _signature(request: Request) -> tuple[Any, ...]:
@@ -96,37 +100,16 @@ def _resolve(name: str, mode: str) -> Function:
         module = getattr(torch.nn, _MODULES[name])
         return lambda *arguments, **keywords: module(**keywords)(*arguments)
     function: Function = getattr(functional, name) if hasattr(functional, name) else getattr(torch.special, name)
-    return _compiled(function) if mode == "compile" else function
+    return function
 
 
-def _compiled(function: Function) -> Function:
-    def called(*arguments: Any, **keywords: Any) -> torch.Tensor:  # built-in functions cannot be compiled by themselves
+def _calling(function: Function) -> Function:
+    """The function in one of Python: those that are built in cannot be compiled by themselves."""
+
+    def called(*arguments: Any, **keywords: Any) -> torch.Tensor:
         return function(*arguments, **keywords)
 
-    # torch.compile keeps its programs with the code object. All signatures on one would make it go through all that
-    # came before for each new one, go back to eager after eight of them with no more than a log line, and go back to
-    # eager for good where it gives up on one. So each has a code object of its own.
-    alone = FunctionType(
-        called.__code__.replace(), called.__globals__, called.__name__, called.__defaults__, called.__closure__
-    )
-    # dynamic=False: the answer for a shape must not depend on the shapes that came before it.
-    return torch.compile(alone, dynamic=False)
-
-
-def _leave_guards_unmeasured() -> None:
-    """Keep torch.compile from timing its guards for a line in a log.
-
-    For that it empties the processor's caches after each compilation, a third of the time where programs are kept. Not
-    in `prepare`, whose compilations are timed and have to take what they take.
-    """
-    from torch import _dynamo  # takes seconds to import, and only this mode needs it
-
-    if hasattr(_dynamo.guards, "profile_guard_manager"):  # newer versions only
-        _dynamo.guards.profile_guard_manager = _no_seconds
-
-
-def _no_seconds(*_: object) -> float:
-    return 0.0
+    return called
 
 
 def _public_name(name: str, mode: str) -> str:

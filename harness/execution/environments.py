@@ -27,7 +27,6 @@ PINNED = MappingProxyType(
         "VECLIB_MAXIMUM_THREADS": "1",
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
-        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
         # The CPU, stated: a run has to mean the same with and without a GPU in the machine.
         "CUDA_VISIBLE_DEVICES": "",
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -71,8 +70,30 @@ THREADS = (
 
 def with_threads(environment: Mapping[str, str], count: int) -> dict[str, str]:
     """The environment of a worker that may use `count` threads, for measuring speed."""
-    flags = f"--xla_cpu_multi_thread_eigen={str(count > 1).lower()} intra_op_parallelism_threads={count}"
+    others = " ".join(word for word in environment.get("XLA_FLAGS", "").split() if _flag(word) != XLA_THREADS)
+    flags = xla_flags(others, f"{XLA_THREADS}={str(count > 1).lower()}")
     return {**environment, **dict.fromkeys(THREADS, str(count)), "XLA_FLAGS": flags}
+
+
+XLA_THREADS = "--xla_cpu_multi_thread_eigen"
+"""The flag of XLA that lets one operation use several threads."""
+
+
+def xla_flags(users: str, ours: str) -> str:
+    """XLA_FLAGS with our flag, unless the user's say otherwise.
+
+    Ours comes first: from a word on that is no flag, XLA ignores everything. The name of a file of flags, which stands
+    there alone, is left alone.
+    """
+    words = users.split()
+    names_a_file = bool(words) and not words[0].startswith("-")
+    if names_a_file or _flag(ours) in map(_flag, words):
+        return users
+    return " ".join((ours, *words))
+
+
+def _flag(word: str) -> str:
+    return word.partition("=")[0]
 
 
 def environment_of(
@@ -89,10 +110,10 @@ def environment_of(
         # The home of this interpreter's library would break any other.
         **{name: value for name, value in user.items() if name != "PYTHONHOME"},
         **PINNED,
-        # Two folders: what JAX finds again by its lowered text, operations of eager mode above all, and whole programs,
-        # found before they are traced (harness/adapters/jax_programs.py).
-        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache("jax-operations")),
-        "XENT_JAX_PROGRAMS": str(compilation_cache("jax-programs")),
+        # One thread, as above; what else the user tells XLA is part of what is judged.
+        "XLA_FLAGS": xla_flags(user.get("XLA_FLAGS", ""), f"{XLA_THREADS}=false"),
+        # JAX compiles for each signature a third of a second, and finds it again in a fiftieth.
+        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache("jax")),
         # torch.compile calls the C++ compiler for every signature: a second each, and nothing the second time.
         "TORCHINDUCTOR_CACHE_DIR": str(compilation_cache("torch")),
         **_kept_by_tensorflow(user, python),
@@ -106,10 +127,11 @@ XLA_CACHE = "--tf_xla_persistent_cache_directory"
 
 
 def _kept_by_tensorflow(user: Mapping[str, str], python: str | None) -> dict[str, str]:
-    """TF_XLA_FLAGS with a folder for what XLA compiled: a fifth of a second for every signature, a fifth of that again.
+    """TF_XLA_FLAGS with a folder for what XLA compiled, which takes a fourth of the time where the calls are the same.
 
-    TensorFlow finds a program again by its graph alone, whatever version compiled it: a folder for each version, and
-    none where the version is not ours to know.
+    TensorFlow counts what it has traced and finds a program by that number: in a second run of the same cases, and not
+    where others came before. It finds it whatever version compiled it: a folder for each version, and none where the
+    version is not ours to know.
     """
     installed = None if python else next((v for v in map(_version, ("tensorflow", "tensorflow-cpu")) if v), None)
     if installed is None:

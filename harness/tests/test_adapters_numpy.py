@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.adapters.base import Unsupported
-from harness.adapters.numpy import SMALLEST_REUSED, NumPy, Reused
+from harness.adapters.numpy import NumPy
 from harness.tests.calls import make_call
 
 ROW = {"logits": [[1.0, 2.0, 3.0]], "targets": [0]}
@@ -54,31 +54,3 @@ def test_an_unknown_loss_and_bfloat16_are_not_offered() -> None:
     with pytest.raises(Unsupported, match="hinge"):
         NumPy().evaluate(make_call("hinge", ROW))
     assert "bfloat16" not in NumPy().describe().dtypes
-
-
-def test_memory_is_used_again_only_when_nobody_holds_an_array_in_it() -> None:
-    memory, shape = Reused(), (SMALLEST_REUSED // 4,)
-    first = memory.empty(shape, np.float32)
-    second = memory.empty(shape, np.float32)
-    assert not np.shares_memory(first, second)
-    part = second[1:]
-    del first, second
-    third = memory.empty(shape, np.float32)
-    assert not np.shares_memory(part, third)
-    address = third.ctypes.data
-    del third
-    smaller = memory.empty((2, SMALLEST_REUSED // 16), np.float64)
-    assert smaller.ctypes.data == address
-    assert not np.shares_memory(memory.empty((3,), np.float32), smaller)
-
-
-def test_two_large_gradients_do_not_overwrite_each_other() -> None:
-    rows = np.zeros((600, 500))
-    adapter = NumPy()
-    targets = {"targets": np.zeros(600, dtype=np.int64)}
-    zeros = make_call("softmax_cross_entropy", {"logits": rows, **targets}, differentiate=("logits",))
-    ramp = make_call("softmax_cross_entropy", {"logits": rows + np.arange(500), **targets}, differentiate=("logits",))
-    first = adapter.evaluate(zeros).gradients["logits"].storage
-    kept = first.copy()
-    adapter.evaluate(ramp)
-    np.testing.assert_array_equal(first, kept)

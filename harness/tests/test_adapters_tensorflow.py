@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,6 @@ from harness.adapters.base import Answer, Array, Call, Unsupported
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
 from harness.adapters.tensorflow import TensorFlow
-from harness.adapters.tensorflow_calls import Runner
-from harness.adapters.tensorflow_losses import RECIPES
 
 MEAN = {"reduction": "mean", "denominator": "count"}
 NONE = {"reduction": "none"}
@@ -170,20 +167,6 @@ def test_a_trace_is_not_reused_for_other_option_values(adapter: TensorFlow, mode
         for w in (1.0, 3.0)
     )
     assert three == pytest.approx(3 * one)
-
-
-def test_a_program_is_named_after_what_it_is_and_not_after_what_came_before() -> None:
-    """XLA finds what it kept by that name; of two in one process, as in these tests only, the second is counted."""
-    row = Array.of([[0.5, 0.25, 0.125]])
-    call = Call("log_softmax", {"logits": row}, {}, "float64", "xla", ("logits",))
-    recipe = RECIPES["log_softmax"](call)
-    runners = (Runner(), Runner())
-    values = [runner.run(call, recipe).value.to_float64() for runner in runners]
-    traces: list[Any] = [trace for runner in runners for trace in runner._traces.values()]
-    names = [trace.name.decode() for trace in traces]
-    assert re.fullmatch("__inference_step_[0-9a-f]{64}", names[0])
-    assert re.fullmatch(rf"{names[0]}_\d+", names[1])
-    assert np.array_equal(values[0], values[1])
 
 
 def test_what_tensorflow_lacks_is_unsupported_by_name(adapter: TensorFlow) -> None:

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,14 @@ from harness.adapters.registry import Implementation, resolve
 from harness.core.outcomes import Returned
 from harness.execution import protocol
 from harness.execution.asking import Fleet
-from harness.execution.environments import PINNED, command_line, compilation_cache, environment_of
+from harness.execution.environments import (
+    PINNED,
+    command_line,
+    compilation_cache,
+    environment_of,
+    with_threads,
+    xla_flags,
+)
 from harness.tests.fleets import PLENTY, ask, miniature
 
 TELLS = miniature("TellsItsEnvironment")
@@ -151,3 +159,43 @@ def test_what_xla_compiled_is_kept_for_each_version_of_tensorflow(monkeypatch: p
     assert "TF_XLA_FLAGS" not in environment_of(resolve("tensorflow"), "/code", {}, "/other/python")
     versions.clear()
     assert "TF_XLA_FLAGS" not in environment_of(resolve("torch"), "/code", {})
+
+
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+
+
+@pytest.mark.parametrize(
+    ("users", "expected"),
+    [
+        ("", ONE_THREAD),
+        ("--xla_cpu_max_isa=AVX2", f"{ONE_THREAD} --xla_cpu_max_isa=AVX2"),
+        ("--xla_cpu_multi_thread_eigen=true", "--xla_cpu_multi_thread_eigen=true"),
+        ("--xla_cpu_multi_thread_eigen", "--xla_cpu_multi_thread_eigen"),
+        ("--xla_cpu_multi_thread_eigen_other=1", f"{ONE_THREAD} --xla_cpu_multi_thread_eigen_other=1"),
+        ("/home/me/flags", "/home/me/flags"),
+    ],
+)
+def test_what_the_user_tells_xla_reaches_the_worker(users: str, expected: str) -> None:
+    assert xla_flags(users, ONE_THREAD) == expected
+    assert environment_of(resolve("jax"), "/code", {"XLA_FLAGS": users})["XLA_FLAGS"] == expected
+
+
+def test_a_number_of_threads_that_is_asked_for_replaces_the_flag_and_no_other() -> None:
+    told = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=true --xla_cpu_max_isa=AVX2"}
+    assert with_threads(told, 1)["XLA_FLAGS"] == f"{ONE_THREAD} --xla_cpu_max_isa=AVX2"
+    assert with_threads({}, 4)["XLA_FLAGS"] == "--xla_cpu_multi_thread_eigen=true"
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+def test_xla_takes_every_word_of_the_flags_a_worker_is_given(tmp_path: Path) -> None:
+    user = {**os.environ, "XLA_FLAGS": f"--xla_dump_to={tmp_path}"}
+    compiled = subprocess.run(
+        [sys.executable, "-c", "import jax; jax.jit(lambda x: x + 1)(1.0)"],
+        env={**user, "XLA_FLAGS": environment_of(resolve("jax"), "/code", user)["XLA_FLAGS"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert compiled.returncode == 0, compiled.stderr
+    (options, *_) = tmp_path.glob("*.debug_options")
+    assert "xla_cpu_multi_thread_eigen: false" in options.read_text(encoding="utf-8")
