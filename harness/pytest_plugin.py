@@ -58,7 +58,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         workloads: pytest.Collector = pytest_workloads.WorkloadFile.from_parent(parent, path=file_path)
         return workloads
     is_case_file = file_path.suffix == ".yaml" and CASES in file_path.parents
-    if is_case_file and file_path.parent.name not in ("ledger", "workloads", "properties"):
+    if is_case_file and file_path.parent.name not in ("ledger", "workloads"):
         collector: pytest.Collector = CaseFile.from_parent(parent, path=file_path)
         return collector
     return None

@@ -56,10 +56,6 @@ def default_denominator(options: Mapping[str, Any]) -> str:
     return "valid" if options.get("ignore_index") is not None else "count"
 
 
-BASE = "base"
-"""The part of a relation that is the case itself."""
-
-
 @dataclass(frozen=True)
 class Question:
     """One call to one implementation."""
@@ -68,11 +64,3 @@ class Question:
     case: Case
     dtype: str
     mode: str
-    relation: str = ""
-    """The relation this call is a part of; empty for the case itself."""
-    part: str = BASE
-
-    @property
-    def home(self) -> str:
-        """The id of the case that was written: parts of a relation belong to the case they are made from."""
-        return self.case.id.partition("#")[0]

@@ -150,5 +150,3 @@ class Case:
     source: Source | None = None
     claims: tuple[Claim, ...] = ()
     tags: tuple[str, ...] = ()
-    relations: tuple[str, ...] = ()
-    """Names of relations the answers are to keep besides, each with calls of its own: harness.judgement.relations."""

@@ -60,7 +60,7 @@ class Observed:
     kind: str
     """One of OBSERVED."""
     of: str | None = None
-    """What of several things it is about: the aspect in which two modes differ, the equation that does not hold."""
+    """What of several things it is about: the aspect in which two modes differ."""
     error: str | None = None
     """Qualified name of the exception's class, where it raises."""
     dtype: str | None = None
@@ -79,8 +79,7 @@ class Cell:
     dtype: str
     aspect: str
     """value; gradient (with respect to the loss's first differentiated input); gradient/NAME for any other input;
-    hessian_vector (the Hessian with respect to that same first input, times the vector of the case); mode_agreement;
-    relation/NAME."""
+    hessian_vector (the Hessian with respect to that same first input, times the vector of the case); mode_agreement."""
     verdict: str
     outcome: Mapping[str, Any]
     """{"kind": "value"} with dtype, shape and digest (sha256 of the bits), or {"kind": "raises", "error", "type",

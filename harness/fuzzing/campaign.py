@@ -279,7 +279,7 @@ class Campaign:
     ) -> Iterator[tuple[Case, str, Cell]]:
         """The cells that disagree, by the exact truth, with the case as it was drawn; not what is one input more of a
         finding there is. `answers` are those that have arrived: each is looked at while the worker is at the next."""
-        drawn_cases = {(q.case.id, q.dtype): q.case for q in plan if not q.relation}
+        drawn_cases = {(q.case.id, q.dtype): q.case for q in plan}
         suspicious: set[tuple[str, str, str]] = set()
         counted: set[tuple[str, str, str]] = set()
         for spot, cell in self._judged(plan, arriving, exact=False):
@@ -307,7 +307,7 @@ class Campaign:
     def _judged(
         self, plan: Sequence[Question], answers: Iterable[Answer], *, exact: bool
     ) -> Iterator[tuple[tuple[str, str, str], Cell]]:
-        pending = Counter((q.home, q.dtype) for q in plan)
+        pending = Counter((q.case.id, q.dtype) for q in plan)
         descriptions = self._flushing if exact else self.descriptions
         bench = Bench(Ledger(), realize, descriptions, pending, exact=exact)
         for question, outcome in answers:
@@ -322,8 +322,6 @@ class Campaign:
             there.count += 1
             return
         findings = self.filed[cause.implementation]
-        if not cell.aspect.startswith("relation/"):
-            case = replace(case, relations=())
         finding = Finding(cause, case, dtype, cell, conditions)
         finding.ledger = self._explained(finding)
         if finding.ledger is None:
@@ -402,7 +400,7 @@ class Campaign:
         """Who accepts and who refuses what no truth covers."""
         for question, outcome in answers:
             expect = question.case.expect
-            if isinstance(expect, ExpectRaises | ExpectImplementationDefined) and not question.relation:
+            if isinstance(expect, ExpectRaises | ExpectImplementationDefined):
                 kind = expect.kind if isinstance(expect, ExpectRaises) else expect.choices[-1]
                 if isinstance(outcome, Refused | Missing):
                     continue
@@ -438,7 +436,7 @@ def _says_no_more(case: Case, finding: Finding) -> bool:
 
 
 def _spot(question: Question) -> tuple[str, str, str]:
-    return question.implementation, question.home, question.dtype
+    return question.implementation, question.case.id, question.dtype
 
 
 def _is_clear(cell: Cell) -> bool:
@@ -455,4 +453,4 @@ def _is_settled(cell: Cell) -> bool:
     if cell.verdict not in ("agrees", "by_convention"):
         return False
     ratio = cell.ratio if isinstance(cell.ratio, float | int) else 0.0
-    return ratio <= MARGIN[cell.dtype] or cell.aspect.startswith(("relation/", "mode_"))
+    return ratio <= MARGIN[cell.dtype] or cell.aspect == "mode_agreement"

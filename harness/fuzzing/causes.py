@@ -12,8 +12,8 @@ from harness.core.case import Case, ExpectRaises
 from harness.core.cell import Cell
 from harness.core.formats import FORMATS
 from harness.core.ledger import Entry
+from harness.fuzzing.exact_inputs import exact_inputs, scores_of
 from harness.judgement.agreement import Floats
-from harness.runs.plan import posed
 
 
 @dataclass(frozen=True)
@@ -53,33 +53,32 @@ def _features(case: Case, dtype: str) -> Iterator[str]:
     if isinstance(case.expect, ExpectRaises):
         yield case.expect.kind
     fmt = FORMATS[dtype]
-    pose = posed(case, dtype)
-    for name, values in pose.inputs.items():
+    inputs, options = exact_inputs(case, dtype), case.options
+    rows = inputs[scores_of(case.loss)]
+    for name, values in inputs.items():
         if values.dtype.kind != "f":
             continue
         yield from _of_numbers(name, values, fmt.smallest_normal, fmt.largest)
-    targets = pose.inputs.get("targets")
+    targets = inputs.get("targets")
     has_classes = not case.loss.startswith("binary")
-    if has_classes and targets is not None and targets.dtype.kind == "f" and targets.ndim == pose.rows.ndim > 1:
+    if has_classes and targets is not None and targets.dtype.kind == "f" and targets.ndim == rows.ndim > 1:
         yield "distributions"
-        axis = pose.options.get("axis", -1)
+        axis = options.get("axis", -1)
         if -targets.ndim <= axis < targets.ndim and not bool(np.isclose(targets.sum(axis), 1.0).all()):
             yield "targets that do not sum to 1"
     for option in ("class_weights", "sample_weights", "pos_weight", "label_smoothing", "ignore_index", "log_target"):
-        if option in pose.options:
+        if option in options:
             yield option.replace("_", " ")
-    if pose.options.get("reduction") in ("mean", "batchmean"):
+    if options.get("reduction") in ("mean", "batchmean"):
         yield "mean"
-    if pose.options.get("reduction") == "sum":
+    if options.get("reduction") == "sum":
         yield "sum"
-    if pose.rows.ndim > 2:
+    if rows.ndim > 2:
         yield "more axes"
-    if pose.rows.shape and pose.rows.shape[0] >= 1000:
+    if rows.shape and rows.shape[0] >= 1000:
         yield "many rows"
     if targets is not None and targets.dtype.kind in "iu" and targets.dtype != np.int64:
         yield f"{targets.dtype} labels"
-    if case.relations:
-        yield "a relation"
     if next(iter(case.inputs.values())).layout != "contiguous":
         yield "layout"
 

@@ -24,8 +24,6 @@ from harness.core.case import (
     Location,
 )
 from harness.core.formats import FORMATS, rounded
-from harness.judgement.relations import RELATIONS, Inexpressible
-from harness.runs.plan import parts_of
 from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import LOSSES
 
@@ -188,7 +186,7 @@ def _case(
         # 1/p² of a tiny probability overflows in every implementation, and 0 times infinity is nan.
         directions = tuple(n for n in _DIRECTIONS if n != 0.0 or loss != "binary_cross_entropy")
         vector = _spec(_filled(draw, np.shape(inputs[signature.differentiate[0]].values), directions))
-    case = Case(
+    return Case(
         id="fuzz/drawn",
         title=f"{loss.replace('_', ' ')} in {dtype}",
         why="Drawn at random.",
@@ -203,7 +201,6 @@ def _case(
         tags=("fuzz",),
         expect=expect,
     )
-    return case if raises is not None else _with_a_relation(draw, case, dtype)
 
 
 def _fits(dtype: str, inputs: dict[str, ArraySpec], options: dict[str, Any]) -> bool:
@@ -224,21 +221,6 @@ def _is_combined(options: dict[str, Any]) -> bool:
 
 _WEIGHING = {"class_weights", "sample_weights", "label_smoothing", "pos_weight"}
 _ONE_IN_SIX = st.sampled_from((True, False, False, False, False, False))
-_RELATION = st.sampled_from(tuple(RELATIONS))
-
-
-def _with_a_relation(draw: Any, case: Case, dtype: str) -> Case:
-    """The case with one relation it can express, now and then."""
-    from dataclasses import replace
-
-    if not draw(_ONE_IN_SIX):
-        return case
-    name = draw(_RELATION)
-    try:
-        parts_of(case, dtype, name)
-    except (Inexpressible, ValueError, IndexError):
-        return case
-    return replace(case, relations=(name,))
 
 
 def _reduction(draw: Any) -> dict[str, Any]:

@@ -74,8 +74,6 @@ def _case_entry(finding: Finding, name: str) -> dict[str, Any]:
         entry["cotangent"] = _array(case.cotangent)
     if case.vector is not None:
         entry["vector"] = _array(case.vector)
-    if case.relations:
-        entry["relations"] = list(case.relations)
     if isinstance(case.expect, ExpectRaises):
         entry["expect"] = {"raises": case.expect.kind}
     return entry

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.case import ArraySpec, Case, ExpectRaises
-from harness.runs.plan import posed
+from harness.fuzzing.exact_inputs import exact_inputs, scores_of
 
 _SIMPLER = (0.0, 1.0, -1.0, 2.0, 0.5)
 """Numbers a reader takes in at a glance, simplest first."""
@@ -27,9 +27,8 @@ def smaller(case: Case, dtype: str) -> Iterator[list[Case]]:
 
 
 def _stages(case: Case, dtype: str) -> Iterator[list[Case]]:
-    plain = {n: np.asarray(v) for n, v in posed(case, dtype).inputs.items()}
-    fewer = [*_fewer_rows(case, plain), *_fewer_options(case)]
-    yield [*fewer, *([replace(case, relations=())] if case.relations else []), *_fewer_classes(case, plain)]
+    plain = {n: np.asarray(v) for n, v in exact_inputs(case, dtype).items()}
+    yield [*_fewer_rows(case, plain), *_fewer_options(case), *_fewer_classes(case, plain)]
     yield [*_plainer_layout(case), *_plain_but_one(case, plain)]
     yield list(_plainer_numbers(case, plain))
 
@@ -38,20 +37,19 @@ def _is_as_wrong(case: Case, dtype: str) -> bool:
     """Whether what an error is expected for is still there; true where none is expected."""
     if not isinstance(case.expect, ExpectRaises):
         return True
-    pose = posed(case, dtype)
-    targets = pose.inputs.get("targets")
+    inputs = exact_inputs(case, dtype)
+    rows, targets = inputs[scores_of(case.loss)], inputs.get("targets")
     match case.expect.kind:
         case "out_of_range_label" if targets is not None:
-            scores = pose.inputs.get("weight", pose.rows)
-            classes = scores.shape[int(pose.options.get("axis", -1))]
+            classes = inputs.get("weight", rows).shape[int(case.options.get("axis", -1))]
             return bool(((targets < 0) | (targets >= classes)).any())
         case "invalid_probability":
-            numbers = [v for n, v in pose.inputs.items() if n in ("probabilities", "targets")]
+            numbers = [v for n, v in inputs.items() if n in ("probabilities", "targets")]
             return any(bool(((v < 0.0) | (v > 1.0)).any()) for v in numbers)
         case "invalid_option":
-            return not 0.0 <= float(pose.options.get("label_smoothing", 0.0)) <= 1.0
+            return not 0.0 <= float(case.options.get("label_smoothing", 0.0)) <= 1.0
         case "shape_mismatch" if targets is not None:
-            return bool(targets.shape[0] != pose.rows.shape[0])
+            return bool(targets.shape[0] != rows.shape[0])
     return False
 
 

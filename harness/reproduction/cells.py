@@ -1,29 +1,22 @@
-"""From a cell and its case to the script: one call against the truth, two modes, or the calls of a relation. Pure."""
+"""From a cell and its case to the script: one call against the truth or two modes. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from harness.core.call import BASE
 from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
 from harness.core.cell import Cell
 from harness.judgement.agreement import Floats, Target
-from harness.judgement.relations import RELATIONS, Equation, Pose
-from harness.judgement.relations import Inexpressible as Unrelated
-from harness.judgement.relations.judging import MAY_REFUSE
-from harness.judgement.relations.pose import Answered
 from harness.judgement.truth import HESSIAN_VECTOR, Evaluated, TruthTable, aspects
 from harness.judgement.truth_table import truth_table
-from harness.reproduction.comparing import Agreeing, Comparison, compared
 from harness.reproduction.example import Example, Inexpressible, dense_source
 from harness.reproduction.frameworks import VALUES_ONLY
-from harness.reproduction.tracing import Traced, names_of, source_of
+from harness.reproduction.modes import Modes, compared
 from harness.reproduction.writing import Expected, NamedExample, issue, script
-from harness.runs.plan import parts_of
 from harness.suite.calls import call_of
 from harness.suite.generators import Realize, realize
 
@@ -36,8 +29,8 @@ class Numbers:
     evaluated: Evaluated | None = None
     """Truths that are known; receives those that are worked out."""
 
-    def table(self, case: Case, dtype: str, *, exact: bool = True) -> TruthTable:
-        return truth_table(case, dtype, self.realize, self.evaluated, exact=exact)
+    def table(self, case: Case, dtype: str) -> TruthTable:
+        return truth_table(case, dtype, self.realize, self.evaluated)
 
 
 def script_of(
@@ -58,8 +51,6 @@ def script_of(
     numbers = numbers or Numbers()
     if cell.aspect == "mode_agreement":
         return _of_modes(case, cell, numbers, first_mode, note, flush_to_zero=flush_to_zero)
-    if cell.aspect.startswith("relation/"):
-        return _of_a_relation(case, cell, numbers, note, flush_to_zero=flush_to_zero)
     # A call that is refused is refused in every aspect, those that are not offered included.
     aspect = "value" if cell.implementation in VALUES_ONLY else cell.aspect
     expected = _expected(case, cell, numbers, aspect, flush_to_zero=flush_to_zero)
@@ -125,115 +116,18 @@ def _target(case: Case, dtype: str, numbers: Numbers, aspect: str) -> Target:
 def _of_modes(case: Case, cell: Cell, numbers: Numbers, first: str, note: str, *, flush_to_zero: bool) -> str:
     """Both modes of what the cell says differs; of the value where it does not say."""
     aspect = "value" if cell.observed is None or cell.observed.of is None else cell.observed.of
-    names = (f"in_{first}", f"in_{cell.mode}")
-    calls = [
-        NamedExample(n, _example(case, cell, numbers, aspect, m))
-        for n, m in zip(names, (first, cell.mode), strict=True)
-    ]
+    one, other = (
+        NamedExample(f"in_{mode}", _example(case, cell, numbers, aspect, mode)) for mode in (first, cell.mode)
+    )
     try:
         gauge = _literal_gauge(_target(case, cell.dtype, numbers, aspect).gauge)
     except Inexpressible:
-        gauge = f"np.abs({names[0]}) + 1.0"
-    agreeing = Agreeing(
-        f"the {aspect.replace('_', ' ')} is the same in {first} and {cell.mode}",
-        [Comparison(f"{cell.mode} against {first}", names[1], names[0], gauge)],
-        cell.dtype,
-        flush_to_zero,
-        same_types=True,
-    )
-    return compared(calls, agreeing, case.title, case.why, note)
+        gauge = f"np.abs({one.name}) + 1.0"
+    modes = Modes(one, other, cell.dtype, gauge, flush_to_zero)
+    statement = f"the {aspect.replace('_', ' ')} is the same in {first} and {cell.mode}"
+    return compared(modes, statement, case.title, case.why, note)
 
 
 def _literal_gauge(gauge: Floats) -> str:
     # A gauge that is not finite belongs to a result that is compared by pattern alone.
     return dense_source(np.nan_to_num(gauge, nan=0.0, posinf=0.0))
-
-
-# --- relations --------------------------------------------------------------------------------------------------------
-
-
-def _of_a_relation(case: Case, cell: Cell, numbers: Numbers, note: str, *, flush_to_zero: bool) -> str:
-    """The calls of the equation that the cell says does not hold; of all where it does not say."""
-    relation = RELATIONS[cell.aspect.partition("/")[2]]
-    try:
-        parts = parts_of(case, cell.dtype, relation.name)
-    except Unrelated as reason:
-        raise Inexpressible(str(reason)) from reason
-    cases = {BASE: case, **parts.cases}
-    names: dict[str, tuple[str, str]] = {}
-    equations = list(relation.equations(_traced(parts.pose, cases, cell, numbers, names)))
-    chosen = _chosen(equations, cell)
-    used = names_of(*(side for e in chosen for side in (e.left, e.right, e.gauge)))
-    calls = [
-        NamedExample(n, _example(cases[part], cell, numbers if part == BASE else Numbers(), aspect))
-        for n, (part, aspect) in names.items()
-        if n in used
-    ]
-    agreeing = Agreeing(
-        relation.statement,
-        [
-            Comparison(
-                e.what,
-                source_of(e.left),
-                source_of(e.right),
-                None if e.gauge is None else _gauge(e.gauge),
-                e.at_most,
-            )
-            for e in chosen
-        ],
-        cell.dtype,
-        flush_to_zero,
-        may_refuse=relation.name in MAY_REFUSE,
-    )
-    return compared(calls, agreeing, case.title, case.why, note)
-
-
-def _gauge(gauge: object) -> str:
-    if isinstance(gauge, Traced):
-        return f"np.nan_to_num({gauge.source})"
-    return _literal_gauge(np.asarray(gauge, dtype=np.float64))
-
-
-def _chosen(equations: list[Equation], cell: Cell) -> list[Equation]:
-    observed = cell.observed
-    named = [e for e in equations if observed is not None and e.what == observed.of]
-    if named:
-        return named
-    # Which call is refused shows in the values; which shape does not fit may show in the gradients alone.
-    values = [e for e in equations if not any("_gradient" in n for n in names_of(e.left, e.right))]
-    is_about_shapes = observed is not None and observed.kind == "shape"
-    if not equations:
-        raise Inexpressible("the relation has no equation for this case")
-    return equations if is_about_shapes or not values else values
-
-
-def _traced(
-    pose: Pose, cases: Mapping[str, Case], cell: Cell, numbers: Numbers, names: dict[str, tuple[str, str]]
-) -> Answered:
-    """The answers as the names of the calls that give them; `names` is filled with part and aspect of each."""
-    values: dict[str, Floats] = {}
-    gradients: dict[str, dict[str, Floats]] = {}
-    for part, case in cases.items():
-        known = numbers if part == BASE else Numbers()
-        truth = known.table(case, cell.dtype, exact=part == BASE).under()
-        if "value" not in truth.targets:
-            raise Inexpressible(truth.refusal or "the reference has no value for a part of the relation")
-        for aspect, name in aspects(case.differentiate).items():
-            if aspect not in truth.targets:
-                continue
-            variable = f"{part}_{aspect.replace('/', '_of_')}"
-            names[variable] = part, aspect
-            answer = cast(Floats, Traced(truth.targets[aspect].hi, variable, frozenset({variable})))
-            if name is None:
-                values[part] = answer
-            else:
-                gradients.setdefault(part, {})[name] = answer
-    targets = numbers.table(cases[BASE], cell.dtype).under().targets
-    named = {name: aspect for aspect, name in aspects(cases[BASE].differentiate).items() if name is not None}
-    return Answered(
-        pose=pose,
-        values=values,
-        gradients=gradients,
-        gauge=targets["value"].gauge,
-        slope_gauge={name: targets[aspect].gauge for name, aspect in named.items() if aspect in targets},
-    )

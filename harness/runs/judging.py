@@ -4,47 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import reference
 from harness.adapters.base import Description
-from harness.core.call import BASE, Question
-from harness.core.case import Case
+from harness.core.call import Question
 from harness.core.cell import INFRASTRUCTURE, Cell
 from harness.core.formats import FORMATS
 from harness.core.outcomes import Outcome
 from harness.judgement.ledger import Ledger, Tally, is_awake
-from harness.judgement.relations import RELATIONS, Inexpressible, Pose, judge_relation
 from harness.judgement.truth import Evaluate, Evaluated, TruthTable
 from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Diagnose, Subject, judge, judge_modes
-from harness.runs.plan import RelatedCalls
 from harness.suite.generators import Realize
-
-
-def subject_key(question: Question) -> tuple[str, str]:
-    """What shares one truth: the written case, and the dtype."""
-    return question.home, question.dtype
-
-
-@dataclass
-class Related:
-    """A relation on a case in a dtype: the same for every implementation and mode that is asked."""
-
-    pose: Pose
-    parts: Mapping[str, Case]
-    """The calls besides the case itself, by name."""
-    tables: dict[str, TruthTable] = field(default_factory=dict)
-    """Truths of the parts, as far as somebody asked for them."""
-
-
-@dataclass
-class Waiting:
-    """A relation whose parts are not all answered yet."""
-
-    subject: Subject
-    related: Related
-    outcomes: dict[str, Outcome]
 
 
 @dataclass
@@ -70,22 +42,13 @@ class Bench:
     """What says the truths that are not known already."""
     diagnose: Diagnose | None = None
     """Searches the cause of what nothing explains, where it is to be searched."""
-    calls: RelatedCalls = field(default_factory=RelatedCalls)
-    """The calls of relations: those that were asked."""
     _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
     _ledgers: dict[str, Ledger] = field(default_factory=dict)
     """By case: the ledger entries that can be about it."""
-    _related: dict[tuple[str, str], dict[str, Related | None]] = field(default_factory=dict)
-    """By case and dtype: its relations by name; None for one that says nothing about the case."""
-    _waiting: dict[tuple[str, str, str, str, str], Waiting] = field(default_factory=dict)
-    """By implementation, mode, case, dtype and relation."""
     _first_modes: dict[tuple[str, str, str], tuple[str, Outcome]] = field(default_factory=dict)
 
     def judge(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
         """The cells of one outcome, mode agreement included."""
-        if question.relation:
-            yield from self._part(question, outcome)
-            return
         case, key = question.case, (question.case.id, question.dtype)
         if case.id not in self._ledgers:
             self._ledgers[case.id] = self.ledger.about(case.id)
@@ -117,8 +80,6 @@ class Bench:
             cells += [] if agreement is None else [agreement]
         else:
             self._first_modes[spot] = (question.mode, outcome)
-        if case.relations:
-            cells += self._opened(question, subject, outcome)
         for cell in cells:
             self._count(subject, cell, ledger)
             yield cell
@@ -128,53 +89,6 @@ class Bench:
         self.open_questions[key] -= 1
         if not self.open_questions[key]:
             self._drop(key)
-
-    def _opened(self, question: Question, subject: Subject, outcome: Outcome) -> list[Cell]:
-        """Wait for the parts of the case's relations; the cells of those that have no other part."""
-        cells: list[Cell] = []
-        for relation in question.case.relations:
-            related = self._relation(question, relation)
-            if related is None:
-                continue
-            waiting = Waiting(subject, related, {BASE: outcome})
-            if related.parts:
-                self._waiting[question.implementation, question.mode, *subject_key(question), relation] = waiting
-            else:
-                cells.append(self._judged(relation, waiting))
-        return cells
-
-    def _relation(self, question: Question, relation: str) -> Related | None:
-        known = self._related.setdefault(subject_key(question), {})
-        if relation not in known:
-            parts = self.calls.of(question.case, question.dtype)[relation]
-            known[relation] = None if isinstance(parts, Inexpressible) else Related(parts.pose, parts.cases)
-        return known[relation]
-
-    def _part(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
-        """Keep the outcome of a part, and judge its relation when it was the last one."""
-        place = (question.implementation, question.mode, *subject_key(question), question.relation)
-        waiting = self._waiting[place]
-        waiting.outcomes[question.part] = outcome
-        if len(waiting.outcomes) == 1 + len(waiting.related.parts):
-            del self._waiting[place]
-            cell = self._judged(question.relation, waiting)
-            self._count(waiting.subject, cell, self._ledgers[question.home])
-            yield cell
-        self._answered(subject_key(question))
-
-    def _judged(self, relation: str, waiting: Waiting) -> Cell:
-        subject, related = waiting.subject, waiting.related
-
-        def subject_of(part: str) -> Subject:
-            if part == BASE:
-                return subject
-            case = related.parts[part]
-            if part not in related.tables:
-                related.tables[part] = truth_table(case, subject.dtype, self.realize, evaluate=self.evaluate)
-            return replace(subject, case=case.id, differentiate=case.differentiate, table=related.tables[part])
-
-        ledger = self._ledgers[subject.case]
-        return judge_relation(subject, RELATIONS[relation], related.pose, waiting.outcomes, subject_of, ledger)
 
     def _count(self, subject: Subject, cell: Cell, ledger: Ledger) -> None:
         """Only a cell that was judged can tell that an entry no longer happens."""
@@ -192,7 +106,6 @@ class Bench:
 
     def _drop(self, key: tuple[str, str]) -> None:
         del self._tables[key]
-        self._related.pop(key, None)
         if not any(self.open_questions[key[0], dtype] for dtype in FORMATS):
             self.evaluated.pop(key[0], None)
         for name in self.descriptions:

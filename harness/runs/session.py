@@ -34,7 +34,7 @@ from harness.judgement.truth import Evaluate, Evaluated, aspects
 from harness.judgement.truth_table import truth_table
 from harness.mistakes.diagnosis import diagnose
 from harness.runs.judging import Bench
-from harness.runs.plan import RelatedCalls, Scope, questions
+from harness.runs.plan import Scope, questions
 from harness.suite.generators import Realize, shape_of
 from harness.suite.ledger_files import described
 from harness.suite.remembering import Realized
@@ -109,18 +109,15 @@ def execute(
         since = time.perf_counter()
         yield from _absent_cells(order, absent)
         plans: dict[str, list[Question]] = {}
-        related = RelatedCalls()
         for name, description in descriptions.items():
             plans[name] = []
-            for item in questions(order.cases, name, description, order.scope, related):
+            for item in questions(order.cases, name, description, order.scope):
                 if isinstance(item, Cell):
                     yield item
                 else:
                     plans[name].append(item)
-        pending = Counter((q.home, q.dtype) for plan in plans.values() for q in plan)
-        bench = Bench(
-            order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate, diagnose=diagnose, calls=related
-        )
+        pending = Counter((q.case.id, q.dtype) for plan in plans.values() for q in plan)
+        bench = Bench(order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate, diagnose=diagnose)
         totals = {name: len(plan) for name, plan in plans.items()}
         answered: Counter[str] = Counter()
         clock.add("planning", since)

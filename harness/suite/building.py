@@ -89,11 +89,7 @@ class _Build:
         inputs = self.inputs(signature)
         differentiate = self.differentiate(signature, inputs, expect)
         dtypes = tuple(entry.dtypes) if entry.dtypes is not None else Case.dtypes
-        for path, names in (
-            (("dtypes",), dtypes),
-            (("tags",), tuple(entry.tags)),
-            (("relations",), tuple(entry.relations)),
-        ):
+        for path, names in ((("dtypes",), dtypes), (("tags",), tuple(entry.tags))):
             for name in sorted({n for n in names if names.count(n) > 1}):
                 self.wrong(path, f"{name} is listed twice", "Remove one")
         return Case(
@@ -112,7 +108,6 @@ class _Build:
             source=_source(entry.source),
             claims=tuple(self.claim(claim, n) for n, claim in enumerate(entry.claims)),
             tags=tuple(entry.tags),
-            relations=tuple(entry.relations),
         )
 
     # --- arrays ---

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from harness.core.vocabulary import RELATIONS
 from harness.suite.generators import DTYPES, GENERATORS, LAYOUTS
 from reference.signatures import LOSSES
 
@@ -45,14 +44,12 @@ if TYPE_CHECKING:
     GeneratorName: TypeAlias = str
     LossName: TypeAlias = str
     ErrorKind: TypeAlias = str
-    RelationName: TypeAlias = str
 else:
     Dtype = Literal[DTYPES]
     Layout = Literal[LAYOUTS]
     GeneratorName = Literal[tuple(GENERATORS)]
     LossName = Literal[tuple(LOSSES)]
     ErrorKind = Literal[ERROR_KINDS]
-    RelationName = Literal[RELATIONS]
     Row = TypeAliasType(
         "Row",
         list[
@@ -210,9 +207,6 @@ class CaseEntry(_Entry):
         "vector of its shape",
     )
     claims: list[ClaimEntry] = Field(default_factory=list, description="what the document says about the case")
-    relations: list[RelationName] = Field(
-        default_factory=list, description="relations the answers have to keep, by name"
-    )
     tags: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]] = Field(
         default_factory=list, description="words to select by: a-z, 0-9, dot, underscore and hyphen"
     )

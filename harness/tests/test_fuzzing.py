@@ -72,7 +72,7 @@ def test_a_seed_draws_the_same_whatever_else_is_imported() -> None:
 
 
 def test_every_loss_and_format_is_drawn() -> None:
-    cases = [case for n in range(4) for case in drawn(0, DRAWN, n)]
+    cases = [case for n in range(8) for case in drawn(0, DRAWN, n)]
     assert {case.loss for case in cases} == set(DRAWN)
     assert {case.dtypes[0] for case in cases} == {"float64", "float32", "float16", "bfloat16"}
 
@@ -155,7 +155,6 @@ def test_a_mistake_is_found_and_shrunk_to_one_row() -> None:
     wrong = next(f for f in findings if f.cause.aspect == "value" and f.cause.outcome == "finite")
     assert "class weights" in wrong.conditions
     assert all(len(spec.values) == 1 for spec in wrong.case.inputs.values())
-    assert wrong.case.relations == ()
 
 
 def test_the_same_seed_finds_the_same() -> None:
@@ -236,7 +235,6 @@ def test_shrinking_never_says_more() -> None:
     for case in drawn(1, ("softmax_cross_entropy",), 0):
         for candidate in (one for stage in smaller(case, "float32") for one in stage):
             assert len(candidate.options) <= len(case.options)
-            assert len(candidate.relations) <= len(case.relations)
             assert repr(candidate) != repr(case)  # −0 and 0 are equal
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,50 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness import reproduction
 from harness.core.arrays import Array
 from harness.core.call import Call
-from harness.core.case import ArraySpec, Case
-from harness.core.cell import Cell
+from harness.core.case import ArraySpec
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import Target
-from harness.judgement.relations import RELATIONS
-from harness.judgement.relations import Inexpressible as Unrelated
 from harness.judgement.truth import TruthTable
 from harness.reproduction.example import dense_source, literal
 from harness.reproduction.frameworks import TEMPLATES
 from harness.reproduction.sources import definitions
-from harness.reproduction.tracing import Traced, names_of, source_of
-from harness.runs.plan import parts_of
 from harness.suite.generators import GENERATORS, realize
-from harness.suite.loading import load
-
-STEPS: dict[str, Callable[[Any], Any]] = {
-    "roll": lambda a: np.roll(a, 1, -1),
-    "add": lambda a: 0.5 + a,
-    "subtract": lambda a: a - 0.25,
-    "multiply": lambda a: np.array(3.0) * a,
-    "divide": lambda a: a / 2,
-    "negate": lambda a: -a,
-    "abs": np.abs,
-    "zeros": np.zeros_like,
-    "transpose": lambda a: a.T.T,
-    "first": lambda a: a[:1].reshape((1, -1)),
-    "sum": lambda a: a - a.sum(-1).reshape((-1, 1)),
-}
-PROPERTIES = load().cases
-
-
-def expressible(case: Case, relation: str) -> bool:
-    """Whether the relation says something about the case."""
-    try:
-        parts_of(case, case.dtypes[0], relation)
-    except Unrelated:
-        return False
-    return True
 
 
 def problem(implementation: str, loss: str = "softmax_cross_entropy", mode: str = "eager") -> reproduction.Example:
@@ -219,30 +186,3 @@ def test_an_array_too_large_to_write_is_made_as_the_suite_makes_it(generator: st
     scope: dict[str, Any] = {"np": np}
     exec("\n".join([*of.definitions, f"made = {of.constants['logits']}"]), scope)
     assert np.array_equal(scope["made"], of.inputs["logits"].storage)
-
-
-@given(st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=6))
-def test_a_traced_array_is_what_its_source_says(steps: list[str]) -> None:
-    numbers = np.arange(6.0).reshape(2, 3) / 7 - 0.25
-    traced, plain = Traced(numbers, "given", frozenset({"given"})), numbers
-    for step in steps:
-        traced, plain = STEPS[step](traced), STEPS[step](plain)
-    again = eval(source_of(traced), {"np": np, "given": numbers})
-    assert np.array_equal(again, plain, equal_nan=True)
-    assert np.array_equal(traced.values, plain, equal_nan=True)
-    assert names_of(traced) == {"given"}
-
-
-@pytest.mark.parametrize("relation", sorted(RELATIONS))
-def test_every_relation_of_the_suite_becomes_a_script_of_its_equations(relation: str) -> None:
-    case = next((c for c in PROPERTIES if relation in c.relations and expressible(c, relation)), None)
-    assert case is not None, f"no case has the relation {relation}"
-    aspect, outcome = f"relation/{relation}", {"kind": "value"}
-    # Weights per sample and focal losses are not PyTorch's; Keras has both.
-    implementation = "keras-tensorflow" if relation.startswith(("focal", "weight")) else "torch"
-    cell = Cell(case.id, implementation, "eager", case.dtypes[0], aspect, "disagrees", outcome)
-    program = reproduction.script_of(case, cell, flush_to_zero=False, first_mode="eager")
-    compile(program, "script.py", "exec")
-    assert repr("expected: " + RELATIONS[relation].statement) in program
-    assert program.count("def observe_") >= 1
-    assert "harness" not in program

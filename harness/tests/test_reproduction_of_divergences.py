@@ -43,14 +43,13 @@ class Shown:
     modes: tuple[str, ...] = ("eager",)
 
 
-LEFT_OUT = "properties/softmax-cross-entropy-rows-left-out"
 SHOWN = (
     Shown("scratch-d3", (("documents/d0-label-minus-one", "eager", "float64", "value", "an error"),)),
     Shown(
         "scratch-d4",
         (
             ("documents/d0-perfect-entries", "eager", "float64", "value", "nan"),
-            ("properties/softmax-activations-softmax", "eager", "float16", "relation/shift", "other_value"),
+            ("documents/d2-softmax-extreme-710", "eager", "float16", "value", "nan"),
         ),
     ),
     Shown("scratch-d2", (("documents/d2-extreme-710", "eager", "float64", "gradient", "nan"),)),
@@ -61,7 +60,7 @@ SHOWN = (
     Shown(
         "torch",
         (
-            (LEFT_OUT, "eager", "float64", "relation/ignoring-deletes-nan", "nan"),
+            ("edges/ignored-bad-row-nan-none", "eager", "float64", "gradient", "nan"),
             ("edges/second-softmax-cross-entropy-ignored-nan", "eager", "float64", "hessian_vector", "nan"),
             ("edges/labels-int8-softmax-cross-entropy", "eager", "float32", "value", "Error"),
         ),
