@@ -7,7 +7,6 @@ arithmetic and single IEEE operations (+ − × ÷); no exponential, logarithm o
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from harness.core.arrays import Array
 from harness.core.case import ArraySpec
 from harness.core.formats import FORMATS
+from harness.suite.problems import suggestion
 
 LAYOUTS = ("contiguous", "strided", "transposed", "reversed", "sliced", "channels-last", "repeated")
 """contiguous; every second element of a buffer twice as wide; Fortran order; a view that runs backwards along every
@@ -333,11 +333,6 @@ def shape_of(spec: ArraySpec) -> tuple[int, ...]:
     return tuple(p["shape"])
 
 
-def _close(name: str, names: Any) -> str:
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean {near[0]}?" if near else "."
-
-
 def _kind_problem(kind: str, value: Any) -> str | None:
     """What is wrong with `value` as a parameter of this kind."""
 
@@ -366,16 +361,12 @@ def _kind_problem(kind: str, value: Any) -> str | None:
 def parameter_problems(generator: str, parameters: Parameters) -> list[tuple[str, str]]:
     """What is wrong with a generator's parameters: (name of the parameter, what was expected)."""
     if generator not in GENERATORS:
-        known = ", ".join(GENERATORS)
-        return [("generator", f"no generator {generator!r}{_close(generator, GENERATORS)} Known: {known}")]
+        return [("generator", f"no generator {generator!r}. {suggestion(generator, GENERATORS)}")]
     known_parameters = GENERATORS[generator].parameters
     problems: list[tuple[str, str]] = []
     for name, value in parameters.items():
         if name not in known_parameters:
-            known = ", ".join(known_parameters)
-            problems.append(
-                (name, f"{generator} has no parameter {name!r}{_close(name, known_parameters)} It takes {known}")
-            )
+            problems.append((name, f"{generator} has no parameter {name!r}. {suggestion(name, known_parameters)}"))
         elif (problem := _kind_problem(known_parameters[name].kind, value)) is not None:
             problems.append((name, problem))
     for name, parameter in known_parameters.items():
@@ -447,17 +438,16 @@ def realize(spec: ArraySpec, dtype: str) -> Array:
     Floating numbers are rounded once to `dtype`, integers become int64, and a spec with a dtype of its own gets that.
     ValueError, naming what was expected, where the spec describes no array.
     """
-    values = _literal(spec.values) if spec.generator is None else GENERATORS[_known(spec)].make(completed(spec))
+    if spec.generator is None:
+        values = _literal(spec.values)
+    else:
+        parameters = completed(spec)
+        values = GENERATORS[spec.generator].make(parameters)
     wanted = spec.dtype or ("int64" if values.dtype.kind in "iu" else dtype)
     if wanted not in DTYPES:
-        raise ValueError(f"no dtype {wanted!r}{_close(wanted, DTYPES)} Known: {', '.join(DTYPES)}")
+        raise ValueError(f"no dtype {wanted!r}. {suggestion(wanted, DTYPES)}")
     _require_representable(values, wanted)
     return Array(wanted, _laid_out(Array.of(values, wanted), spec.layout))
-
-
-def _known(spec: ArraySpec) -> str:
-    completed(spec)
-    return str(spec.generator)
 
 
 def _literal(values: Any) -> Numbers:
@@ -519,7 +509,7 @@ def _laid_out(array: Array, layout: str) -> Numbers:
             only[:1] = storage[:1]
             return np.ndarray(storage.shape, storage.dtype, buffer=only, strides=(0, *only.strides[1:]))
         case _:
-            raise ValueError(f"no layout {layout!r}{_close(layout, LAYOUTS)} Known: {', '.join(LAYOUTS)}")
+            raise ValueError(f"no layout {layout!r}. {suggestion(layout, LAYOUTS)}")
 
 
 def _poison(array: Array) -> Any:
