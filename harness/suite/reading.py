@@ -1,16 +1,15 @@
 """YAML text becomes a tree of nodes that know their lines.
 
-The tree is built from the parser's events, so that no tag ever constructs an object, no alias is ever expanded, and
-a duplicate key is seen. Scalars get their meaning from `harness.core.scalars`.
+ruamel composes its own nodes, which construct nothing; they are taken over with their lines. Anchors, tags and
+duplicate keys are refused on the way. Scalars get their meaning from `harness.core.scalars`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ruamel.yaml import YAML, events
+from ruamel.yaml import YAML, nodes
 from ruamel.yaml.error import YAMLError
 
 from harness.core.scalars import Scalar, resolve
@@ -63,7 +62,8 @@ def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
         return None, [Problem(file, n, "", "a tab indents this line", "Indent with spaces") for n in tabs]
     problems: list[Problem] = []
     try:
-        node = _document(_events(text), file, problems)
+        root = _composed(text)
+        node = None if root is None else _taken(root, text, file, problems, DEEPEST)
     except _Broken as broken:
         return None, [*problems, Problem(file, broken.line, "", broken.message, broken.remedy)]
     return (None if problems else node), problems
@@ -113,97 +113,47 @@ _REMEDIES = {
     "mapping values are not allowed here": "Quote text that holds a colon and a space, or write it after >-",
     "expected <block end>, but found '?'": "Indent the fields of one entry alike",
     "expected <block end>, but found '<block mapping start>'": "Indent the fields of one entry alike",
+    "but found another document": "Write one list of cases per file; remove the ---",
 }
+_NO_ANCHORS = "Case files use no anchors and aliases; write a family with for_each"
 
 
-def _events(text: str) -> Iterator[Any]:
-    """The parser's events; whatever it trips over becomes one kind of error."""
+def _composed(text: str) -> Any:
+    """The root of ruamel's nodes, None of an empty text; whatever it trips over becomes one kind of error."""
     try:
-        yield from YAML(typ="safe", pure=True).parse(text)
+        return YAML(typ="safe", pure=True).compose(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-        line = mark.line + 1 if mark is not None else _line_of_character(text, getattr(error, "position", 0))
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1 if mark is None else mark.line + 1
         raise _Broken(line, f"not YAML: {what}", _REMEDIES.get(str(what), _REMEDY)) from error
-    except _Broken:
-        raise
     except Exception as error:
-        # The parser meets arbitrary text; an oversight of its own is still a file that cannot be read.
+        # The composer meets arbitrary text; an oversight of its own is still a file that cannot be read.
         raise _Broken(1, f"not YAML: {error!r}", _REMEDY) from error
 
 
-def _line_of_character(text: str, position: int) -> int:
-    return text.count("\n", 0, position) + 1
-
-
-@dataclass
-class _Open:
-    """A list or map whose end has not come yet."""
-
-    line: int
-    is_map: bool
-    entries: list[Node]
-    keys: list[tuple[str, int]]
-    expects_key: bool
-
-
-def _document(stream: Iterator[Any], file: str, problems: list[Problem]) -> Node | None:
-    root: Node | None = None
-    stack: list[_Open] = []
-    for event in stream:
-        line = event.start_mark.line + 1
-        node: Node | None = None
-        match event:
-            case events.DocumentStartEvent() if root is not None:
-                raise _Broken(line, "a second document", "Write one list of cases per file; remove the ---")
-            case events.AliasEvent():
-                raise _Broken(line, "an alias", "Case files use no anchors and aliases; write a family with for_each")
-            case events.SequenceStartEvent() | events.MappingStartEvent():
-                _refuse_decoration(event, line)
-                if len(stack) >= DEEPEST:
-                    raise _Broken(line, f"more than {DEEPEST} levels of nesting", "Flatten it, or use a generator")
-                is_map = isinstance(event, events.MappingStartEvent)
-                if stack and stack[-1].expects_key:
-                    raise _Broken(line, "a key that is a list or a map", "Keys are plain words")
-                stack.append(_Open(line, is_map, [], [], expects_key=is_map))
-                continue
-            case events.SequenceEndEvent() | events.MappingEndEvent():
-                node = _closed(stack.pop(), file, problems)
-            case events.ScalarEvent():
-                _refuse_decoration(event, line)
-                if stack and stack[-1].expects_key:
-                    stack[-1].keys.append((event.value, line))
-                    stack[-1].expects_key = False
-                    continue
-                is_plain = event.style is None or event.style == ""
-                node = ScalarNode(resolve(event.value) if is_plain else event.value, event.value, line)
-        if node is None:
-            continue
-        if stack:
-            stack[-1].entries.append(node)
-            stack[-1].expects_key = stack[-1].is_map
-        else:
-            root = node
-    return root
-
-
-def _refuse_decoration(event: Any, line: int) -> None:
-    if event.anchor is not None:
-        remedy = "Case files use no anchors and aliases; write a family with for_each"
-        raise _Broken(line, f"an anchor &{event.anchor}", remedy)
-    if event.tag is not None:
-        raise _Broken(line, f"a tag {event.tag}", "Case files use no tags; write the plain value")
-
-
-def _closed(open_: _Open, file: str, problems: list[Problem]) -> Node:
-    if not open_.is_map:
-        return ListNode(tuple(open_.entries), open_.line)
+def _taken(node: Any, text: str, file: str, problems: list[Problem], levels: int) -> Node:
+    """ruamel's node as ours, with at most so many levels of nesting below it."""
+    line = node.start_mark.line + 1
+    if node.anchor is not None:
+        raise _Broken(line, f"an anchor &{node.anchor}", _NO_ANCHORS)
+    if text[node.start_mark.index : node.start_mark.index + 1] == "!":
+        raise _Broken(line, f"a tag {node.tag}", "Case files use no tags; write the plain value")
+    if isinstance(node, nodes.ScalarNode):
+        return ScalarNode(node.value if node.style else resolve(node.value), node.value, line)
+    if levels == 0:
+        raise _Broken(line, f"more than {DEEPEST} levels of nesting", "Flatten it, or use a generator")
+    if isinstance(node, nodes.SequenceNode):
+        return ListNode(tuple(_taken(entry, text, file, problems, levels - 1) for entry in node.value), line)
     entries: dict[str, Node] = {}
     lines: dict[str, int] = {}
-    for (name, line), node in zip(open_.keys, open_.entries, strict=True):
-        if name in entries:
-            remedy = f"Keep one of the two (the first is on line {lines[name]})"
-            problems.append(Problem(file, line, name, f"the key {name!r} a second time", remedy))
+    for key, value in node.value:
+        name = _taken(key, text, file, problems, levels - 1)
+        if not isinstance(name, ScalarNode):
+            raise _Broken(name.line, "a key that is a list or a map", "Keys are plain words")
+        if name.text in entries:
+            remedy = f"Keep one of the two (the first is on line {lines[name.text]})"
+            problems.append(Problem(file, name.line, name.text, f"the key {name.text!r} a second time", remedy))
             continue
-        entries[name], lines[name] = node, line
-    return MapNode(entries, lines, open_.line)
+        entries[name.text], lines[name.text] = _taken(value, text, file, problems, levels - 1), name.line
+    return MapNode(entries, lines, line)
