@@ -12,14 +12,16 @@ from harness.cli import terminal
 from harness.core.cell import Cell, ClaimRecord, Run, Speed
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
+from harness.judgement.ledger import Ledger
 from harness.reproduction.scripts import with_scripts
-from harness.runs.baseline import comparable_part, reduced, stubs
+from harness.runs.baseline import accepted, comparable_part, reduced
 from harness.runs.diff import NotComparable
 from harness.runs.gate import gate as decide
 from harness.runs.gate import run_codes
 from harness.runs.merge import merge as merged
 from harness.runs.run_file import RunWriter, read_run
-from harness.suite.ledger_files import UNWRITTEN, remove_entries
+from harness.suite.ledger_edits import append_entries, remove_entries
+from harness.suite.ledger_files import load_drafts
 from harness.suite.loading import find_cases_directory
 
 BASELINE = Path("reports/baseline/baseline.jsonl.gz")
@@ -62,25 +64,22 @@ def accept(options: argparse.Namespace) -> ExitCode:
             f"{options.run}: it has cells that never were judged (crashed, timed out or missing): run it again; "
             "a baseline without them would hide whatever they do"
         )
-    whole = reduced(run)
+    folder = options.ledger if options.ledger is not None else find_cases_directory() / "ledger"
+    gone = {p.entry for p in run.footer.problems if p.kind == "fixed" and p.entry is not None}
+    ledger = Ledger(tuple(entry for entry in load_drafts(folder) if entry.id not in gone))
+    known, new = accepted(run, ledger)
+    whole = reduced(known)
+    if new:
+        file = append_entries(folder / "accepted.yaml", new)
+        print(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
+    for name in remove_entries(folder, gone):
+        print(f"removed:  {name}, whose outcome no longer happens")
     with RunWriter(options.baseline, whole.header) as writer:
         records: tuple[Cell | Speed, ...] = (*whole.cells, *whole.speeds)
         for record in records:
             writer.add(record)
         writer.finish({}, ())
     print(f"baseline: {options.baseline} ({len(whole.cells)} cells)")
-    folder = options.ledger if options.ledger is not None else find_cases_directory() / "ledger"
-    gone = {p.entry for p in run.footer.problems if p.kind == "fixed" and p.entry is not None}
-    removed = remove_entries(folder, gone)
-    for name in removed:
-        print(f"removed:  {name}, whose outcome no longer happens")
-    new = list(stubs(run))
-    if new:
-        file = folder / "accepted.yaml"
-        before = file.read_text(encoding="utf-8") if file.is_file() else ""
-        text = "\n".join(stub.text(UNWRITTEN) for stub in new)
-        file.write_text(f"{before.rstrip()}\n\n{text}".lstrip(), encoding="utf-8")
-        print(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
     return ExitCode.FINE
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+import glob
+import itertools
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import replace
+
+from packaging.version import InvalidVersion, Version
 
 from harness.core.cell import Cell, Footer, Run
+from harness.core.ledger import Entry, Pin, Selector
+from harness.judgement.ledger import Ledger
+from harness.suite.ledger_files import UNWRITTEN
 
 _OUTCOME = ("kind", "type", "dtype", "shape")
 """What of an outcome means the same on any machine: not the bits, and no message with addresses in it."""
@@ -66,60 +74,80 @@ def comparable_part(baseline: Run, current: Run) -> Run:
     return replace(baseline, cells=cells, footer=replace(baseline.footer, cells=len(cells)))
 
 
-@dataclass(frozen=True)
-class Stub:
-    """A ledger entry for a divergence that a run shows and nothing explains, without its reason."""
+def accepted(run: Run, ledger: Ledger) -> tuple[Run, tuple[Entry, ...]]:
+    """The run with every divergence known, and the entries that the ledger lacks for it, without their reasons.
 
-    id: str
-    cases: tuple[str, ...]
-    implementation: str
-    version: str
-    modes: tuple[str, ...]
-    dtypes: tuple[str, ...]
-    aspects: tuple[str, ...]
-    outcome: Mapping[str, str]
+    What is accepted is `known` in the baseline, as it is in the next run: the same run then has not changed.
+    """
+    unexplained = [c for c in run.cells if c.verdict == "disagrees" and _entry_of(c, run, ledger) is None]
+    new = tuple(_entries(run, unexplained, {entry.id for entry in ledger.entries}))
+    whole = Ledger((*ledger.entries, *new))
+    cells = tuple(
+        _known(cell, _entry_of(cell, run, whole)) if cell.verdict == "disagrees" else cell for cell in run.cells
+    )
+    verdicts = Counter(cell.verdict for cell in cells)
+    return replace(run, cells=cells, footer=replace(run.footer, verdicts=verdicts)), new
 
-    def text(self, unwritten: str) -> str:
-        """The entry in YAML; `unwritten` stands where the reason and the link belong."""
-        listed = "".join(f'    - "{case}"\n' for case in self.cases)
-        pinned = ", ".join(f"{name}: {value}" for name, value in self.outcome.items())
-        return (
-            f"- id: {self.id}\n  cases:\n{listed}"
-            f'  implementations: ["{self.implementation}"]\n'
-            f'  versions: "=={self.version}"\n'
-            f"  modes: {_quoted(self.modes)}\n  dtypes: {_quoted(self.dtypes)}\n  aspects: {_quoted(self.aspects)}\n"
-            f"  outcome: {{{pinned}}}\n"
-            f"  reason: {unwritten}\n  upstream: {unwritten}\n"
+
+def _known(cell: Cell, entry: Entry | None) -> Cell:
+    assert entry is not None, f"{cell.name} disagrees and no entry was made for it"
+    return replace(cell, verdict="known", ledger=entry.id)
+
+
+def _entry_of(cell: Cell, run: Run, ledger: Ledger) -> Entry | None:
+    version = _version(run, cell.implementation)
+    selector = Selector(cell.case, cell.implementation, cell.mode, cell.dtype, cell.aspect, version)
+    return ledger.explanation(selector, cell)
+
+
+def _version(run: Run, implementation: str) -> str:
+    return str(run.header.implementations[implementation].get("version", "?"))
+
+
+def _entries(run: Run, cells: Iterable[Cell], taken: Set[str]) -> Iterator[Entry]:
+    """One entry for each implementation, loss, aspect and pinned outcome."""
+    found: dict[tuple[str, str, str, Pin], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        loss = str(run.header.suite["cases"][cell.case]["loss"])
+        found[cell.implementation, loss, cell.aspect, pinned(cell)].append(cell)
+    used = set(taken)
+    for (name, loss, aspect, pin), group in sorted(found.items(), key=lambda item: str(item[0])):
+        plain = re.sub("[^a-z0-9]+", "-", f"{name}-{loss}-{aspect}-{pin.kind}".lower()).strip("-")
+        free = next(id_ for n in itertools.count(1) if (id_ := plain if n == 1 else f"{plain}-{n}") not in used)
+        used.add(free)
+        yield Entry(
+            id=free,
+            cases=_named(cell.case for cell in group),
+            implementations=_named([name]),
+            versions=_exactly(_version(run, name)),
+            modes=_named(cell.mode for cell in group),
+            dtypes=_named(cell.dtype for cell in group),
+            aspects=_named([aspect]),
+            pin=pin,
+            reason=UNWRITTEN,
+            upstream=UNWRITTEN,
         )
 
 
-def _quoted(names: Iterable[str]) -> str:
-    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
+def _exactly(version: str) -> str:
+    """A specifier of one version; of every version where the text is none, since it cannot be compared."""
+    try:
+        return f"=={Version(version)}"
+    except InvalidVersion:
+        return ""
 
 
-def stubs(run: Run) -> Iterator[Stub]:
-    """One entry for each implementation, loss, aspect and outcome among the cells that disagree."""
-    losses = {case: str(entry["loss"]) for case, entry in run.header.suite.get("cases", {}).items()}
-    found: dict[tuple[Any, ...], list[Cell]] = {}
-    for cell in run.cells:
-        if cell.verdict == "disagrees":
-            outcome = tuple(pinned(cell).items())
-            found.setdefault((cell.implementation, losses.get(cell.case, ""), cell.aspect, outcome), []).append(cell)
-    for number, ((name, loss, aspect, outcome), cells) in enumerate(sorted(found.items()), start=1):
-        plain = "-".join(part for part in (name, loss, aspect, str(number)) if part)
-        yield Stub(
-            id="".join(c if c.isalnum() else "-" for c in plain.lower()).strip("-"),
-            cases=tuple(sorted({c.case for c in cells})),
-            implementation=name,
-            version=str(run.header.implementations.get(name, {}).get("version", "?")),
-            modes=tuple(sorted({c.mode for c in cells})),
-            dtypes=tuple(sorted({c.dtype for c in cells})),
-            aspects=(aspect,),
-            outcome=dict(outcome),
-        )
+def _named(names: Iterable[str]) -> tuple[str, ...]:
+    """Globs that match these names and no others."""
+    return tuple(glob.escape(name) for name in sorted(set(names)))
 
 
-def pinned(cell: Cell) -> dict[str, str]:
-    """What was observed of a disagreeing cell, as a ledger entry pins it."""
-    assert cell.observed is not None, f"{cell.name} disagrees, and nothing was observed"
-    return {name: value for name, value in asdict(cell.observed).items() if value is not None}
+def pinned(cell: Cell) -> Pin:
+    """What was observed of a disagreeing cell, as a ledger entry pins it.
+
+    Not how far a number is off, nor in which format it would be right: both move with the processor.
+    """
+    observed = cell.observed
+    assert observed is not None, f"{cell.name} disagrees, and nothing was observed"
+    error = None if observed.error is None else glob.escape(observed.error)
+    return Pin(observed.kind, of=observed.of, error=error, dtype=observed.dtype)

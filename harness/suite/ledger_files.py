@@ -17,15 +17,14 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from harness.core.cell import OBSERVED
-from harness.core.files import write_whole
 from harness.core.formats import FORMATS
 from harness.core.ledger import NOWHERE, Condition, Entry, Pin
 from harness.core.machine_facts import contradiction
@@ -119,26 +118,41 @@ class _EntryModel(BaseModel):
 
     @field_validator("reason")
     @classmethod
-    def _explains(cls, value: str) -> str:
-        if UNWRITTEN in value or len(value.strip()) < _SHORTEST_REASON:
+    def _explains(cls, value: str, info: ValidationInfo) -> str:
+        if not _is_draft(value, info) and (UNWRITTEN in value or len(value.strip()) < _SHORTEST_REASON):
             raise ValueError("expected the cause of the divergence in a sentence, written by a person")
         return value
 
     @field_validator("upstream")
     @classmethod
-    def _linked(cls, value: str) -> str:
-        if value != "none found" and not re.fullmatch(r"https?://\S+", value):
+    def _linked(cls, value: str, info: ValidationInfo) -> str:
+        is_link = value == "none found" or re.fullmatch(r"https?://\S+", value)
+        if not _is_draft(value, info) and not is_link:
             raise ValueError("expected the address of a thread or a documentation page, or: none found")
         return value
 
 
+def _is_draft(value: str, info: ValidationInfo) -> bool:
+    """Whether a person still has to write this, and may do so later."""
+    return bool(info.context) and UNWRITTEN in value
+
+
 def load_entries(folder: Path) -> tuple[Entry, ...]:
     """All entries of all files of a folder; SuiteError with every problem found. No folder: no entries."""
+    return _loaded(folder, drafts=False)
+
+
+def load_drafts(folder: Path) -> tuple[Entry, ...]:
+    """As `load_entries`, with the entries that a person has not yet written reasons for."""
+    return _loaded(folder, drafts=True)
+
+
+def _loaded(folder: Path, *, drafts: bool) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     problems: list[Problem] = []
     seen: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")):
-        found, wrong = parse_ledger(path.read_text(encoding="utf-8"), f"{folder.name}/{path.name}")
+        found, wrong = parse_ledger(path.read_text(encoding="utf-8"), f"{folder.name}/{path.name}", drafts=drafts)
         problems.extend(wrong)
         for entry in found:
             if entry.id in seen:
@@ -152,25 +166,8 @@ def load_entries(folder: Path) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def remove_entries(folder: Path, ids: Collection[str]) -> tuple[str, ...]:
-    """Take these entries out of the ledger's files, leaving every other line as it is; the ids that were there."""
-    removed: list[str] = []
-    for path in sorted(folder.glob("*.yaml")) if ids else ():
-        blocks = re.split(r"(?m)^(?=- id: )", path.read_text(encoding="utf-8"))
-        kept = []
-        for block in blocks:
-            named = re.match(r"- id: (\S+)", block)
-            if named is not None and named[1] in ids:
-                removed.append(named[1])
-            else:
-                kept.append(block)
-        if len(kept) < len(blocks):
-            write_whole(path, "".join(kept).rstrip() + "\n" if "".join(kept).strip() else "[]\n")
-    return tuple(removed)
-
-
-def parse_ledger(text: str, file: str) -> tuple[list[Entry], list[Problem]]:
-    """The entries of one ledger file, and what is wrong with it."""
+def parse_ledger(text: str, file: str, *, drafts: bool = False) -> tuple[list[Entry], list[Problem]]:
+    """The entries of one ledger file, and what is wrong with it; `drafts` allows reasons that are not yet written."""
     node, problems = read(text, file)
     if node is None:
         return [], problems
@@ -180,7 +177,7 @@ def parse_ledger(text: str, file: str) -> tuple[list[Entry], list[Problem]]:
     for position, item in enumerate(node.entries):
         raw = plain(item)
         try:
-            model = _EntryModel.model_validate(raw)
+            model = _EntryModel.model_validate(raw, context={"drafts": True} if drafts else None)
         except ValidationError as error:
             for one in error.errors():
                 path = tuple(one["loc"])

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.runs.run_file import read_run
-from harness.suite.ledger_files import load_entries, remove_entries
+from harness.suite.ledger_edits import remove_entries
+from harness.suite.ledger_files import load_entries
 from harness.suite.problems import SuiteError
 from harness.versions.canaries import CANARIES, Canary, Song, silent
 
