@@ -114,7 +114,7 @@ def _spans(text: str, file: str) -> list[tuple[str, range]]:
         what = "entries that cannot be told apart by their lines"
         raise SuiteError([Problem(file, node.line, "", what, "Begin every entry at the start of a line with - id:")])
     spans: list[tuple[str, range]] = []
-    for item, start, end in zip(items, starts, [*starts[1:], len(lines) + 1], strict=True):
+    for item, start, end in zip(items, starts, [*starts, len(lines) + 1][1:], strict=True):
         last = end - 1
         while last > start and re.match(r"#|\s*$", lines[last - 1]):
             last -= 1
