@@ -9,7 +9,7 @@ from pathlib import Path
 import reports.gate
 import reports.github
 from harness.cli import terminal
-from harness.core.cell import Cell, ClaimRecord, Run, Speed
+from harness.core.cell import Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.judgement.ledger import Ledger
@@ -19,7 +19,7 @@ from harness.runs.diff import NotComparable
 from harness.runs.gate import gate as decide
 from harness.runs.gate import run_codes
 from harness.runs.merge import merge as merged
-from harness.runs.run_file import RunWriter, read_run
+from harness.runs.run_file import read_run, write_run
 from harness.suite.ledger_edits import append_entries, remove_entries
 from harness.suite.ledger_files import load_drafts
 from harness.suite.loading import find_cases_directory
@@ -74,11 +74,7 @@ def accept(options: argparse.Namespace) -> ExitCode:
         print(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
     for name in remove_entries(folder, gone):
         print(f"removed:  {name}, whose outcome no longer happens")
-    with RunWriter(options.baseline, whole.header) as writer:
-        records: tuple[Cell | Speed, ...] = (*whole.cells, *whole.speeds)
-        for record in records:
-            writer.add(record)
-        writer.finish({}, ())
+    write_run(options.baseline, whole)
     print(f"baseline: {options.baseline} ({len(whole.cells)} cells)")
     return ExitCode.FINE
 
@@ -93,11 +89,7 @@ def _baseline(named: Path | None) -> Run:
 def merge(options: argparse.Namespace) -> ExitCode:
     """Parts of a run become one run file; its code is that of the whole."""
     whole = merged([_existing(path) for path in options.runs])
-    with RunWriter(options.output, whole.header) as writer:
-        records: tuple[Cell | ClaimRecord | Speed, ...] = (*whole.cells, *whole.claims, *whole.speeds)
-        for record in records:
-            writer.add(record)
-        writer.finish(whole.footer.seconds, whole.footer.problems, whole.footer.dormant)
+    write_run(options.output, whole)
     print(f"run file: {options.output} ({len(whole.cells)} cells of {len(options.runs)} parts)")
     return gravest(run_codes(whole))
 

@@ -41,6 +41,7 @@ from harness.core.cell import (
     Speed,
     number,
 )
+from harness.core.files import write_whole
 
 
 class RunFileError(ValueError):
@@ -146,6 +147,16 @@ def _opened(path: Path) -> TextIO:
         return path.open("w", encoding="utf-8")
     # No time inside: a baseline that did not change is the same file.
     return io.TextIOWrapper(gzip.GzipFile(path, "wb", mtime=0), encoding="utf-8")
+
+
+def write_run(path: Path, run: Run) -> None:
+    """Write a complete run: the file is there as a whole, or what stood there before still stands."""
+    counts, end = Counter(cell.verdict for cell in run.cells), run.footer
+    footer = footer_of(counts, end.seconds, end.problems, end.dormant)
+    records: Iterable[Record] = (run.header, *run.cells, *run.claims, *run.speeds, footer)
+    content = "".join(to_json(record) + "\n" for record in records).encode("ascii")
+    # No time inside: a baseline that did not change is the same file.
+    write_whole(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
 def footer_of(

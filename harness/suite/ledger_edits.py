@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from harness.core.files import write_whole
 from harness.core.ledger import Entry
 from harness.core.scalars import resolve
 from harness.suite.problems import Problem, SuiteError
@@ -28,7 +29,7 @@ def remove_entries(folder: Path, ids: Collection[str]) -> tuple[str, ...]:
         if gone:
             lines = _LINES.findall(text)
             dropped = {n for id_, span in spans if id_ in ids for n in span}
-            _put(path, "".join(line for n, line in enumerate(lines, start=1) if n not in dropped))
+            write_whole(path, "".join(line for n, line in enumerate(lines, start=1) if n not in dropped))
             removed += gone
     return tuple(removed)
 
@@ -43,7 +44,7 @@ def append_entries(path: Path, entries: Sequence[Entry]) -> Path:
     if [id_ for id_, _ in _spans(whole, str(path))][-len(entries) :] != [entry.id for entry in entries]:
         what = "no entry can follow what is written here"
         raise SuiteError([Problem(str(path), 1, "", what, "Begin every entry at the start of a line with - id:")])
-    _put(path, whole)
+    write_whole(path, whole)
     return path
 
 
@@ -90,11 +91,6 @@ _LINES = re.compile("[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029])|[^\
 def _text(path: Path) -> str:
     """As it is: reading a file as text would change the ends of its lines."""
     return path.read_bytes().decode("utf-8")
-
-
-def _put(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode("utf-8"))
 
 
 def _spans(text: str, file: str) -> list[tuple[str, range]]:
