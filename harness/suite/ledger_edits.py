@@ -75,6 +75,8 @@ def _fields(entry: Entry) -> dict[str, Any]:
             fields[name] = listed
         elif value:
             fields[name] = _quoted(value)
+    if entry.where:
+        fields["where"] = {condition.fact: [_quoted(v) for v in condition.values] for condition in entry.where}
     return {**fields, "outcome": outcome, "reason": _quoted(entry.reason), "upstream": _quoted(entry.upstream)}
 
 
