@@ -95,7 +95,10 @@ def _known(cell: Cell, entry: Entry | None) -> Cell:
 
 
 def _entry_of(cell: Cell, run: Run, ledger: Ledger) -> Entry | None:
-    version, facts = _version(run, cell.implementation), run.header.implementations[cell.implementation].get("facts", {})
+    version, facts = (
+        _version(run, cell.implementation),
+        run.header.implementations[cell.implementation].get("facts", {}),
+    )
     selector = Selector(cell.case, cell.implementation, cell.mode, cell.dtype, cell.aspect, version, facts)
     return ledger.explanation(selector, cell)
 
