@@ -23,10 +23,6 @@ LONGEST_CALL = 60.0
 
 def fuzz(options: argparse.Namespace) -> ExitCode:
     """Run a campaign; red when it found something the ledger does not explain."""
-    try:
-        import hypothesis  # noqa: F401 - to say what is missing before anything is started
-    except ImportError as error:
-        raise UsageError("xent fuzz draws its cases with Hypothesis: pip install hypothesis") from error
     from harness.fuzzing.campaign import Campaign
     from harness.fuzzing.drawing import DRAWN
 

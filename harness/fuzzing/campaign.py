@@ -265,7 +265,7 @@ class Campaign:
                 yield [q for q in questions([case], name, description, one) if isinstance(q, Question)]
 
     def _chunk(self, number: int) -> list[Case]:
-        with self._drawing:  # Hypothesis draws for one thread at a time
+        with self._drawing:
             if number not in self._chunks:
                 self._chunks[number] = drawn(self.seed, self.losses, number)
                 while len(self._chunks) > MOST_CHUNKS:

@@ -1,4 +1,4 @@
-"""Cases drawn by Hypothesis: losses, shapes, options, formats and hard values.
+"""Cases drawn at random: losses, shapes, options, formats and hard values.
 
 The shapes come from a small set, so that compilers compile once per signature; the numbers from lists of values at
 which something happens: ties, the ends of each format, values next to each clamp.
@@ -6,13 +6,13 @@ which something happens: ties, the ends of each format, values next to each clam
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from random import Random
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
 
 from harness.core.case import (
     ArraySpec,
@@ -24,21 +24,12 @@ from harness.core.case import (
     Location,
 )
 from harness.core.formats import FORMATS, rounded
+from harness.fuzzing.exact_inputs import written
 from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import LOSSES
 
-SPREADING = 2**89 - 1
-"""A prime larger than any table of values, so that multiplying by it is one to one."""
-
-SMALL = 97
-"""Integers are drawn below this, a prime. Among larger ones Hypothesis prefers constants of whatever modules happen to
-be imported, and then the same seed would draw something else in another process."""
-
-DRAWS_PER_ARRAY = 4
-"""So that an array is one of 97^4, some 90 million."""
-
 CHUNK = 64
-"""Cases drawn at once: enough that Hypothesis's own start-up, some milliseconds, does not count."""
+"""Cases drawn at once."""
 
 DTYPES = ("float64", "float32", "float32", "float16", "bfloat16")
 """float32 twice: it is what people compute in. The case is asked in the other formats too, which costs no drawing."""
@@ -63,40 +54,6 @@ _WRONG_LABELS = (-1, -100, 255, 2**32, 2**32 + 1, -(2**32))
 LOCATION = Location("drawn", 0)
 
 
-def drawn(number: int, losses: Sequence[str], chunk: int) -> list[Case]:
-    """The cases of a chunk, `CHUNK` or fewer: the same for the same numbers."""
-    found: list[Case] = []
-
-    @seed(number * 1_000_003 + chunk)
-    @settings(
-        max_examples=CHUNK,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(cases(tuple(losses)))
-    def collect(case: Case) -> None:
-        found.append(case)
-
-    collect()
-    # Hypothesis draws some cases again, a fifth of them, on the chance that repeating makes a difference.
-    different = {repr(case): case for case in found}
-    return [_named(case, f"fuzz/{number}-{chunk}-{n}") for n, case in enumerate(different.values())]
-
-
-def _named(case: Case, name: str) -> Case:
-    from dataclasses import replace
-
-    return replace(case, id=name)
-
-
-@functools.cache
-def cases(losses: tuple[str, ...]) -> st.SearchStrategy[Case]:
-    """Any case of these losses, in one format; most often of those with most options."""
-    return st.sampled_from([loss for loss in losses for _ in range(_OFTEN.get(loss, 2))]).flatmap(_BY_LOSS)
-
-
 _OFTEN = {
     "softmax_cross_entropy": 8,
     "binary_cross_entropy_with_logits": 4,
@@ -109,10 +66,6 @@ _OFTEN = {
 """Parts of the cases; the others have 2 each."""
 
 
-def _any(*families: tuple[float, ...]) -> st.SearchStrategy[float]:
-    return st.sampled_from([value for family in families for value in family])
-
-
 _KINDS = {
     "ordinary": _ORDINARY,
     "ties": _TIES,
@@ -123,7 +76,7 @@ _KINDS = {
     "infinite": (*_ORDINARY, float("inf"), float("-inf")),
     "special": (*_ORDINARY, *_ORDINARY, *_ORDINARY, *_SPECIAL),
 }
-_LOGIT_KIND = st.sampled_from(("ordinary", "confident", "large", *_KINDS, "shifted", "ends"))
+_LOGIT_KIND = ("ordinary", "confident", "large", *_KINDS, "shifted", "ends")
 
 FROM_OVERFLOW = 64
 """How far from the largest number inputs stay whose results are added up or weighed: 12 terms of a difference of two,
@@ -132,40 +85,36 @@ purpose."""
 
 
 def _logit_rows(
-    draw: Any, shape: tuple[int, ...], dtype: str, *, bounded: bool = False
+    dice: Random, shape: tuple[int, ...], dtype: str, *, bounded: bool = False
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    kind = draw(_LOGIT_KIND)
+    kind = dice.choice(_LOGIT_KIND)
     fmt = FORMATS[dtype]
     match kind:
         case "shifted":
-            offset = draw(st.sampled_from((100.0, 1000.0, -1e4, 1e4, 6e4, 1e8)))
-            values = _filled(draw, shape, _KINDS["ordinary"]) + offset
+            offset = dice.choice((100.0, 1000.0, -1e4, 1e4, 6e4, 1e8))
+            values = _filled(dice, shape, _KINDS["ordinary"]) + offset
         case "ends":
             ends = (fmt.smallest_subnormal, fmt.smallest_normal, fmt.eps, 1 + fmt.eps, fmt.largest, -fmt.largest, 0.0)
-            values = _filled(draw, shape, ends)
+            values = _filled(dice, shape, ends)
         case _:
-            values = _filled(draw, shape, _KINDS[kind])
+            values = _filled(dice, shape, _KINDS[kind])
     if bounded:
         far = np.isfinite(values) & (np.abs(values) > fmt.largest / FROM_OVERFLOW)
         values = np.where(far, np.sign(values) * fmt.largest / FROM_OVERFLOW, values)
     return rounded(values, fmt)
 
 
-_SHAPES = st.sampled_from(((4, 3),) * 6 + ((1, 3), (1, 3), (4, 2), (4, 2), (2, 3, 2), (2, 3, 2), (3,)))
-_REDUCTIONS = st.sampled_from(("none", "none", "mean", "sum"))
-_LABEL_TYPES = st.sampled_from(("int64",) * 8 + ("int32", "int16", "int8", "uint8"))
+_SHAPES = ((4, 3),) * 6 + ((1, 3), (1, 3), (4, 2), (4, 2), (2, 3, 2), (2, 3, 2), (3,))
+_REDUCTIONS = ("none", "none", "mean", "sum")
+_LABEL_TYPES = ("int64",) * 8 + ("int32", "int16", "int8", "uint8")
 
 
 def _spec(values: Any, dtype: str | None = None, layout: str = "contiguous") -> ArraySpec:
-    return ArraySpec(_nested(np.asarray(values).tolist()), dtype=dtype, layout=layout)
-
-
-def _nested(values: Any) -> Any:
-    return tuple(_nested(entry) for entry in values) if isinstance(values, list) else values
+    return ArraySpec(written(np.asarray(values)), dtype=dtype, layout=layout)
 
 
 def _case(
-    draw: Any,
+    dice: Random,
     loss: str,
     dtype: str,
     inputs: dict[str, ArraySpec],
@@ -182,10 +131,11 @@ def _case(
     if not signature.reductions and cotangent is None:
         differentiate = ()
     vector = None
-    if raises is None and loss in TWICE_DIFFERENTIABLE and draw(_ONE_IN_SIX):
+    is_literal = all(spec.generator is None for spec in inputs.values())
+    if raises is None and loss in TWICE_DIFFERENTIABLE and is_literal and dice.choice(_ONE_IN_SIX):
         # 1/p² of a tiny probability overflows in every implementation, and 0 times infinity is nan.
         directions = tuple(n for n in _DIRECTIONS if n != 0.0 or loss != "binary_cross_entropy")
-        vector = _spec(_filled(draw, np.shape(inputs[signature.differentiate[0]].values), directions))
+        vector = _spec(_filled(dice, np.shape(inputs[signature.differentiate[0]].values), directions))
     return Case(
         id="fuzz/drawn",
         title=f"{loss.replace('_', ' ')} in {dtype}",
@@ -220,48 +170,34 @@ def _is_combined(options: dict[str, Any]) -> bool:
 
 
 _WEIGHING = {"class_weights", "sample_weights", "label_smoothing", "pos_weight"}
-_ONE_IN_SIX = st.sampled_from((True, False, False, False, False, False))
+_ONE_IN_SIX = (True, False, False, False, False, False)
 
 
-def _reduction(draw: Any) -> dict[str, Any]:
-    return {"reduction": draw(_REDUCTIONS)}
+def _reduction(dice: Random) -> dict[str, Any]:
+    return {"reduction": dice.choice(_REDUCTIONS)}
 
 
-def _filled(draw: Any, shape: tuple[int, ...], values: Sequence[Any]) -> np.ndarray[Any, np.dtype[Any]]:
-    """An array of drawn numbers: a few draws, spread over its digits in base len(values), which is several times as
-    fast as a draw for each."""
-    size = int(np.prod(shape))
-    count = len(values) ** size
-    number = 0
-    for _ in range(DRAWS_PER_ARRAY):
-        number = number * SMALL + draw(_SMALL)
-    # Their leading digits are all 0; the prime spreads them over the range.
-    number = number * SPREADING % count
-    chosen = []
-    for _ in range(size):
-        number, digit = divmod(number, len(values))
-        chosen.append(values[digit])
-    return np.array(chosen).reshape(shape)
+def _filled(dice: Random, shape: tuple[int, ...], values: Sequence[Any]) -> np.ndarray[Any, np.dtype[Any]]:
+    return np.array(dice.choices(values, k=int(np.prod(shape)))).reshape(shape)
 
 
-_SMALL = st.integers(0, SMALL - 1)
-_PERHAPS = st.sampled_from((True, False, False))
-_RARELY = st.sampled_from((True,) + (False,) * 15)
-_SOMETIMES = st.sampled_from((True,) + (False,) * 7)
-_LAYOUT = st.sampled_from(("contiguous",) * 6 + ("strided", "transposed"))
+_PERHAPS = (True, False, False)
+_RARELY = (True,) + (False,) * 15
+_SOMETIMES = (True,) + (False,) * 7
+_LAYOUT = ("contiguous",) * 6 + ("strided", "transposed")
 
 
-def _cotangent(draw: Any, options: dict[str, Any], shape: tuple[int, ...]) -> ArraySpec | None:
-    if options["reduction"] != "none" or not draw(_PERHAPS):
+def _cotangent(dice: Random, options: dict[str, Any], shape: tuple[int, ...]) -> ArraySpec | None:
+    if options["reduction"] != "none" or not dice.choice(_PERHAPS):
         return None
-    return _spec(_filled(draw, shape, (1.0, -2.0, 0.5, 3.0)))
+    return _spec(_filled(dice, shape, (1.0, -2.0, 0.5, 3.0)))
 
 
 def _axis(shape: tuple[int, ...]) -> int:
     return 1 if len(shape) == 3 else -1
 
 
-_TARGET_KIND = st.sampled_from(
+_TARGET_KIND = (
     ("labels",) * 6
     + ("one-hot",) * 3
     + ("soft", "soft", "sum", "sum", "ignored", "ignored", "ignored")
@@ -275,24 +211,24 @@ def _choices(answer: str) -> tuple[str, ...]:
 
 
 def _class_targets(
-    draw: Any, shape: tuple[int, ...], dtype: str, options: dict[str, Any]
+    dice: Random, shape: tuple[int, ...], dtype: str, options: dict[str, Any]
 ) -> tuple[ArraySpec, str | tuple[str, ...] | None]:
     """Labels or distributions, now and then wrong ones; with the kind of error that is right for those, or with the
     choices there are."""
     axis = _axis(shape) % len(shape)
     rows = tuple(n for n in (*shape[:axis], *shape[axis + 1 :]))
     classes = shape[axis]
-    labels = _filled(draw, rows, range(classes))
-    kind = draw(_TARGET_KIND)
+    labels = _filled(dice, rows, range(classes))
+    kind = dice.choice(_TARGET_KIND)
     if kind == "labels":
-        return _spec(labels, draw(_LABEL_TYPES)), None
+        return _spec(labels, dice.choice(_LABEL_TYPES)), None
     if kind == "ignored":
-        ignored = draw(st.sampled_from((-100, 0, -1)))
+        ignored = dice.choice((-100, 0, -1))
         options["ignore_index"] = ignored
-        chosen = _filled(draw, rows, (False, True))
+        chosen = _filled(dice, rows, (False, True))
         return _spec(np.where(chosen, ignored, labels), "int64"), None
     if kind == "wrong":
-        wrong = draw(st.sampled_from((*_WRONG_LABELS, classes, classes + 2)))
+        wrong = dice.choice((*_WRONG_LABELS, classes, classes + 2))
         flat = labels.ravel().copy()
         flat[0] = wrong
         return _spec(flat.reshape(rows), "int64"), "out_of_range_label"
@@ -303,123 +239,122 @@ def _class_targets(
     if kind == "column" and len(shape) == 2:
         return _spec(labels[:, None], "int64"), _choices("the losses of a column of labels, squeezed")
     if kind == "fraction":
-        return _spec(labels + draw(_any((0.5, 0.9))), "float32"), _choices("the losses of labels that are fractions")
+        return _spec(labels + dice.choice((0.5, 0.9)), "float32"), _choices("the losses of labels that are fractions")
     one_hot = np.moveaxis(np.eye(classes)[labels], -1, axis)
     if kind == "soft":
         other = np.roll(one_hot, 1, axis)
         one_hot = one_hot * 0.75 + other * 0.25
     if kind == "sum":
-        one_hot = one_hot * draw(_any((2.0, 0.5, 0.0)))
+        one_hot = one_hot * dice.choice((2.0, 0.5, 0.0))
     return _spec(rounded(one_hot, FORMATS[dtype])), None
 
 
-def _weights(draw: Any, options: dict[str, Any], shape: tuple[int, ...], names: tuple[str, ...]) -> None:
+def _weights(dice: Random, options: dict[str, Any], shape: tuple[int, ...], names: tuple[str, ...]) -> None:
     axis = _axis(shape) % len(shape)
     rows = tuple(n for n in (*shape[:axis], *shape[axis + 1 :]))
     for name in names:
-        if not draw(st.sampled_from((True,) + (False,) * 5)):
+        if not dice.choice((True,) + (False,) * 5):
             continue
         if name == "class_weights":
-            options[name] = _spec(_filled(draw, (shape[axis],), _WEIGHTS))
+            options[name] = _spec(_filled(dice, (shape[axis],), _WEIGHTS))
         elif name == "sample_weights":
-            options[name] = _spec(_filled(draw, rows, _WEIGHTS))
+            options[name] = _spec(_filled(dice, rows, _WEIGHTS))
         elif name == "label_smoothing":
-            options[name] = draw(_any((0.1, 0.25, 1.0)))
+            options[name] = dice.choice((0.1, 0.25, 1.0))
 
 
-def _denominator(draw: Any, options: dict[str, Any]) -> None:
+def _denominator(dice: Random, options: dict[str, Any]) -> None:
     if options["reduction"] == "mean" and ("class_weights" in options or "sample_weights" in options):
-        chosen = draw(st.sampled_from(("count", "weights", None)))
+        chosen = dice.choice(("count", "weights", None))
         options.update({} if chosen is None else {"denominator": chosen})
 
 
 def _with_unwritten_row(
-    draw: Any, rows: np.ndarray[Any, Any], targets: ArraySpec, options: dict[str, Any]
+    dice: Random, rows: np.ndarray[Any, Any], targets: ArraySpec, options: dict[str, Any]
 ) -> np.ndarray[Any, Any]:
     """The rows, where the ignored ones now and then hold what padding holds."""
-    if rows.ndim != 2 or "ignore_index" not in options or not draw(_PERHAPS):
+    if rows.ndim != 2 or "ignore_index" not in options or not dice.choice(_PERHAPS):
         return rows
     changed = rows.copy()
-    changed[np.asarray(targets.values) == options["ignore_index"], 0] = draw(_any(_NOWHERE[:3]))
+    changed[np.asarray(targets.values) == options["ignore_index"], 0] = dice.choice(_NOWHERE[:3])
     return changed
 
 
-@st.composite
-def _softmax_cross_entropy(draw: Any) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(_SHAPES)
-    options = _reduction(draw)
-    if draw(_RARELY):
-        return _long(draw, dtype, options)
-    targets, raises = _class_targets(draw, shape, dtype, options)
+def _softmax_cross_entropy(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(_SHAPES)
+    options = _reduction(dice)
+    if dice.choice(_RARELY):
+        return _long(dice, dtype, options)
+    targets, raises = _class_targets(dice, shape, dtype, options)
     rows = tuple(n for i, n in enumerate(shape) if i != _axis(shape) % len(shape))
-    smoothing_is_wrong = raises is None and draw(_RARELY)
+    smoothing_is_wrong = raises is None and dice.choice(_RARELY)
     if raises is None:
-        _weights(draw, options, shape, ("class_weights", "sample_weights", "label_smoothing"))
-        _denominator(draw, options)
+        _weights(dice, options, shape, ("class_weights", "sample_weights", "label_smoothing"))
+        _denominator(dice, options)
     if len(shape) == 3:
         options["axis"] = 1
     if smoothing_is_wrong:
-        options["label_smoothing"], raises = draw(_any((-0.1, 1.5))), "invalid_option"
+        options["label_smoothing"], raises = dice.choice((-0.1, 1.5)), "invalid_option"
     soft = targets.dtype is None
-    values = _logit_rows(draw, shape, dtype, bounded=soft or _is_combined(options))
-    logits = _spec(_with_unwritten_row(draw, values, targets, options), layout=draw(_LAYOUT))
-    cotangent = None if raises else _cotangent(draw, options, rows)
+    values = _logit_rows(dice, shape, dtype, bounded=soft or _is_combined(options))
+    logits = _spec(_with_unwritten_row(dice, values, targets, options), layout=dice.choice(_LAYOUT))
+    cotangent = None if raises else _cotangent(dice, options, rows)
     inputs = {"logits": logits, "targets": targets}
-    return _case(draw, "softmax_cross_entropy", dtype, inputs, options, raises, cotangent)
+    return _case(dice, "softmax_cross_entropy", dtype, inputs, options, raises, cotangent)
 
 
-_HIDDEN = st.sampled_from(("ordinary", "ordinary", "ties", "confident", "large"))
-_BIAS = st.sampled_from(("absent", "ordinary", "confident", "masked"))
+_HIDDEN = ("ordinary", "ordinary", "ties", "confident", "large")
+_BIAS = ("absent", "ordinary", "confident", "masked")
 
 
-@st.composite
-def _linear_cross_entropy(draw: Any) -> Case:
+def _linear_cross_entropy(dice: Random) -> Case:
     """Hidden states and weights whose products are exact in float32: what is hard is the loss behind them, and what
     is to be told from it is a transposed weight, a forgotten bias and a gradient that does not reach one of the three.
     """
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (4, 3), (1, 3), (4, 5))))
-    options = _reduction(draw)
-    targets, raises = _class_targets(draw, shape, dtype, options)
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (4, 3), (1, 3), (4, 5)))
+    options = _reduction(dice)
+    targets, raises = _class_targets(dice, shape, dtype, options)
     if raises is None:
-        _weights(draw, options, shape, ("class_weights", "label_smoothing"))
-        _denominator(draw, options)
+        _weights(dice, options, shape, ("class_weights", "label_smoothing"))
+        _denominator(dice, options)
     fmt = FORMATS[dtype]
-    hidden = _filled(draw, (shape[0], 2), _KINDS[draw(_HIDDEN)])
-    inputs = {"hidden": _spec(rounded(hidden, fmt)), "weight": _spec(_filled(draw, (2, shape[1]), _ORDINARY))}
-    bias = draw(_BIAS)
+    hidden = _filled(dice, (shape[0], 2), _KINDS[dice.choice(_HIDDEN)])
+    inputs = {"hidden": _spec(rounded(hidden, fmt)), "weight": _spec(_filled(dice, (2, shape[1]), _ORDINARY))}
+    bias = dice.choice(_BIAS)
     if bias != "absent":
-        inputs["bias"] = _spec(rounded(_filled(draw, shape[1:], _KINDS[bias]), fmt))
-    cotangent = None if raises else _cotangent(draw, options, shape[:1])
+        inputs["bias"] = _spec(rounded(_filled(dice, shape[1:], _KINDS[bias]), fmt))
+    cotangent = None if raises else _cotangent(dice, options, shape[:1])
     inputs["targets"] = targets
-    return _case(draw, "linear_cross_entropy", dtype, inputs, options, raises, cotangent)
+    return _case(dice, "linear_cross_entropy", dtype, inputs, options, raises, cotangent)
 
 
-def _long(draw: Any, dtype: str, options: dict[str, Any]) -> Case:
+def _long(dice: Random, dtype: str, options: dict[str, Any]) -> Case:
     """A batch that is long for its format: sums that overflow, lose digits, or count beyond what it can hold."""
-    count = draw(st.sampled_from((4096, 40000)))
+    count = dice.choice((4096, 40000))
     logits = ArraySpec(None, "uniform", {"shape": (count, 3), "low": -1.0, "high": 3.0, "seed": 1})
     targets = ArraySpec(None, "labels", {"shape": (count,), "classes": 3, "seed": 2})
     inputs = {"logits": logits, "targets": targets}
-    return _case(lambda _: False, "softmax_cross_entropy", dtype, inputs, {"reduction": options["reduction"]})
+    return _case(dice, "softmax_cross_entropy", dtype, inputs, {"reduction": options["reduction"]})
 
 
-@st.composite
-def _activation(draw: Any, loss: str) -> Case:
-    dtype = draw(st.sampled_from(DTYPES))
-    shape = draw(st.sampled_from(((4, 3), (4, 3), (1, 3), (1, 3), (4, 2), (4, 2), (3,))))
-    logits = _logit_rows(draw, shape, dtype)
-    upstream = _filled(draw, shape, (1.0, -2.0, 0.5, 0.0))
-    return _case(draw, loss, dtype, {"logits": _spec(logits)}, {}, None, _spec(upstream) if draw(_PERHAPS) else None)
+def _activation(dice: Random, loss: str) -> Case:
+    dtype = dice.choice(DTYPES)
+    shape = dice.choice(((4, 3), (4, 3), (1, 3), (1, 3), (4, 2), (4, 2), (3,)))
+    logits = _logit_rows(dice, shape, dtype)
+    upstream = _filled(dice, shape, (1.0, -2.0, 0.5, 0.0))
+    return _case(
+        dice, loss, dtype, {"logits": _spec(logits)}, {}, None, _spec(upstream) if dice.choice(_PERHAPS) else None
+    )
 
 
 def _probability_rows(
-    draw: Any, shape: tuple[int, ...], dtype: str, *, normalised: bool, weights: bool = False
+    dice: Random, shape: tuple[int, ...], dtype: str, *, normalised: bool, weights: bool = False
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    kind = draw(st.sampled_from(("ordinary", "ordinary", "tiny", "certain")))
+    kind = dice.choice(("ordinary", "ordinary", "tiny", "certain"))
     if kind == "certain":
-        values = np.eye(shape[-1])[_filled(draw, shape[:-1], range(shape[-1]))]
+        values = np.eye(shape[-1])[_filled(dice, shape[:-1], range(shape[-1]))]
         return rounded(values, FORMATS[dtype])
-    values = _filled(draw, shape, (*_PROBABILITIES, *(_TINY if kind == "tiny" else ())))
+    values = _filled(dice, shape, (*_PROBABILITIES, *(_TINY if kind == "tiny" else ())))
     if normalised and kind == "ordinary":
         values = values / values.sum(-1, keepdims=True)
     if weights:
@@ -428,154 +363,151 @@ def _probability_rows(
     return rounded(values, FORMATS[dtype])
 
 
-@st.composite
-def _categorical_cross_entropy(draw: Any) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3), (4, 2))))
-    options = _reduction(draw)
-    targets, raises = _class_targets(draw, shape, dtype, options)
+def _categorical_cross_entropy(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3), (4, 2)))
+    options = _reduction(dice)
+    targets, raises = _class_targets(dice, shape, dtype, options)
     if raises is None:
-        _weights(draw, options, shape, ("class_weights", "sample_weights"))
-        _denominator(draw, options)
-    probabilities = _probability_rows(draw, shape, dtype, normalised=draw(st.booleans()))
+        _weights(dice, options, shape, ("class_weights", "sample_weights"))
+        _denominator(dice, options)
+    probabilities = _probability_rows(dice, shape, dtype, normalised=dice.choice((True, False)))
     inputs = {"probabilities": _spec(probabilities), "targets": targets}
-    return _case(draw, "categorical_cross_entropy", dtype, inputs, options, raises)
+    return _case(dice, "categorical_cross_entropy", dtype, inputs, options, raises)
 
 
-@st.composite
-def _cross_entropy(draw: Any) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
-    targets = _probability_rows(draw, shape, dtype, normalised=True, weights=True)
-    probabilities = _probability_rows(draw, shape, dtype, normalised=True)
+def _cross_entropy(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3)))
+    targets = _probability_rows(dice, shape, dtype, normalised=True, weights=True)
+    probabilities = _probability_rows(dice, shape, dtype, normalised=True)
     inputs = {"targets": _spec(targets), "probabilities": _spec(probabilities)}
-    return _case(draw, "cross_entropy", dtype, inputs, _reduction(draw))
+    return _case(dice, "cross_entropy", dtype, inputs, _reduction(dice))
 
 
-@st.composite
-def _entropy(draw: Any) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
-    probabilities = _probability_rows(draw, shape, dtype, normalised=True)
-    return _case(draw, "entropy", dtype, {"probabilities": _spec(probabilities)}, _reduction(draw))
+def _entropy(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3)))
+    probabilities = _probability_rows(dice, shape, dtype, normalised=True)
+    return _case(dice, "entropy", dtype, {"probabilities": _spec(probabilities)}, _reduction(dice))
 
 
-@st.composite
-def _kl_divergence(draw: Any) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
-    options: dict[str, Any] = {"reduction": draw(st.sampled_from(("none", "none", "sum", "mean", "batchmean")))}
-    logs = _filled(draw, shape, _LOGS)
-    targets = _probability_rows(draw, shape, dtype, normalised=True, weights=True)
-    if draw(_PERHAPS):
+def _kl_divergence(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3)))
+    options: dict[str, Any] = {"reduction": dice.choice(("none", "none", "sum", "mean", "batchmean"))}
+    logs = _filled(dice, shape, _LOGS)
+    targets = _probability_rows(dice, shape, dtype, normalised=True, weights=True)
+    if dice.choice(_PERHAPS):
         options["log_target"] = True
-        logs_of = _filled(draw, shape, _LOGS_OF_TARGETS)
+        logs_of = _filled(dice, shape, _LOGS_OF_TARGETS)
         targets = rounded(logs_of, FORMATS[dtype])
     inputs = {"targets": _spec(targets), "log_probabilities": _spec(rounded(logs, FORMATS[dtype]))}
-    return _case(draw, "kl_divergence", dtype, inputs, options)
+    return _case(dice, "kl_divergence", dtype, inputs, options)
 
 
-@st.composite
-def _nll_loss(draw: Any) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
-    options = _reduction(draw)
-    logs = _filled(draw, shape, _LOGS)
-    labels = _filled(draw, shape[:1], range(shape[1]))
+def _nll_loss(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3)))
+    options = _reduction(dice)
+    logs = _filled(dice, shape, _LOGS)
+    labels = _filled(dice, shape[:1], range(shape[1]))
     raises = None
-    if draw(_SOMETIMES):
-        labels[0], raises = draw(st.sampled_from((*_WRONG_LABELS, shape[1]))), "out_of_range_label"
+    if dice.choice(_SOMETIMES):
+        labels[0], raises = dice.choice((*_WRONG_LABELS, shape[1])), "out_of_range_label"
     else:
-        _weights(draw, options, shape, ("class_weights",))
-        if draw(_SOMETIMES):
+        _weights(dice, options, shape, ("class_weights",))
+        if dice.choice(_SOMETIMES):
             options["ignore_index"] = int(labels[0])
     targets = _spec(labels, "int64")
-    logs = _with_unwritten_row(draw, rounded(logs, FORMATS[dtype]), targets, options)
+    logs = _with_unwritten_row(dice, rounded(logs, FORMATS[dtype]), targets, options)
     inputs = {"log_probabilities": _spec(logs), "targets": targets}
-    return _case(draw, "nll_loss", dtype, inputs, options, raises)
+    return _case(dice, "nll_loss", dtype, inputs, options, raises)
 
 
-_BINARY_SHAPES = st.sampled_from(((4,), (4,), (1,), (4, 3)))
-_BINARY_TARGETS = st.sampled_from(("bits", "bits", "bits", "soft"))
+_BINARY_SHAPES = ((4,), (4,), (1,), (4, 3))
+_BINARY_TARGETS = ("bits", "bits", "bits", "soft")
 
 
 _SOFT_BITS = (0.0, 1.0, 0.5, 0.25, 0.999, 0.001, 1e-5, 1 - 1e-5, 1e-8)
 
 
-def _binary_targets(draw: Any, shape: tuple[int, ...], dtype: str) -> tuple[ArraySpec, str | None]:
+def _binary_targets(dice: Random, shape: tuple[int, ...], dtype: str) -> tuple[ArraySpec, str | None]:
     """Bits or soft targets, now and then one that is no probability, with the kind of error that is right then."""
-    choice = (0.0, 1.0) if draw(_BINARY_TARGETS) == "bits" else _SOFT_BITS
-    targets = _filled(draw, shape, choice)
+    choice = (0.0, 1.0) if dice.choice(_BINARY_TARGETS) == "bits" else _SOFT_BITS
+    targets = _filled(dice, shape, choice)
     raises = None
-    if draw(_SOMETIMES):
-        targets.flat[0], raises = draw(_any((1.5, -0.5, 2.0))), "invalid_probability"
+    if dice.choice(_SOMETIMES):
+        targets.flat[0], raises = dice.choice((1.5, -0.5, 2.0)), "invalid_probability"
     return _spec(rounded(targets, FORMATS[dtype])), raises
 
 
-@st.composite
-def _binary_with_logits(draw: Any) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(_BINARY_SHAPES)
-    options = _reduction(draw)
+def _binary_with_logits(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(_BINARY_SHAPES)
+    options = _reduction(dice)
     # The formula is linear in the target, and no framework refuses one outside [0, 1]: there is a truth for it.
-    targets, _ = _binary_targets(draw, shape, dtype)
-    if draw(_PERHAPS):
-        options["pos_weight"] = draw(_any((3.0, 0.5, 1.0)))
-    elif draw(_PERHAPS):
-        options["sample_weights"] = _spec(_filled(draw, shape, _WEIGHTS))
-        _denominator(draw, options)
-    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype, bounded=True)), "targets": targets}
-    cotangent = _cotangent(draw, options, shape)
-    return _case(draw, "binary_cross_entropy_with_logits", dtype, inputs, options, None, cotangent)
+    targets, _ = _binary_targets(dice, shape, dtype)
+    if dice.choice(_PERHAPS):
+        options["pos_weight"] = dice.choice((3.0, 0.5, 1.0))
+    elif dice.choice(_PERHAPS):
+        options["sample_weights"] = _spec(_filled(dice, shape, _WEIGHTS))
+        _denominator(dice, options)
+    inputs = {"logits": _spec(_logit_rows(dice, shape, dtype, bounded=True)), "targets": targets}
+    cotangent = _cotangent(dice, options, shape)
+    return _case(dice, "binary_cross_entropy_with_logits", dtype, inputs, options, None, cotangent)
 
 
-@st.composite
-def _binary(draw: Any) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4,), (1,))))
-    options = _reduction(draw)
-    targets, raises = _binary_targets(draw, shape, dtype)
-    values = _filled(draw, shape, (*_PROBABILITIES, *_TINY))
-    if raises is None and draw(_SOMETIMES):
-        values[0], raises = draw(_any((1.5, -0.1))), "invalid_probability"
+def _binary(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4,), (1,)))
+    options = _reduction(dice)
+    targets, raises = _binary_targets(dice, shape, dtype)
+    values = _filled(dice, shape, (*_PROBABILITIES, *_TINY))
+    if raises is None and dice.choice(_SOMETIMES):
+        values[0], raises = dice.choice((1.5, -0.1)), "invalid_probability"
     inputs = {"probabilities": _spec(rounded(values, FORMATS[dtype])), "targets": targets}
-    return _case(draw, "binary_cross_entropy", dtype, inputs, options, raises)
+    return _case(dice, "binary_cross_entropy", dtype, inputs, options, raises)
 
 
-@st.composite
-def _binary_focal(draw: Any) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4,), (1,))))
-    options: dict[str, Any] = {**_reduction(draw), "gamma": draw(_any((0.0, 0.5, 1.0, 2.0, 5.0)))}
-    if draw(_PERHAPS):
-        options["alpha"] = draw(_any((0.25, 0.5)))
-    targets = _filled(draw, shape, (0.0, 1.0))
-    inputs = {"logits": _spec(_logit_rows(draw, shape, dtype, bounded=True)), "targets": _spec(targets)}
-    return _case(draw, "binary_focal", dtype, inputs, options)
+def _binary_focal(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4,), (1,)))
+    options: dict[str, Any] = {**_reduction(dice), "gamma": dice.choice((0.0, 0.5, 1.0, 2.0, 5.0))}
+    if dice.choice(_PERHAPS):
+        options["alpha"] = dice.choice((0.25, 0.5))
+    targets = _filled(dice, shape, (0.0, 1.0))
+    inputs = {"logits": _spec(_logit_rows(dice, shape, dtype, bounded=True)), "targets": _spec(targets)}
+    return _case(dice, "binary_focal", dtype, inputs, options)
 
 
-@st.composite
-def _categorical_focal(draw: Any) -> Case:
-    dtype, shape = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(((4, 3), (1, 3))))
-    options: dict[str, Any] = {**_reduction(draw), "gamma": draw(_any((0.0, 0.5, 2.0)))}
-    labels = _filled(draw, shape[:1], range(shape[1]))
+def _categorical_focal(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3)))
+    options: dict[str, Any] = {**_reduction(dice), "gamma": dice.choice((0.0, 0.5, 2.0))}
+    labels = _filled(dice, shape[:1], range(shape[1]))
     inputs = {
-        "logits": _spec(_logit_rows(draw, shape, dtype, bounded=True)),
+        "logits": _spec(_logit_rows(dice, shape, dtype, bounded=True)),
         "targets": _spec(np.eye(shape[1])[labels]),
     }
-    return _case(draw, "categorical_focal", dtype, inputs, options)
+    return _case(dice, "categorical_focal", dtype, inputs, options)
 
 
-_STRATEGIES = {
-    "entropy": _entropy(),
-    "softmax": _activation("softmax"),
-    "log_softmax": _activation("log_softmax"),
-    "cross_entropy": _cross_entropy(),
-    "kl_divergence": _kl_divergence(),
-    "nll_loss": _nll_loss(),
-    "categorical_cross_entropy": _categorical_cross_entropy(),
-    "softmax_cross_entropy": _softmax_cross_entropy(),
-    "linear_cross_entropy": _linear_cross_entropy(),
-    "binary_cross_entropy": _binary(),
-    "binary_cross_entropy_with_logits": _binary_with_logits(),
-    "binary_focal": _binary_focal(),
-    "categorical_focal": _categorical_focal(),
+_BY_LOSS: Mapping[str, Callable[[Random], Case]] = {
+    "entropy": _entropy,
+    "softmax": partial(_activation, loss="softmax"),
+    "log_softmax": partial(_activation, loss="log_softmax"),
+    "cross_entropy": _cross_entropy,
+    "kl_divergence": _kl_divergence,
+    "nll_loss": _nll_loss,
+    "categorical_cross_entropy": _categorical_cross_entropy,
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "linear_cross_entropy": _linear_cross_entropy,
+    "binary_cross_entropy": _binary,
+    "binary_cross_entropy_with_logits": _binary_with_logits,
+    "binary_focal": _binary_focal,
+    "categorical_focal": _categorical_focal,
 }
-DRAWN = tuple(_STRATEGIES)
+DRAWN = tuple(_BY_LOSS)
 """The losses that can be drawn: all there are."""
 
 
-def _BY_LOSS(loss: str) -> st.SearchStrategy[Case]:  # noqa: N802 - a table looked up by name
-    return _STRATEGIES[loss]
+def drawn(seed: int, losses: Sequence[str], chunk: int) -> list[Case]:
+    """The cases of a chunk, in one format each: the same for the same numbers.
+
+    Of the losses those come most often that have most options.
+    """
+    dice = Random(f"{seed} {chunk}")
+    chosen = dice.choices(losses, [_OFTEN.get(loss, 2) for loss in losses], k=CHUNK)
+    return [replace(_BY_LOSS[loss](dice), id=f"fuzz/{seed}-{chunk}-{n}") for n, loss in enumerate(chosen)]

@@ -17,6 +17,15 @@ def exact_inputs(case: Case, dtype: str) -> dict[str, NDArray[Any]]:
     return {name: array.to_float64() if array.is_float else array.storage for name, array in realized.items()}
 
 
+def written(values: NDArray[Any]) -> Any:
+    """An array as a case writes it: a number, or nested tuples of numbers."""
+
+    def nested(entry: Any) -> Any:
+        return tuple(map(nested, entry)) if isinstance(entry, list) else entry
+
+    return nested(values.tolist())
+
+
 def scores_of(loss: str) -> str:
     """The name of the first floating input that is no target: logits, probabilities, log_probabilities, hidden."""
     return LOSSES[loss].differentiate[0]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.case import ArraySpec, Case, ExpectRaises
-from harness.fuzzing.exact_inputs import exact_inputs, scores_of
+from harness.fuzzing.exact_inputs import exact_inputs, scores_of, written
 
 _SIMPLER = (0.0, 1.0, -1.0, 2.0, 0.5)
 """Numbers a reader takes in at a glance, simplest first."""
@@ -119,7 +119,7 @@ def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterat
             changed["targets"] = np.where(targets > column, targets - 1, targets)
         vector = case.vector
         if vector is not None:
-            vector = replace(vector, values=_nested(np.delete(np.asarray(vector.values), column, 1).tolist()))
+            vector = replace(vector, values=written(np.delete(np.asarray(vector.values), column, 1)))
         yield replace(_with_numbers(case, changed), vector=vector)
 
 
@@ -161,9 +161,5 @@ def _plainer_numbers(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iter
 def _with_numbers(case: Case, changed: dict[str, np.ndarray[Any, Any]]) -> Case:
     inputs = dict(case.inputs)
     for name, values in changed.items():
-        inputs[name] = replace(inputs[name], values=_nested(values.tolist()))
+        inputs[name] = replace(inputs[name], values=written(values))
     return replace(case, inputs=inputs)
-
-
-def _nested(values: Any) -> Any:
-    return tuple(_nested(entry) for entry in values) if isinstance(values, list) else values

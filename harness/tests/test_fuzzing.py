@@ -62,7 +62,6 @@ def test_the_same_seed_draws_the_same_cases_and_another_draws_others() -> None:
 def test_a_seed_draws_the_same_whatever_else_is_imported() -> None:
     write = "from harness.fuzzing.drawing import DRAWN, drawn; print(hash_of(repr(drawn(7, DRAWN, 2))))"
     digest = "import hashlib; hash_of = lambda text: hashlib.sha256(text.encode()).hexdigest();"
-    # Hypothesis likes numbers that stand in modules it takes for the user's own.
     more = "import harness.cli.main, harness.certification.grid, harness.mistakes.diagnosis, reports.html;"
     seen = {
         subprocess.run([sys.executable, "-c", program + write], capture_output=True, text=True, check=True).stdout
