@@ -16,6 +16,7 @@ __all__ = ["markdown"]
 _WORDS = {
     ExitCode.FINE: "Nothing changed that nobody has accepted.",
     ExitCode.NOTHING_RAN: "Nothing ran.",
+    ExitCode.DISAGREES: "Something disagrees on a machine that nobody has judged yet.",
     ExitCode.STALE_LEDGER: "The ledger says what is no longer so.",
     ExitCode.CHANGED: "Behaviour changed.",
     ExitCode.SLOWER: "Slower, and nothing else.",
@@ -40,6 +41,11 @@ def _lines(result: GateResult, current: Run) -> Iterator[str]:
         return
     yield from _speed_lines(result)
     losses = {case: str(entry["loss"]) for case, entry in current.header.suite.get("cases", {}).items()}
+    if difference.new_here:
+        yield f"**New on this machine, which nobody has judged yet: {len(difference.new_here)} cells.**"
+        yield ""
+        yield from cause_lines(difference.groups(losses, new_here=True))
+        yield ""
     yield from cause_lines(difference.groups(losses))
     yield ""
     same = "" if difference.identical is None else f", {difference.identical} of them identical to the bit"

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from harness.core.case import Case
 from harness.core.cell import INFRASTRUCTURE, LEDGER_PROBLEMS, SEVERITIES, Cell, Run
+from harness.runs.diff import Group
 from harness.runs.gate import GateResult
 from harness.runs.kernels import sleeping
 from harness.speed.compared import in_words, slower
@@ -226,12 +227,19 @@ def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
     for package, (old, new) in difference.versions.items():
         out.print(f"{escape(package)}: {escape(old)} → {escape(new)}")
     _speeds(out, result)
+    if difference.new_here:
+        out.print(f"[bold red]{len(difference.new_here)} cells are new on this machine:[/] nobody has judged it yet")
+        _causes(out, difference.groups(losses, new_here=True))
     if not difference.changes:
         same = "" if difference.identical is None else f", {difference.identical} of them to the bit"
         out.print(f"[bold green]Nothing changed.[/]  {difference.compared} cells compared{same}")
         return
     out.print(f"[bold red]{len(difference.changes)} cells changed.[/]  {difference.compared} compared")
-    for group in difference.groups(losses):
+    _causes(out, difference.groups(losses))
+
+
+def _causes(out: Console, groups: Sequence[Group]) -> None:
+    for group in groups:
         out.print(
             f"  {len(group.changes):5} × {escape(group.implementation)} {group.loss} {group.kind}: "
             f"{escape(group.sentence[:300])}"

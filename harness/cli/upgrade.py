@@ -79,7 +79,7 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
         )
         return ExitCode.INFRASTRUCTURE
     try:
-        difference = compare_runs(runs["old"], runs["new"])
+        difference = compare_runs(runs["old"], runs["new"], same_machine=True)
     except NotComparable as refusal:
         print(f"xent: not compared: {refusal}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE

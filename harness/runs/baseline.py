@@ -23,12 +23,14 @@ _OUTCOME = ("kind", "type", "dtype", "shape")
 def reduced(run: Run) -> Run:
     """A run without what another machine would not reproduce: bits, timings, numbers in full.
 
-    The header keeps versions and the suite's identity, and says nothing of the machine: bits are then never compared.
+    The header keeps versions, machine facts and the suite's identity, and says nothing else of the machine: bits are
+    then never compared.
     """
     suite = run.header.suite
     cases = {case: {"loss": entry["loss"]} for case, entry in suite.get("cases", {}).items()}
     implementations = {
         name: {"version": d.get("version", "?"), "versions": d.get("versions", {}), "modes": d.get("modes", [])}
+        | ({"facts": dict(d["facts"])} if d.get("facts") else {})
         for name, d in run.header.implementations.items()
     }
     header = replace(
@@ -39,7 +41,11 @@ def reduced(run: Run) -> Run:
         command=(),
         certificate=None,
     )
-    return Run(header, tuple(map(_reduced, run.cells)), (), run.speeds, Footer(len(run.cells), run.footer.verdicts))
+    return Run(header, tuple(map(_reduced, run.cells)), (), run.speeds, _closed(run))
+
+
+def _closed(run: Run) -> Footer:
+    return Footer(len(run.cells), run.footer.verdicts, dormant=run.footer.dormant)
 
 
 def _reduced(cell: Cell) -> Cell:

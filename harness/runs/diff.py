@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.core.cell import INFRASTRUCTURE, SEVERITIES, Cell, Run
+from harness.runs.kernels import OtherKernels, other_kernels
 
 
 class NotComparable(ValueError):  # noqa: N818 - says what is the case, as the other refusals do
@@ -81,11 +82,15 @@ class Difference:
     """Versions that differ, by implementation and package."""
     scripted: frozenset[tuple[str, str, str, str, str]] = frozenset()
     """Keys of cells that are known to have a standalone script."""
+    kernels: tuple[OtherKernels, ...] = ()
+    """Implementations that run other kernels than before: truth and ledger alone judge their cells."""
+    new_here: tuple[Change, ...] = ()
+    """Cells of those that disagree and did not: new on this machine, which nobody has judged yet."""
 
-    def groups(self, losses: Mapping[str, str]) -> tuple[Group, ...]:
-        """Changes grouped by cause, gravest first. `losses` maps case ids to losses."""
+    def groups(self, losses: Mapping[str, str], *, new_here: bool = False) -> tuple[Group, ...]:
+        """Changes, or what is new here, grouped by cause, gravest first. `losses` maps case ids to losses."""
         found: dict[tuple[str, str, str, str], list[Change]] = defaultdict(list)
-        for change in self.changes:
+        for change in self.new_here if new_here else self.changes:
             cell = change.cell
             loss = losses.get(cell.case, "")
             found[(change.kind, cell.implementation, loss, _pattern(change))].append(change)
@@ -108,16 +113,31 @@ def _pattern(change: Change) -> str:
     return f"{shape(change.old)}>{shape(change.new)}"
 
 
-def compare_runs(old: Run, new: Run, rename: Mapping[str, str] | None = None) -> Difference:
-    """The changes from `old` to `new`, gravest first; NotComparable where the two must not be compared."""
+def compare_runs(
+    old: Run, new: Run, rename: Mapping[str, str] | None = None, *, same_machine: bool = False
+) -> Difference:
+    """The changes from `old` to `new`, gravest first; NotComparable where the two must not be compared.
+
+    Of an implementation that runs other kernels on the new side, only what newly disagrees is told, apart from the
+    changes. `same_machine` says that both sides were made on one: other kernels are then a change like any other.
+    """
     _refuse_what_cannot_be_compared(old, new)
     names = rename or {}
     before = {cell.key: cell for cell in old.cells}
     after = {(c.case, names.get(c.implementation, c.implementation), c.mode, c.dtype, c.aspect): c for c in new.cells}
     bits_mean_something = _same_machine(old.header.machine, new.header.machine)
+    asked = {cell.implementation for cell in new.cells}
+    headers = (old.header.implementations, new.header.implementations)
+    kernels = () if same_machine else other_kernels(*headers, names, asked)
+    elsewhere = {names.get(name, name) for some in kernels for name in some.implementations}
     changes: list[Change] = []
+    new_here: list[Change] = []
     identical = 0
     for key in sorted(before.keys() | after.keys()):
+        if key[1] in elsewhere and key in before and key in after:
+            if after[key].verdict == "disagrees" and before[key].verdict != "disagrees":
+                new_here.append(next(_differences(before[key], after[key], bits_mean_something=False)))
+            continue
         change = _change(before.get(key), after.get(key), bits_mean_something)
         if change is not None:
             changes.append(change)
@@ -128,6 +148,8 @@ def compare_runs(old: Run, new: Run, rename: Mapping[str, str] | None = None) ->
         compared=len(before.keys() & after.keys()),
         identical=identical if bits_mean_something else None,
         versions=dict(_version_changes(old, new, names)),
+        kernels=kernels,
+        new_here=tuple(sorted(new_here, key=lambda c: (c.gravity, c.cell.key))),
     )
 
 

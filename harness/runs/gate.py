@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from harness.core.cell import INFRASTRUCTURE, LEDGER_PROBLEMS, Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.runs.diff import Difference, NotComparable, compare_runs
+from harness.runs.kernels import told
 from harness.speed.compared import SpeedChange, compare_speeds, slower
 from harness.speed.statistics import THRESHOLD
 
@@ -40,10 +41,12 @@ def run_codes(run: Run) -> set[ExitCode]:
     return codes
 
 
-def gate(baseline: Run, current: Run, threshold: float = THRESHOLD) -> GateResult:
+def gate(baseline: Run, current: Run, threshold: float = THRESHOLD, *, same_kernels: bool = False) -> GateResult:
     """Whether the current run may pass: red exactly when something nobody has accepted has changed.
 
-    Speed is judged by ratios within each run; a slowdown must clear its interval and `threshold`.
+    Where an implementation runs other kernels than in the baseline, truth and ledger alone judge its cells;
+    `same_kernels` refuses to compare then. Speed is judged by ratios within each run; a slowdown must clear its
+    interval and `threshold`.
     """
     reasons: list[str] = []
     codes = run_codes(current) & {ExitCode.INFRASTRUCTURE, ExitCode.STALE_LEDGER, ExitCode.NOTHING_RAN}
@@ -52,9 +55,16 @@ def gate(baseline: Run, current: Run, threshold: float = THRESHOLD) -> GateResul
         difference = compare_runs(baseline, current)
     except NotComparable as refusal:
         return GateResult(ExitCode.INFRASTRUCTURE, None, (str(refusal), *reasons))
+    first = [told(kernels, current.cells) for kernels in difference.kernels]
+    if first and same_kernels:
+        return GateResult(ExitCode.INFRASTRUCTURE, None, (*first, *reasons))
+    reasons = [*first, *reasons]
     if difference.changes:
         codes.add(ExitCode.CHANGED)
-    known = {cell.key for cell in baseline.cells if cell.verdict == "known"}
+    if difference.new_here:
+        codes.add(ExitCode.DISAGREES)
+    elsewhere = {name for kernels in difference.kernels for name in kernels.implementations}
+    known = {cell.key for cell in baseline.cells if cell.verdict == "known" and cell.implementation not in elsewhere}
     uncovered = [cell for cell in current.cells if cell.verdict == "disagrees" and cell.key in known]
     if uncovered:
         codes.add(ExitCode.STALE_LEDGER)

@@ -2,9 +2,69 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from harness.core.cell import Run
+from harness.core.cell import Cell, Run
+
+
+@dataclass(frozen=True)
+class OtherKernels:
+    """Implementations that run other kernels than in an earlier run, all in the same way."""
+
+    implementations: tuple[str, ...]
+    before: Mapping[str, str]
+    """The machine facts that differ, as they were."""
+    now: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{_listed(self.implementations)} with {_facts(self.now)} here, with {_facts(self.before)} there"
+
+
+def other_kernels(
+    old: Mapping[str, Mapping[str, Any]],
+    new: Mapping[str, Mapping[str, Any]],
+    names: Mapping[str, str],
+    asked: Collection[str],
+) -> tuple[OtherKernels, ...]:
+    """Whose facts differ between the implementations of two headers.
+
+    `names` maps implementations of the new side to those of the old; `asked` are those of the new side that have
+    cells. A fact that one side alone knows says nothing: vocabularies grow, and older runs have no facts.
+    """
+    found: dict[tuple[tuple[str, str, str], ...], list[str]] = defaultdict(list)
+    for name in sorted(asked):
+        before, now = (d.get("facts", {}) for d in (old.get(names.get(name, name), {}), new.get(name, {})))
+        differing = tuple((fact, before[fact], now[fact]) for fact in now if before.get(fact, now[fact]) != now[fact])
+        if differing:
+            found[differing].append(name)
+    return tuple(
+        OtherKernels(tuple(some), {f: was for f, was, _ in differing}, {f: is_ for f, _, is_ in differing})
+        for differing, some in found.items()
+    )
+
+
+def told(kernels: OtherKernels, cells: Collection[Cell]) -> str:
+    """What a gate says first: why bits are not compared, and how many cells the truth alone judged."""
+    of = set(kernels.implementations)
+    judged = sum(1 for cell in cells if cell.implementation in of and cell.verdict != "unsupported")
+    verb = "runs" if len(of) == 1 else "run"
+    return (
+        f"{_listed(kernels.implementations)} {verb} with {_facts(kernels.now)} here, the baseline with "
+        f"{_facts(kernels.before)}: bits and drift are not compared, "
+        f"{judged:,} cell{'' if judged == 1 else 's'} judged by the truth alone"
+    )
+
+
+def _listed(names: Collection[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _facts(facts: Mapping[str, str]) -> str:
+    return ", ".join(f"{fact}={value}" for fact, value in facts.items())
 
 
 def sleeping(run: Run) -> str:

@@ -9,13 +9,15 @@ from typing import Any
 
 from harness.core.cell import VERDICTS, Footer, Header, Run
 from harness.runs.diff import NotComparable
+from harness.runs.kernels import other_kernels
 
 
-def merge(runs: Sequence[Run]) -> Run:
+def merge(runs: Sequence[Run], *, other_machines: bool = False) -> Run:
     """One run with the cells, claims and measurements of all; NotComparable where they do not belong together.
 
     The parts must come from one suite version, must not hold the same cell twice, and must name the same version
-    of an implementation that several of them hold. Claims are judged by every part that holds their case: the
+    and the same machine facts of an implementation that several of them hold; `other_machines` lets the facts of the
+    first part stand for all. Claims are judged by every part that holds their case: the
     duplicates, which are identical, are kept once.
     """
     if not runs:
@@ -31,7 +33,7 @@ def merge(runs: Sequence[Run]) -> Run:
     claims = {(c.case, str(c.claimed), c.says): c for run in runs for c in run.claims}
     verdicts = Counter(cell.verdict for cell in cells)
     return Run(
-        header=_header(runs),
+        header=_header(runs, other_machines),
         cells=cells,
         claims=tuple(claims.values()),
         speeds=tuple(speed for run in runs for speed in run.speeds),
@@ -45,7 +47,7 @@ def merge(runs: Sequence[Run]) -> Run:
     )
 
 
-def _header(runs: Sequence[Run]) -> Header:
+def _header(runs: Sequence[Run], other_machines: bool) -> Header:
     cases: dict[str, Any] = {}
     implementations: dict[str, Any] = {}
     for run in runs:
@@ -56,6 +58,12 @@ def _header(runs: Sequence[Run]) -> Header:
                 raise NotComparable(
                     f"{name} is {former.get('version')} in one part and {description.get('version')} in another: "
                     "a run has one version of an implementation; compare the parts with `xent gate`"
+                )
+            differing = other_kernels({name: former}, {name: description}, {}, {name})
+            if differing and not other_machines:
+                raise NotComparable(
+                    f"the parts ran other kernels: {differing[0]}; run all parts on one kind of machine, or merge them "
+                    "all the same with --other-machines"
                 )
     first = runs[0].header
     digests = sorted({str(run.header.suite.get("digest")) for run in runs})

@@ -61,12 +61,17 @@ ENTRY = """\
 """
 
 
+def planted(place: Path) -> None:
+    """The adapter, its cases and an empty ledger."""
+    (place / "adapter_under_test.py").write_text(ADAPTER)
+    (place / "mine").mkdir()
+    (place / "mine" / "cases.yaml").write_text(CASES)
+    (place / "ledger").mkdir()
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    (tmp_path / "adapter_under_test.py").write_text(ADAPTER)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "cases.yaml").write_text(CASES)
-    (tmp_path / "ledger").mkdir()
+    planted(tmp_path)
     return tmp_path
 
 
@@ -115,3 +120,33 @@ def test_an_entry_that_should_hold_and_does_not_show_is_stale(place: Path) -> No
 def test_what_an_entry_sleeps_through_disagrees(place: Path) -> None:
     (place / "ledger" / "mine.yaml").write_text(ENTRY)
     assert run(place, "run.jsonl", wrong="1").returncode == 1
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A baseline on AVX-512, and runs on AVX2: right but for the last bit, and with one value doubled."""
+    place = tmp_path_factory.mktemp("machines")
+    planted(place)
+    run(place, "baseline.jsonl")
+    run(place, "right.jsonl", isa="avx2")
+    run(place, "wrong.jsonl", isa="avx2", wrong="2")
+    xent(place, "accept", "baseline.jsonl", "--ledger", "ledger", "--baseline", "accepted.jsonl.gz")
+    return place
+
+
+@pytest.mark.parametrize("baseline", ["baseline.jsonl", "accepted.jsonl.gz"])
+def test_the_gate_on_other_kernels_is_green_and_says_first_what_is_not_compared(made: Path, baseline: str) -> None:
+    passed = xent(made, "gate", baseline, "right.jsonl")
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    first = " ".join(passed.stdout.split())
+    assert first.startswith("adapter_under_test:Told runs with isa=avx2 here, the baseline with isa=avx512: bits and")
+    assert "6 cells judged by the truth alone" in first
+
+
+@pytest.mark.parametrize("baseline", ["baseline.jsonl", "accepted.jsonl.gz"])
+def test_one_real_regression_on_other_kernels_is_red_and_nothing_else_is(made: Path, baseline: str) -> None:
+    red = xent(made, "gate", baseline, "wrong.jsonl")
+    assert red.returncode == 1, red.stdout + red.stderr
+    assert "1 cells are new on this machine" in red.stdout
+    assert red.stdout.count(" × ") == 1
+    assert "cells changed" not in red.stdout

@@ -145,3 +145,62 @@ def test_the_same_fault_explained_on_one_side_only_is_no_change() -> None:
     assert compare_runs(run(unexplained), run(KNOWN)).changes == ()
     other = replace(KNOWN, outcome={**KNOWN.outcome, "digest": "2"})
     assert [change.kind for change in compare_runs(run(unexplained), run(other)).changes] == ["verdict"]
+
+
+def elsewhere(*cells: Cell, isa: str = "avx2", **facts: str) -> Run:
+    """A run of torch on a processor with this instruction set."""
+    of_torch = {"version": "1", "facts": {"isa": isa, **facts}}
+    found = run(*cells)
+    return replace(found, header=replace(found.header, implementations={"torch": of_torch}))
+
+
+def test_other_kernels_are_the_first_line_and_bits_and_drift_are_not_compared() -> None:
+    worse = replace(RIGHT, ratio=3.9, outcome={**RIGHT.outcome, "digest": "other"}, warnings=("new",))
+    result = gate(elsewhere(RIGHT, isa="avx512", libc="glibc"), elsewhere(worse, libc="glibc"))
+    assert result.code == ExitCode.FINE
+    assert result.reasons[0] == (
+        "torch runs with isa=avx2 here, the baseline with isa=avx512: bits and drift are not compared, "
+        "1 cell judged by the truth alone"
+    )
+    assert result.difference is not None
+    assert result.difference.changes == result.difference.new_here == ()
+
+
+def test_what_newly_disagrees_on_other_kernels_is_red_by_itself() -> None:
+    wrong = replace(RIGHT, case="edges/other", verdict="disagrees", severity="silently_wrong")
+    right = replace(RIGHT, case="edges/other")
+    result = gate(elsewhere(RIGHT, right, isa="avx512"), elsewhere(RIGHT, wrong))
+    assert result.code == ExitCode.DISAGREES
+    assert result.difference is not None
+    assert [change.cell.case for change in result.difference.new_here] == ["edges/other"]
+    assert result.difference.changes == ()
+
+
+def test_what_is_known_on_one_machine_only_changes_nothing() -> None:
+    known = replace(RIGHT, verdict="known", ledger="an-entry", severity="silently_wrong")
+    assert gate(elsewhere(known, isa="avx512"), elsewhere(RIGHT)).code == ExitCode.FINE
+    assert gate(elsewhere(RIGHT, isa="avx512"), elsewhere(known)).code == ExitCode.FINE
+    assert gate(elsewhere(known), elsewhere(RIGHT)).code == ExitCode.CHANGED
+
+
+def test_a_cell_that_is_gone_is_gone_on_any_machine() -> None:
+    other = replace(RIGHT, case="edges/other")
+    result = gate(elsewhere(RIGHT, other, isa="avx512"), elsewhere(RIGHT))
+    assert result.code == ExitCode.CHANGED
+
+
+def test_the_same_kernels_may_be_demanded() -> None:
+    there, here = elsewhere(RIGHT, isa="avx512"), elsewhere(RIGHT)
+    assert gate(there, here, same_kernels=True).code == ExitCode.INFRASTRUCTURE
+    assert gate(here, here, same_kernels=True).code == ExitCode.FINE
+
+
+def test_between_two_versions_on_one_machine_other_kernels_are_a_change_like_any_other() -> None:
+    worse = replace(RIGHT, ratio=3.9)
+    assert compare_runs(elsewhere(RIGHT, isa="avx512"), elsewhere(worse), same_machine=True).changes
+
+
+def test_a_fact_that_one_run_alone_knows_says_nothing() -> None:
+    worse = replace(RIGHT, ratio=3.9)
+    for old in (run(RIGHT), elsewhere(RIGHT)):
+        assert gate(old, elsewhere(worse, lanes="8")).code == ExitCode.CHANGED

@@ -42,3 +42,23 @@ def test_parts_become_one_run() -> None:
 def test_what_does_not_belong_together_is_refused(parts: list[Run], says: str) -> None:
     with pytest.raises(NotComparable, match=says):
         merge(parts)
+
+
+def test_parts_from_machines_with_other_facts_are_refused_unless_told() -> None:
+    def on(isa: str, cell: Cell) -> Run:
+        found = part(cell)
+        facts = {"torch": {"version": "2.13", "facts": {"isa": isa}}}
+        return replace(found, header=replace(found.header, implementations=facts))
+
+    parts = [on("avx512", CELL), on("avx2", replace(CELL, dtype="float64"))]
+    with pytest.raises(NotComparable, match="torch with isa=avx2 here, with isa=avx512 there"):
+        merge(parts)
+    assert len(merge(parts, other_machines=True).cells) == 2
+    assert len(merge([on("avx2", CELL), on("avx2", replace(CELL, dtype="float64"))]).cells) == 2
+
+
+def test_an_entry_that_was_awake_in_one_part_does_not_sleep_in_the_whole() -> None:
+    explained = replace(CELL, verdict="known", ledger="an-entry")
+    asleep = part(replace(CELL, dtype="float64"))
+    asleep = replace(asleep, footer=replace(asleep.footer, dormant=("an-entry", "another")))
+    assert merge([part(explained), asleep]).footer.dormant == ("another",)
