@@ -76,6 +76,7 @@ class TruthTable:
         float64: ten times as fast, for a first look."""
         self._exact = exact
         self._evaluate_exactly = evaluate
+        self.call = call
         self.loss = call.loss
         self.dtype = call.dtype
         self.inputs = {n: a.to_float64() if a.is_float else a.storage for n, a in call.inputs.items()}

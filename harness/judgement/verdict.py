@@ -16,6 +16,7 @@ import numpy as np
 import reference
 from harness.core.arrays import Array
 from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises
+from harness.core.cause import Cause, sentence_of
 from harness.core.cell import Cell, Observed, number
 from harness.core.formats import FORMATS
 from harness.core.ledger import Selector
@@ -35,7 +36,7 @@ Told = Mapping[str, Any]
 
 
 class Diagnose(Protocol):
-    """What `harness.mistakes.diagnosis.diagnose` does: the likeliest cause of a wrong answer, as a sentence."""
+    """What `harness.mistakes.diagnosis.diagnose` does: the likeliest causes of a wrong answer, at most three."""
 
     def __call__(
         self,
@@ -46,7 +47,7 @@ class Diagnose(Protocol):
         *,
         flush_to_zero: bool,
         computed_in: str | None = None,
-    ) -> str: ...
+    ) -> tuple[Cause, ...]: ...
 
 
 _NOTHING: Told = MappingProxyType({})
@@ -66,7 +67,7 @@ class Subject:
     flush_to_zero: bool
     table: TruthTable
     diagnose: Diagnose | None = None
-    """Searches the cause of what nothing explains: a sentence, at the cost of many evaluations."""
+    """Searches the causes of what nothing explains, at the cost of many evaluations."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """Machine facts that the implementation attested: entries of the ledger may depend on them."""
 
@@ -285,8 +286,8 @@ def _against_truth(
     if known.verdict == "known" or subject.diagnose is None:
         return known
     # The search for a cause costs many evaluations of the reference: only what nothing explains yet is worth it.
-    cause = subject.diagnose(got, aspect, target, subject.table, flush_to_zero=flushes, computed_in=other)
-    return replace(wrong, explanation=f"{difference}; {cause}")
+    causes = subject.diagnose(got, aspect, target, subject.table, flush_to_zero=flushes, computed_in=other)
+    return replace(wrong, explanation=f"{difference}; {sentence_of(causes)}")
 
 
 def _difference(got: Floats, target: Target, verdict: Agreement) -> str:

@@ -12,30 +12,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from harness.adapters.base import Adapter
-from harness.mistakes import (
-    wrong_answers,
-    wrong_blocks,
-    wrong_conduct,
-    wrong_corners,
-    wrong_gradients,
-    wrong_inputs,
-    wrong_memory,
-    wrong_options,
-    wrong_reductions,
-    wrong_second_derivatives,
-    wrong_values,
-)
+from harness.mistakes.library import KINDS, MISTAKES, SEAMS, SECOND
 from harness.mistakes.mistake import Mistake
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import Steps
+from harness.mistakes.wrong_conduct import CONDUCT, Conduct
 
-__all__ = ["MUTANTS", "SEAMS", "SECOND", "Mutant", "adapter"]
-
-SECOND = "second derivatives"
-"""The kind of those that are right about everything else: only a case that asks for second derivatives tells."""
-
-SEAMS = ("options", "memory", "blocks", "corners")
-"""The kinds of those that are right on a small contiguous batch with one option at a time."""
+__all__ = ["MISTAKES", "MUTANTS", "SEAMS", "SECOND", "Mistake", "Mutant", "adapter"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +29,8 @@ class Mutant:
     losses: tuple[str, ...]
     mistake: str
     """What it does wrong, in a sentence."""
+    step: str
+    """The mistake, by the name under which the diagnosis knows it."""
     factory: Callable[[], Adapter]
     kind: str
     """reductions, values, gradients, second derivatives, inputs, options, memory, blocks, corners, answers, conduct."""
@@ -58,17 +43,19 @@ def _numeric(kind: str, name: str, mistake: Mistake, loss: str) -> Mutant:
     return Mutant(
         name=full,
         losses=(loss,),
-        mistake=mistake.sentence,
+        mistake=mistake.says(mistake.parameter),
+        step=mistake.same_step or name,
         factory=lambda: Sound(replace(Steps(), **mistake.steps), (loss,), full),
         kind=kind,
     )
 
 
-def _conduct(name: str, conduct: wrong_conduct.Conduct) -> Mutant:
+def _conduct(name: str, conduct: Conduct) -> Mutant:
     return Mutant(
         name=name,
         losses=conduct.losses,
         mistake=conduct.sentence,
+        step=name,
         factory=lambda: conduct.make(conduct.losses),
         kind="conduct",
         answers_rightly=conduct.answers_rightly,
@@ -76,25 +63,13 @@ def _conduct(name: str, conduct: wrong_conduct.Conduct) -> Mutant:
 
 
 def _all() -> dict[str, Mutant]:
-    numeric = {
-        "reductions": wrong_reductions.MISTAKES,
-        "values": wrong_values.MISTAKES,
-        "gradients": wrong_gradients.MISTAKES,
-        SECOND: wrong_second_derivatives.MISTAKES,
-        "inputs": wrong_inputs.MISTAKES,
-        "options": wrong_options.MISTAKES,
-        "memory": wrong_memory.MISTAKES,
-        "blocks": wrong_blocks.MISTAKES,
-        "corners": wrong_corners.MISTAKES,
-        "answers": wrong_answers.MISTAKES,
-    }
     mutants = [
         _numeric(kind, name, mistake, loss)
-        for kind, mistakes in numeric.items()
+        for kind, mistakes in KINDS.items()
         for name, mistake in mistakes.items()
         for loss in mistake.losses
     ]
-    mutants.extend(_conduct(name, conduct) for name, conduct in wrong_conduct.CONDUCT.items())
+    mutants.extend(_conduct(name, conduct) for name, conduct in CONDUCT.items())
     return {mutant.name: mutant for mutant in mutants}
 
 

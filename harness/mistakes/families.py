@@ -164,8 +164,8 @@ def _from_probabilities(call: Call, steps: Steps) -> Result:
     steps.checked_probabilities(p)
     unit = _unit(call)
     targets = _targets(call, steps, p.shape)
-    value, a, by_target = _class_loss(call, steps, targets, -steps.log(p) * unit, np.full_like(p, unit))
-    gradient = np.where(a == 0, 0, -a * steps.log_slope(p))
+    value, a, by_target = _class_loss(call, steps, targets, -steps.log(call, p) * unit, np.full_like(p, unit))
+    gradient = np.where(a == 0, 0, -a * steps.log_slope(call, p))
     return value, {"probabilities": _back(call, gradient), "targets": _back(call, by_target)}
 
 
@@ -185,10 +185,10 @@ def _unit(call: Call) -> Wide:
 def _entropy(call: Call, steps: Steps) -> Result:
     p = _rows(call, "probabilities")
     steps.checked_probabilities(p)
-    log_p = steps.log(p) * _unit(call)
+    log_p = steps.log(call, p) * _unit(call)
     losses = -steps.times(p, log_p).sum(axis=-1)
     value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
-    gradient = -(log_p + steps.times(p, steps.log_slope(p)) * _unit(call)) * u[..., None]
+    gradient = -(log_p + steps.times(p, steps.log_slope(call, p)) * _unit(call)) * u[..., None]
     return value, {"probabilities": _back(call, gradient)}
 
 
@@ -200,7 +200,7 @@ def _kl_divergence(call: Call, steps: Steps) -> Result:
     logarithmic = bool(call.options.get("log_target"))
     if not logarithmic:
         steps.checked_probabilities(t)
-    p, log_p = (np.exp(t), t) if logarithmic else (t, steps.log(t))
+    p, log_p = (np.exp(t), t) if logarithmic else (t, steps.log(call, t))
     gap = log_p - log_q
     losses = steps.times(p, gap).sum(axis=-1)
     value, u = _reduced(call, steps, _unweighted(losses, t.shape[-1]))
@@ -257,16 +257,17 @@ def _binary_cross_entropy(call: Call, steps: Steps) -> Result:
     steps.checked_probabilities(p)
     steps.checked_probabilities(wide(call.inputs["targets"]))
     unit = _unit(call)
-    slopes = -steps.log_slope(p) * unit, steps.log_slope(1 - p) * unit
+    slopes = -steps.log_slope(call, p) * unit, steps.log_slope(call, 1 - p) * unit
     curvatures = steps.log_curvature(p) * unit, steps.log_curvature(1 - p) * unit
-    return _binary(call, steps, -steps.log(p) * unit, -steps.log(1 - p) * unit, slopes, "probabilities", curvatures)
+    up, down = -steps.log(call, p) * unit, -steps.log(call, 1 - p) * unit
+    return _binary(call, steps, up, down, slopes, "probabilities", curvatures)
 
 
 def _binary_cross_entropy_with_logits(call: Call, steps: Steps) -> Result:
     z = wide(call.inputs["logits"])
     given = call.options.get("pos_weight")
     w = WIDE(1) if given is None else wide(given) if isinstance(given, Array) else WIDE(given)
-    positive, negative = steps.sides(z)
+    positive, negative = steps.sides(call, z)
     slopes, slope = (-w * steps.sigmoid(-z), steps.sigmoid(z)), steps.sigmoid_slope(z)
     return _binary(call, steps, w * positive, negative, slopes, "logits", (w * slope, slope))
 
@@ -275,7 +276,7 @@ def _binary_focal(call: Call, steps: Steps) -> Result:
     """α t (1 − σ)^γ (−ln σ) + (1 − α)(1 − t) σ^γ (−ln(1 − σ)), with σ = σ(z)."""
     z, gamma = wide(call.inputs["logits"]), float(call.options.get("gamma", 2.0))
     a, b = steps.alphas(call.options.get("alpha"))
-    L, M = steps.sides(z)
+    L, M = steps.sides(call, z)
     p, q = steps.sigmoid(z), steps.sigmoid(-z)
     positive, rising = steps.focal(L, p, gamma)
     negative, falling = steps.focal(M, q, gamma)

@@ -54,8 +54,13 @@ def times(a: Wide, b: Wide) -> Wide:
     return np.where(a == 0, WIDE(0), a * b)
 
 
-def natural(p: Wide) -> Wide:
+def natural(call: Call, p: Wide) -> Wide:  # noqa: ARG001
     return np.log(p)
+
+
+def reciprocal(call: Call, p: Wide) -> Wide:  # noqa: ARG001
+    """The derivative of ln p."""
+    return 1 / p
 
 
 def negative_log_softmax(call: Call, x: Wide) -> tuple[Wide, Wide]:  # noqa: ARG001
@@ -112,7 +117,7 @@ def focal(L: Wide, p: Wide, gamma: float) -> tuple[Wide, Wide]:
     return times(q**gamma, L), q**gamma * (1 + gamma * ratio)
 
 
-def sides(z: Wide) -> tuple[Wide, Wide]:
+def sides(call: Call, z: Wide) -> tuple[Wide, Wide]:  # noqa: ARG001
     """−ln σ(z) and −ln σ(−z)."""
     tail = np.log1p(np.exp(-np.abs(z)))
     return np.maximum(-z, 0) + tail, np.maximum(z, 0) + tail
@@ -156,7 +161,7 @@ def upstream(call: Call, batch: Batch, d: Wide) -> Wide:
 
 
 def checked_probabilities(p: Wide) -> None:
-    if p.size and (np.nanmin(p) < 0 or np.nanmax(p) > 1):
+    if ((p < 0) | (p > 1)).any():
         raise ValueError("probabilities must lie between 0 and 1")
 
 
@@ -196,8 +201,8 @@ class Steps:
     prepare: Callable[[Call], Call] = as_given
     negative_log_softmax: Callable[[Call, Wide], tuple[Wide, Wide]] = negative_log_softmax
     pull_back: Callable[[Wide, Wide], Wide] = pull_back
-    log: Callable[[Wide], Wide] = natural
-    log_slope: Callable[[Wide], Wide] = np.reciprocal
+    log: Callable[[Call, Wide], Wide] = natural
+    log_slope: Callable[[Call, Wide], Wide] = reciprocal
     times: Callable[[Wide, Wide], Wide] = times
     one_hot: Callable[[NDArray[Any], int], Wide] = one_hot
     kept_rows: Callable[[NDArray[Any], Any], NDArray[np.bool_]] = kept_rows
@@ -205,7 +210,7 @@ class Steps:
     smoothed_binary: Callable[[Wide, float], Wide] = smoothed_binary
     focal: Callable[[Wide, Wide, float], tuple[Wide, Wide]] = focal
     alphas: Callable[[Any], tuple[Any, Any]] = alphas
-    sides: Callable[[Wide], tuple[Wide, Wide]] = sides
+    sides: Callable[[Call, Wide], tuple[Wide, Wide]] = sides
     sigmoid: Callable[[Wide], Wide] = sigmoid
     softmax_slope: Callable[[Wide, Wide], Wide] = softmax_slope
     log_softmax_slope: Callable[[Wide, Wide], Wide] = log_softmax_slope

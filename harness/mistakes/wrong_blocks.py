@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
-from harness.mistakes.mistake import FROM_LOGITS, SOFTMAXES, Mistake, mistake
+from harness.core.formats import FORMATS, rounded
+from harness.mistakes.mistake import COMMON, FROM_LOGITS, OWN, SOFTMAXES, Mistake, mistake, with_parameter
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import (
     WIDE,
@@ -24,6 +26,7 @@ from harness.mistakes.steps import (
     scalar,
     upstream,
 )
+from harness.mistakes.wrong_reductions import beyond_tiles, tail_left_out
 from harness.mistakes.wrong_values import NATIVE
 
 CLASSES = 128
@@ -149,10 +152,16 @@ def sequential_sum(call: Call, x: Wide) -> tuple[Wide, Wide]:
     return _from(x, top + np.log(total.astype(WIDE)))
 
 
-def normaliser_minus_logit(call: Call, x: Wide) -> tuple[Wide, Wide]:
-    """max + log Σ is rounded before the logit is taken off it."""
-    L, p = negative_log_softmax(call, x)
-    return (L + x).astype(_KERNEL[call.dtype]).astype(WIDE) - x, p
+def normaliser_minus_logit(name: str) -> Mapping[str, Any]:
+    """logsumexp(x), the maximum in it, is rounded before the logit is taken off it."""
+
+    def step(call: Call, x: Wide) -> tuple[Wide, Wide]:
+        L, p = negative_log_softmax(call, x)
+        fmt = FORMATS[call.dtype if name == OWN else name]
+        short = rounded((L + x).astype(np.float64), fmt).astype(WIDE)
+        return np.where(np.isfinite(L), short - x, L), p
+
+    return {"negative_log_softmax": step}
 
 
 def filtered(a: Wide, p: Wide) -> Wide:
@@ -194,20 +203,9 @@ def nan_from_empty_chunk(call: Call, batch: Batch, d: Wide) -> Wide:
     return value * WIDE(np.nan) if empty and call.options["reduction"] == "mean" else value
 
 
-def _tail(losses: Wide) -> slice:
-    """The rows after the last whole chunk."""
-    return slice(losses.size - losses.size % ROWS if losses.size > ROWS else losses.size, None)
-
-
-def last_chunk_left_out(call: Call, batch: Batch, d: Wide) -> Wide:
-    losses = batch.losses.copy()
-    losses.reshape(-1)[_tail(losses)] = 0
-    return reduced(call, replace(batch, losses=losses), d)
-
-
 def no_gradient_in_last_chunk(call: Call, batch: Batch, d: Wide) -> Wide:
     u = upstream(call, batch, d).copy()
-    u.reshape(-1)[_tail(u)] = 0
+    u.reshape(-1)[beyond_tiles(u, ROWS)] = 0
     return u
 
 
@@ -249,11 +247,13 @@ def bias_gradient_unscaled(call: Call, answer: Answer) -> Answer:
     return replace(answer, gradients={**answer.gradients, "bias": unscaled})
 
 
-_SOFTMAX = "negative_log_softmax"
-
-
-def _softmax(sentence: str, step: Callable[[Call, Wide], tuple[Wide, Wide]], losses: tuple[str, ...] = _ALL) -> Mistake:
-    return mistake(sentence, losses, **{_SOFTMAX: step})
+def _softmax(
+    sentence: str,
+    step: Callable[[Call, Wide], tuple[Wide, Wide]],
+    losses: tuple[str, ...] = _ALL,
+    same_step: str = "",
+) -> Mistake:
+    return mistake(sentence, losses, same_step=same_step, negative_log_softmax=step)
 
 
 MISTAKES: Mapping[str, Mistake] = {
@@ -268,11 +268,14 @@ MISTAKES: Mapping[str, Mistake] = {
     "shift-of-first-vector": _softmax("the maximum of the first eight classes is taken off", shift_of_first_block),
     # PaddlePaddle/Paddle#19800
     "shift-of-the-batch-on-other-axes": _softmax(
-        "one maximum is taken off the batch where the classes are not last", shift_of_batch_on_other_axes, _ALL[:3]
+        "one maximum is taken off the batch where the classes are not last",
+        shift_of_batch_on_other_axes,
+        _ALL[:3],
+        "shift-of-the-batch",
     ),
     # pytorch#158310
     "no-max-shift-on-other-axes": _softmax(
-        "the maximum is not taken off where the classes are not last", unshifted_on_other_axes, _ALL[:3]
+        "the maximum is not taken off where the classes are not last", unshifted_on_other_axes, _ALL[:3], "no-max-shift"
     ),
     # onnxruntime#4288
     "softmax-of-later-axes": _softmax("the softmax runs over all later axes", over_all_later_axes, _ALL[:3]),
@@ -280,7 +283,14 @@ MISTAKES: Mapping[str, Mistake] = {
         "the exponentials of many classes are added one by one", sequential_sum, _ALL[1:3]
     ),
     # pytorch#38839, ml-explore/mlx#4169 and #4188
-    "rounded-normaliser": _softmax("the logit is taken off a rounded normaliser", normaliser_minus_logit, _ALL[1:]),
+    "rounded-normaliser": with_parameter(
+        "logsumexp(x) − x: a large number is added and taken off again, in {}",
+        _ALL[1:4],
+        normaliser_minus_logit,
+        OWN,
+        ("float32",),
+        rank=COMMON,  # at a seam, and yet what many write
+    ),
     "filters-small-gradients": mistake("probabilities below 2^-12 get no gradient", FROM_LOGITS, pull_back=filtered),
     # NVIDIA-NeMo/Automodel#3803
     "adds-means-of-chunks": mistake("the means of chunks of 32 rows are added", _CHUNKED, reduced=_over_chunks(added)),
@@ -292,7 +302,10 @@ MISTAKES: Mapping[str, Mistake] = {
         "a chunk of 32 ignored rows makes the mean nan", _KEPT, reduced=nan_from_empty_chunk
     ),
     "last-chunk-left-out": mistake(
-        "rows after the last whole chunk of 32 add nothing to the value", _CHUNKED, reduced=last_chunk_left_out
+        "rows after the last whole chunk of 32 add nothing to the value",
+        _CHUNKED,
+        same_step="drops-the-tail",
+        **tail_left_out(ROWS),
     ),
     "last-chunk-without-gradient": mistake(
         "rows after the last whole chunk of 32 have no gradient", _CHUNKED, upstream=no_gradient_in_last_chunk
@@ -310,6 +323,7 @@ MISTAKES: Mapping[str, Mistake] = {
     "bias-gradient-unscaled": mistake(
         "the bias's gradient is not multiplied by the upstream gradient",
         ("linear_cross_entropy",),
+        same_step="ignores-cotangent",
         finish=bias_gradient_unscaled,
     ),
 }

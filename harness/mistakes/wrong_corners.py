@@ -209,6 +209,7 @@ MISTAKES: Mapping[str, Mistake] = {
     "minus-one-ignores-nothing": mistake(
         "an ignore_index of −1 is taken for none where rows are counted",
         _INDEXED[:2],
+        same_step="mean-over-count",
         divisor=minus_one_ignores_nothing,
     ),
     # cloudml-samples#75, torch/nn#1089
@@ -227,7 +228,10 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     # onnx#3244
     "one-class-is-no-axis": mistake(
-        "classes are not looked for on an axis of length one", SOFTMAXES, prepare=one_class_along_the_longer_axis
+        "classes are not looked for on an axis of length one",
+        SOFTMAXES,
+        same_step="ignores-axis",
+        prepare=one_class_along_the_longer_axis,
     ),
     # keras#23235
     "weights-along-the-last-axis": mistake(

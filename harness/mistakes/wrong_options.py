@@ -15,6 +15,8 @@ from harness.adapters.base import Answer, Array, Call
 from harness.mistakes.mistake import LABELLED, MAIN, SCORES, Mistake, mistake, with_options
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import WIDE, Batch, Wide, divisor, reduced, scalar, upstream
+from harness.mistakes.wrong_inputs import without
+from harness.mistakes.wrong_reductions import at_least
 
 Prepare = Callable[[Call], Call]
 Finish = Callable[[Call, Answer], Answer]
@@ -44,10 +46,6 @@ def _gradients_of(change: Prepare, *names: str) -> Finish:
         return replace(answer, gradients={**answer.gradients, **taken})
 
     return finish
-
-
-def without(*names: str) -> Prepare:
-    return lambda call: with_options(call, **dict.fromkeys(names))
 
 
 # --- smoothing -------------------------------------------------------------------------------------------------------
@@ -149,11 +147,6 @@ def nothing_below_zero(call: Call, batch: Batch, d: Wide) -> Wide:
     return np.zeros_like(u) if call.options["reduction"] == "mean" and d <= 0 else u
 
 
-def at_least_epsilon(call: Call, batch: Batch) -> Wide:
-    """max(Σw, 1e-8) keeps the division from failing, and makes a negative total weight a huge loss."""
-    return np.maximum(divisor(call, batch), WIDE(1e-8))
-
-
 def with_weights_of_ignored(call: Call, batch: Batch) -> Wide:
     """Weights are summed before the ignored rows are masked; their label wraps around to some class."""
     weights, targets, ignored = _array(call, "class_weights"), call.inputs["targets"], call.options.get("ignore_index")
@@ -193,14 +186,6 @@ def denominator_taken_as_constant(call: Call) -> Call:
     given = 1.0 if call.cotangent is None else float(call.cotangent.to_float64())
     scaled = Array.of(np.float64(given / rows), "float64")
     return replace(with_options(call, reduction="sum", denominator=None), cotangent=scaled)
-
-
-def minus_the_logit(call: Call, answer: Answer) -> Answer:
-    """The gradient with respect to the targets is −z, whatever weighs the positive side."""
-    if "targets" not in answer.gradients or "pos_weight" not in call.options:
-        return answer
-    plain = Sound().evaluate(without("pos_weight")(call)).gradients["targets"]
-    return replace(answer, gradients={**answer.gradients, "targets": plain})
 
 
 def nan_at_zero_target(call: Call, answer: Answer) -> Answer:
@@ -276,11 +261,15 @@ MISTAKES: Mapping[str, Mistake] = {
         "the uniform part of smoothing counts ignored rows", _SMOOTHED, finish=smoothing_of_ignored_rows
     ),
     "gradient-without-smoothing": mistake(
-        "the gradient is that of the hard labels", _SMOOTHED, finish=_gradients_of(without("label_smoothing"))
+        "the gradient is that of the hard labels",
+        _SMOOTHED,
+        same_step="ignores-smoothing",
+        finish=_gradients_of(without("label_smoothing")),
     ),
     "gradient-without-class-weights": mistake(
         "the gradient is that of the unweighted classes",
         (*LABELLED, "linear_cross_entropy"),
+        same_step="ignores-class-weights",
         finish=_gradients_of(without("class_weights")),
     ),
     # PaddlePaddle/Paddle#62009
@@ -315,7 +304,9 @@ MISTAKES: Mapping[str, Mistake] = {
     "no-gradient-below-zero": mistake(
         "a total weight that is not positive has no gradient", LABELLED, upstream=nothing_below_zero
     ),
-    "denominator-at-least-epsilon": mistake("the denominator is never below 1e-8", LABELLED, divisor=at_least_epsilon),
+    "denominator-at-least-epsilon": mistake(
+        "the denominator is never below 1e-8", LABELLED, same_step="denominator-at-least-one", **at_least(1e-8)
+    ),
     # pytorch#91383, tracel-ai/burn#5568
     "ignored-in-weights": mistake(
         "the weights of ignored rows stay in the denominator", LABELLED, divisor=with_weights_of_ignored
@@ -338,17 +329,26 @@ MISTAKES: Mapping[str, Mistake] = {
     "target-gradient-without-smoothing": mistake(
         "the gradient of the targets lacks 1 − ε",
         ("softmax_cross_entropy", "binary_cross_entropy_with_logits"),
+        same_step="ignores-smoothing",
         finish=_gradients_of(without("label_smoothing"), "targets"),
     ),
-    "target-gradient-without-weights": mistake(
-        "the gradient of the targets is that of unit weights",
+    "target-gradient-without-class-weights": mistake(
+        "the gradient of the targets is that of unit weights of the classes",
+        ("softmax_cross_entropy",),
+        same_step="ignores-class-weights",
+        finish=_gradients_of(without("class_weights"), "targets"),
+    ),
+    "target-gradient-without-sample-weights": mistake(
+        "the gradient of the targets is that of unit weights of the samples",
         ("softmax_cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits"),
-        finish=_gradients_of(without("class_weights", "sample_weights"), "targets"),
+        same_step="ignores-sample-weights",
+        finish=_gradients_of(without("sample_weights"), "targets"),
     ),
     "target-gradient-without-pos-weight": mistake(
         "the gradient of the targets is −z whatever pos_weight is",
         ("binary_cross_entropy_with_logits",),
-        finish=minus_the_logit,
+        same_step="ignores-pos-weight",
+        finish=_gradients_of(without("pos_weight"), "targets"),
     ),
     # pytorch#89558, google-deepmind/optax#1786
     "nan-at-zero-target": mistake(

@@ -2,87 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from harness.adapters.base import Call
-from harness.mistakes.mistake import BINARY, LABELLED, MAIN, ROWS, Mistake, mistake
+from harness.core.formats import FORMATS, FloatFormat, rounded
+from harness.mistakes.mistake import (
+    BINARY,
+    COMMON,
+    DIAGNOSED,
+    LABELLED,
+    MAIN,
+    RARE,
+    ROWS,
+    Mistake,
+    mistake,
+    with_parameter,
+)
 from harness.mistakes.steps import Batch, Wide, divisor, reduced, scalar, upstream
+
+TILES = (2, 4, 8, 16, 32, 64, 128)
+"""Rows a kernel may work on at once."""
+LONGEST = 512
+"""Losses that are added up one by one in Python, for a format NumPy does not have."""
+
+
+def _over(count: Callable[[Batch], Any]) -> Mapping[str, Any]:
+    """What a mean divides by, whatever is asked for; the sum of a batchmean is divided by its rows all the same."""
+    return {"divisor": lambda _, batch: scalar(count(batch))}
 
 
 def over_all_elements(call: Call, batch: Batch) -> Wide:
     return divisor(call, batch) * batch.terms
 
 
-def by_one(call: Call, batch: Batch) -> Wide:  # noqa: ARG001 - the shape of the step, here and below
-    return scalar(1)
+def over_shape(part: slice) -> Mapping[str, Any]:
+    """Over the lengths of some axes of the unreduced loss."""
+    return _over(lambda batch: int(np.prod(batch.losses.shape[part])))
 
 
-def over_count(call: Call, batch: Batch) -> Wide:  # noqa: ARG001
-    return scalar(batch.losses.size)
+def plus_epsilon(epsilon: float) -> Mapping[str, Any]:
+    return {"divisor": lambda call, batch: divisor(call, batch) + epsilon}
 
 
-def over_weights(call: Call, batch: Batch) -> Wide:  # noqa: ARG001
-    return scalar(batch.weights.sum())
+def at_least(least: float) -> Mapping[str, Any]:
+    """max(d, …) keeps the division from failing, and makes a negative total weight a huge loss."""
+    return {"divisor": lambda call, batch: np.maximum(divisor(call, batch), least)}
 
 
-def over_nonzero_weights(call: Call, batch: Batch) -> Wide:  # noqa: ARG001
-    return scalar(np.count_nonzero(batch.weights))
-
-
-def over_the_first_axis(call: Call, batch: Batch) -> Wide:  # noqa: ARG001
-    return scalar(batch.losses.shape[0] if batch.losses.ndim else 1)
-
-
-def over_kept(call: Call, batch: Batch) -> Wide:  # noqa: ARG001
-    return scalar(np.count_nonzero(batch.kept))
-
-
-def plus_epsilon(call: Call, batch: Batch) -> Wide:
-    return divisor(call, batch) + 1e-3
-
-
-def at_least_one(call: Call, batch: Batch) -> Wide:
-    return np.maximum(divisor(call, batch), 1)
+def nothing_is_zero(call: Call, batch: Batch) -> Wide:
+    """Where the mean is over nothing it is 0, and so are its gradients."""
+    d = divisor(call, batch)
+    return d if d != 0 else scalar(np.inf)
 
 
 def sum_as_mean(call: Call, batch: Batch, d: Wide) -> Wide:
     return np.sum(batch.losses) / batch.losses.size if call.options["reduction"] == "sum" else reduced(call, batch, d)
 
 
-def mean_of_two_means(call: Call, batch: Batch, d: Wide) -> Wide:
-    """Two micro-batches, averaged as if they weighed the same."""
-    n = batch.losses.shape[0] if batch.losses.ndim else 0
-    if call.options["reduction"] != "mean" or n < 2:
-        return reduced(call, batch, d)
-    halves = [
+def _halves(batch: Batch) -> list[Batch]:
+    n = batch.losses.shape[0]
+    return [
         Batch(batch.losses[part], batch.weights[part], batch.kept[part], batch.terms)
         for part in (slice(None, (n + 1) // 2), slice((n + 1) // 2, None))
     ]
-    return scalar(sum(reduced(call, half, divisor(call, half)) for half in halves)) / 2
 
 
-def in_float16(call: Call, batch: Batch, d: Wide) -> Wide:
-    short = batch.losses.astype(np.float16)
-    if call.options["reduction"] == "none":
-        return batch.losses
-    total = np.add.accumulate(short.ravel(), dtype=np.float16)[-1] if short.size else np.float16(0)
-    return scalar(total) / d if call.options["reduction"] != "sum" else scalar(total)
+def _has_halves(call: Call, batch: Batch) -> bool:
+    return call.options["reduction"] == "mean" and batch.losses.ndim > 0 and batch.losses.shape[0] > 1
 
 
-def tail_dropped(batch: Batch) -> Batch:
-    """A kernel that works on tiles of 4 rows and has no code for what is left over."""
-    rows = batch.losses.shape[0] if batch.losses.ndim else 0
-    losses = batch.losses.copy()
-    if rows > 4:
-        losses[rows - rows % 4 :] = 0
-    return replace(batch, losses=losses)
+def mean_of_two_means(call: Call, batch: Batch, d: Wide) -> Wide:
+    """Two micro-batches, averaged as if they weighed the same."""
+    if not _has_halves(call, batch):
+        return reduced(call, batch, d)
+    return scalar(sum(reduced(call, half, divisor(call, half)) for half in _halves(batch))) / 2
 
 
-def without_tail(call: Call, batch: Batch, d: Wide) -> Wide:
-    return reduced(call, tail_dropped(batch), d)
+def upstream_of_two_means(call: Call, batch: Batch, d: Wide) -> Wide:
+    if not _has_halves(call, batch):
+        return upstream(call, batch, d)
+    return np.concatenate([upstream(call, half, divisor(call, half)) / 2 for half in _halves(batch)])
+
+
+def accumulated_in(how: str) -> Mapping[str, Any]:
+    """The losses rounded to a format and added up in it, one after the other or in pairs."""
+    fmt, add = FORMATS[how.partition(",")[0]], _in_pairs if how.endswith("in pairs") else _one_by_one
+
+    def step(call: Call, batch: Batch, d: Wide) -> Wide:
+        if call.options["reduction"] == "none" or fmt.eps < FORMATS[call.dtype].eps:
+            return reduced(call, batch, d)
+        total = scalar(add(batch.losses.ravel().astype(np.float64), fmt))
+        return total if call.options["reduction"] == "sum" else total / d
+
+    return {"reduced": step}
+
+
+def _one_by_one(numbers: Wide, fmt: FloatFormat) -> Any:
+    if fmt.name != "bfloat16":
+        kind = np.dtype(fmt.name)
+        return np.add.accumulate(numbers.astype(kind), dtype=kind)[-1:].sum()
+    if numbers.size > LONGEST:
+        return np.nan
+    total = np.asarray(0.0)
+    for number in rounded(numbers, fmt):
+        total = rounded(np.asarray(total + number), fmt)
+    return total
+
+
+def _in_pairs(numbers: Wide, fmt: FloatFormat) -> Any:
+    each = rounded(numbers, fmt)
+    while each.size > 1:
+        even = each[: each.size // 2 * 2]
+        each = np.concatenate([rounded(even[0::2] + even[1::2], fmt), each[even.size :]])
+    return each.sum()
+
+
+def beyond_tiles(losses: Wide, tile: int) -> slice:
+    """The rows after the last whole tile, where there is more than one tile."""
+    n = losses.size
+    return slice(n - n % tile if n > tile else n, None)
+
+
+def tail_left_out(tile: int) -> Mapping[str, Any]:
+    """A kernel that works on tiles of rows and has no code for what is left over."""
+
+    def step(call: Call, batch: Batch, d: Wide) -> Wide:
+        losses = batch.losses.copy()
+        losses.reshape(-1)[beyond_tiles(losses, tile)] = 0
+        return reduced(call, replace(batch, losses=losses), d)
+
+    return {"reduced": step}
 
 
 def first_alone(call: Call, batch: Batch, d: Wide) -> Wide:
@@ -101,8 +154,8 @@ def _first(values: Wide) -> Wide:
     return only
 
 
-def never_divided(call: Call, batch: Batch, d: Wide) -> Wide:
-    return upstream(call, batch, d) * (d if call.options["reduction"] in ("mean", "batchmean") else 1)
+def never_divided(call: Call, batch: Batch, d: Wide) -> Wide:  # noqa: ARG001
+    return upstream(call, batch, scalar(1))
 
 
 def always_divided(call: Call, batch: Batch, d: Wide) -> Wide:
@@ -126,69 +179,116 @@ def first_cotangent(call: Call, batch: Batch, d: Wide) -> Wide:
 REDUCED = (*MAIN, "nll_loss", "binary_focal", "categorical_focal")
 
 MISTAKES: Mapping[str, Mistake] = {
-    "mean-over-classes": mistake(
-        "the mean divides by N·C, not N", (*ROWS, "entropy", "kl_divergence"), divisor=over_all_elements
+    "zero-mean-of-nothing": mistake("the mean over nothing is 0", DIAGNOSED, rank=COMMON, divisor=nothing_is_zero),
+    "mean-over-count": mistake(
+        "the mean divides by the number of elements (÷N), ignored or not",
+        (*LABELLED, "kl_divergence"),
+        rank=COMMON,
+        **_over(lambda batch: batch.losses.size),
     ),
-    "first-sample-only": mistake(
-        "only the first sample is looked at", MAIN, reduced=first_alone, upstream=first_alone_upstream
-    ),
-    "mean-is-sum": mistake("mean returns the sum", REDUCED, divisor=by_one),
-    "sum-is-mean": mistake("sum returns the mean", MAIN, reduced=sum_as_mean),
-    "mean-of-means": mistake(
-        "the means of two halves are averaged, whatever the halves weigh",
-        (*LABELLED, "binary_cross_entropy"),
-        reduced=mean_of_two_means,
-    ),
-    "ignored-in-mean": mistake("the mean counts ignored rows", LABELLED, divisor=over_count),
-    "mean-over-kept": mistake("the weighted mean divides by the number of rows", LABELLED, divisor=over_kept),
     "mean-over-weights": mistake(
-        "the mean divides by the sum of the sample weights where N is asked for",
+        "the mean divides by the sum of the weights (÷Σw)",
         ("softmax_cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits"),
-        divisor=over_weights,
+        rank=COMMON,
+        **_over(lambda batch: batch.weights.sum()),
+    ),
+    "mean-over-kept": mistake(
+        "the mean divides by the number of rows that are not ignored",
+        LABELLED,
+        rank=COMMON,
+        **_over(lambda batch: np.count_nonzero(batch.kept)),
     ),
     "mean-over-nonzero-weights": mistake(
         "the mean divides by the number of weights that are not zero",
         ("softmax_cross_entropy", "categorical_cross_entropy"),
-        divisor=over_nonzero_weights,
+        rank=COMMON,
+        **_over(lambda batch: np.count_nonzero(batch.weights)),
+    ),
+    "mean-over-classes": mistake(
+        "mean over N·C: the mean divides by the number of all entries",
+        (*ROWS, "entropy", "kl_divergence"),
+        rank=COMMON,
+        divisor=over_all_elements,
+    ),
+    "mean-is-sum": mistake(
+        "nothing is divided: the sum instead of the mean", REDUCED, rank=COMMON, **_over(lambda _: 1)
+    ),
+    "sum-is-mean": mistake(
+        "the mean instead of the sum", MAIN, rank=COMMON, reduced=sum_as_mean, upstream=always_divided
+    ),
+    "ignores-cotangent": mistake(
+        "the upstream gradient is taken to be 1", REDUCED, rank=COMMON, upstream=without_cotangent
+    ),
+    "scalar-cotangent": mistake(
+        "the upstream gradient of the first sample serves for all",
+        ("softmax_cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "linear_cross_entropy"),
+        rank=COMMON,
+        upstream=first_cotangent,
+    ),
+    "first-sample-only": mistake(
+        "only the first sample is looked at", MAIN, reduced=first_alone, upstream=first_alone_upstream
+    ),
+    "mean-of-means": mistake(
+        "the means of two halves of the batch are averaged, whatever they weigh",
+        (*LABELLED, "binary_cross_entropy"),
+        reduced=mean_of_two_means,
+        upstream=upstream_of_two_means,
     ),
     "mean-over-first-axis": mistake(
-        "the mean divides by the batch size where a sample has several losses",
+        "the mean divides by the length of the first axis (the batch)",
         ("binary_cross_entropy", "binary_cross_entropy_with_logits", "softmax_cross_entropy", "kl_divergence"),
-        divisor=over_the_first_axis,
+        **over_shape(slice(None, 1)),
     ),
-    "batchmean-over-rows": mistake(
-        "batchmean divides by the number of rows, also where a sample has several",
-        ("kl_divergence",),
-        divisor=over_count,
+    "mean-over-last-axis": mistake(
+        "the mean divides by the length of the last axis", DIAGNOSED, rank=RARE, **over_shape(slice(-1, None))
     ),
-    "denominator-plus-epsilon": mistake("1e-3 is added to the denominator", LABELLED, divisor=plus_epsilon),
-    "denominator-at-least-one": mistake(
-        "the denominator is never below 1: nothing valid gives 0, small weights a smaller loss",
+    "mean-over-one-sample": mistake(
+        "the mean divides by the number of losses of one sample", DIAGNOSED, rank=RARE, **over_shape(slice(1, None))
+    ),
+    "mean-over-class-count": mistake(
+        "the mean divides by the number of classes", DIAGNOSED, rank=RARE, **_over(lambda batch: batch.terms)
+    ),
+    "denominator-plus-epsilon": with_parameter(
+        "{} is added to what the mean divides by",
         LABELLED,
-        divisor=at_least_one,
+        plus_epsilon,
+        1e-3,
+        (1e-8, 1e-7, 1e-10, 1e-12, 1e-6, 1e-5, 1e-4),
     ),
-    "accumulates-in-float16": mistake("sums are accumulated in float16", (*MAIN, "entropy"), reduced=in_float16),
-    "drops-the-tail": mistake(
-        "rows beyond the last multiple of 4 add nothing to the value",
+    "denominator-at-least-one": with_parameter(
+        "the mean never divides by less than {}: nothing valid gives 0", LABELLED, at_least, 1.0, (1e-8,), rank=COMMON
+    ),
+    "accumulates-in-float16": with_parameter(
+        "the sum is accumulated in {}",
+        (*MAIN, "entropy"),
+        accumulated_in,
+        "float16",
+        ("float16, in pairs", "bfloat16", "bfloat16, in pairs", "float32", "float32, in pairs"),
+    ),
+    "drops-the-tail": with_parameter(
+        "the samples beyond the last multiple of {} add nothing",
         ("softmax_cross_entropy", "binary_cross_entropy_with_logits"),
-        reduced=without_tail,
+        tail_left_out,
+        4,
+        TILES,
     ),
     "gradient-not-divided": mistake(
-        "the gradient of the mean lacks 1/N", (*REDUCED, "binary_cross_entropy_with_logits"), upstream=never_divided
+        "the gradient of the mean lacks 1/N",
+        (*REDUCED, "binary_cross_entropy_with_logits"),
+        same_step="mean-is-sum",
+        upstream=never_divided,
     ),
     "gradient-always-divided": mistake(
-        "the gradient of the sum is divided by N", ("softmax_cross_entropy", *BINARY), upstream=always_divided
+        "the gradient of the sum is divided by N",
+        ("softmax_cross_entropy", *BINARY),
+        same_step="sum-is-mean",
+        upstream=always_divided,
     ),
     "gradient-over-count": mistake(
         "the gradient of the weighted mean divides by N, the value by the sum of the weights",
         LABELLED,
+        same_step="mean-over-count",
         upstream=divided_by_count,
-    ),
-    "ignores-cotangent": mistake("the upstream gradient is taken to be 1", REDUCED, upstream=without_cotangent),
-    "scalar-cotangent": mistake(
-        "the upstream gradient is taken to be the same for every sample",
-        ("softmax_cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "linear_cross_entropy"),
-        upstream=first_cotangent,
     ),
 }
 """By name."""

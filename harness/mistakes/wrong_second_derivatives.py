@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
-from harness.mistakes.mistake import Mistake, mistake
+from harness.mistakes.mistake import COMMON, DIAGNOSED, SMALL_CONSTANTS, Mistake, mistake, with_parameter
 from harness.mistakes.sound import Sound
-from harness.mistakes.steps import WIDE, Wide, curvature_along, sigmoid_slope
+from harness.mistakes.steps import WIDE, Steps, Wide, curvature_along, sigmoid, sigmoid_slope
+from harness.mistakes.wrong_answers import SECOND, changed, narrowed, renumbered, times
+from harness.mistakes.wrong_inputs import ignoring_nothing, without, wrapping
+from harness.mistakes.wrong_reductions import never_divided
+from harness.mistakes.wrong_values import not_at_all
 
 Finish = Callable[[Call, Answer], Answer]
-
-STEP = 1e-5
-"""Of a difference quotient; what it leaves out is of this size, and so is what float64 loses in it."""
 
 
 def _product(change: Callable[[Call, Answer, Array], Array]) -> Finish:
@@ -28,10 +30,6 @@ def _product(change: Callable[[Call, Answer, Array], Array]) -> Finish:
     return finish
 
 
-def _elementwise(function: Callable[[Wide], Wide]) -> Finish:
-    return _product(lambda _, __, product: Array.of(function(product.to_float64()), product.dtype))
-
-
 def _of_another_call(change: Callable[[Call], Call]) -> Finish:
     """The right product of another call than the one that was made."""
 
@@ -42,10 +40,14 @@ def _of_another_call(change: Callable[[Call], Call]) -> Finish:
     return _product(product)
 
 
-def _without(*names: str) -> Finish:
-    return _of_another_call(
-        lambda call: replace(call, options={n: v for n, v in call.options.items() if n not in names})
-    )
+def _made_in(base: Mistake) -> Mapping[str, Any]:
+    """A mistake of the whole computation, made in the second derivative alone."""
+    bad = Sound(replace(Steps(), **base.steps))
+
+    def product(call: Call, _: Answer, right: Array) -> Array:
+        return bad.evaluate(call).hessian_vector or right
+
+    return {"finish": _product(product)}
 
 
 def _gradient(answer: Answer) -> Array:
@@ -76,39 +78,33 @@ def raises_the_second_time(call: Call, answer: Answer) -> Answer:
     return replace(answer, hessian_vector=None, hessian_error=RuntimeError("cannot be differentiated twice"))
 
 
-def difference_quotient(call: Call, _: Answer, product: Array) -> Array:
-    """(∇(x + h v) − ∇(x)) / h."""
-    assert call.vector is not None
-    first = call.differentiate[0]
-    x = call.inputs[first].to_float64()
-    sides = []
-    for step in (STEP, 0.0):
-        moved = Array.of(x + step * call.vector.to_float64(), "float64")
-        inputs = {**call.inputs, first: moved}
-        answer = Sound().evaluate(replace(call, inputs=inputs, dtype="float64", vector=None))
-        sides.append(_gradient(answer).to_float64())
-    return Array.of((sides[0] - sides[1]) / STEP, product.dtype)
+def difference_quotient(how: Any) -> Mapping[str, Any]:
+    """(∇(x + h v) − ∇(x)) / h, or on both sides."""
+    both, step = str(how).endswith(BOTH), float(str(how).removesuffix(BOTH))
+
+    def product(call: Call, _: Answer, right: Array) -> Array:
+        assert call.vector is not None
+        first, vector = call.differentiate[0], call.vector.to_float64()
+        x = call.inputs[first].to_float64()
+
+        def gradient(distance: float) -> Any:
+            inputs = {**call.inputs, first: Array.of(x + distance * vector, "float64")}
+            return _gradient(Sound().evaluate(replace(call, inputs=inputs, dtype="float64", vector=None))).to_float64()
+
+        ahead, behind = gradient(step), gradient(-step if both else 0.0)
+        return Array.of((ahead - behind) / (2 * step if both else step), right.dtype)
+
+    return {"finish": _product(product)}
 
 
-def curved_at_ignored(call: Call) -> Call:
-    """Ignored rows as if their label were 0."""
-    targets, ignored = call.inputs["targets"], call.options.get("ignore_index")
-    if ignored is None or targets.is_float:
-        return call
-    labels = Array(targets.dtype, np.where(targets.storage == ignored, 0, targets.storage))
-    return replace(call, inputs={**call.inputs, "targets": labels})
+def noise(how: Any) -> float:
+    """What rounding leaves of a difference of gradients divided by the step: a few units of what is subtracted."""
+    return 8.0 * float(np.finfo(np.float64).eps) / float(str(how).removesuffix(BOTH))
 
 
 def in_direction_of_ones(call: Call) -> Call:
     assert call.vector is not None
     return replace(call, vector=Array.of(np.ones(call.vector.shape), call.vector.dtype))
-
-
-def of_the_sum(call: Call) -> Call:
-    if call.options["reduction"] != "mean":
-        return call
-    options = {name: value for name, value in call.options.items() if name != "denominator"}
-    return replace(call, options={**options, "reduction": "sum"})
 
 
 def diagonal(p: Wide, a: Wide, v: Wide) -> Wide:
@@ -148,19 +144,19 @@ def overflowing(z: Wide) -> Wide:
     return (e / (1 + e) ** 2).astype(WIDE)
 
 
-def in_half(z: Wide) -> Wide:
-    """σ − σ² with σ rounded to float16."""
-    s = (1 / (1 + np.exp(-z))).astype(np.float16).astype(WIDE)
-    return s - s**2
+def of_rounded(name: str) -> Mapping[str, Any]:
+    """σ − σ² of a σ that was rounded."""
+
+    def step(z: Wide) -> Wide:
+        s = (1 / (1 + np.exp(-z))).astype(name).astype(WIDE)
+        return s - s**2
+
+    return {"sigmoid_slope": step}
 
 
 def kinked(z: Wide) -> Wide:
     """Through max(z, 0), whose mask has the derivative 0 also at 0."""
     return np.where(z == 0, 0, sigmoid_slope(z))
-
-
-def narrowed(array: Array) -> Array:
-    return Array.of(array.to_float64(), "float32") if array.dtype == "float64" else array
 
 
 CLASSES, LOGITS, PROBABILITIES = (
@@ -170,11 +166,25 @@ CLASSES, LOGITS, PROBABILITIES = (
 )
 ALL = (CLASSES, LOGITS, PROBABILITIES)
 
+BOTH = ", on both sides"
+STEPS = (1e-5, 1e-3, 1e-4, 1e-6, 1e-7, 1e-8, 1e-2)
+
+
+_UNSMOOTHED = mistake("", (), smoothed=not_at_all, smoothed_binary=not_at_all)
+
+
+def _without(option: str, losses: tuple[str, ...]) -> Mistake:
+    base = f"ignores-{option.replace('_', '-').removeprefix('label-')}"
+    ignoring = _UNSMOOTHED if option == "label_smoothing" else mistake("", (), prepare=without(option))
+    return mistake(f"the second pass has no {option}", losses, same_step=base, **_made_in(ignoring))
+
+
 MISTAKES: Mapping[str, Mistake] = {
     "second-detached": mistake(
         "the gradient is no function of the input any more: its derivative is zero",
         ALL,
-        finish=_elementwise(np.zeros_like),
+        same_step="detached",
+        **renumbered(np.zeros_like, SECOND),
     ),
     "second-left-out": mistake("no second derivative is returned", (CLASSES,), finish=left_out),
     "second-raises": mistake("the backward pass cannot be differentiated", ALL, finish=raises_the_second_time),
@@ -186,55 +196,68 @@ MISTAKES: Mapping[str, Mistake] = {
     "second-is-hessian-of-ones": mistake(
         "the direction is taken to be ones: the rows of the Hessian are added up",
         ALL,
+        rank=COMMON,
         finish=_of_another_call(in_direction_of_ones),
     ),
     "gauss-newton": mistake("the squared gradient stands for the Hessian", ALL, finish=_product(squared_gradient)),
-    "second-negative": mistake("the second derivative has the wrong sign", ALL, finish=_elementwise(np.negative)),
-    "second-difference": mistake(
-        "the second derivative is a difference quotient of the gradient", ALL, finish=_product(difference_quotient)
+    "second-negative": mistake(
+        "the second derivative has the wrong sign", ALL, same_step="opposite-sign", **times(-1.0, SECOND)
+    ),
+    "second-difference": Mistake(
+        "a difference quotient of the gradient, with a step of {}",
+        ALL,
+        difference_quotient,
+        1e-5,
+        (*STEPS, *(f"{step:g}{BOTH}" for step in STEPS)),
+        slack=noise,
     ),
     "second-from-ones": mistake(
         "the second pass begins with ones in place of the upstream gradient",
         ALL,
+        same_step="ignores-cotangent",
         finish=_of_another_call(lambda call: replace(call, cotangent=None)),
     ),
     "second-not-divided": mistake(
         "the second pass does not divide by what the mean divides by",
         ALL,
-        finish=_of_another_call(of_the_sum),
+        same_step="mean-is-sum",
+        **_made_in(mistake("", (), upstream=never_divided)),
     ),
-    "second-without-sample-weights": mistake(
-        "the second pass has no sample weights", ALL, finish=_without("sample_weights")
+    "second-without-sample-weights": _without("sample_weights", ALL),
+    "second-without-class-weights": _without("class_weights", (CLASSES,)),
+    "second-without-pos-weight": _without("pos_weight", (LOGITS,)),
+    "second-without-smoothing": _without("label_smoothing", (PROBABILITIES,)),
+    "second-in-nats": _without("base", (PROBABILITIES,)),
+    "second-at-ignored": mistake(
+        "ignored rows have curvature",
+        (CLASSES,),
+        same_step="ignores-ignore-index",
+        **_made_in(mistake("", (), kept_rows=ignoring_nothing, one_hot=wrapping)),
     ),
-    "second-without-class-weights": mistake(
-        "the second pass has no class weights", (CLASSES,), finish=_without("class_weights")
-    ),
-    "second-without-pos-weight": mistake(
-        "the second pass has no positive weight", (LOGITS,), finish=_without("pos_weight")
-    ),
-    "second-without-smoothing": mistake(
-        "the second pass has no label smoothing", (PROBABILITIES,), finish=_without("label_smoothing")
-    ),
-    "second-in-nats": mistake("the second pass has no base", (PROBABILITIES,), finish=_without("base")),
-    "second-at-ignored": mistake("ignored rows have curvature", (CLASSES,), finish=_of_another_call(curved_at_ignored)),
     "second-narrowed": mistake(
-        "the second derivative of float64 is float32", ALL, finish=_product(lambda _, __, product: narrowed(product))
+        "the second derivative of float64 is float32",
+        ALL,
+        same_step="float32-for-float64",
+        **changed(narrowed, SECOND),
     ),
     "second-flat": mistake(
         "the second derivative has lost its shape",
         (CLASSES,),
-        finish=_product(lambda _, __, product: Array(product.dtype, np.ravel(product.storage))),
+        **changed(lambda product: Array(product.dtype, np.ravel(product.storage)), SECOND),
     ),
     "second-reversed": mistake(
         "the second derivative runs through the classes backwards",
         (CLASSES,),
-        finish=_elementwise(lambda h: h[..., ::-1]),
+        same_step="reversed",
+        **renumbered(lambda h: h[..., ::-1], SECOND),
     ),
     "second-diagonal": mistake("only the diagonal of the Hessian is used", (CLASSES,), curvature_along=diagonal),
     "second-lacks-mean": mistake("p v without the p (p·v) taken off it", (CLASSES,), curvature_along=without_mean),
-    "second-adds-mean": mistake("p (v + p·v) for p (v − p·v)", (CLASSES,), curvature_along=plus_mean),
+    "second-adds-mean": mistake(
+        "p (p·v) is added where it is taken off: p (v + p·v)", (CLASSES,), curvature_along=plus_mean
+    ),
     "second-of-largest-target": mistake(
-        "a soft row has the curvature of its largest target", (CLASSES,), curvature_along=of_largest_target
+        "a row has the curvature of its largest target", (CLASSES,), curvature_along=of_largest_target
     ),
     "second-whatever-the-sum": mistake(
         "the curvature has no weight: neither targets, nor weights, nor a mean's divisor",
@@ -247,15 +270,33 @@ MISTAKES: Mapping[str, Mistake] = {
     "second-nan-at-zero": mistake(
         "p ln p makes rows nan where a probability is 0", (CLASSES,), curvature_along=through_logarithms
     ),
-    "second-overflows": mistake("e^z/(1 + e^z)² overflows for large z", (LOGITS,), sigmoid_slope=overflowing),
-    "second-cancels": mistake("σ − σ² of a σ rounded to float16", (LOGITS,), sigmoid_slope=in_half),
-    "second-kinked": mistake("the curvature at z = 0 is 0", (LOGITS,), sigmoid_slope=kinked),
-    "second-adds-epsilon": mistake(
-        "1/(p + 1e-12)² stands for 1/p²", (PROBABILITIES,), log_curvature=lambda p: 1 / (p + WIDE(1e-12)) ** 2
+    "second-overflows": mistake(
+        "e^z/(1 + e^z)² is computed as written, and overflows", (LOGITS,), sigmoid_slope=overflowing
+    ),
+    "second-cancels": with_parameter("σ − σ² of a σ rounded to {}", (LOGITS,), of_rounded, "float16", ("float32",)),
+    "second-kinked": mistake("the curvature at z = 0 is 0", (LOGITS,), rank=COMMON, sigmoid_slope=kinked),
+    "sigmoid-for-its-slope": mistake("σ stands for σ (1 − σ)", DIAGNOSED, sigmoid_slope=sigmoid),
+    "second-adds-epsilon": with_parameter(
+        "1/(p + {})² stands for 1/p²",
+        (PROBABILITIES,),
+        lambda epsilon: {"log_curvature": lambda p: 1 / (p + WIDE(epsilon)) ** 2},
+        1e-12,
+        SMALL_CONSTANTS,
     ),
     "second-lacks-square": mistake("1/p stands for 1/p²", (PROBABILITIES,), log_curvature=lambda p: 1 / p),
-    "second-clipped": mistake(
-        "1/p² is capped at a million", (PROBABILITIES,), log_curvature=lambda p: np.minimum(1 / p**2, WIDE(1e6))
+    "second-clipped": with_parameter(
+        "1/p² is capped at {}",
+        (PROBABILITIES,),
+        lambda cap: {"log_curvature": lambda p: np.minimum(1 / p**2, WIDE(cap))},
+        1e6,
+        tuple(1 / epsilon for epsilon in SMALL_CONSTANTS),
+    ),
+    "second-at-least": with_parameter(
+        "1/p² is taken at no less than p = {}",
+        DIAGNOSED,
+        lambda least: {"log_curvature": lambda p: 1 / np.maximum(p, WIDE(least)) ** 2},
+        1e-7,
+        SMALL_CONSTANTS,
     ),
 }
 """By name."""

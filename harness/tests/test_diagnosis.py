@@ -1,94 +1,149 @@
-"""The diagnosis names the mistake of known-bad implementations, and says so where it cannot."""
+"""The diagnosis names the mistake of known-bad implementations, by its name, and nothing where it cannot."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import operator
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from harness.core.arrays import Array
 from harness.core.call import Call
+from harness.core.case import Case, ExpectTruth
+from harness.core.cause import Cause, sentence_of
 from harness.core.formats import FORMATS, rounded
+from harness.execution.worker import evaluate
 from harness.judgement.agreement import compare
+from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
-from harness.judgement.truth_table import truth_table
-from harness.mistakes.diagnosis import UNEXPLAINED, diagnose
-from harness.mistakes.diagnosis.terms import (
-    binary_results,
-    class_results,
-    elements_of,
-    logits_of,
-    rows_of,
-    sides,
-    softmax,
-)
-from harness.suite.generators import realize
-from harness.tests.diagnosed import OBSERVED, is_named, small_cases, spoken, wrongly
+from harness.judgement.verdict import Subject, judge
+from harness.mistakes import MISTAKES, MUTANTS, Mutant, adapter
+from harness.mistakes.diagnosis import NAMED, diagnose
+from harness.suite.calls import call_of
+from harness.suite.generators import shape_of
+from harness.suite.loading import load
 
-CASES = small_cases()
-NONE = {"reduction": "none"}
+ENOUGH = 6
+"""Wrong cells of a known-bad implementation that are looked at."""
+SMALL = 200
+"""Elements of the largest input of a case that is looked at."""
+OBSERVED = {"constant-factor", "wrong-signs", "nan-everywhere", "zero-everywhere", "narrower-format"}
+"""What is said of a result without naming a wrong step."""
+NONE, MEAN = {"reduction": "none"}, {"reduction": "mean"}
 THREE = {"logits": [[1.0, 2.0, 3.0], [0.5, 0.0, -1.0], [4.0, -1.0, 0.25]], "targets": [0, 2, 1]}
+
+
+def is_small(case: Case) -> bool:
+    return isinstance(case.expect, ExpectTruth) and all(math.prod(shape_of(s)) < SMALL for s in case.inputs.values())
+
+
+@cache
+def small_cases() -> tuple[Case, ...]:
+    """Those with a truth and few numbers; options and documents before edges, since they are the plainest."""
+    order = {"options": 0, "documents": 1}
+    return tuple(sorted(filter(is_small, load().cases), key=lambda case: order.get(case.id.partition("/")[0], 2)))
+
+
+@cache
+def table_of(place: int) -> TruthTable:
+    case = small_cases()[place]
+    return TruthTable(call_of(case, case.dtypes[0]))
+
+
+def named(mutant: Mutant) -> Counter[tuple[Cause, ...]]:
+    """How often each diagnosis is made of a known-bad implementation; none where its answers have another type or
+    shape, or are errors, which says what is wrong by itself."""
+    found: Counter[tuple[Cause, ...]] = Counter()
+    bad = adapter(mutant.name)
+
+    def listen(*arguments: Any, **more: Any) -> tuple[Cause, ...]:
+        causes = diagnose(*arguments, **more)
+        found[causes] += 1
+        return causes
+
+    for place, case in enumerate(small_cases()):
+        if case.loss in mutant.losses and found.total() < ENOUGH:
+            t = table_of(place)
+            subject = Subject(
+                case=case.id,
+                implementation=mutant.name,
+                version="1",
+                mode="eager",
+                dtype=t.dtype,
+                expect=case.expect,
+                differentiate=case.differentiate,
+                flush_to_zero=False,
+                table=t,
+                diagnose=listen,
+            )
+            judge(subject, evaluate(bad, t.call), Ledger())
+    return found
+
+
+def names(causes: Sequence[Cause]) -> list[str]:
+    return [cause.mistake for cause in causes]
+
+
+def is_named(mutant: Mutant, found: Counter[tuple[Cause, ...]]) -> bool:
+    """Whether the mistake is among the causes that are given most often."""
+    return bool(found) and mutant.step in names(found.most_common(1)[0][0])
+
+
+COMPUTING = [mutant for mutant in MUTANTS.values() if mutant.kind != "conduct"]
+FLOOR = 0.95
+"""Of the known-bad implementations whose numbers are wrong on a small case, the share that is named. What is not makes
+its mistake at a seam, where small cases show a simpler one."""
+
+
+def test_nearly_every_known_bad_implementation_is_named_by_its_own_name() -> None:
+    """All of them, in about a minute."""
+    diagnosed = {mutant.name: (mutant, found) for mutant in COMPUTING if (found := named(mutant))}
+    missed = [name for name, (mutant, found) in diagnosed.items() if not is_named(mutant, found)]
+    assert len(diagnosed) > 500
+    assert len(missed) <= (1 - FLOOR) * len(diagnosed), missed
+    assert all(len(causes) <= NAMED for _, found in diagnosed.values() for causes in found)
 
 
 @pytest.mark.parametrize(
     "name",
     [
         "mean-over-classes.softmax_cross_entropy",
-        "mean-is-sum.softmax_cross_entropy",
-        "mean-of-means.softmax_cross_entropy",
-        "mean-over-first-axis.binary_cross_entropy",
         "denominator-plus-epsilon.categorical_cross_entropy",
-        "denominator-at-least-one.nll_loss",
-        "accumulates-in-float16.entropy",
         "drops-the-tail.binary_cross_entropy_with_logits",
-        "ignores-cotangent.softmax_cross_entropy",
-        "scalar-cotangent.nll_loss",
         "log-base-2.categorical_cross_entropy",
-        "clip-1e-3.entropy",
+        "clip.entropy",
         "clip-and-add.kl_divergence",
-        "no-max-shift.softmax_cross_entropy",
         "log-of-softmax.log_softmax",
         "capped-loss.categorical_focal",
-        "shift-of-the-batch.softmax",
-        "class-left-out.linear_cross_entropy",
         "softmax-twice.softmax_cross_entropy",
-        "clamped-logits.log_softmax",
         "smoothing-over-others.softmax_cross_entropy",
-        "smoothing-not-spread.categorical_cross_entropy",
-        "one-sided.binary_cross_entropy_with_logits",
         "opposite-gradient.softmax_cross_entropy",
-        "reversed-gradient.softmax_cross_entropy",
-        "gradient-at-ignored.softmax_cross_entropy",
         "gradient-lacks-reciprocal.entropy",
         "sigmoid-in-float16.binary_focal",
-        "diagonal-jacobian.softmax",
-        "no-gradient-off-target.categorical_focal",
         "squares-class-weights.softmax_cross_entropy",
-        "normalised-sample-weights.binary_cross_entropy",
         "pos-weight-on-negatives.binary_cross_entropy_with_logits",
-        "labels-from-one.nll_loss",
-        "ignores-only-minus-100.softmax_cross_entropy",
         "kl-reversed.kl_divergence",
-        "ignores-gamma.binary_focal",
-        "gamma-plus-one.binary_focal",
-        "no-focal-weight.binary_focal",
         "detached-focal-weight.binary_focal",
-        "alpha-swapped.binary_focal",
         "gauss-newton.softmax_cross_entropy",
         "second-difference.binary_cross_entropy",
-        "ignores-bias.linear_cross_entropy",
-        "four-decimals.kl_divergence",
         "nan-to-zero.log_softmax",
     ],
 )
-def test_a_mistake_is_named_and_no_other(name: str) -> None:
-    said = spoken(name, CASES)
-    assert is_named(name, said), said
-    assert not wrongly(name, said)
+def test_a_mistake_is_the_first_that_is_named(name: str) -> None:
+    mutant = MUTANTS[name]
+    first = named(mutant).most_common(1)[0][0][0]
+    assert first.mistake == mutant.step
+
+
+def test_what_is_made_in_a_part_has_the_name_of_a_mistake_made_in_the_whole() -> None:
+    whole = {named.name for named in MISTAKES if not named.mistake.same_step}
+    assert len(MISTAKES) == len({named.name for named in MISTAKES})
+    assert {named.mistake.same_step for named in MISTAKES if named.mistake.same_step} <= whole
 
 
 def table(
@@ -99,27 +154,66 @@ def table(
         for name, values in inputs.items()
     }
     first = next(name for name, array in arrays.items() if array.is_float and name != "targets")
-    return TruthTable(Call(loss, arrays, options or {}, dtype, differentiate=(first,)))
+    given = {n: Array.of(v, dtype) if isinstance(v, list) else v for n, v in (options or {}).items()}
+    return TruthTable(Call(loss, arrays, given, dtype, differentiate=(first,)))
 
 
-def said_of(table: TruthTable, got: Any, aspect: str = "value", computed_in: str | None = None) -> str:
+def causes(table: TruthTable, got: Any, aspect: str = "value", computed_in: str | None = None) -> tuple[Cause, ...]:
     truth = table.under().targets[aspect]
     return diagnose(np.asarray(got), aspect, truth, table, flush_to_zero=False, computed_in=computed_in)
 
 
-def test_what_comes_to_the_same_on_an_input_is_all_named() -> None:
-    options = {"class_weights": np.array([4.0, 1.0]), "reduction": "mean"}
-    one = table("softmax_cross_entropy", {"logits": [[1.0, 2.0]], "targets": [0]}, options)
-    said = said_of(one, one.ordinary({"denominator": "one"})["value"])
-    for cause in ("÷N", "nothing is divided", "reduction were sum"):
-        assert cause in said
-    assert "on this input the same as" in said
+def test_at_most_three_causes_are_named_of_those_that_come_to_the_same() -> None:
+    one = table(
+        "softmax_cross_entropy", {"logits": [[1.0, 2.0]], "targets": [0]}, {"class_weights": [4.0, 1.0], **MEAN}
+    )
+    found = causes(one, one.ordinary({"denominator": "one"})["value"])
+    assert len(found) == NAMED
+    assert names(found)[0] == "mean-over-count"
+    assert ", or: the mean divides by" in sentence_of(found)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize(("loss", "aspect"), [("softmax", "value"), ("softmax_cross_entropy", "gradient")])
+def test_a_subnormal_number_that_is_zero_was_flushed_and_nothing_else(loss: str, aspect: str, dtype: str) -> None:
+    """In bfloat16 the rounding of the logits moves such a number by as much as it is."""
+    fmt = FORMATS[dtype]
+    x = float(np.round(-math.log(fmt.smallest_subnormal * 32), 1))
+    targets = {} if loss == "softmax" else {"targets": [0, 0]}
+    t = table(loss, {"logits": [[x, 0.0], [1.0, 2.0]], **targets}, {} if loss == "softmax" else NONE, dtype)
+    truth = t.under().targets[aspect].hi
+    tiny = np.abs(truth) < fmt.smallest_normal
+    assert tiny.any()
+    found = causes(t, rounded(np.where(tiny, 0.0, truth), fmt), aspect)
+    assert [cause.sentence for cause in found] == ["subnormal numbers are flushed to zero"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_a_shift_that_is_added_and_taken_off_again_is_named_in_every_format(dtype: str) -> None:
+    """logsumexp(x) − x_t, both rounded."""
+    fmt = FORMATS[dtype]
+    x = rounded(np.array([[1000.0, 1001.0, 999.0], [3.0, 2.5, 1.0]]), fmt)
+    t = table("softmax_cross_entropy", {"logits": x.tolist(), "targets": [0, 2]}, NONE, dtype)
+    top = x.max(axis=1)
+    normaliser = rounded(top + np.log(np.exp(x - top[:, None]).sum(axis=1)), fmt)
+    found = causes(t, rounded(normaliser - x[[0, 1], [0, 2]], fmt))
+    assert names(found)[0] == "rounded-normaliser"
+    assert "a large number is added and taken off again" in found[0].sentence
 
 
 def test_a_clip_explains_an_infinite_truth_only_by_its_own_number() -> None:
     impossible = table("categorical_cross_entropy", {"probabilities": [[0.0, 1.0]], "targets": [0]}, NONE)
-    assert "clip(1e-07)" in said_of(impossible, [16.11809565095832])
-    assert said_of(impossible, [16.2]) == UNEXPLAINED
+    clipped = next(cause for cause in causes(impossible, [16.11809565095832]) if cause.mistake == "clip")
+    assert (clipped.sentence, clipped.parameters) == ("probabilities are clipped: clip(1e-07)", (1e-7,))
+    assert causes(impossible, [16.2]) == ()
+
+
+def test_parameters_that_come_to_the_same_are_one_cause() -> None:
+    t = table("categorical_cross_entropy", {"probabilities": [[3e-7, 1.0], [0.5, 0.5]], "targets": [0, 1]}, NONE)
+    flushed = [np.inf, math.log(2)]
+    cause = next(cause for cause in causes(t, flushed) if cause.mistake == "flushes-small-inputs")
+    assert cause.parameters == (1e-6, 1e-5, 1e-4)
+    assert cause.sentence == "probabilities below 1e-06 or 1e-05 or 0.0001 become 0"
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
@@ -127,13 +221,14 @@ def test_a_deviation_a_half_format_would_forgive_is_not_blamed_on_it(name: str) 
     t = table("softmax_cross_entropy", THREE, NONE)
     truth = t.under().targets["value"].hi
     off = truth * (1 + np.array([1, -2, 1.5]) * FORMATS[name].eps / 8)
-    assert said_of(t, off, computed_in=name) == UNEXPLAINED
+    assert causes(t, off, computed_in=name) == ()
 
 
 def test_what_a_half_format_holds_and_gives_is_named_after_it() -> None:
     t = table("softmax_cross_entropy", THREE, NONE)
     short = t.under().targets["value"].hi.astype(np.float16).astype(np.float64)
-    assert "rounded to float16" in said_of(t, short)
+    (cause,) = causes(t, short)
+    assert (cause.mistake, cause.parameters) == ("narrower-format", ("float16",))
 
 
 def test_a_few_units_beyond_the_budget_are_not_given_a_cause() -> None:
@@ -142,7 +237,7 @@ def test_a_few_units_beyond_the_budget_are_not_given_a_cause() -> None:
     truth = t.under().targets["value"]
     off = truth.hi + np.array([6.0, -5.0]) * FORMATS["float64"].eps * truth.gauge
     assert not compare(off, truth, FORMATS["float64"]).agrees
-    assert "precision of float32" in said_of(t, off)
+    assert "precision of float32" in sentence_of(causes(t, off))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -150,81 +245,36 @@ def test_noise_is_given_no_cause(dtype: str) -> None:
     """With seven digits and more nothing comes to the same by chance."""
     random = np.random.default_rng(0)
     asked = 0
-    for case in [case for case in CASES if dtype in case.dtypes][::25]:
-        t = truth_table(case, dtype, realize)
+    for case in [case for case in small_cases() if dtype in case.dtypes][::25]:
+        t = TruthTable(call_of(case, dtype))
         for aspect, target in t.under().targets.items():
             if target.hi.any() and bool((np.abs(target.hi) < 1e30).all()):  # overflow is as infinite whatever the cause
                 noise = 1 + 0.05 * random.standard_normal(target.hi.shape)
-                said = said_of(t, rounded(target.hi * noise, FORMATS[dtype]), aspect)
-                assert OBSERVED.match(said), (case.id, aspect, said)
+                found = causes(t, rounded(target.hi * noise, FORMATS[dtype]), aspect)
+                assert set(names(found)) <= OBSERVED, (case.id, aspect, found)
                 asked += 1
     assert asked > 20
 
 
 def test_a_large_input_is_named_after_the_first_cause_found() -> None:
     x = np.linspace(-3, 3, 3 * 8192).reshape(-1, 3)
-    t = table("softmax_cross_entropy", {"logits": x, "targets": np.arange(8192) % 3}, {"reduction": "mean"})
-    said = said_of(t, t.under().targets["value"].hi / 3)
-    assert said == "mean over N·C: the mean divides by the number of all entries"
+    t = table("softmax_cross_entropy", {"logits": x, "targets": np.arange(8192) % 3}, MEAN)
+    assert names(causes(t, t.under().targets["value"].hi / 3)) == ["mean-over-classes"]
 
 
-CLASS_LOSSES = ("softmax_cross_entropy", "categorical_focal", "linear_cross_entropy")
-BINARY_LOSSES = ("binary_cross_entropy_with_logits", "binary_focal")
-
-
-def problem(loss: str, seed: int) -> TruthTable:
-    """A random problem with every option its loss has."""
-    random = np.random.default_rng(seed)
-    rows, classes = int(random.integers(1, 5)), int(random.integers(2, 5))
-    x = random.normal(size=(rows, classes)) * random.choice([0.1, 3.0, 30.0])
-    reduction = {"reduction": str(random.choice(["none", "sum", "mean"]))}
-    if loss in BINARY_LOSSES:
-        inputs: dict[str, Any] = {"logits": x, "targets": random.uniform(size=x.shape)}
-        focal = {"alpha": 0.3, "gamma": float(random.choice([0.0, 0.5, 2.0]))}
-        plain = {"pos_weight": 3.0, "sample_weights": random.uniform(1, 2, size=x.shape), "label_smoothing": 0.1}
-        return table(loss, inputs, reduction | (focal if loss == "binary_focal" else plain))
-    labels = random.integers(0, classes, size=rows)
-    distribution = bool(random.integers(2))
-    targets: Any = random.dirichlet(np.ones(classes), size=rows) if distribution else labels
-    inputs = {"logits": x, "targets": targets}
-    options: dict[str, Any] = {"alpha": 0.25, "gamma": float(random.choice([0.0, 0.5, 2.0]))}
-    if loss != "categorical_focal":
-        options = {"class_weights": random.uniform(0.5, 2, size=classes), "label_smoothing": 0.1}
-        options["sample_weights"] = random.uniform(1, 2, size=rows)
-        if not distribution:
-            options["ignore_index"] = 0
-    if loss == "linear_cross_entropy":
-        weight = random.normal(size=(3, classes))
-        inputs = {"hidden": random.normal(size=(rows, 3)), "weight": weight, "bias": weight[0], "targets": targets}
-    return table(loss, inputs, reduction | options)
-
-
-@settings(max_examples=60, deadline=None)
-@given(loss=st.sampled_from((*CLASS_LOSSES, *BINARY_LOSSES)), seed=st.integers(0, 10**6))
-def test_the_linear_form_of_a_loss_is_the_loss(loss: str, seed: int) -> None:
-    """What a changed step is put into has no mistake of its own."""
-    t = problem(loss, seed)
-    if loss in BINARY_LOSSES:
-        elements = elements_of(t)
-        assert elements is not None
-        found = binary_results(elements, sides(t.inputs["logits"]))
-    else:
-        rows, x = rows_of(t), logits_of(t)
-        assert x is not None
-        if rows is None:  # every row is ignored
-            assert not np.nan_to_num(t.ordinary()["gradient"]).any()
-            return
-        found = class_results(rows, softmax(x))
-    expected = t.ordinary()
-    assert set(found) == set(expected) == {"value", "gradient"}
-    for aspect, numbers in found.items():
-        np.testing.assert_allclose(numbers, expected[aspect], rtol=1e-12, atol=1e-14)
+def test_a_loss_the_mistakes_are_not_made_in_is_only_looked_at() -> None:
+    t = table("softmax_cross_entropy", THREE, {"reduction": "sum"})
+    strange = Call("no_such_loss", t.call.inputs, t.call.options, "float64", differentiate=("logits",))
+    other = table("softmax_cross_entropy", THREE, {"reduction": "sum"})
+    other.call = strange
+    found = causes(other, 2.0 * t.under().targets["value"].hi)
+    assert [(cause.mistake, cause.parameters) for cause in found] == [("constant-factor", (2.0,))]
 
 
 def test_alternatives_of_large_arrays_are_not_mistaken_for_each_other() -> None:
     """NumPy abbreviates large arrays when it prints them; what is remembered is remembered by its bits."""
     x = np.linspace(-1, 1, 4000).reshape(-1, 2)
-    t = table("softmax_cross_entropy", {"logits": x, "targets": np.zeros(2000, int)}, {"reduction": "mean"})
+    t = table("softmax_cross_entropy", {"logits": x, "targets": np.zeros(2000, int)}, MEAN)
     other = x.copy()
     other[1000, 0] = 50.0
-    assert t.ordinary(inputs={"logits": x})["value"] != t.ordinary(inputs={"logits": other})["value"]
+    assert operator.ne(*(t.ordinary(inputs={"logits": given})["value"] for given in (x, other)))

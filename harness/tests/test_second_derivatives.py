@@ -168,7 +168,7 @@ def test_a_wrong_product_beside_a_right_gradient_disagrees_alone() -> None:
 
 
 def test_the_diagnosis_of_a_product_knows_dropped_options() -> None:
-    weights = {"class_weights": np.array([1.0, 2.0, 0.5]), "reduction": "sum"}
+    weights = {"class_weights": Array.of([1.0, 2.0, 0.5]), "reduction": "sum"}
     s = subject(options=weights)
     unweighted = s.table.under(None, {"class_weights": None}).targets[HESSIAN_VECTOR].hi
     cell = cell_of(s, right(s, hessian_vector=Array.of(unweighted)))

@@ -32,7 +32,8 @@ def subject(
         name: Array.of(values, dtype) if np.asarray(values).dtype.kind == "f" else Array.of(values, "int64")
         for name, values in inputs.items()
     }
-    table = TruthTable(Call(loss, arrays, options or {}, dtype, differentiate=differentiate))
+    given = {"reduction": "mean"} | (options or {})
+    table = TruthTable(Call(loss, arrays, given, dtype, differentiate=differentiate))
     return Subject(
         "a/case", "it", "1.0", "eager", dtype, expect or ExpectTruth(), differentiate, False, table, diagnose
     )

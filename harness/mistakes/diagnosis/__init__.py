@@ -1,5 +1,5 @@
-"""Why a number is wrong: the single change to the mathematics that yields exactly the number that came back."""
+"""Why a number is wrong: the mistakes of the library that yield exactly the number that came back."""
 
-from harness.mistakes.diagnosis.search import UNEXPLAINED, diagnose
+from harness.mistakes.diagnosis.search import NAMED, diagnose
 
-__all__ = ["UNEXPLAINED", "diagnose"]
+__all__ = ["NAMED", "diagnose"]

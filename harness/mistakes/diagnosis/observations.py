@@ -1,0 +1,136 @@
+"""What can be seen of a wrong answer beside the right one, without knowing how it came about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.cause import Cause
+from harness.core.formats import FORMATS, FloatFormat, rounded
+from harness.judgement.agreement import BUDGET, Floats, Target, compare
+from harness.judgement.truth import TruthTable
+
+NARROWER = "narrower-format"
+
+
+def computed_in(name: str) -> Cause:
+    return Cause(NARROWER, f"right for the inputs as {name}: computed in {name}", (name,))
+
+
+def seen(
+    got: Floats, aspect: str, truth: Target, table: TruthTable, *, flush_to_zero: bool, computed_in: str | None
+) -> tuple[Cause, ...]:
+    """The first thing that strikes the eye, if any does."""
+    fmt = FORMATS[table.dtype]
+    found = _alike(got, truth)
+    # Three digits, which is what a half format holds, come about by chance; seven do not.
+    if found is None and computed_in == "float32" and _is_held(got, FORMATS[computed_in]):
+        found = _computed_in(computed_in)
+    found = (
+        found
+        or _at_ignored_rows(got, table, aspect, _right(got, truth, fmt, flush_to_zero))
+        or _signs(got, _right(np.copysign(got, truth.hi), truth, fmt, flush_to_zero))
+        or _factor(got, truth.hi, table)
+        or _precision(computed_in, got, truth, table, flush_to_zero)
+    )
+    return () if found is None else (found,)
+
+
+_computed_in = computed_in
+
+
+def _alike(got: Floats, truth: Target) -> Cause | None:
+    """All nan, all zero."""
+    if bool(np.isnan(got).all()) and not bool(np.isnan(truth.hi).all()):
+        return Cause("nan-everywhere", "nan everywhere")
+    if not got.any() and bool(np.isfinite(truth.hi).all()):
+        return Cause("zero-everywhere", "zero where it is not" if got.ndim == 0 else "zero everywhere")
+    return None
+
+
+def _is_held(got: Floats, fmt: FloatFormat) -> bool:
+    """Whether every number is one of the format."""
+    return bool(np.array_equal(rounded(got, fmt), got, equal_nan=True))
+
+
+def _right(got: Floats, truth: Target, fmt: FloatFormat, flush_to_zero: bool) -> NDArray[np.bool_]:
+    """Which elements agree."""
+    floor = fmt.smallest_normal if flush_to_zero else fmt.smallest_subnormal
+    with np.errstate(all="ignore"):
+        same = (got == truth.hi) | (np.isnan(got) & np.isnan(truth.hi))
+        close = np.abs(got - truth.hi) - floor <= BUDGET[fmt.name] * fmt.eps * truth.gauge
+        return np.asarray(same | close)
+
+
+def _at_ignored_rows(got: Floats, table: TruthTable, aspect: str, right: NDArray[np.bool_]) -> Cause | None:
+    """Whether a gradient is right but for the rows that are ignored; `right` tells which elements are."""
+    labels, ignored = table.inputs.get("targets"), table.options.get("ignore_index")
+    if aspect != "gradient" or ignored is None or labels is None or labels.dtype.kind not in "iu":
+        return None
+    if table.inputs[table.differentiate[0]].shape != got.shape or got.ndim != labels.ndim + 1:
+        return None
+    rows = np.broadcast_to(np.expand_dims(labels == ignored, table.options.get("axis", -1)), got.shape)
+    if rows.any() and not rows.all() and bool(right[~rows].all()):
+        return Cause("gradient-at-ignored", "right but for ignored rows, which get a gradient")
+    return None
+
+
+def _signs(got: Floats, right: NDArray[np.bool_]) -> Cause | None:
+    """Whether the magnitudes are right and some signs are not; `right` tells so of copysign(got, truth)."""
+    if got.ndim and bool(np.isfinite(got).all()) and bool(right.all()):
+        return Cause("wrong-signs", "the right magnitudes, some with the wrong sign")
+    return None
+
+
+def _factor(got: Floats, truth: Floats, table: TruthTable) -> Cause | None:
+    """A constant ratio between got and truth, with every name it has here."""
+    with np.errstate(all="ignore"):
+        usable = np.isfinite(got) & np.isfinite(truth) & (np.abs(truth) > 0)
+        if not usable.any() or bool((got[~usable] != truth[~usable]).any()):
+            return None
+        ratios = got[usable] / truth[usable]
+    ratio = float(np.median(ratios))
+    # A factor is recognised when every element shows it within the budget of the format.
+    close = 8.0 * FORMATS[table.dtype].eps
+    if not math.isfinite(ratio) or ratio == 0 or bool((np.abs(ratios - ratio) > close * abs(ratio)).any()):
+        return None
+    named = list(dict.fromkeys(says for says, value in _named(table) if abs(ratio - value) <= close * abs(value)))
+    if named:
+        says = f"off by a factor of {', or '.join(named)}"
+    elif abs(ratio - 1) < 1e-4:
+        says = f"off by a constant factor of 1 {'+' if ratio > 1 else '−'} {abs(ratio - 1):.3g}"
+    else:
+        says = f"off by a constant factor of {ratio:.6g}"
+    return Cause("constant-factor", says, (float(f"{ratio:.6g}"),))
+
+
+def _named(table: TruthTable) -> Iterator[tuple[str, float]]:
+    primary = next(iter(table.inputs.values()))
+    sizes = {"N": primary.shape[0] if primary.ndim else 1, "C": primary.shape[-1] if primary.ndim else 1}
+    sizes["N·C"] = primary.size
+    for name, size in sizes.items():
+        if size > 1:
+            yield f"{size} (= {name})", float(size)
+            yield f"1/{size} (= 1/{name})", 1.0 / size
+    for power in (2.0, 4.0, 8.0, 16.0, 32.0, 64.0):
+        if int(power) not in sizes.values():
+            yield f"{power:g}", power
+            yield f"1/{power:g}", 1.0 / power
+    yield "ln 2", math.log(2.0)
+    yield "ln 10", math.log(10.0)
+    yield "π", math.pi
+
+
+def _precision(
+    computed_in: str | None, got: Floats, truth: Target, table: TruthTable, flush_to_zero: bool
+) -> Cause | None:
+    """That float64 is right in float32 only: seven digits are no accident, the three of a half format may be."""
+    if table.dtype != "float64":
+        return None
+    if computed_in != "float32" and not compare(got, truth, FORMATS["float32"], flush_to_zero=flush_to_zero).agrees:
+        return None
+    says = "right only to the precision of float32: something is computed in a narrower format"
+    return Cause(NARROWER, says, ("float32",))
