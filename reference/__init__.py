@@ -1,13 +1,16 @@
 """The truth: every loss of the family, exactly, with every gradient, under every named convention.
 
-    import reference
-    truth = reference.evaluate("softmax_cross_entropy", {"logits": [[2.0, -1.0]], "targets": [0]})
-    float(truth.value), truth.gradients["logits"].hi
+By the loss's name, as cases and adapters have it, or by its own function in `reference.losses`. NumPy and nothing else;
+see `reference.softmax` for how cancellation is avoided and `reference.doubledouble` for the arithmetic.
 
-or, by the loss's own function, `reference.losses.softmax_cross_entropy([[2.0, -1.0]], [0])`.
-
-NumPy and nothing else; see `reference.softmax` for how cancellation is avoided and `reference.doubledouble` for the
-arithmetic.
+Examples
+--------
+>>> import reference
+>>> truth = reference.evaluate("softmax_cross_entropy", {"logits": [[2.0, -1.0]], "targets": [0]})
+>>> float(truth.value)
+0.04858735157374206
+>>> truth.gradients["logits"].hi
+array([[-0.04742587,  0.04742587]])
 """
 
 from reference.conventions import describe, parse
