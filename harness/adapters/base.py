@@ -25,55 +25,98 @@ from harness.core.call import Call, Unsupported
 __all__ = ["ALL_DTYPES", "Adapter", "Answer", "Array", "Call", "Description", "Prepared", "Unsupported"]
 
 ALL_DTYPES = ("float64", "float32", "float16", "bfloat16")
+"""The formats of calls; bfloat16 is stored as the sixteen bits that it is, in uint16."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What an adapter connects. Everything here goes into the header of the run."""
+    """What an adapter connects. Everything here goes into the header of the run.
+
+    Attributes
+    ----------
+    version : str
+        Version of the implementation under test.
+    losses : tuple of str
+        Names of the losses it computes; a call for any other is `unsupported` without being sent.
+    modes : tuple of str
+        Ways it can run: eager, graph, xla, jit, compile. The first is the default.
+    dtypes : tuple of str
+        Formats it takes, among `ALL_DTYPES`.
+    gradients : bool
+        False where the implementation computes values only.
+    flush_to_zero : bool
+        True where subnormal numbers become zero: the floor of the agreement is then the smallest normal number.
+    versions : mapping of str to str
+        Versions of what it rests on, by package name.
+    device : str
+        Where it computes: "cpu" …
+    threads : int
+        How many it computes with.
+    flags : mapping of str to str
+        Settings that change numbers, environment variables among them, without any private path.
+    facts : mapping of str to str
+        What of this machine changes its numbers: names and values of `harness.core.machine_facts`.
+
+    Examples
+    --------
+    >>> Description(version="1.0", losses=("softmax_cross_entropy",), gradients=False).modes
+    ('eager',)
+    """
 
     version: str
-    """Version of the implementation under test."""
     losses: tuple[str, ...]
-    """Names of the losses it computes; a call for any other is `unsupported` without being sent."""
     modes: tuple[str, ...] = ("eager",)
-    """Ways it can run: eager, graph, xla, jit, compile. The first is the default."""
     dtypes: tuple[str, ...] = ALL_DTYPES
     gradients: bool = True
-    """False where the implementation computes values only."""
     flush_to_zero: bool = False
-    """True where subnormal numbers become zero: the floor of the agreement is then the smallest normal number."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """Versions of what it rests on, by package name."""
     device: str = "cpu"
     threads: int = 1
     flags: Mapping[str, str] = field(default_factory=dict)
-    """Settings that change numbers, environment variables among them, without any private path."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What of this machine changes its numbers: names and values of `harness.core.machine_facts`."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the implementation returned."""
+    """What the implementation returned.
+
+    Attributes
+    ----------
+    value : Array
+        The loss, in the shape and type the implementation gives it.
+    function : str
+        The public function or class that was called, as a user would write it: torch.nn.functional.cross_entropy.
+    gradients : mapping of str to Array
+        By name of the input. One that was asked for and is absent counts as unsupported.
+    gradient_error : BaseException or None
+        What was raised while differentiating, where the value itself could be computed.
+    hessian_vector : Array or None
+        The product of the Hessian with `Call.vector`. Absent though asked for counts as unsupported.
+    hessian_error : BaseException or None
+        What was raised while differentiating a second time, where the first derivative could be computed.
+    convention : mapping of str to object, or None
+        The documented convention under which this implementation computes this very call, where it is not the plain
+        mathematics: ``{"clip": 1e-7}``, ``{"log_clamp": -100.0, "gradient_clamp": 1e-12}``, ``{"denominator":
+        "count"}``. The names and their meaning are in `reference.conventions`; they apply in the order given. One more
+        name is about the form of the answer: ``{"result_dtype": "float64"}`` declares that it is documented to come
+        back in that type.
+    computed_with : mapping of str to str
+        Anything else worth attesting: the dtype the framework really computed in, a reduction's name.
+
+    Examples
+    --------
+    >>> Answer(Array.of(0.25, "float32"), function="tinyloss.cross_entropy").value.dtype
+    'float32'
+    """
 
     value: Array
     function: str
-    """The public function or class that was called, as a user would write it: torch.nn.functional.cross_entropy."""
     gradients: Mapping[str, Array] = field(default_factory=dict)
-    """By name of the input. One that was asked for and is absent counts as unsupported."""
     gradient_error: BaseException | None = None
-    """What was raised while differentiating, where the value itself could be computed."""
     hessian_vector: Array | None = None
-    """The product of the Hessian with `Call.vector`. Absent though asked for counts as unsupported."""
     hessian_error: BaseException | None = None
-    """What was raised while differentiating a second time, where the first derivative could be computed."""
     convention: Mapping[str, Any] | None = None
-    """The documented convention under which this implementation computes this very call, where it is not the plain
-    mathematics: {"clip": 1e-7}, {"log_clamp": -100.0, "gradient_clamp": 1e-12}, {"denominator": "count"}. The names
-    and their meaning are in `reference.conventions`; they apply in the order given. One more name is about the form of
-    the answer: {"result_dtype": "float64"} declares that it is documented to come back in that type."""
     computed_with: Mapping[str, str] = field(default_factory=dict)
-    """Anything else worth attesting: the dtype the framework really computed in, a reduction's name."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +125,68 @@ class Prepared:
 
     An adapter may offer `prepare(call) -> Prepared` beside `evaluate`. Where it does not, what is timed is `evaluate`:
     right for implementations whose own type is the NumPy array of the call.
+
+    Attributes
+    ----------
+    run : callable without arguments
+        Computes the value, and the gradients the call asks for; returns when they are complete, not when they are
+        under way. Called many times; each call does all of the work.
+    answer : callable from what `run` returned to Answer
+        The answer in it: what is timed is also what is judged.
     """
 
     run: Callable[[], Any]
-    """Computes the value, and the gradients the call asks for; returns when they are complete, not when they are
-    under way. Called many times; each call does all of the work."""
     answer: Callable[[Any], Answer]
-    """The answer in what `run` returned: what is timed is also what is judged."""
 
 
 class Adapter(Protocol):
-    """The two methods. Nothing needs to inherit from this."""
+    """The two methods. Nothing needs to inherit from this.
 
-    def describe(self) -> Description: ...
+    Examples
+    --------
+    >>> class TwoClasses:
+    ...     def describe(self) -> Description:
+    ...         return Description(version="1", losses=("softmax",))
+    ...
+    ...     def evaluate(self, call: Call) -> Answer:
+    ...         call.refuse_options_except("axis")
+    ...         raise Unsupported("nothing yet")
+    >>> adapter: Adapter = TwoClasses()
+    """
 
-    def evaluate(self, call: Call) -> Answer: ...
+    def describe(self) -> Description:
+        """What is connected; asked once, before any call.
+
+        Returns
+        -------
+        Description
+            The versions, losses, modes and dtypes.
+
+        Raises
+        ------
+        Exception
+            Where the implementation cannot be loaded: its cells are then `missing`.
+        """
+        ...
+
+    def evaluate(self, call: Call) -> Answer:
+        """One loss on one input.
+
+        Parameters
+        ----------
+        call : Call
+            The loss, its inputs and options, the dtype and mode, and what is to be differentiated.
+
+        Returns
+        -------
+        Answer
+            Value and gradients as the implementation gave them: neither cast nor reshaped nor checked.
+
+        Raises
+        ------
+        Unsupported
+            The implementation offers no such loss, option, dtype or mode.
+        Exception
+            Anything else is what the implementation did with the input, and becomes the outcome `raises`.
+        """
+        ...

@@ -33,8 +33,18 @@ def _types(name: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
 class Array:
     """Numbers of the type named `dtype`.
 
-    `storage` is the NumPy array that holds them. Only bfloat16 differs from what NumPy calls its type: its sixteen
-    bits are stored as uint16 (reinterpret them with `view`, never convert them).
+    Attributes
+    ----------
+    dtype : str
+        float64, float32, float16, bfloat16, or NumPy's name of a type of integers.
+    storage : ndarray
+        The array of NumPy that holds them. Only bfloat16 differs from what NumPy calls its type: its sixteen bits are
+        stored as uint16 (reinterpret them with `view`, never convert them).
+
+    Examples
+    --------
+    >>> Array.of([1.0, 0.1], "bfloat16").storage
+    array([16256, 15821], dtype=uint16)
     """
 
     dtype: str
@@ -47,7 +57,30 @@ class Array:
 
     @classmethod
     def of(cls, values: Any, dtype: str | None = None) -> Array:
-        """`values` rounded once to `dtype` (default: the type NumPy gives them)."""
+        """Numbers as an array of a type.
+
+        Parameters
+        ----------
+        values : array_like
+            Numbers of any type.
+        dtype : str, optional
+            What they are rounded to, once; by default the type NumPy gives them.
+
+        Returns
+        -------
+        Array
+            In the shape of `values`.
+
+        Raises
+        ------
+        TypeError
+            A `dtype` that neither `FORMATS` nor NumPy knows.
+
+        Examples
+        --------
+        >>> Array.of([0.1], "float16").to_float64()
+        array([0.09997559])
+        """
         raw = np.asarray(values)
         name = _name(raw.dtype) if dtype is None else dtype
         if name in FORMATS:

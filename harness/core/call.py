@@ -19,28 +19,67 @@ class Unsupported(Exception):  # noqa: N818 - a statement about the implementati
 
 @dataclass(frozen=True)
 class Call:
-    """One loss, on one input, in one mode. Names of losses, inputs and options are those of the reference."""
+    """One loss, on one input, in one mode. Names of losses, inputs and options are those of the reference.
+
+    Attributes
+    ----------
+    loss : str
+        A name of `reference.LOSSES`.
+    inputs : mapping of str to Array
+        By name, e.g. logits and targets. Floating inputs already have the dtype of the call.
+    options : mapping of str to object
+        By name; arrays such as class_weights are `Array`. Options left at their default are absent, except
+        `reduction`, which is always present for a loss that has one. Where `denominator` is absent a mean divides by
+        the sum of the weights if there are class weights, else by the number of rows that are not ignored if rows can
+        be, else by the number of elements.
+    dtype : str
+        float64, float32, float16 or bfloat16.
+    mode : str
+        The way to run, one of those that `Description.modes` names.
+    differentiate : tuple of str
+        Names of the inputs to differentiate with respect to.
+    cotangent : Array or None
+        What the value is multiplied with (elementwise, then summed) before differentiating, in its shape; None: all
+        ones.
+    vector : Array or None
+        Where given, the product of the Hessian with this vector is asked for besides: the derivative, along the vector,
+        of the gradient with respect to the first of `differentiate`, which has its shape.
+
+    Examples
+    --------
+    >>> from harness.core.arrays import Array
+    >>> inputs = {"logits": Array.of([[2.0, -1.0]], "bfloat16"), "targets": Array.of([0], "int64")}
+    >>> call = Call("softmax_cross_entropy", inputs, {"reduction": "mean"}, "bfloat16", differentiate=("logits",))
+    >>> call.inputs["logits"].to_float64()
+    array([[ 2., -1.]])
+    """
 
     loss: str
     inputs: Mapping[str, Array]
-    """By name, e.g. logits and targets. Floating inputs already have the dtype of the call."""
     options: Mapping[str, Any]
-    """By name; arrays such as class_weights are `Array`. Options left at their default are absent, except `reduction`,
-    which is always present for a loss that has one. Where `denominator` is absent a mean divides by the sum of the
-    weights if there are class weights, else by the number of rows that are not ignored if rows can be, else by the
-    number of elements."""
     dtype: str
     mode: str = "eager"
     differentiate: tuple[str, ...] = ()
-    """Names of the inputs to differentiate with respect to."""
     cotangent: Array | None = None
-    """What the value is multiplied with (elementwise, then summed) before differentiating; None: all ones."""
     vector: Array | None = None
-    """Where given, the product of the Hessian with this vector is asked for besides: the derivative, along the vector,
-    of the gradient with respect to the first of `differentiate`, which has its shape."""
 
     def refuse_options_except(self, *understood: str) -> None:
-        """Raise `Unsupported` naming the first option that is not among `understood`."""
+        """Say that an option is not offered.
+
+        Parameters
+        ----------
+        *understood : str
+            Names of the options that are.
+
+        Raises
+        ------
+        Unsupported
+            Naming the first option of the call that is not among them.
+
+        Examples
+        --------
+        >>> Call("softmax", {}, {"axis": 0}, "float32").refuse_options_except("axis")
+        """
         for name in self.options:
             if name not in understood:
                 raise Unsupported(f"no option {name}")
