@@ -119,11 +119,39 @@ def check(
 ) -> CheckResult:
     """Run the suite on an adapter and judge it.
 
-    `adapter` is a module:Class that can be imported from here, or any name the command line takes. `cases` are files,
-    folders, ids or patterns of ids (default: the whole suite). `expected_divergences` maps patterns of case ids, or of
-    whole cells such as `edges/*[*:eager:float16:gradient]`, to the reason why they disagree; a pattern that nothing
-    matches any more makes the check fail. `timeout` is in seconds per call; `python` is the interpreter of another
-    environment. Raises UsageError for an adapter, a case or a mode that does not exist.
+    Parameters
+    ----------
+    adapter : str
+        A module:Class that can be imported from here, or any name the command line takes.
+    cases : sequence of str, optional
+        Files, folders, ids or patterns of ids; by default the whole suite.
+    expected_divergences : mapping of str to str, optional
+        Patterns of case ids, or of whole cells such as ``edges/*[*:eager:float16:gradient]``, and the reason why they
+        disagree. A pattern that nothing matches any more makes the check fail.
+    modes : sequence of str, optional
+        Modes to run; by default all that the adapter has. None is its first.
+    dtypes : sequence of str, optional
+        Formats to run; by default all that adapter and case have.
+    timeout : float, default 60.0
+        Seconds per call.
+    python : str, optional
+        The interpreter of another environment to run the adapter in.
+
+    Returns
+    -------
+    CheckResult
+        Every cell, and what of it was not expected.
+
+    Raises
+    ------
+    UsageError
+        An adapter, a case or a mode that does not exist.
+
+    Examples
+    --------
+    >>> import harness
+    >>> result = harness.check("numpy", ["documents/d4-dog-in-bits"])  # doctest: +SKIP
+    >>> result.assert_conforms()  # doctest: +SKIP
     """
     scope = Scope(None if dtypes is None else tuple(dtypes), None if modes is None else tuple(modes))
     order = make_order(cases, choose([adapter]), scope, ledger=Ledger(), timeout=timeout, parallel=1, python=python)

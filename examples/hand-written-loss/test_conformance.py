@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import harness
+import xent
 
 # What differs, and why we accept it. An entry that no longer happens makes the test fail until it is removed.
 ACCEPTED = dict.fromkeys(
@@ -17,4 +17,4 @@ ACCEPTED = dict.fromkeys(
 
 
 def test_my_loss_conforms() -> None:
-    harness.check("my_adapter:MyLosses", expected_divergences=ACCEPTED).assert_conforms()
+    xent.check("my_adapter:MyLosses", expected_divergences=ACCEPTED).assert_conforms()
