@@ -87,7 +87,7 @@ def test_the_right_answer_to_the_planted_ones_is_close() -> None:
     ("value", "gradient", "words"),
     [
         (lambda losses: losses.sum(), None, "the sum instead of the mean"),
-        (lambda losses: losses.mean() / np.log(2), None, "1/ln 2"),
+        (lambda losses: losses.mean() / np.log(2), None, "base 2"),
         (lambda losses: losses.mean(), lambda slopes: -slopes / 3, "gradient of logits"),
         (lambda losses: losses, None, r"has shape \[3\]"),
         (lambda losses: losses.mean().astype(np.float32), None, "answers in float32 where the inputs are float64"),
