@@ -103,3 +103,12 @@ class Question:
     case: Case
     dtype: str
     mode: str
+    part: str = ""
+    """Which of the calls besides a case this is, of those its invariances speak of; empty for the case itself."""
+    of: Case | None = None
+    """The case that was written, where this is a call besides it."""
+
+    @property
+    def home(self) -> Case:
+        """The case that was written."""
+        return self.of or self.case

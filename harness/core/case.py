@@ -34,6 +34,8 @@ class ArraySpec:
     """None: the dtype of the cell for floating arrays, int64 for integers."""
     layout: str = "contiguous"
     """contiguous, strided (every second element of a larger buffer), transposed (Fortran order), reversed."""
+    rows: tuple[int, ...] | None = None
+    """Which entries of the first axis, in this order; None: all. Never written in a case: parts of a batch have it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,20 @@ class ExpectImplementationDefined:
     choices: tuple[str, ...]
 
 
-Expectation = ExpectTruth | ExpectRaises | ExpectImplementationDefined
+INVARIANCES = ("second-call", "batch", "position", "layout")
+"""Ways to ask the same once more, whose answers may be the same to the bit: in a second call, a row alone and in its
+batch, the rows in another order, the inputs in other memory."""
+
+
+@dataclass(frozen=True)
+class ExpectInvariances:
+    """Nothing is right or wrong: whether bits are the same in each of these ways is recorded, any change is gated."""
+
+    names: tuple[str, ...]
+    """Of INVARIANCES."""
+
+
+Expectation = ExpectTruth | ExpectRaises | ExpectImplementationDefined | ExpectInvariances
 
 
 @dataclass(frozen=True)

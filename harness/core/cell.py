@@ -22,7 +22,7 @@ an error is right counts as silently wrong), the wrong kind of error, not offere
 
 OBSERVED = ("finite", "nan", "inf", "shape", "dtype", "raises", "returns", "bits")
 """Kinds of facts behind a verdict: a wrong finite number, a nan or an infinity that is not right, an answer of another
-shape or type than the right one, an error, an answer where an error is right, the same numbers in other bits."""
+shape or type than the right one, an error, an answer where an error is right, whether the bits are the same."""
 
 CLAIM_VERDICTS = ("holds", "holds_to_printed_digits", "holds_under_convention", "wrong", "cannot_be_checked")
 
@@ -67,6 +67,10 @@ class Observed:
     """The type of the answer, where that is not the right one."""
     computed_in: str | None = None
     """The format in which the answer is right for the inputs so rounded: a cast, and nothing else, is wrong."""
+    differing: int | None = None
+    """Of bits: how many elements are not the same; the cell's `ulps` is the largest difference."""
+    elements: int | None = None
+    """Of bits: how many were compared."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ class Cell:
     dtype: str
     aspect: str
     """value; gradient (with respect to the loss's first differentiated input); gradient/NAME for any other input;
-    hessian_vector (the Hessian with respect to that same first input, times the vector of the case); mode_agreement."""
+    hessian_vector (the Hessian with respect to that same first input, times the vector of the case); mode_agreement;
+    invariance/NAME."""
     verdict: str
     outcome: Mapping[str, Any]
     """{"kind": "value"} with dtype, shape and digest (sha256 of the bits), or {"kind": "raises", "error", "type",

@@ -20,7 +20,7 @@ from typing import Any
 
 from harness.adapters.registry import resolve
 from harness.core.call import Question
-from harness.core.case import Case, ExpectImplementationDefined, ExpectTruth
+from harness.core.case import Case, ExpectImplementationDefined, ExpectInvariances, ExpectTruth
 from harness.core.outcomes import Outcome, Refused
 from harness.execution.asking import Fleet
 from harness.execution.worker import evaluate
@@ -103,7 +103,7 @@ class KillMatrix:
 
 def kill_matrix(cases: Sequence[Case], workers: int, progress: Progress | None = None) -> KillMatrix:
     """Every mutant on every case of its losses, `workers` cases side by side."""
-    judged = [case for case in cases if not isinstance(case.expect, ExpectImplementationDefined)]
+    judged = [c for c in cases if not isinstance(c.expect, ExpectImplementationDefined | ExpectInvariances)]
     losses = {case.loss for case in judged}
     tried = {n: m for n, m in MUTANTS.items() if losses & set(m.losses)}
     kills: dict[str, tuple[str, ...]] = {}

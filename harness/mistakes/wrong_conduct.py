@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.adapters.base import Adapter, Answer, Array, Call, Description, Unsupported
-from harness.core.formats import FORMATS
+from harness.core.formats import FORMATS, quantum
 from harness.mistakes.sound import LOSSES, Sound
 
 
@@ -155,6 +155,30 @@ def warned(_: Call, answer: Answer) -> Answer:
     return answer
 
 
+def one_ulp_up(answer: Answer, place: int) -> Answer:
+    """The value with one element, counted flat, an ulp larger: as right as before, in other bits."""
+    exact, fmt = answer.value.to_float64(), FORMATS[answer.value.dtype]
+    if exact.size and 0.0 < abs(exact.flat[place]) < fmt.largest / 2:
+        exact.flat[place] += quantum(exact, fmt).flat[place]
+    return replace(answer, value=Array.of(exact, answer.value.dtype))
+
+
+class Counting:
+    """Its answers depend on how many calls there were: every second is an ulp larger."""
+
+    def __init__(self, losses: tuple[str, ...]) -> None:
+        self._sound = Sound(losses=losses)
+        self._calls = 0
+
+    def describe(self) -> Description:
+        return self._sound.describe()
+
+    def evaluate(self, call: Call) -> Answer:
+        answer = self._sound.evaluate(call)
+        self._calls += 1
+        return one_ulp_up(answer, 0) if self._calls % 2 == 0 else answer
+
+
 @dataclass(frozen=True)
 class Conduct:
     """A misbehaviour: what it is, and what makes an adapter with it."""
@@ -179,6 +203,11 @@ def _acting(
 _LABELLED = ("softmax_cross_entropy",)
 
 
+def _rows(call: Call) -> int:
+    shape = next(iter(call.inputs.values())).shape
+    return shape[0] if shape else 0
+
+
 CONDUCT: Mapping[str, Conduct] = {
     "hangs": _acting("never answers", hang),
     "hangs-when-all-ignored": _acting("never answers where every row is ignored", when_all_ignored(hang), _LABELLED),
@@ -199,6 +228,14 @@ CONDUCT: Mapping[str, Conduct] = {
         _LABELLED,
         True,
     ),
+    # What a vectorized loop does with the rows that do not fill a vector.
+    "last-row-apart": Conduct(
+        "computes the end of a batch another way, which rounds otherwise",
+        lambda losses: Changed(losses, lambda call, answer: one_ulp_up(answer, -1) if _rows(call) > 1 else answer),
+        answers_rightly=True,
+    ),
+    # Atomic additions, autotuning and caches.
+    "counts-calls": Conduct("rounds every second answer otherwise", Counting, answers_rightly=True),
     "other-error": Conduct(
         "raises another class of error with the same message",
         lambda losses: Changed(losses, error=lambda error: OtherError(str(error))),

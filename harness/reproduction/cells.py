@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
+from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectInvariances, ExpectRaises
 from harness.core.cell import Cell
 from harness.judgement.agreement import Floats, Target
 from harness.judgement.truth import HESSIAN_VECTOR, Evaluated, TruthTable, aspects
@@ -49,6 +49,8 @@ def script_of(
     with the reason, where there is none.
     """
     numbers = numbers or Numbers()
+    if isinstance(case.expect, ExpectInvariances):
+        raise Inexpressible("whether bits are the same is recorded, and no defect that a script could show")
     if cell.aspect == "mode_agreement":
         return _of_modes(case, cell, numbers, first_mode, note, flush_to_zero=flush_to_zero)
     # A call that is refused is refused in every aspect, those that are not offered included.

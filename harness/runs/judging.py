@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 import reference
 from harness.adapters.base import Description
 from harness.core.call import Question
+from harness.core.case import ExpectInvariances
 from harness.core.cell import INFRASTRUCTURE, Cell
 from harness.core.formats import FORMATS
 from harness.core.outcomes import Outcome
+from harness.judgement.invariances import judge_invariances
 from harness.judgement.ledger import Ledger, Tally, is_awake
 from harness.judgement.truth import Evaluate, Evaluated, TruthTable
 from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Diagnose, Subject, judge, judge_modes
 from harness.suite.generators import Realize
+from harness.suite.parts import parts_of
 
 
 @dataclass
@@ -45,11 +48,17 @@ class Bench:
     _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
     _ledgers: dict[str, Ledger] = field(default_factory=dict)
     """By case: the ledger entries that can be about it."""
+    _calls: dict[tuple[str, str, str, str], dict[str, Outcome]] = field(default_factory=dict)
+    """By implementation, mode, case and dtype: the outcomes of the calls its invariances speak of, by part."""
     _first_modes: dict[tuple[str, str, str], tuple[str, Outcome]] = field(default_factory=dict)
 
     def judge(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
         """The cells of one outcome, mode agreement included."""
-        case, key = question.case, (question.case.id, question.dtype)
+        case, key = question.home, (question.home.id, question.dtype)
+        if isinstance(case.expect, ExpectInvariances):
+            yield from self._bits(question, outcome)
+            self._answered(key)
+            return
         if case.id not in self._ledgers:
             self._ledgers[case.id] = self.ledger.about(case.id)
         ledger = self._ledgers[case.id]
@@ -85,6 +94,15 @@ class Bench:
             yield cell
         self._answered(key)
 
+    def _bits(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
+        """Keep the outcome, and judge the invariances of the case when it was the last one of its calls."""
+        case, place = question.home, (question.implementation, question.mode, question.home.id, question.dtype)
+        outcomes = self._calls.setdefault(place, {})
+        outcomes[question.part] = outcome
+        if len(outcomes) == 1 + len(parts_of(case)):
+            del self._calls[place]
+            yield from judge_invariances(case, question.implementation, question.mode, question.dtype, outcomes)
+
     def _answered(self, key: tuple[str, str]) -> None:
         self.open_questions[key] -= 1
         if not self.open_questions[key]:
@@ -105,7 +123,7 @@ class Bench:
         return {i: Tally(self.awake[i], self.explained[i], self.sleeping[i]) for i in ids}
 
     def _drop(self, key: tuple[str, str]) -> None:
-        del self._tables[key]
+        self._tables.pop(key, None)
         if not any(self.open_questions[key[0], dtype] for dtype in FORMATS):
             self.evaluated.pop(key[0], None)
         for name in self.descriptions:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.adapters.base import Description
 from harness.adapters.choice import ALL, FIRST
 from harness.core.call import Question
-from harness.core.case import Case
+from harness.core.case import Case, ExpectInvariances
 from harness.core.cell import Cell
+from harness.judgement.invariances import ASPECT
 from harness.judgement.truth import aspects
+from harness.suite.parts import case_of, parts_of
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,22 @@ def questions(
             for dtype in dtypes[:1]:
                 yield unsupported(case, implementation, modes[0], dtype, "value", f"offers no {case.loss}")
             continue
+        besides = [(part, case_of(case, part)) for part in parts_of(case)]
         for dtype in dtypes:
             if dtype not in description.dtypes:
-                for aspect in aspects(case.differentiate, twice=case.vector is not None):
+                for aspect in _aspects(case):
                     yield unsupported(case, implementation, modes[0], dtype, aspect, f"takes no {dtype}")
                 continue
             for mode in modes:
                 yield Question(implementation, case, dtype, mode)
+                for part, asked in besides:
+                    yield Question(implementation, asked, dtype, mode, part.title, of=case)
+
+
+def _aspects(case: Case) -> Iterable[str]:
+    if isinstance(case.expect, ExpectInvariances):
+        return [f"{ASPECT}{name}" for name in case.expect.names]
+    return aspects(case.differentiate, twice=case.vector is not None)
 
 
 def _modes(description: Description, scope: Scope) -> tuple[str, ...]:

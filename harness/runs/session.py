@@ -23,7 +23,7 @@ from harness.adapters.registry import Implementation
 from harness.certification.running import committed_certificate
 from harness.core.arrays import Array
 from harness.core.call import Question
-from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises
+from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectInvariances, ExpectRaises
 from harness.core.cell import Cell, ClaimRecord, Header, RunProblem
 from harness.core.machine import describe_machine
 from harness.core.outcomes import Outcome
@@ -116,7 +116,7 @@ def execute(
                     yield item
                 else:
                     plans[name].append(item)
-        pending = Counter((q.case.id, q.dtype) for plan in plans.values() for q in plan)
+        pending = Counter((q.home.id, q.dtype) for plan in plans.values() for q in plan)
         bench = Bench(order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate, diagnose=diagnose)
         totals = {name: len(plan) for name, plan in plans.items()}
         answered: Counter[str] = Counter()
@@ -219,6 +219,8 @@ def _described(case: Case, truth_of: Callable[[Case], dict[str, Any] | None]) ->
         expect = f"raises {case.expect.kind}"
     elif isinstance(case.expect, ExpectImplementationDefined):
         expect = f"implementation_defined: {', '.join(case.expect.choices)}"
+    elif isinstance(case.expect, ExpectInvariances):
+        expect = f"invariances: {', '.join(case.expect.names)}"
     return {
         "title": case.title,
         "why": case.why,

@@ -15,6 +15,7 @@ from harness.core.case import (
     Claim,
     Expectation,
     ExpectImplementationDefined,
+    ExpectInvariances,
     ExpectRaises,
     ExpectTruth,
     Location,
@@ -88,6 +89,8 @@ class _Build:
         options = self.options(signature, isinstance(expect, ExpectRaises))
         inputs = self.inputs(signature)
         differentiate = self.differentiate(signature, inputs, expect)
+        if isinstance(expect, ExpectInvariances):
+            self.check_invariances(expect, inputs, options)
         dtypes = tuple(entry.dtypes) if entry.dtypes is not None else Case.dtypes
         for path, names in ((("dtypes",), dtypes), (("tags",), tuple(entry.tags))):
             for name in sorted({n for n in names if names.count(n) > 1}):
@@ -212,6 +215,22 @@ class _Build:
             self.wrong((*path, "base"), f"expected a positive base other than 1, got {base!r}", remedy)
         if not 0 <= options.get("gamma", 0) < math.inf:
             self.wrong((*path, "gamma"), f"expected at least 0, got {options['gamma']!r}", remedy)
+
+    def check_invariances(
+        self, expect: ExpectInvariances, inputs: Mapping[str, ArraySpec], options: Mapping[str, Any]
+    ) -> None:
+        """Rows can be asked apart where each has an answer of its own; layouts differ where there are two axes."""
+        path: Path = ("expect", "invariances")
+        shapes = [shape for spec in inputs.values() if (shape := _shape(spec)) is not None]
+        if {"batch", "position"} & set(expect.names):
+            if options.get("reduction", "none") != "none" or any(isinstance(v, ArraySpec) for v in options.values()):
+                self.wrong(path, "rows are asked apart", "Write reduction: none, and no option that is an array")
+            if any(len(shape) == 0 or shape[0] < 2 or shape[0] != shapes[0][0] for shape in shapes):
+                self.wrong(path, "not every input has the same rows, two or more", "Give all inputs one first axis")
+        if "layout" in expect.names and max(map(len, shapes), default=2) < 2:
+            self.wrong(path, "one axis lies in one way only", "Write an input with two axes or more")
+        for name in sorted({n for n in expect.names if expect.names.count(n) > 1}):
+            self.wrong(path, f"{name} is listed twice", "Remove one")
 
     # --- what is differentiated ---
 
@@ -365,6 +384,8 @@ def _expectation(entry: ExpectEntry | None) -> Expectation:
         return ExpectTruth()
     if entry.raises is not None:
         return ExpectRaises(entry.raises)
+    if entry.invariances is not None:
+        return ExpectInvariances(tuple(entry.invariances))
     choices = entry.implementation_defined or []
     return ExpectImplementationDefined(tuple(c if isinstance(c, str) else repr(c) for c in choices))
 

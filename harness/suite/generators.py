@@ -447,6 +447,8 @@ def realize(spec: ArraySpec, dtype: str) -> Array:
     if wanted not in DTYPES:
         raise ValueError(f"no dtype {wanted!r}. {suggestion(wanted, DTYPES)}")
     _require_representable(values, wanted)
+    if spec.rows is not None:
+        values = values[list(spec.rows)]
     return Array(wanted, _laid_out(Array.of(values, wanted), spec.layout))
 
 
@@ -529,6 +531,8 @@ def spec_to_wire(spec: ArraySpec) -> dict[str, Any]:
     nan and the infinities are the strings "nan", "inf" and "-inf"; every other number is itself.
     """
     message: dict[str, Any] = {"dtype": spec.dtype, "layout": spec.layout}
+    if spec.rows is not None:
+        message["rows"] = list(spec.rows)
     if spec.generator is None:
         message["values"] = _to_wire(spec.values)
     else:
@@ -543,11 +547,12 @@ def spec_from_wire(message: Mapping[str, Any]) -> ArraySpec:
         generator, dtype, layout = message.get("generator"), message["dtype"], message["layout"]
         values = None if generator is not None else _from_wire(message["values"])
         parameters = {} if generator is None else {n: _from_wire(v) for n, v in message["parameters"].items()}
+        rows = None if message.get("rows") is None else tuple(map(int, message["rows"]))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"not an array spec on the wire: {error!r}") from error
     if not (dtype is None or isinstance(dtype, str)) or not isinstance(layout, str):
         raise ValueError("not an array spec on the wire: dtype and layout are strings")
-    return ArraySpec(values=values, generator=generator, parameters=parameters, dtype=dtype, layout=layout)
+    return ArraySpec(values, generator, parameters, dtype, layout, rows)
 
 
 def _to_wire(value: Any) -> Any:

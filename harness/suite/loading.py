@@ -15,7 +15,7 @@ from harness.suite.families import expand
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.reading import LARGEST_FILE, ListNode, MapNode, read
 
-FOLDERS = ("documents", "edges", "options", "invalid")
+FOLDERS = ("documents", "edges", "options", "invalid", "invariances")
 """Folders of cases; cases/ledger, cases/workloads and cases/schema hold other things."""
 
 SUFFIXES = (".yaml", ".yml")

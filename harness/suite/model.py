@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from harness.core.case import INVARIANCES
 from harness.suite.generators import DTYPES, GENERATORS, LAYOUTS
 from reference.signatures import LOSSES
 
@@ -44,12 +45,14 @@ if TYPE_CHECKING:
     GeneratorName: TypeAlias = str
     LossName: TypeAlias = str
     ErrorKind: TypeAlias = str
+    InvarianceName: TypeAlias = str
 else:
     Dtype = Literal[DTYPES]
     Layout = Literal[LAYOUTS]
     GeneratorName = Literal[tuple(GENERATORS)]
     LossName = Literal[tuple(LOSSES)]
     ErrorKind = Literal[ERROR_KINDS]
+    InvarianceName = Literal[INVARIANCES]
     Row = TypeAliasType(
         "Row",
         list[
@@ -128,18 +131,21 @@ class SourceEntry(_Entry):
 
 
 class ExpectEntry(_Entry):
-    """What is expected instead of the truth: exactly one of the two."""
+    """What is expected instead of the truth: exactly one of these."""
 
     raises: ErrorKind | None = Field(default=None, description="kind of the error that is right")
     implementation_defined: Annotated[list[Text | Number], Field(min_length=1)] | None = Field(
         default=None, description="the choices implementations make, where none is right"
     )
+    invariances: Annotated[list[InvarianceName], Field(min_length=1)] | None = Field(
+        default=None, description="ways to ask the same again: whether the bits are the same is recorded, and no truth"
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ExpectEntry:
-        if (self.raises is None) == (self.implementation_defined is None):
+        if [self.raises, self.implementation_defined, self.invariances].count(None) != 2:
             raise PydanticCustomError(
-                "expect", "expected either raises or implementation_defined (leave expect out for the truth)"
+                "expect", "expected one of raises, implementation_defined, invariances (leave expect out for the truth)"
             )
         return self
 

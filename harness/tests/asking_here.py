@@ -30,7 +30,7 @@ def cells(adapter: Adapter, cases: Sequence[Case], dtypes: tuple[str, ...]) -> l
     description = adapter.describe()
     asked = list(questions(cases, "it", description, Scope(dtypes=dtypes)))
     plan = [item for item in asked if isinstance(item, Question)]
-    pending = Counter((q.case.id, q.dtype) for q in plan)
+    pending = Counter((q.home.id, q.dtype) for q in plan)
     bench = Bench(Ledger(), realize, {"it": description}, pending)
     judged = [cell for question in plan for cell in bench.judge(question, answer(adapter, question))]
     return [item for item in asked if isinstance(item, Cell)] + judged
