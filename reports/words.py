@@ -101,10 +101,12 @@ def excess(cell: Cell) -> float:
 
 
 def happened(cell: Cell) -> str:
-    """What came back, in a word: value, nan, inf, raises, or why nothing did."""
+    """What came back, in a word: value, nan, inf, shape, dtype, raises, or why nothing did."""
     kind = str(cell.outcome.get("kind", "?"))
     if kind != "value":
         return kind.replace("_", " ")
+    if cell.observed is not None and cell.observed.kind != "returns":
+        return "value" if cell.observed.kind == "finite" else cell.observed.kind
     return _nonfinite(cell.got) or "value"
 
 

@@ -300,7 +300,7 @@ class Campaign:
 
     def _note(self, cell: Cell, loss: str) -> None:
         # Who accepts what nothing is right for is told apart from this.
-        if cell.verdict == "by_convention" and not (cell.convention or "").startswith("implementation_defined"):
+        if cell.verdict == "by_convention" and cell.observed is None:  # else a choice where nothing is right
             with self._noting:
                 self.by_convention[cell.implementation, loss, str(cell.convention)] += 1
 

@@ -16,7 +16,10 @@ from harness import reproduction
 from harness.adapters.base import Description
 from harness.core.case import ArraySpec, Case, ExpectRaises
 from harness.core.files import write_whole
+from harness.core.ledger import Entry
 from harness.fuzzing.campaign import Finding
+from harness.runs.baseline import exactly, pinned
+from harness.suite.ledger_edits import written
 from harness.suite.ledger_files import UNWRITTEN
 
 FOLDER = "edges"
@@ -33,17 +36,20 @@ def save(
     """
     names = [f"{FOLDER}/found-{n}-{_slug(finding)}" for n, finding in enumerate(findings, start=1)]
     cases = [_case_entry(finding, name) for finding, name in zip(findings, names, strict=True)]
-    stubs = [_ledger_entry(finding, name) for finding, name in zip(findings, names, strict=True)]
-    written = [_write(folder / FOLDER / "found.yaml", cases), _write(folder / "ledger" / "found.yaml", stubs)]
+    # Nothing was observed of a process that died: what there is to say of it is no entry.
+    entries = [_ledger_entry(f, name) for f, name in zip(findings, names, strict=True) if f.cell.observed is not None]
+    saved = [_write(folder / FOLDER / "found.yaml", cases)]
+    if entries:
+        saved.append(_put(folder / "ledger" / "found.yaml", written(entries)))
     for finding, name in zip(findings, names, strict=True):
         described = descriptions[finding.cause.implementation]
         program = script_of(finding, described.modes[0])
         if program is not None:
             stem, of = name.partition("/")[2], described.versions
-            written.append(_put(folder / "scripts" / f"{stem}.py", program))
+            saved.append(_put(folder / "scripts" / f"{stem}.py", program))
             text = reproduction.issue_of(_explained(finding), finding.cell, program, of, machine)
-            written.append(_put(folder / "issues" / f"{stem}.md", text))
-    return written
+            saved.append(_put(folder / "issues" / f"{stem}.md", text))
+    return saved
 
 
 def _put(path: Path, text: str) -> Path:
@@ -79,22 +85,19 @@ def _case_entry(finding: Finding, name: str) -> dict[str, Any]:
     return entry
 
 
-def _ledger_entry(finding: Finding, name: str) -> dict[str, Any]:
+def _ledger_entry(finding: Finding, name: str) -> Entry:
     cause = finding.cause
-    outcome: dict[str, Any] = {"kind": cause.outcome}
-    if cause.outcome == "raises":
-        outcome["error"] = str(finding.cell.outcome.get("type", "*"))
-    return {
-        "id": name.partition("/")[2],
-        "cases": [name],
-        "implementations": [cause.implementation],
-        "modes": [cause.mode],
-        "dtypes": [finding.dtype],
-        "aspects": [cause.aspect],
-        "outcome": outcome,
-        "reason": f"{UNWRITTEN}: why does this happen?",
-        "upstream": "none found",
-    }
+    return Entry(
+        id=name.partition("/")[2],
+        cases=(name,),
+        implementations=exactly(cause.implementation),
+        pin=pinned(finding.cell),
+        reason=f"{UNWRITTEN}: why does this happen?",
+        upstream="none found",
+        modes=exactly(cause.mode),
+        dtypes=exactly(finding.dtype),
+        aspects=exactly(cause.aspect),
+    )
 
 
 def _array(spec: ArraySpec) -> Any:

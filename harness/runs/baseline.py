@@ -126,19 +126,19 @@ def _entries(run: Run, cells: Iterable[Cell], taken: Set[str]) -> Iterator[Entry
         used.add(free)
         yield Entry(
             id=free,
-            cases=_named(cell.case for cell in group),
-            implementations=_named([name]),
-            versions=_exactly(_version(run, name)),
-            modes=_named(cell.mode for cell in group),
-            dtypes=_named(cell.dtype for cell in group),
-            aspects=_named([aspect]),
+            cases=exactly(*(cell.case for cell in group)),
+            implementations=exactly(name),
+            versions=_only(_version(run, name)),
+            modes=exactly(*(cell.mode for cell in group)),
+            dtypes=exactly(*(cell.dtype for cell in group)),
+            aspects=exactly(aspect),
             pin=pin,
             reason=UNWRITTEN,
             upstream=UNWRITTEN,
         )
 
 
-def _exactly(version: str) -> str:
+def _only(version: str) -> str:
     """A specifier of one version; of every version where the text is none, since it cannot be compared."""
     try:
         return f"=={Version(version)}"
@@ -146,7 +146,7 @@ def _exactly(version: str) -> str:
         return ""
 
 
-def _named(names: Iterable[str]) -> tuple[str, ...]:
+def exactly(*names: str) -> tuple[str, ...]:
     """Globs that match these names and no others."""
     return tuple(glob.escape(name) for name in sorted(set(names)))
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.cell import OBSERVED, Run
-from harness.core.ledger import Entry, Pin
+from harness.core.ledger import Condition, Entry, Pin
 from harness.judgement.ledger import Ledger
 from harness.runs.baseline import accepted
 from harness.runs.run_file import read_run
@@ -177,6 +177,7 @@ entries = st.builds(
     upstream=st.just("none found"),
     versions=st.sampled_from(("", "==2.13.0+cpu", ">=2,<3")),
     modes=names,
+    where=st.sampled_from(((), (Condition("onednn", ("on",)), Condition("libc_version", ("2.30", "2.4"))))),
     dtypes=names,
     aspects=names,
 )

@@ -272,7 +272,7 @@ def test_saved_findings_are_a_case_and_a_stub_that_lint_refuses(tmp_path: Path) 
     assert len(refused) == len(findings)
     assert all("written by a person" in problem.message for problem in refused)
     reason = "The logarithm has base 2, so every loss is too large by 1/ln 2."
-    mended = stub_file.read_text(encoding="utf-8").replace("'TODO: why does this happen?'", repr(reason))
+    mended = stub_file.read_text(encoding="utf-8").replace('"TODO: why does this happen?"', f'"{reason}"')
     entries, problems = parse_ledger(mended, "found.yaml")
     assert problems == []
     assert {e.cases[0] for e in entries} == {c.id for c in cases}

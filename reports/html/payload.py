@@ -146,9 +146,10 @@ def _size(value: Any) -> int:
 
 
 def _message(cell: Cell) -> str:
-    """What an exception said, why something is not offered, how a process ended."""
+    """What an exception said; why something is not offered or how a process ended, where no sentence says it."""
     outcome = cell.outcome
-    words = outcome.get("message") or outcome.get("reason") or outcome.get("signal") or ""
+    other = "" if cell.explanation else outcome.get("reason") or outcome.get("signal") or ""
+    words = outcome.get("message") or other
     kind = outcome.get("type")
     return _clip(f"{kind}: {words}" if kind else words) + _clip("".join(f" [{w}]" for w in cell.warnings))
 

@@ -686,8 +686,8 @@
     if (data.ulps[i] !== null || data.ratio[i] !== null) td.append(errorLine(i, key));
     const notes = [
       ["", key === "agrees" ? "" : string("note")],
-      ["under ", string("note").includes(string("convention")) ? "" : string("convention")],
-      ["said ", string("note") ? string("message").replace(string("note"), "").trim() : string("message")],
+      ["under ", string("note") ? "" : string("convention")],
+      ["said ", string("message")],
     ];
     const own = string("truth");
     if (own && own !== truth && key !== "agrees" && !own.startsWith("array")) notes.push(["true ", own]);
