@@ -1,4 +1,4 @@
-"""Arguments are looked at before anything is computed: wrong ones raise a ValueError that names argument and remedy."""
+"""Arguments are looked at before anything is computed: a wrong one raises a ValueError that says what is allowed."""
 
 from __future__ import annotations
 

@@ -50,7 +50,30 @@ _FLAGS = frozenset(NAMES[8:]) | {"renormalize"}
 
 
 def parse(convention: Mapping[str, Any] | str | None) -> dict[str, Any]:
-    """A checked convention: `{"clip": 1e-7}`, or the same as text: "clip(1e-7), renormalize". ValueError otherwise."""
+    """A convention from its text form or a mapping, checked.
+
+    Parameters
+    ----------
+    convention : mapping, str or None
+        ``{"clip": 1e-7, "renormalize": True}``, or the same as text: ``"clip(1e-7), renormalize"``. None is the plain
+        mathematics.
+
+    Returns
+    -------
+    dict of str to object
+        Parameters by name, in the order in which they apply; empty for None.
+
+    Raises
+    ------
+    ValueError
+        A name that is no convention, or a parameter out of its range.
+
+    Examples
+    --------
+    >>> from reference import parse
+    >>> parse("clip(1e-7), renormalize")
+    {'clip': 1e-07, 'renormalize': True}
+    """
     if convention is None:
         return {}
     named = _from_text(convention) if isinstance(convention, str) else dict(convention)
@@ -60,7 +83,24 @@ def parse(convention: Mapping[str, Any] | str | None) -> dict[str, Any]:
 
 
 def describe(convention: Mapping[str, Any]) -> str:
-    """The text form: clip(1e-07), renormalize."""
+    """The text form of a convention.
+
+    Parameters
+    ----------
+    convention : mapping of str to object
+        As from `parse`.
+
+    Returns
+    -------
+    str
+        What `parse` reads back, numbers to six digits.
+
+    Examples
+    --------
+    >>> from reference import describe
+    >>> describe({"clip": [1e-7, 1.0], "renormalize": True})
+    'clip(1e-07, 1), renormalize'
+    """
     parts = []
     for name, parameter in convention.items():
         if parameter is True:

@@ -30,7 +30,24 @@ larger inputs a cancelling gradient element keeps an absolute error of 2^-100 of
 
 @dataclass(frozen=True, eq=False)
 class Exact:
-    """Numbers hi + lo, unevaluated; `float(x)` and `np.asarray(x)` give the nearest float64."""
+    """Numbers hi + lo, unevaluated; `float(x)` and `np.asarray(x)` give the nearest float64.
+
+    Attributes
+    ----------
+    hi : ndarray of float64
+        The nearest float64 of each number (of another type where `evaluate_plain` was asked for one).
+    lo : ndarray of float64, of the same shape
+        What is left, at most half a unit in the last place of `hi`; 0 beside nan and infinities.
+    shape : tuple of int
+        The shape of both.
+
+    Examples
+    --------
+    >>> from reference import evaluate
+    >>> value = evaluate("entropy", {"probabilities": [0.5, 0.5]}).value
+    >>> float(value), float(value.lo)
+    (0.6931471805599453, 2.3190468138462996e-17)
+    """
 
     hi: NDArray[Any]
     lo: NDArray[Any]
@@ -49,12 +66,22 @@ class Exact:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The value of a loss and its gradients, by the name of the input."""
+    """The value of a loss and its gradients.
+
+    Attributes
+    ----------
+    value : Exact
+        Of shape () where the loss is reduced; else one number per row or element.
+    gradients : dict of str to Exact
+        By the name of the input, in its shape: the derivative of Σ value · cotangent.
+    hessian_vector : Exact or None
+        The Hessian of Σ value · cotangent with respect to the first input, times the vector asked for; None where none
+        was.
+    """
 
     value: Exact
     gradients: dict[str, Exact]
     hessian_vector: Exact | None = None
-    """The Hessian with respect to the first input times the vector asked for, where one was."""
 
 
 def evaluate(
@@ -69,10 +96,62 @@ def evaluate(
 ) -> Evaluation:
     """The exact value and gradients of a loss, under a convention.
 
-    `cotangent` has the shape of the value and weighs it before differentiating (default: ones). `differentiate` names
-    inputs (default: all that can be differentiated). `vector`, of the shape of the logits (or of the probabilities of
-    binary_cross_entropy), asks for the product of the Hessian of value · cotangent with it. Raises ValueError naming
-    the argument and what is allowed.
+    Parameters
+    ----------
+    loss : str
+        A name of `reference.LOSSES`.
+    inputs : mapping of str to array_like
+        By name, as `LOSSES[loss].inputs` has them; the shapes are in the docstring of the loss's own function in
+        `reference.losses`. Floats of any type are taken as the exact numbers they are; targets that are integers are
+        class labels.
+    options : mapping of str to object, optional
+        By name: those of `LOSSES[loss].options`, and `reduction` ("mean" by default) and `denominator` where the loss
+        is reduced. An option that is None is absent.
+    convention : mapping or str, optional
+        A documented choice that changes the number, ``{"clip": 1e-7}`` or ``"clip(1e-7)"``; see
+        `reference.conventions`.
+    cotangent : array_like of float, optional
+        What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
+        default ones.
+    differentiate : sequence of str, optional
+        Names of inputs; by default all that can be differentiated.
+    vector : array_like of float, optional
+        Asks for the product with it of the Hessian of Σ value · cotangent with respect to the first input, in its
+        shape; offered for `TWICE_DIFFERENTIABLE`.
+
+    Returns
+    -------
+    Evaluation
+        The value in nats (or in units of the base), the gradient of each input in its shape, and the product of the
+        Hessian where it is asked for.
+
+    Raises
+    ------
+    ValueError
+        A name, shape, label, probability or option that is not allowed; the message names the argument and what is.
+        Nothing is broadcast.
+
+    Notes
+    -----
+    Every element is within 0.51 ulp of the exact result, 1 ulp where that is subnormal: double-double arithmetic of 106
+    bits on formulas that do not cancel (`reference.doubledouble`), decimal arithmetic of 400 digits where a gradient
+    does. In inputs of more than `LARGEST_DECIMAL` elements such a gradient keeps an absolute error of 2^-100 of its
+    terms. The bits depend neither on the processor nor on the libraries.
+
+    Examples
+    --------
+    >>> from reference import evaluate
+    >>> truth = evaluate("softmax_cross_entropy", {"logits": [[40.0, 0.0]], "targets": [0]})
+    >>> float(truth.value)
+    4.248354255291589e-18
+    >>> truth.gradients["logits"].hi
+    array([[-4.24835426e-18,  4.24835426e-18]])
+
+    >>> inputs = {"probabilities": [[1.0, 0.0]], "targets": [1]}
+    >>> float(evaluate("categorical_cross_entropy", inputs).value)
+    inf
+    >>> float(evaluate("categorical_cross_entropy", inputs, convention={"clip": 1e-7}).value)
+    16.11809565095832
     """
     arguments_given = (loss, inputs, options, convention, cotangent, differentiate, vector)
     with watching() as watch:
@@ -95,7 +174,37 @@ def evaluate_plain(
     vector: ArrayLike | None = None,
     dtype: Any = np.float64,
 ) -> Evaluation:
-    """The same formulas evaluated in an ordinary floating type, every operation rounding once."""
+    """The same formulas evaluated in an ordinary floating type, every operation rounding once.
+
+    Parameters
+    ----------
+    loss, inputs, options, convention, cotangent, differentiate, vector
+        As for `evaluate`.
+    dtype : dtype, default float64
+        The NumPy type that everything is computed in.
+
+    Returns
+    -------
+    Evaluation
+        As from `evaluate`, with `hi` of that type and `lo` zero.
+
+    Raises
+    ------
+    ValueError
+        As from `evaluate`.
+
+    Notes
+    -----
+    What a careful author would write in NumPy, and judged as the implementation `numpy`: not a truth.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from reference import evaluate_plain
+    >>> inputs = {"logits": [[2.0, -1.0]], "targets": [0]}
+    >>> evaluate_plain("softmax_cross_entropy", inputs, dtype=np.float32).value.hi.dtype
+    dtype('float32')
+    """
 
     def make(values: ArrayLike) -> Plain:
         return Plain.of(values, dtype)

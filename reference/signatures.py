@@ -11,18 +11,33 @@ REDUCTIONS = ("none", "sum", "mean")
 
 @dataclass(frozen=True)
 class Signature:
-    """Names of one loss."""
+    """Names of one loss.
+
+    Attributes
+    ----------
+    inputs : mapping of str to str
+        By name, what it holds: "floating", "labels" (class labels), or "targets" (labels or distributions).
+    options : tuple of str
+        Options besides `reduction` and `denominator`.
+    differentiate : tuple of str
+        The inputs that are not targets: differentiated with respect to where a case does not say.
+    optional : tuple of str
+        Inputs that may be absent.
+    reductions : tuple of str
+        Empty for a function that is not reduced.
+
+    Examples
+    --------
+    >>> from reference import LOSSES
+    >>> LOSSES["nll_loss"].options
+    ('axis', 'class_weights', 'ignore_index')
+    """
 
     inputs: Mapping[str, str]
-    """By name, what it holds: floating, labels (class labels), or targets (labels or distributions)."""
     options: tuple[str, ...]
-    """Options besides reduction and denominator."""
     differentiate: tuple[str, ...]
-    """The inputs that are not targets: differentiated with respect to where a case does not say."""
     optional: tuple[str, ...] = ()
-    """Inputs that may be absent."""
     reductions: tuple[str, ...] = REDUCTIONS
-    """Empty for a function that is not reduced."""
 
 
 _WEIGHTED = ("axis", "class_weights", "sample_weights", "label_smoothing", "ignore_index")

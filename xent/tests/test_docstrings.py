@@ -27,9 +27,11 @@ def modules_of(package: Any) -> list[str]:
 
 FUNCTIONS = [
     *(getattr(reference.losses, name) for name in reference.LOSSES),
+    *(member for name in reference.__all__ if inspect.isfunction(member := getattr(reference, name))),
     *(getattr(xent, name) for name in ("assert_close", "check", "tolerance", "truth")),
 ]
 CLASSES = [
+    *(member for name in reference.__all__ if inspect.isclass(member := getattr(reference, name))),
     *(member for name in base.__all__ if inspect.isclass(member := getattr(base, name))),
     *(getattr(xent, name) for name in ("Numbers", "Tolerance", "Truth")),
 ]
