@@ -86,7 +86,6 @@ class TruthTable:
         self.vector = None if call.vector is None else call.vector.to_float64()
         self._evaluated: Evaluated = {} if evaluated is None else evaluated
         self._in_format: dict[str, TruthTable] = {}
-        self._ordinary: dict[tuple[object, ...], Mapping[str, Floats]] = {}
 
     def under(
         self,
@@ -131,67 +130,6 @@ class TruthTable:
             table.cotangent, table.vector = held(self.cotangent), held(self.vector)
             self._in_format[name] = table
         return self._in_format[name]
-
-    def ordinary(
-        self,
-        convention: Convention | None = None,
-        options: Mapping[str, Any] | None = None,
-        inputs: Mapping[str, NDArray[Any] | None] | None = None,
-        *,
-        cotangent: NDArray[Any] | None = None,
-        vector: NDArray[Any] | None = None,
-        unit_cotangent: bool = False,
-    ) -> Mapping[str, Floats]:
-        """The results by aspect in ordinary float64 under another convention, options, inputs (None deletes one),
-        cotangent or vector; {} where the reference refuses.
-
-        For the search of explanations, which asks for dozens of alternatives and needs no more digits than float64.
-        """
-        given = {n: v for n, v in {**self.inputs, **(inputs or {})}.items() if v is not None}
-        chosen = {n: v for n, v in {**self.options, **(options or {})}.items() if v is not None}
-        upstream = None if unit_cotangent else self.cotangent if cotangent is None else cotangent
-        direction = self.vector if vector is None else vector
-        return self.plainly(
-            self.loss, given, chosen, convention, differentiate=self.differentiate, cotangent=upstream, vector=direction
-        )
-
-    def plainly(
-        self,
-        loss: str,
-        inputs: Mapping[str, NDArray[Any]],
-        options: Mapping[str, Any],
-        convention: Convention | None = None,
-        *,
-        differentiate: tuple[str, ...],
-        cotangent: NDArray[Any] | None = None,
-        vector: NDArray[Any] | None = None,
-    ) -> Mapping[str, Floats]:
-        """The results by aspect of any loss in ordinary float64; {} where the reference refuses. Evaluated once."""
-        changed = (*inputs.items(), *options.items(), ("the cotangent", cotangent), ("the vector", vector))
-        key = (loss, differentiate, repr(convention), *((name, _key(value)) for name, value in changed))
-        if key not in self._ordinary:
-            try:
-                evaluation = reference.evaluate_plain(
-                    loss,
-                    inputs,
-                    options,
-                    in_dtype(convention, self.dtype),
-                    cotangent=cotangent,
-                    differentiate=differentiate,
-                    vector=vector if set(convention or {}) <= _SCALING else None,
-                )
-            except (ValueError, KeyError, IndexError, TypeError):
-                # What has no meaning for this loss cannot be the explanation.
-                self._ordinary[key] = {}
-            else:
-                found = {"value": np.asarray(evaluation.value)}
-                for aspect, name in aspects(differentiate).items():
-                    if name is not None:
-                        found[aspect] = np.asarray(evaluation.gradients[name])
-                if evaluation.hessian_vector is not None:
-                    found[HESSIAN_VECTOR] = np.asarray(evaluation.hessian_vector)
-                self._ordinary[key] = found
-        return self._ordinary[key]
 
     def _numbers(
         self, given: Mapping[str, NDArray[Any]], options: Mapping[str, Any], resolved: Convention | None
@@ -290,11 +228,6 @@ def in_dtype(convention: Convention | None, dtype: str) -> Convention | None:
         else:
             resolved[name] = parameter
     return resolved
-
-
-def _key(value: Any) -> object:
-    """What tells one argument from another."""
-    return (value.dtype.str, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else repr(value)
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.core.arrays import Array
 from harness.core.call import Call
 
 LABELLED = ("softmax_cross_entropy", "categorical_cross_entropy", "nll_loss")
@@ -90,6 +91,12 @@ def with_parameter(
 ) -> Mistake:
     """A mistake that is made with something: a bound, a format. The known-bad implementations have `parameter`."""
     return Mistake(sentence, losses, make, parameter, others, rank)
+
+
+def scores_of(call: Call) -> Array:
+    """The input that has the shape of the classes. LookupError where there is none."""
+    found = [array for name, array in call.inputs.items() if name in SCORES]
+    return found[0]
 
 
 def with_options(call: Call, **options: Any) -> Call:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call
-from harness.mistakes.mistake import SCORES, SOFTMAXES, Mistake, mistake, with_options
+from harness.mistakes.mistake import SOFTMAXES, Mistake, mistake, scores_of, with_options
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import Batch, Wide, divisor, scalar
 from harness.mistakes.wrong_options import pos_weight_along
@@ -31,8 +31,7 @@ def _ignored(call: Call) -> int | None:
 def _classes(call: Call) -> int:
     if "weight" in call.inputs:
         return call.inputs["weight"].shape[-1]
-    scores = next(array for name, array in call.inputs.items() if name in SCORES)
-    return scores.shape[call.options.get("axis", -1)]
+    return scores_of(call).shape[call.options.get("axis", -1)]
 
 
 def _changed(answer: Answer, value: NDArray[Any], gradients: Mapping[str, NDArray[Any]] | None = None) -> Answer:

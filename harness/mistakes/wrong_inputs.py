@@ -17,10 +17,10 @@ from harness.mistakes.mistake import (
     DIAGNOSED,
     LABELLED,
     RARE,
-    SCORES,
     SOFTMAXES,
     Mistake,
     mistake,
+    scores_of,
     with_options,
     with_parameter,
 )
@@ -64,15 +64,11 @@ def _input(name: str, change: Callable[[NDArray[Any]], Any]) -> Prepare:
     return prepare
 
 
-def _scores(call: Call) -> Array:
-    return call.inputs[next((n for n in SCORES if n in call.inputs), "logits")]
-
-
 def argmax_of_soft(call: Call) -> Call:
     """A distribution is replaced by its largest class."""
     targets = call.inputs["targets"]
     axis = int(call.options.get("axis", -1))
-    if targets.shape != _scores(call).shape or not targets.shape:
+    if targets.shape != scores_of(call).shape or not targets.shape:
         return call
     values = np.moveaxis(targets.to_float64(), axis, -1)
     hard = np.moveaxis(np.arange(values.shape[-1]) == values.argmax(axis=-1)[..., None], -1, axis)
@@ -157,10 +153,10 @@ def both_weighted(call: Call) -> Call:
 
 def last_axis_always(call: Call) -> Call:
     """Classes on another axis are read with a reshape where a transpose is needed."""
-    axis, rank = int(call.options.get("axis", -1)), len(_scores(call).shape)
+    axis, rank = int(call.options.get("axis", -1)), len(scores_of(call).shape)
     if not rank or axis % rank == rank - 1:
         return call
-    targets, scores = call.inputs["targets"], _scores(call)
+    targets, scores = call.inputs["targets"], scores_of(call)
     classes = scores.shape[axis]
     changed = {}
     for name, array in call.inputs.items():

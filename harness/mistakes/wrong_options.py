@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Array, Call
-from harness.mistakes.mistake import LABELLED, MAIN, SCORES, Mistake, mistake, with_options
+from harness.mistakes.mistake import LABELLED, MAIN, SCORES, Mistake, mistake, scores_of, with_options
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import WIDE, Batch, Wide, divisor, reduced, scalar, upstream
 from harness.mistakes.wrong_inputs import without
@@ -97,10 +97,9 @@ def weight_of_the_whole_row(call: Call) -> Call:
 def class_weights_along_last_axis(call: Call) -> Call:
     """Where the last axis has the length of the weights, they belong to it."""
     weights, targets = _array(call, "class_weights"), call.inputs["targets"]
-    last = next(a.shape[-1] for n, a in call.inputs.items() if n in SCORES and a.shape)
-    rank = next(len(a.shape) for n, a in call.inputs.items() if n in SCORES)
-    other = _axis(call) % max(rank, 1) != rank - 1
-    if weights is None or not other or last != weights.size or _soft(call):
+    shape = scores_of(call).shape
+    other = bool(shape) and _axis(call) % len(shape) != len(shape) - 1
+    if weights is None or not other or shape[-1] != weights.size or _soft(call):
         return call
     rows = Array.of(np.broadcast_to(weights, targets.shape), call.dtype)
     return with_options(

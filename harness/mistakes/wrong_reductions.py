@@ -30,9 +30,15 @@ LONGEST = 512
 """Losses that are added up one by one in Python, for a format NumPy does not have."""
 
 
-def _over(count: Callable[[Batch], Any]) -> Mapping[str, Any]:
-    """What a mean divides by, whatever is asked for; the sum of a batchmean is divided by its rows all the same."""
-    return {"divisor": lambda _, batch: scalar(count(batch))}
+def _over(count: Callable[[Batch], Any], *options: str) -> Mapping[str, Any]:
+    """What a mean divides by, whatever is asked for; where one of the options is given, if it takes one."""
+
+    def step(call: Call, batch: Batch) -> Wide:
+        if options and not any(option in call.options for option in options):
+            return divisor(call, batch)
+        return scalar(count(batch))
+
+    return {"divisor": step}
 
 
 def over_all_elements(call: Call, batch: Batch) -> Wide:
@@ -40,8 +46,13 @@ def over_all_elements(call: Call, batch: Batch) -> Wide:
 
 
 def over_shape(part: slice) -> Mapping[str, Any]:
-    """Over the lengths of some axes of the unreduced loss."""
-    return _over(lambda batch: int(np.prod(batch.losses.shape[part])))
+    """Over the lengths of some axes of the unreduced loss, where it has several."""
+
+    def step(call: Call, batch: Batch) -> Wide:
+        shape = batch.losses.shape
+        return scalar(int(np.prod(shape[part]))) if len(shape) > 1 else divisor(call, batch)
+
+    return {"divisor": step}
 
 
 def plus_epsilon(epsilon: float) -> Mapping[str, Any]:
@@ -190,19 +201,19 @@ MISTAKES: Mapping[str, Mistake] = {
         "the mean divides by the sum of the weights (÷Σw)",
         ("softmax_cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits"),
         rank=COMMON,
-        **_over(lambda batch: batch.weights.sum()),
+        **_over(lambda batch: batch.weights.sum(), "sample_weights", "class_weights"),
     ),
     "mean-over-kept": mistake(
         "the mean divides by the number of rows that are not ignored",
         LABELLED,
         rank=COMMON,
-        **_over(lambda batch: np.count_nonzero(batch.kept)),
+        **_over(lambda batch: np.count_nonzero(batch.kept), "ignore_index"),
     ),
     "mean-over-nonzero-weights": mistake(
         "the mean divides by the number of weights that are not zero",
         ("softmax_cross_entropy", "categorical_cross_entropy"),
         rank=COMMON,
-        **_over(lambda batch: np.count_nonzero(batch.weights)),
+        **_over(lambda batch: np.count_nonzero(batch.weights), "sample_weights", "class_weights"),
     ),
     "mean-over-classes": mistake(
         "mean over N·C: the mean divides by the number of all entries",
@@ -237,6 +248,7 @@ MISTAKES: Mapping[str, Mistake] = {
     "mean-over-first-axis": mistake(
         "the mean divides by the length of the first axis (the batch)",
         ("binary_cross_entropy", "binary_cross_entropy_with_logits", "softmax_cross_entropy", "kl_divergence"),
+        rank=COMMON,
         **over_shape(slice(None, 1)),
     ),
     "mean-over-last-axis": mistake(

@@ -51,7 +51,7 @@ def _made_in(base: Mistake) -> Mapping[str, Any]:
 
 
 def _gradient(answer: Answer) -> Array:
-    return next(iter(answer.gradients.values()))
+    return list(answer.gradients.values())[0]  # noqa: RUF015 - LookupError where there is none, not StopIteration
 
 
 def _along_classes(call: Call, array: Array) -> Wide:

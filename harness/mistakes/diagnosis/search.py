@@ -32,7 +32,7 @@ NAMED = 3
 EXHAUSTIVE = 2**14
 """Elements of the inputs up to which every mistake of a rank is tried. In larger ones the first that explains is named,
 which costs as much as the others together would many times over."""
-UNFIT = (LookupError, ValueError, TypeError, OverflowError)
+UNFIT = (LookupError, ValueError, TypeError, ArithmeticError)
 """Raised by a step where it has no meaning: for a loss without such an input, or an option of another form."""
 
 
