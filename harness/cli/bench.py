@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import datetime
 import sys
@@ -10,17 +9,19 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import App, Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from harness.adapters.choice import choose
+from harness.adapters.choice import ALL, choose
 from harness.cli import terminal
+from harness.cli.options import Count, Implementations, Modes, Python, Report, RunFile
 from harness.core.case import ArraySpec
 from harness.core.cell import Header, Speed
-from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
+from harness.core.files import check_outputs
 from harness.core.machine import describe_machine
 from harness.runs.run_file import RunWriter, read_run
 from harness.runs.session import SUITE_VERSION, describe_array
@@ -28,13 +29,48 @@ from harness.speed.bench import Bench, Effort, Session
 from harness.speed.entrants import YARDSTICK, timed_by_default, with_yardstick
 from harness.speed.worker import core, thread_count
 from harness.speed.workloads import Workload, load_workloads, select_workloads
+from reports.html import write
+
+app = App(
+    name="bench",
+    help_epilogue="""\
+Example: some workloads on all cores, kept, with a report:
+
+    xent bench 'softmax-*' --threads all -o speed.jsonl \\
+        --report speed.html
+""",
+)
 
 
-def bench(options: argparse.Namespace) -> ExitCode:
-    """Measure, show, keep."""
-    order = _order(options)
+@app.default
+def bench(
+    *workloads: Annotated[str, Parameter(help="Ids or globs of ids; default: the default ones.")],
+    implementation: Annotated[
+        Implementations,
+        Parameter(help="May be given several times; default: all that are installed, but for wrappers of others."),
+    ] = (),
+    complete: Annotated[bool, Parameter(help="Every workload, implementation and way to compute.")] = False,
+    modes: Annotated[Modes, Parameter(help="Modes to measure; `all` for every way to compute.")] = None,
+    threads: Annotated[str, Parameter(metavar="N", help="Threads of each implementation, or `all`.")] = "1",
+    sets: Annotated[Count | None, Parameter(help="Sets of processes; five at least for a verdict.")] = None,
+    output: RunFile = None,
+    report: Report = None,
+    python: Python = None,
+) -> ExitCode:
+    """Measure speed, against NumPy and against what the machine's memory allows."""
+    check_outputs((output, report))
+    effort = Effort() if sets is None else Effort(sets=sets)
+    chosen = choose(implementation, among=timed_by_default(complete=complete), elsewhere=python is not None)
+    order = Bench(
+        workloads=select_workloads(load_workloads(), list(workloads), complete=complete),
+        implementations=with_yardstick(chosen),
+        modes=(ALL,) if modes is None and complete else modes,
+        effort=effort,
+        threads=thread_count(threads),
+        python=python,
+    )
     with contextlib.ExitStack() as stack:
-        path = options.output
+        path = output
         if path is None:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "bench.jsonl"
         since = time.perf_counter()
@@ -44,12 +80,10 @@ def bench(options: argparse.Namespace) -> ExitCode:
         show(run.speeds, time.perf_counter() - since)
         for name, reason in session.absent.items():
             terminal.console().print(f"[red]{escape(name)} could not start:[/] {escape(reason[:300])}")
-        if options.output is not None:
-            print(f"run file: {options.output}")
-        if options.report is not None:
-            from reports.html import write
-
-            print(f"report:   {write(run, options.report).resolve()}")
+        if output is not None:
+            print(f"run file: {output}")
+        if report is not None:
+            print(f"report:   {write(run, report).resolve()}")
     return gravest(_codes(run.speeds, session))
 
 
@@ -61,31 +95,6 @@ def _codes(speeds: Sequence[Speed], session: Session) -> set[ExitCode]:
     if judged & {"crashed", "timed_out", "missing"} or session.absent:
         codes.add(ExitCode.INFRASTRUCTURE)
     return codes
-
-
-def _order(options: argparse.Namespace) -> Bench:
-    try:
-        threads = thread_count(options.threads)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    if options.sets is not None and options.sets < 1:
-        raise UsageError(f"--sets {options.sets}: expected one at least")
-    effort = Effort() if options.sets is None else Effort(sets=options.sets)
-    modes = None if options.modes is None else tuple(options.modes.split(","))
-    return Bench(
-        workloads=select_workloads(load_workloads(), options.workloads, complete=options.complete),
-        implementations=with_yardstick(
-            choose(
-                options.implementation or (),
-                among=timed_by_default(complete=options.complete),
-                elsewhere=options.python is not None,
-            )
-        ),
-        modes=("all",) if modes is None and options.complete else modes,
-        effort=effort,
-        threads=threads,
-        python=options.python,
-    )
 
 
 def record_bench(order: Bench, path: Path, tick: Any) -> Session:

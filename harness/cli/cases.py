@@ -1,26 +1,48 @@
-"""`xent cases …` and `xent implementations`: looking at the suite without running it."""
+"""`xent cases …`: looking at the suite without running it."""
 
 from __future__ import annotations
 
-import argparse
 import json
 
-from harness.adapters.registry import installed, registered
+from cyclopts import App
+
+from harness.cli.options import Cases
 from harness.core.case import ArraySpec
 from harness.core.exit_codes import ExitCode
+from harness.runs.service import read_ledger
 from harness.runs.session import describe_array
 from harness.speed.workloads import load_workloads
-from harness.suite.ledger_files import load_entries
 from harness.suite.linting import lint as lint_cases
-from harness.suite.loading import find_cases_directory
 from harness.suite.schema import schema as case_schema
 from harness.suite.selection import load_selection
 
+app = App(
+    name="cases",
+    help_epilogue="""\
+Example: what a case holds once its family is expanded:
 
-def lint(options: argparse.Namespace) -> ExitCode:
-    """Check every case file and the ledger; every problem with its place and remedy."""
-    suite = load_selection(options.cases)
-    entries = load_entries(find_cases_directory() / "ledger")
+    xent cases show documents/d4-dog-in-bits
+""",
+)
+
+
+def _verb(name: str, example: str) -> App:
+    return App(name=name, help_epilogue=f"Example:\n\n    {example}\n")
+
+
+lint_app = _verb("lint", "xent cases lint cases/edges/softmax.yaml")
+list_app = _verb("list", "xent cases list 'edges/*'")
+show_app = _verb("show", "xent cases show documents/d4-dog-in-bits")
+schema_app = _verb("schema", "xent cases schema > cases/schema/case.schema.json")
+for verb in (lint_app, list_app, show_app, schema_app):
+    app.command(verb)
+
+
+@lint_app.default
+def lint(*cases: Cases) -> ExitCode:
+    """Check every case file and the ledger; every problem with its place and a hint."""
+    suite = load_selection(cases)
+    entries = read_ledger().entries
     problems = lint_cases(suite.cases)
     for problem in problems:
         print(problem)
@@ -35,16 +57,18 @@ def lint(options: argparse.Namespace) -> ExitCode:
     return ExitCode.FINE
 
 
-def list_cases(options: argparse.Namespace) -> ExitCode:
-    """One line per case."""
-    for case in load_selection(options.cases).cases:
+@list_app.default
+def list_cases(*cases: Cases) -> ExitCode:
+    """One line per case: its id, its loss and its title."""
+    for case in load_selection(cases).cases:
         print(f"{case.id}\t{case.loss}\t{case.title}")
     return ExitCode.FINE
 
 
-def show(options: argparse.Namespace) -> ExitCode:
+@show_app.default
+def show(*cases: Cases) -> ExitCode:
     """Cases as they are after the expansion of families."""
-    for case in load_selection(options.cases).cases:
+    for case in load_selection(cases).cases:
         print(f"{case.id}  ({case.location})\n  {case.title}\n  why: {case.why}\n  loss: {case.loss}")
         for name, spec in case.inputs.items():
             print(f"  {name}: {describe_array(spec)}")
@@ -57,16 +81,8 @@ def show(options: argparse.Namespace) -> ExitCode:
     return ExitCode.FINE
 
 
-def schema(options: argparse.Namespace) -> ExitCode:  # noqa: ARG001 - every command takes the options
-    """The JSON schema of case files."""
+@schema_app.default
+def schema() -> ExitCode:
+    """The JSON schema of case files, for editors."""
     print(json.dumps(case_schema(), indent=2))
-    return ExitCode.FINE
-
-
-def implementations(options: argparse.Namespace) -> ExitCode:  # noqa: ARG001 - every command takes the options
-    """What is registered, and what of it is installed here."""
-    present = set(installed())
-    for name, implementation in registered().items():
-        state = "installed" if name in present else f"not installed: pip install 'xent[{implementation.extra}]'"
-        print(f"{name:18} {implementation.target:48} {state}")
     return ExitCode.FINE

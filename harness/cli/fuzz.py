@@ -2,62 +2,93 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
 
 from harness.adapters.choice import choose
+from harness.cli.options import Count, Implementations, Python, Whole, finite_above_zero
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.machine import describe_machine
 from harness.execution.asking import Fleet
 from harness.judgement.ledger import Ledger
-from harness.suite.ledger_files import load_entries
-from harness.suite.loading import find_cases_directory, load
+from harness.runs.service import read_ledger
+from harness.suite.loading import load
 
 LONGEST_CALL = 60.0
 """Seconds one call may take: thrice the slowest honest one, a first torch.compile."""
 
 
-def fuzz(options: argparse.Namespace) -> ExitCode:
-    """Run a campaign; red when it found something the ledger does not explain."""
+app = App(
+    name="fuzz",
+    help_epilogue="""\
+Example: a minute on one implementation, what it finds kept:
+
+    xent fuzz -i torch --minutes 1 --seed 7 --save found
+""",
+)
+
+
+@app.default
+def fuzz(
+    *,
+    implementation: Annotated[
+        Implementations, Parameter(help="May be given several times; default: all that are installed.")
+    ] = (),
+    family: Annotated[
+        str | None, Parameter(metavar="NAME", help="All implementations of one family, such as torch.")
+    ] = None,
+    loss: Annotated[
+        tuple[str, ...], Parameter(metavar="NAME", help="Only this loss; may be given several times.")
+    ] = (),
+    minutes: Annotated[float, Parameter(validator=finite_above_zero, metavar="M", help="How long to go on.")] = 5.0,
+    cases: Annotated[Count | None, Parameter(help="Ask so many cases drawn, however long it takes.")] = None,
+    seed: Annotated[Whole, Parameter(metavar="S", help="The same seed draws the same cases.")] = 0,
+    save: Annotated[
+        Path | None, Parameter(metavar="FOLDER", help="Write findings here: case, ledger stub, script, issue.")
+    ] = None,
+    no_ledger: Annotated[bool, Parameter(help="Take nothing as known.")] = False,
+    first_mode: Annotated[bool, Parameter(help="Ask only the first mode of each implementation.")] = False,
+    parallel: Annotated[Count, Parameter(help="Workers side by side.")] = 2,
+    python: Python = None,
+) -> ExitCode:
+    """Draw cases at random, judge them, and shrink what disagrees and the ledger does not explain."""
     from harness.fuzzing.campaign import Campaign
     from harness.fuzzing.drawing import DRAWN
 
-    losses = tuple(options.loss) if options.loss else DRAWN
-    for loss in losses:
-        if loss not in DRAWN:
-            raise UsageError(f"--loss {loss}: expected one of {', '.join(DRAWN)}")
-    if options.minutes <= 0:
-        raise UsageError(f"--minutes {options.minutes:g}: expected more than 0")
-    if options.cases is not None and options.cases < 1:
-        raise UsageError(f"--cases {options.cases}: expected at least 1")
-    ledger = Ledger(() if options.no_ledger else load_entries(find_cases_directory() / "ledger"))
-    written = () if options.no_ledger else load().cases
-    implementations = choose(options.implementation or (), family=options.family, elsewhere=options.python is not None)
-    with Fleet(implementations, timeout=LONGEST_CALL, parallel=options.parallel, python=options.python) as fleet:
+    for name in loss:
+        if name not in DRAWN:
+            raise UsageError(f"--loss {name}: expected one of {', '.join(DRAWN)}")
+    ledger = Ledger() if no_ledger else read_ledger()
+    written = () if no_ledger else load().cases
+    implementations = choose(implementation, family=family, elsewhere=python is not None)
+    with Fleet(implementations, timeout=LONGEST_CALL, parallel=parallel, python=python) as fleet:
         descriptions, absent = fleet.start()
         for name, reason in absent.items():
             print(f"{name} cannot be fuzzed: {reason}", file=sys.stderr)
         if not descriptions:
             return ExitCode.INFRASTRUCTURE
-        campaign = Campaign(fleet, descriptions, ledger, written, losses, options.seed, not options.first_mode)
+        campaign = Campaign(fleet, descriptions, ledger, written, loss or DRAWN, seed, not first_mode)
         try:
-            if options.cases is not None:
-                campaign.run_cases(options.cases, _Progress())
+            if cases is not None:
+                campaign.run_cases(cases, _Progress())
             else:
-                campaign.run(options.minutes * 60.0, _Progress())
+                campaign.run(minutes * 60.0, _Progress())
         except KeyboardInterrupt:
             print("interrupted: what was found so far follows", file=sys.stderr)
-        told = _told(campaign)
+        summary = _summary(campaign)
         incidents = fleet.incidents()
-    print("\n".join([*told, *(f"incident: {text}" for text in incidents)]))
-    if options.save is not None and campaign.shown:
-        from harness.fuzzing.saving import save
+    print("\n".join([*summary, *(f"incident: {text}" for text in incidents)]))
+    if save is not None and campaign.shown:
+        from harness.fuzzing.saving import save as save_findings
 
-        for path in save(campaign.shown, options.save, descriptions, describe_machine()):
+        for path in save_findings(campaign.shown, save, descriptions, describe_machine()):
             print(f"wrote {path}")
     for name, trace in campaign.broken.items():
         print(f"internal error while fuzzing {name}, please report it:\n{trace}", file=sys.stderr)
@@ -82,7 +113,7 @@ class _Progress:
         print(f"\r\033[K{text}" if on_terminal else text, end="" if on_terminal else "\n", file=sys.stderr, flush=True)
 
 
-def _told(campaign: object) -> Sequence[str]:
+def _summary(campaign: object) -> Sequence[str]:
     from harness.fuzzing.campaign import Campaign
 
     assert isinstance(campaign, Campaign)

@@ -1,100 +1,65 @@
-"""`xent gate` and `xent merge`: they read run files and run nothing."""
+"""`xent gate`: a run against a baseline. It reads run files and runs nothing."""
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
 
 import reports.gate
 import reports.github
 from harness.cli import terminal
-from harness.core.cell import Run
-from harness.core.errors import UsageError
-from harness.core.exit_codes import ExitCode, gravest
-from harness.judgement.ledger import Ledger
+from harness.cli.options import Slower
+from harness.cli.run_files import baseline_run, existing_run
+from harness.core.exit_codes import ExitCode
+from harness.core.files import check_outputs, write_whole
 from harness.reproduction.scripts import with_scripts
-from harness.runs.baseline import accepted, comparable_part, reduced
-from harness.runs.diff import NotComparable
+from harness.runs.baseline import comparable_part
 from harness.runs.gate import gate as decide
-from harness.runs.gate import run_codes
-from harness.runs.merge import merge as merged
-from harness.runs.run_file import read_run, write_run
-from harness.suite.ledger_edits import append_entries, remove_entries
-from harness.suite.ledger_files import load_drafts
-from harness.suite.loading import find_cases_directory
 
-BASELINE = Path("reports/baseline/baseline.jsonl.gz")
-"""Beside the cases: what `xent accept` writes and `xent gate RUN` reads where nothing else is named."""
+app = App(
+    name="gate",
+    help_epilogue="""\
+Examples: against the committed baseline, and one run against another:
+
+    xent gate run.jsonl
+    xent gate before.jsonl after.jsonl --slower 10
+""",
+)
 
 
-def gate(options: argparse.Namespace) -> ExitCode:
+@app.default
+def gate(
+    baseline: Annotated[Path, Parameter(help="The earlier run. Where only one file is named, that is the run.")],
+    current: Annotated[
+        Path | None, Parameter(help="The run; where it is left out, the baseline is the committed one.")
+    ] = None,
+    /,
+    *,
+    against: Annotated[Path | None, Parameter(metavar="FILE", help="Another committed baseline.")] = None,
+    markdown: Annotated[
+        Path | None, Parameter(metavar="FILE", help="Also write it as Markdown, for a job's summary.")
+    ] = None,
+    github: Annotated[bool, Parameter(help="Print annotations for the pages of a pull request.")] = False,
+    slower: Slower = 5.0,
+) -> ExitCode:
     """The gate between a dependency bump and the main branch."""
-    if options.current is None:
+    check_outputs([markdown], [path for path in (baseline, current, against) if path is not None])
+    if current is None:
         # One file: that is the run, and the committed baseline is what it is compared with, as far as it went.
-        current = _existing(options.baseline)
-        baseline = comparable_part(_baseline(options.against), current)
+        new = existing_run(baseline)
+        old = comparable_part(baseline_run(against), new)
     else:
-        baseline, current = _existing(options.baseline), _existing(options.current)
-    result = decide(baseline, current, threshold_of(options))
+        old, new = existing_run(baseline), existing_run(current)
+    result = decide(old, new, slower / 100)
     if result.difference is not None:
-        result = replace(result, difference=with_scripts(result.difference, current))
-    terminal.show_gate(result, baseline, current)
-    if options.markdown is not None:
-        options.markdown.parent.mkdir(parents=True, exist_ok=True)
-        options.markdown.write_text(reports.gate.markdown(result, current), encoding="utf-8")
-    if options.github and result.difference is not None:
-        for line in reports.github.workflow_commands(result.difference, (baseline, current)):
+        result = replace(result, difference=with_scripts(result.difference, new))
+    terminal.show_gate(result, old, new)
+    if markdown is not None:
+        write_whole(markdown, reports.gate.markdown(result, new))
+    if github and result.difference is not None:
+        for line in reports.github.workflow_commands(result.difference, (old, new)):
             print(line)
     return result.code
-
-
-def threshold_of(options: argparse.Namespace) -> float:
-    """`--slower` as a fraction; UsageError where it is no percentage."""
-    if not options.slower >= 0:
-        raise UsageError(f"--slower {options.slower}: expected a percentage of zero or more")
-    return float(options.slower) / 100
-
-
-def accept(options: argparse.Namespace) -> ExitCode:
-    """Make a run the baseline, and put what it shows into the ledger, with reasons for a person to write."""
-    run = _existing(options.run)
-    if ExitCode.INFRASTRUCTURE in run_codes(run):
-        raise NotComparable(
-            f"{options.run}: it has cells that never were judged (crashed, timed out or missing): run it again; "
-            "a baseline without them would hide whatever they do"
-        )
-    folder = options.ledger if options.ledger is not None else find_cases_directory() / "ledger"
-    gone = {p.entry for p in run.footer.problems if p.kind == "fixed" and p.entry is not None}
-    ledger = Ledger(tuple(entry for entry in load_drafts(folder) if entry.id not in gone))
-    known, new = accepted(run, ledger)
-    whole = reduced(known)
-    if new:
-        file = append_entries(folder / "accepted.yaml", new)
-        print(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
-    for name in remove_entries(folder, gone):
-        print(f"removed:  {name}, whose outcome no longer happens")
-    write_run(options.baseline, whole)
-    print(f"baseline: {options.baseline} ({len(whole.cells)} cells)")
-    return ExitCode.FINE
-
-
-def _baseline(named: Path | None) -> Run:
-    path = named if named is not None else find_cases_directory().parent / BASELINE
-    if not path.is_file():
-        raise UsageError(f"{path}: there is no baseline yet; make one with `xent run -o RUN.jsonl` and `xent accept`")
-    return read_run(path)
-
-
-def merge(options: argparse.Namespace) -> ExitCode:
-    """Parts of a run become one run file; its code is that of the whole."""
-    whole = merged([_existing(path) for path in options.runs])
-    write_run(options.output, whole)
-    print(f"run file: {options.output} ({len(whole.cells)} cells of {len(options.runs)} parts)")
-    return gravest(run_codes(whole))
-
-
-def _existing(path: Path) -> Run:
-    if not path.is_file():
-        raise UsageError(f"{path}: no such run file; make one with `xent run -o {path}`")
-    return read_run(path)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+import os
 from collections import Counter
+from pathlib import Path
+from typing import Annotated
 
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.progress import Progress
 
+from harness.cli.options import Cases, Count
 from harness.core.exit_codes import ExitCode
+from harness.core.files import write_whole
 from harness.mistakes.kill_matrix import KillMatrix, kill_matrix
 from harness.suite.selection import load_selection
 
@@ -17,28 +22,44 @@ MOST_NAMED = 20
 """Names printed of a list; all of them stand in the file."""
 
 
-def kills(options: argparse.Namespace) -> ExitCode:
+app = App(
+    name="kills",
+    help_epilogue="""\
+Example: what one case catches:
+
+    xent kills documents/d4-dog-in-bits
+""",
+)
+
+
+@app.default
+def kills(
+    *cases: Cases,
+    output: Annotated[Path | None, Parameter(alias="-o", metavar="KILLS.json", help="Write the matrix here.")] = None,
+    parallel: Annotated[Count | None, Parameter(help="Cases side by side; default: one per core.")] = None,
+) -> ExitCode:
     """Compute the matrix of the cases named; 1 where a mutant survives a whole suite, or a case is idle."""
-    suite = load_selection(options.cases)
+    suite = load_selection(cases)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("cases", total=None)
-        matrix = kill_matrix(suite.cases, options.parallel, lambda n, total: bar.update(task, completed=n, total=total))
-    if options.output is not None:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
+        matrix = kill_matrix(
+            suite.cases, parallel or os.cpu_count() or 1, lambda n, total: bar.update(task, completed=n, total=total)
+        )
+    if output is not None:
         entry = {**matrix.entry(), "suite": suite.digest}
-        options.output.write_text(json.dumps(entry, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(output, json.dumps(entry, indent=1, ensure_ascii=False) + "\n")
     if not matrix.kills:
         print("none of these cases is judged: each only records what implementations choose")
         return ExitCode.NOTHING_RAN
-    _tell(matrix)
-    if options.output is not None:
-        print(f"matrix: {options.output}")
+    _show(matrix)
+    if output is not None:
+        print(f"matrix: {output}")
     # Some cases cannot catch every mutant; only the whole suite has to.
-    holes = matrix.survivors if not options.cases else ()
+    holes = matrix.survivors if not cases else ()
     return ExitCode.DISAGREES if holes or matrix.slandered or matrix.accused or matrix.idle else ExitCode.FINE
 
 
-def _tell(matrix: KillMatrix) -> None:
+def _show(matrix: KillMatrix) -> None:
     count = len(matrix.mutants) - len(matrix.survivors)
     times = Counter(name for names in matrix.kills.values() for name in names)
     print(f"{count} of {len(matrix.mutants)} known-bad implementations are caught by {len(matrix.kills)} cases")

@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
 
 import reports.badge
 import reports.html
 import reports.junit
 import reports.markdown
 import reports.table
+from harness.cli.run_files import existing_run
 from harness.core.cell import Run
-from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
+from harness.core.files import check_outputs, write_whole
 from harness.reproduction.scripts import cases_of, scripts_of
-from harness.runs.run_file import read_run
 from reports.html import killing
 
+app = App(
+    name="report",
+    help_epilogue="""\
+Example: the report, what changed since an earlier run, and a summary:
 
-def report(options: argparse.Namespace) -> ExitCode:
-    """Write the report, print where it is."""
-    run = read_run(options.run)
-    baseline = None if options.baseline is None else read_run(options.baseline)
-    try:
-        kills = None if options.kills is None else killing.read(options.kills)
-    except killing.KillsFileError as error:
-        raise UsageError(str(error)) from error
-    scripts = scripts_of(run, cases_of(run))
-    print(f"report:   {reports.html.write(run, options.output, baseline, kills, scripts).resolve()}")
+    xent report run.jsonl --baseline before.jsonl --markdown summary.md
+""",
+)
+
+
+@app.default
+def report(
+    run: Annotated[Path, Parameter(help="The run file.")],
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o", metavar="REPORT.html", help="Write the HTML report here.")] = Path(
+        "reports/output/report.html"
+    ),
+    markdown: Annotated[Path | None, Parameter(metavar="FILE", help="Also write it as Markdown.")] = None,
+    junit: Annotated[Path | None, Parameter(metavar="FILE", help="Also write it as JUnit XML, for CI.")] = None,
+    csv: Annotated[Path | None, Parameter(metavar="FILE", help="Also write its cells as CSV.")] = None,
+    badge: Annotated[Path | None, Parameter(metavar="FILE", help="Also write a badge, as JSON for shields.io.")] = None,
+    baseline: Annotated[
+        Path | None, Parameter(metavar="RUN.jsonl", help="An earlier run, to say what changed.")
+    ] = None,
+    kills: Annotated[
+        Path | None, Parameter(metavar="KILLS.json", help="A kill matrix of `xent kills`, which becomes a page.")
+    ] = None,
+) -> ExitCode:
+    """Write the report of a run file, and print where it is."""
+    check_outputs((output, markdown, junit, csv, badge), [path for path in (run, baseline, kills) if path is not None])
+    shown = existing_run(run)
+    before = None if baseline is None else existing_run(baseline)
+    matrix = None if kills is None else killing.read(kills)
+    scripts = scripts_of(shown, cases_of(shown))
+    print(f"report:   {reports.html.write(shown, output, before, matrix, scripts).resolve()}")
     writers: tuple[tuple[Path | None, Callable[[Run], str]], ...] = (
-        (options.markdown, reports.markdown.render),
-        (options.junit, reports.junit.render),
-        (options.csv, reports.table.render),
-        (options.badge, reports.badge.render),
+        (markdown, reports.markdown.render),
+        (junit, reports.junit.render),
+        (csv, reports.table.render),
+        (badge, reports.badge.render),
     )
     for path, render in writers:
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(render(run), encoding="utf-8")
+            write_whole(path, render(shown))
             print(f"written:  {path}")
     return ExitCode.FINE

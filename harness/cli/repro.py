@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter, validators
 
 from harness import reproduction
 from harness.adapters.choice import FIRST, choose
@@ -45,21 +47,46 @@ def parsed(name: str) -> Named:
     return Named(**match.groupdict())
 
 
-def repro(options: argparse.Namespace) -> ExitCode:
-    """Print the script; with --issue the issue around it; with --again run the cell once more and show everything."""
-    named = parsed(options.cell)
+app = App(
+    name="repro",
+    help_epilogue="""\
+Examples: the script, and what the cell is today:
+
+    xent repro 'documents/d4-dog-in-bits[torch:eager:float32:value]' \\
+        > dog.py
+    xent repro --again \\
+        'documents/d4-dog-in-bits[torch:eager:float32:value]'
+""",
+)
+
+INSTEAD = Group("Instead of the script", validator=validators.mutually_exclusive)
+"""One of these at most."""
+
+
+@app.default
+def repro(
+    cell: Annotated[str, Parameter(help="Its name: case[implementation:mode:dtype:aspect].")],
+    /,
+    *,
+    issue: Annotated[bool, Parameter(group=INSTEAD, help="Print the text of an issue in Markdown.")] = False,
+    again: Annotated[
+        bool, Parameter(group=INSTEAD, help="Run the cell once more and show what is expected and observed.")
+    ] = False,
+) -> ExitCode:
+    """Print the standalone script of a cell."""
+    named = parsed(cell)
     order = order_of(named)
     with terminal.progress() as tick:
         finished = execute_order(order, progress=tick)
     (case,) = order.cases
-    if options.again:
+    if again:
         terminal.show_case(case, finished)
         return gravest(run_codes(finished) - {ExitCode.STALE_LEDGER})
     try:
         program = standalone(case, cell_of(finished, named), finished, note=_pointer(finished, named))
     except reproduction.Inexpressible as reason:
-        raise UsageError(f"{options.cell}: {reason}; `xent repro --again` runs it once more instead") from reason
-    print(issue_text(case, named, finished, program) if options.issue else program, end="")
+        raise UsageError(f"{cell}: {reason}; `xent repro --again` runs it once more instead") from reason
+    print(issue_text(case, named, finished, program) if issue else program, end="")
     return ExitCode.FINE
 
 

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import App, Group, Parameter
 from packaging.utils import canonicalize_name
 
 import reports.upgrade
 from harness.adapters.choice import ALL, FIRST, choose
 from harness.adapters.registry import Implementation, registered
 from harness.cli import terminal
-from harness.cli.gate import threshold_of
-from harness.cli.run import names_of
+from harness.cli.options import Dtypes, Implementations, Modes, Seconds, Slower
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode, gravest
+from harness.core.files import refusal, write_whole
 from harness.execution.virtual import CannotBuild, Environment, build, existing
 from harness.judgement.ledger import Ledger
 from harness.reproduction.scripts import with_scripts
-from harness.runs.diff import NotComparable, compare_runs
+from harness.runs.diff import compare_runs
 from harness.runs.plan import Scope
 from harness.runs.service import execute_order, make_order, read_ledger
 from harness.runs.session import Order, Progress
-from harness.speed.compared import SpeedChange, slower, slowest_first
+from harness.speed.compared import SpeedChange, slowest_first
+from harness.speed.compared import slower as those_slower
 from harness.speed.entrants import has_speed
 from harness.speed.versus import old_against_new
 from harness.speed.workloads import Workload, load_workloads, select_workloads
@@ -36,29 +39,103 @@ from harness.versions import canaries
 from harness.versions.environments import Side, SideError, from_installed, side, touched
 from harness.versions.upgrade import Upgrade
 
+app = App(
+    name="upgrade",
+    help_epilogue="""\
+Examples: from what is installed here, and between any two versions:
 
-def upgrade(options: argparse.Namespace) -> ExitCode:
+    xent upgrade torch==2.13.0
+    xent upgrade torch==2.13.0 --from torch==2.12.1 --no-speed
+""",
+)
+
+OLD = Group.create_ordered("The old side")
+NEW = Group.create_ordered("The new side")
+
+Pins = Annotated[
+    tuple[str, ...],
+    Parameter(metavar="REQUIREMENT", help="Also on this side, such as 'numpy<2'; may be given several times."),
+]
+Date = Annotated[
+    str | None, Parameter(metavar="DATE", help="This side knows nothing released later, such as 2024-06-01.")
+]
+Interpreter = Annotated[
+    Path | None,
+    Parameter(metavar="PATH", help="Interpreter of an environment that is this side as it is; nothing is built."),
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """What the two sides are made of, besides the requirements themselves."""
+
+    origin: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--from",
+            group=OLD,
+            metavar="REQUIREMENT",
+            help="What it is; may be given several times; default: what is installed here.",
+        ),
+    ] = ()
+    old_pin: Annotated[Pins, Parameter(group=OLD)] = ()
+    old_exclude_newer: Annotated[Date, Parameter(group=OLD)] = None
+    old_python: Annotated[Interpreter, Parameter(group=OLD)] = None
+    new_pin: Annotated[Pins, Parameter(group=NEW)] = ()
+    new_exclude_newer: Annotated[Date, Parameter(group=NEW)] = None
+    new_python: Annotated[Interpreter, Parameter(group=NEW)] = None
+
+
+NOTHING_SAID = Sides()
+"""The options where none is given."""
+
+
+@app.default
+def upgrade(
+    *requirements: Annotated[str, Parameter(help="What the new side is, such as torch==2.13.0.")],
+    sides: Sides = NOTHING_SAID,
+    implementation: Annotated[
+        Implementations,
+        Parameter(help="May be given several times; default: all that use the packages and are installed here."),
+    ] = (),
+    cases: Annotated[
+        tuple[str, ...],
+        Parameter(
+            metavar="CASES", help="Files, folders, ids or globs of ids; may be given several times; default: all."
+        ),
+    ] = (),
+    modes: Annotated[
+        Modes, Parameter(help="Modes to run, `all` for every one; default: the `first` of each implementation.")
+    ] = None,
+    dtypes: Annotated[Dtypes, Parameter(help="Dtypes to run; default: all that a case names.")] = None,
+    timeout: Annotated[Seconds, Parameter(help="How long one call may take.")] = 60.0,
+    workloads: Annotated[
+        tuple[str, ...],
+        Parameter(
+            metavar="NAME",
+            help="What both sides are timed with, ids or globs of ids; default: the workloads of `xent bench`.",
+        ),
+    ] = (),
+    no_speed: Annotated[bool, Parameter(help="Do not time the two sides.")] = False,
+    slower: Slower = 5.0,
+    output: Annotated[Path, Parameter(alias="-o", metavar="FOLDER", help="For both run files and the report.")] = Path(
+        "reports/output/upgrade"
+    ),
+) -> ExitCode:
     """Build both sides, run the suite in both side by side, show the difference."""
-    threshold = threshold_of(options)
-    workloads = () if options.no_speed else select_workloads(load_workloads(), options.workloads, complete=False)
-    implementations = _implementations(options)
-    try:
-        built = _environments(options, implementations)
-    except CannotBuild as error:
-        print(f"xent: {error}", file=sys.stderr)
-        return ExitCode.INFRASTRUCTURE
-    scope = Scope(
-        dtypes=names_of(options.dtypes, "--dtypes", ("float64", "float32", "float16", "bfloat16")),
-        modes=None if options.modes is None else tuple(options.modes.split(",")),
-    )
+    timed = () if no_speed else select_workloads(load_workloads(), list(workloads), complete=False)
+    implementations = _implementations(implementation, requirements)
+    built = _environments(requirements, sides, implementations)
+    scope = Scope(dtypes=dtypes, modes=modes)
     ledger = read_ledger()
     orders = {
         name: make_order(
-            options.cases,
+            cases,
             implementations,
             scope,
             ledger=ledger,
-            timeout=options.timeout,
+            timeout=timeout,
             # One worker at a time on either side: the two sides side by side are what shares the machine.
             parallel=1,
             command=("xent", *sys.argv[1:]),
@@ -66,51 +143,50 @@ def upgrade(options: argparse.Namespace) -> ExitCode:
         )
         for name, (_, environment) in built.items()
     }
-    options.output.mkdir(parents=True, exist_ok=True)
-    paths = {name: options.output / f"{name}.jsonl" for name in orders}
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refusal(output, error) from error
+    paths = {name: output / f"{name}.jsonl" for name in orders}
     runs = _record_side_by_side(orders, paths)
-    unborn = [f"{name} side: {text}" for name, run in runs.items() for text in _missing(run)]
-    if unborn:
-        for text in unborn:
+    absent = [f"{name} side: {text}" for name, run in runs.items() for text in _missing(run)]
+    if absent:
+        for text in absent:
             print(f"xent: {text}", file=sys.stderr)
         print(
             "xent: not compared: a side that cannot start is no difference; see --old-pin and --old-exclude-newer",
             file=sys.stderr,
         )
         return ExitCode.INFRASTRUCTURE
-    try:
-        difference = compare_runs(runs["old"], runs["new"], same_machine=True)
-    except NotComparable as refusal:
-        print(f"xent: not compared: {refusal}", file=sys.stderr)
-        return ExitCode.INFRASTRUCTURE
-    timed = [i for i in implementations if has_speed(i.name) and _has_any(runs["old"], i.name, scope.modes)]
+    difference = compare_runs(runs["old"], runs["new"], same_machine=True)
+    with_speed = [i for i in implementations if has_speed(i.name) and _has_any(runs["old"], i.name, modes)]
     pythons = {name: str(environment.python) for name, (_, environment) in built.items()}
-    speeds = None if options.no_speed else _timed(timed, pythons, workloads, scope.modes, threshold)
-    songs = canaries.listen(_canary_run(options.output / "canaries.jsonl"))
+    speeds = None if no_speed else _timed(with_speed, pythons, timed, modes, slower / 100)
+    heard = canaries.listen(_canary_run(output / "canaries.jsonl"))
     found = Upgrade(
         old=runs["old"],
         new=runs["new"],
         sides={name: (sentence, environment.packages) for name, (sentence, environment) in built.items()},
         difference=with_scripts(difference, runs["new"]),
-        songs=songs,
+        songs=heard,
         command=shlex.join(("xent", *sys.argv[1:])),
         speeds=speeds,
-        timing_commands={i.name: _timing_command(options, i) for i in implementations},
+        timing_commands={i.name: _timing_command(requirements, sides, i) for i in implementations},
     )
     terminal.show_upgrade(found)
     for path, text in (
-        (options.output / "upgrade.md", reports.upgrade.markdown(found)),
-        (options.output / "upgrade.html", reports.upgrade.html(found)),
+        (output / "upgrade.md", reports.upgrade.markdown(found)),
+        (output / "upgrade.html", reports.upgrade.html(found)),
     ):
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
         print(f"report:   {path.resolve()}")
-    if canaries.silent(songs):
+    if canaries.silent(heard):
         print("xent: a planted change was not reported as what it is: this comparison proves nothing", file=sys.stderr)
         return ExitCode.INTERNAL
     return gravest(
         (
             ExitCode.CHANGED if difference.changes else ExitCode.FINE,
-            ExitCode.SLOWER if slower(speeds or ()) else ExitCode.FINE,
+            ExitCode.SLOWER if those_slower(speeds or ()) else ExitCode.FINE,
         )
     )
 
@@ -141,17 +217,17 @@ def _has_any(run: Run, name: str, modes: tuple[str, ...] | None) -> bool:
     return modes is None or not {*run.header.implementations[name]["modes"], ALL, FIRST}.isdisjoint(modes)
 
 
-def _timing_command(options: argparse.Namespace, implementation: Implementation) -> str:
+def _timing_command(requirements: Sequence[str], sides: Sides, implementation: Implementation) -> str:
     """The same two sides, one implementation, one quick case, and a workload that is still to be named."""
-    words = ["xent", "upgrade", *options.requirements]
+    words = ["xent", "upgrade", *requirements]
     for flag, values in (
-        ("--from", options.origin),
-        ("--old-pin", options.old_pin),
-        ("--new-pin", options.new_pin),
-        ("--old-exclude-newer", [options.old_exclude_newer]),
-        ("--new-exclude-newer", [options.new_exclude_newer]),
-        ("--old-python", [options.old_python]),
-        ("--new-python", [options.new_python]),
+        ("--from", sides.origin),
+        ("--old-pin", sides.old_pin),
+        ("--new-pin", sides.new_pin),
+        ("--old-exclude-newer", [sides.old_exclude_newer]),
+        ("--new-exclude-newer", [sides.new_exclude_newer]),
+        ("--old-python", [sides.old_python]),
+        ("--new-python", [sides.new_python]),
     ):
         for value in values:
             words += [] if value is None else [flag, str(value)]
@@ -159,19 +235,19 @@ def _timing_command(options: argparse.Namespace, implementation: Implementation)
     return shlex.join(words)
 
 
-def _implementations(options: argparse.Namespace) -> tuple[Implementation, ...]:
-    if options.implementation:
-        return choose(options.implementation)
-    if not options.requirements:
+def _implementations(names: Sequence[str], requirements: Sequence[str]) -> tuple[Implementation, ...]:
+    if names:
+        return choose(names)
+    if not requirements:
         raise SideError("without a requirement nothing says which implementations to compare: name them with -i")
-    return choose(among=touched(options.requirements, registered()))
+    return choose(among=touched(requirements, registered()))
 
 
 def _environments(
-    options: argparse.Namespace, implementations: Sequence[Implementation]
+    requirements: Sequence[str], sides: Sides, implementations: Sequence[Implementation]
 ) -> dict[str, tuple[str, Environment]]:
     """Old and new, each with a sentence that says what it is."""
-    pythons: dict[str, Path | None] = {"old": options.old_python, "new": options.new_python}
+    pythons: dict[str, Path | None] = {"old": sides.old_python, "new": sides.new_python}
     here: dict[str, str] = {
         canonicalize_name(d.metadata["Name"]): d.version for d in distributions() if d.metadata["Name"]
     }
@@ -183,16 +259,16 @@ def _environments(
         if python is not None:
             found[name] = (f"the environment of {python.name}", existing(python))
             continue
-        if not options.requirements:
+        if not requirements:
             raise SideError("name what is upgraded, such as torch==2.13.0, or both --old-python and --new-python")
         if name == "old":
             about = (
-                options.origin or from_installed(options.requirements, here),
-                options.old_pin,
-                options.old_exclude_newer,
+                sides.origin or from_installed(requirements, here),
+                sides.old_pin,
+                sides.old_exclude_newer,
             )
         else:
-            about = (options.requirements, options.new_pin, options.new_exclude_newer)
+            about = (tuple(requirements), sides.new_pin, sides.new_exclude_newer)
         made, environment = _built([side(name, *about, implementations, k) for k in (here, without_numpy, {})])
         found[name] = (made.sentence, environment)
     return found
@@ -215,11 +291,11 @@ def _record_side_by_side(orders: dict[str, Order], paths: dict[str, Path]) -> di
     with terminal.progress() as tick, ThreadPoolExecutor(len(orders)) as pool:
 
         def named(prefix: str) -> Progress:
-            def told(name: str, done: int, total: int) -> None:
+            def report(name: str, done: int, total: int) -> None:
                 with lock:
                     tick(f"{prefix} {name}", done, total)
 
-            return told
+            return report
 
         started = {
             n: pool.submit(execute_order, order, output=paths[n], progress=named(n)) for n, order in orders.items()

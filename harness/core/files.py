@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.core.errors import UsageError
+from harness.core.errors import InfrastructureError, UsageError
 
 
-class OutputError(Exception):
+class OutputError(InfrastructureError):
     """A file that could not be written though its name is possible: a full disk, no permission. Says which and why."""
 
 

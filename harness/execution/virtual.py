@@ -17,11 +17,13 @@ from pathlib import Path
 
 import platformdirs
 
+from harness.core.errors import InfrastructureError
+
 LONGEST_ANSWER = 3000
 """Characters of what uv says that are passed on: its explanation of a conflict is worth reading whole."""
 
 
-class CannotBuild(RuntimeError):  # noqa: N818 - says what is the case
+class CannotBuild(InfrastructureError):  # noqa: N818 - says what is the case
     """An environment that could not be built: infrastructure, never a difference."""
 
 

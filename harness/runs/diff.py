@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.core.cell import INFRASTRUCTURE, SEVERITIES, Cell, Run
+from harness.core.errors import InfrastructureError
 from harness.runs.kernels import OtherKernels, other_kernels
 
 
-class NotComparable(ValueError):  # noqa: N818 - says what is the case, as the other refusals do
-    """Two runs that must not be compared, with the reason and the remedy."""
+class NotComparable(InfrastructureError):  # noqa: N818 - says what is the case
+    """Two runs that must not be compared, with the reason and a hint."""
 
 
 KINDS = ("verdict", "error", "outcome", "dtype", "value", "drift", "removed", "added", "warnings")

@@ -41,11 +41,12 @@ from harness.core.cell import (
     Speed,
     number,
 )
+from harness.core.errors import InfrastructureError
 from harness.core.files import write_whole
 
 
-class RunFileError(ValueError):
-    """A run file that cannot be used: which, at which line and field, and the remedy."""
+class RunFileError(InfrastructureError):
+    """A run file that cannot be used: which, at which line and field, and a hint."""
 
 
 Record = Header | Cell | ClaimRecord | Speed | Footer

@@ -121,6 +121,7 @@ def _implementations(config: pytest.Config) -> tuple[Implementation, ...]:
 
 def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     """Measure everything that was selected, once; the items find it in the stash."""
+    from harness.core.errors import UsageError
     from harness.speed.bench import Bench, Effort, Session
     from harness.speed.entrants import with_yardstick
     from harness.speed.worker import core, thread_count
@@ -136,7 +137,7 @@ def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
         raise pytest.UsageError(f"--sets {sets}: expected one at least")
     try:
         threads = thread_count(config.getoption("--threads"))
-    except ValueError as error:
+    except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     bench = Bench(
         workloads=tuple({m.workload.id: m.workload for m in wanted}.values()),

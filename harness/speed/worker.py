@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.adapters.base import Description
 from harness.adapters.registry import Implementation
+from harness.core.errors import InfrastructureError, UsageError
 from harness.core.outcomes import Crashed, Missing, Outcome, TimedOut
 from harness.execution import protocol
 from harness.execution.environments import command_line, environment_of, with_threads
@@ -37,7 +38,7 @@ LOOK = 0.002
 """Seconds between two looks at whether it rests."""
 
 
-class WorkerLostError(RuntimeError):
+class WorkerLostError(InfrastructureError):
     """The worker died, fell silent or broke the protocol; it cannot be measured any more."""
 
 
@@ -70,15 +71,15 @@ def core(threads: int | None) -> Core:
 
 
 def thread_count(text: str) -> int | None:
-    """A number of threads as a user writes it, None for all; ValueError says what was expected."""
+    """A number of threads as a user writes it, None for all; UsageError says what was expected."""
     if text == "all":
         return None
     try:
         count = int(text)
     except ValueError:
-        raise ValueError(f"--threads {text}: expected a number or all") from None
+        raise UsageError(f"--threads {text}: expected a number or all") from None
     if count < 1:
-        raise ValueError(f"--threads {text}: expected one at least")
+        raise UsageError(f"--threads {text}: expected one at least")
     return count
 
 

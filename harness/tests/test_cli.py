@@ -180,27 +180,6 @@ def test_interrupting_ends_with_2_and_leaves_no_run(place: Path) -> None:
         read_run(place / "run.jsonl")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["run", "-i", "torhc"], "torch"),
-        (["run", "documents/no-such-case", "-i", "numpy"], "no case"),
-        (["run", "--dtypes", "float8", "-i", "numpy"], "float64"),
-        (["run", "--shard", "3/2", "-i", "numpy"], "i/n"),
-        (["run", "--ledger", "nowhere", "-i", "numpy"], "no such folder"),
-        (["run", "--family", "nothing"], "no such family"),
-        (["report", "missing.jsonl"], "missing.jsonl"),
-        (["explain"], "needs a case"),
-        (["nonsense"], "invalid choice"),
-    ],
-)
-def test_bad_usage_is_refused_with_the_remedy(place: Path, arguments: list[str], says: str) -> None:
-    done = xent(place, *arguments)
-    assert done.returncode in (4, 9)
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_a_bad_case_file_names_file_line_and_field(place: Path) -> None:
     (place / "mine" / "cases.yaml").write_text(CASE.replace("targets: [0]", "labels: [0]"))
     done = run(place, "Right")

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import UsageError
 from reports.tally import text
 
 __all__ = ["Killing", "KillsFileError", "MistakeLine", "build", "read"]
 
 
-class KillsFileError(ValueError):
-    """A file that is no kill matrix, with the reason and the remedy."""
+class KillsFileError(UsageError):
+    """A file that is no kill matrix, with the reason and a hint."""
 
 
 @dataclass(frozen=True)

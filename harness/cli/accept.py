@@ -1,0 +1,61 @@
+"""`xent accept`: a run becomes the baseline, and what it shows goes into the ledger. It runs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from harness.cli.run_files import BASELINE, existing_run
+from harness.core.exit_codes import ExitCode
+from harness.core.files import check_outputs
+from harness.judgement.ledger import Ledger
+from harness.runs.baseline import accepted, reduced
+from harness.runs.diff import NotComparable
+from harness.runs.gate import run_codes
+from harness.runs.run_file import write_run
+from harness.suite.ledger_edits import append_entries, remove_entries
+from harness.suite.ledger_files import load_drafts
+from harness.suite.loading import find_cases_directory
+
+app = App(
+    name="accept",
+    help_epilogue="""\
+Example:
+
+    xent run --modes all -o run.jsonl
+    xent accept run.jsonl
+""",
+)
+
+
+@app.default
+def accept(
+    run: Annotated[Path, Parameter(help="The run file.")],
+    /,
+    *,
+    baseline: Annotated[Path, Parameter(metavar="FILE", help="Write the baseline here.")] = BASELINE,
+    ledger: Annotated[Path | None, Parameter(metavar="FOLDER", help="Another ledger; default: cases/ledger.")] = None,
+) -> ExitCode:
+    """Make a run the baseline, and put what it shows into the ledger, with reasons for a person to write."""
+    check_outputs([baseline], [run])
+    shown = existing_run(run)
+    if ExitCode.INFRASTRUCTURE in run_codes(shown):
+        raise NotComparable(
+            f"{run}: it has cells that never were judged (crashed, timed out or missing): run it again; "
+            "a baseline without them would hide whatever they do"
+        )
+    folder = ledger if ledger is not None else find_cases_directory() / "ledger"
+    gone = {p.entry for p in shown.footer.problems if p.kind == "fixed" and p.entry is not None}
+    remaining = Ledger(tuple(entry for entry in load_drafts(folder) if entry.id not in gone))
+    known, new = accepted(shown, remaining)
+    whole = reduced(known)
+    if new:
+        file = append_entries(folder / "accepted.yaml", new)
+        print(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
+    for name in remove_entries(folder, gone):
+        print(f"removed:  {name}, whose outcome no longer happens")
+    write_run(baseline, whole)
+    print(f"baseline: {baseline} ({len(whole.cells)} cells)")
+    return ExitCode.FINE

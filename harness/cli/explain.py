@@ -1,0 +1,38 @@
+"""`xent explain`: everything about the cases named."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from harness.cli import terminal
+from harness.cli.selection import NOTHING_SAID, Selection, order_from
+from harness.core.exit_codes import ExitCode, gravest
+from harness.runs.gate import run_codes
+from harness.runs.service import execute_order
+
+app = App(
+    name="explain",
+    help_epilogue="""\
+Example:
+
+    xent explain documents/d4-dog-in-bits -i torch -i scratch-d4
+""",
+)
+
+
+@app.default
+def explain(
+    first: Annotated[str, Parameter(name="CASE", help="A case; `xent cases list` names them all.")],
+    /,
+    *more: Annotated[str, Parameter(name="CASES", help="More files, folders, ids or globs of ids.")],
+    selection: Selection = NOTHING_SAID,
+) -> ExitCode:
+    """Formula, inputs, truth to 20 digits, and every implementation's answer."""
+    order = order_from((first, *more), selection)
+    with terminal.progress() as tick:
+        finished = execute_order(order, progress=tick)
+    for case in order.cases:
+        terminal.show_case(case, finished)
+    return gravest(run_codes(finished))

@@ -1,0 +1,88 @@
+"""The types of options that several commands have: what is accepted, in which range, and what is said otherwise.
+
+Nothing of the engine is imported here or in `main`, so that `xent --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter, Token
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+"""Names of the dtypes; `harness.core.formats` says what they are."""
+
+
+def finite_above_zero(_type: Any, value: float | None) -> None:
+    """Refuse what is no length of time: nan, infinities, zero, negative numbers."""
+    if value is not None and not 0 < value < math.inf:
+        raise ValueError("Expected a finite number above 0")
+
+
+def finite_from_zero(_type: Any, value: float | None) -> None:
+    """Refuse nan, infinities and negative numbers."""
+    if value is not None and not 0 <= value < math.inf:
+        raise ValueError("Expected a percentage of 0 or more, such as 5")
+
+
+def whole_number(_type: Any, tokens: Sequence[Token]) -> int:
+    """A number without a point: 1.5 workers are not rounded to two."""
+    text = tokens[-1].value
+    if re.fullmatch(r"[+-]?\d+", text, re.ASCII) is None:
+        raise ValueError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def one_at_least(_type: Any, value: int | None) -> None:
+    """Refuse a number of things that is not positive."""
+    if value is not None and value < 1:
+        raise ValueError("Expected 1 at least")
+
+
+def words(_type: Any, tokens: Sequence[Token]) -> tuple[str, ...]:
+    """`a,b` as ("a", "b")."""
+    found = tuple(word for token in tokens for word in token.value.split(","))
+    if not all(found):
+        raise ValueError("expected names separated by commas, such as first,compile")
+    return tuple(dict.fromkeys(found))
+
+
+def dtypes(_type: Any, tokens: Sequence[Token]) -> tuple[str, ...]:
+    """Names of dtypes, separated by commas."""
+    found = tuple(name for token in tokens for name in token.value.split(","))
+    for name in found:
+        if name not in DTYPES:
+            raise ValueError(f"{name!r} is none of {', '.join(DTYPES)}")
+    return tuple(dict.fromkeys(found))
+
+
+def part_of_all(_type: Any, tokens: Sequence[Token]) -> tuple[int, int]:
+    """`i/n` as (i, n)."""
+    match = re.fullmatch(r"(\d+)/(\d+)", tokens[-1].value, re.ASCII)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise ValueError(f"{tokens[-1].value!r} is not i/n with 1 <= i <= n, such as 1/4")
+    return int(match[1]), int(match[2])
+
+
+Seconds = Annotated[float, Parameter(validator=finite_above_zero, metavar="SECONDS")]
+Percent = Annotated[float, Parameter(validator=finite_from_zero, metavar="PER_CENT")]
+Whole = Annotated[int, Parameter(converter=whole_number, n_tokens=1)]
+Count = Annotated[Whole, Parameter(validator=one_at_least, metavar="N")]
+Modes = Annotated[tuple[str, ...] | None, Parameter(converter=words, n_tokens=1, metavar="M,…")]
+Dtypes = Annotated[tuple[str, ...] | None, Parameter(converter=dtypes, n_tokens=1, metavar="D,…")]
+Shard = Annotated[tuple[int, int], Parameter(converter=part_of_all, n_tokens=1, metavar="I/N", show_default=False)]
+
+Cases = Annotated[str, Parameter(help="Files, folders, ids or globs of ids; default: all.")]
+Implementations = Annotated[tuple[str, ...], Parameter(alias="-i", metavar="NAME")]
+Python = Annotated[
+    str | None, Parameter(metavar="PATH", help="Interpreter of another environment to run the workers in.")
+]
+RunFile = Annotated[Path | None, Parameter(alias="-o", metavar="RUN.jsonl", help="Write the run file here.")]
+Report = Annotated[Path | None, Parameter(metavar="REPORT.html", help="Write the HTML report here.")]
+Slower = Annotated[
+    Percent, Parameter(help="How much slower is too slow, beyond the interval of the measurement, in per cent.")
+]

@@ -1,0 +1,61 @@
+"""What `xent run` and `xent explain` are asked to run: the options they share, and the order these make."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from harness.adapters.choice import choose
+from harness.cli.options import Count, Dtypes, Implementations, Modes, Python, Seconds, Shard
+from harness.runs.plan import Scope
+from harness.runs.service import make_order, read_ledger
+from harness.runs.session import Order
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """How much is run of the cases named, where, and how long it may take."""
+
+    implementation: Annotated[
+        Implementations,
+        Parameter(
+            help="A registered name, module:Class, command:PROGRAM or mutant:NAME; may be given several times; "
+            "default: all that are installed."
+        ),
+    ] = ()
+    family: Annotated[
+        str | None, Parameter(metavar="NAME", help="All implementations of one family, such as torch.")
+    ] = None
+    modes: Annotated[
+        Modes, Parameter(help="Modes to run, `all` for every one; default: the `first` of each implementation.")
+    ] = None
+    dtypes: Annotated[Dtypes, Parameter(help="Dtypes to run; default: all that a case names.")] = None
+    shard: Annotated[Shard, Parameter(help="Only part I of N of the cases, such as 1/4.")] = (1, 1)
+    ledger: Annotated[Path | None, Parameter(metavar="FOLDER", help="Another ledger; default: cases/ledger.")] = None
+    timeout: Annotated[Seconds, Parameter(help="How long one call may take.")] = 60.0
+    parallel: Annotated[Count, Parameter(help="Workers side by side.")] = 2
+    python: Python = None
+
+
+NOTHING_SAID = Selection()
+"""The options where none is given."""
+
+
+def order_from(cases: Sequence[str], selection: Selection) -> Order:
+    """The order for these cases; UsageError where something is asked for that is not there."""
+    return make_order(
+        cases,
+        choose(selection.implementation, family=selection.family, elsewhere=selection.python is not None),
+        Scope(dtypes=selection.dtypes, modes=selection.modes, shard=selection.shard),
+        ledger=read_ledger(selection.ledger),
+        timeout=selection.timeout,
+        parallel=selection.parallel,
+        python=selection.python,
+        command=("xent", *sys.argv[1:]),
+    )

@@ -1,0 +1,152 @@
+"""The command line as a person meets it: the help of every command, and what is said of every mistake in its use."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cyclopts import App, Token
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.cli.main import COMMANDS, assembled
+from harness.cli.options import DTYPES, part_of_all, words
+from harness.core.formats import FORMATS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def xent(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+EVERY_COMMAND = ((), *((name,) for name in COMMANDS), *(("cases", verb) for verb in ("lint", "list", "show", "schema")))
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND, ids=" ".join)
+def test_every_help_is_readable_at_80_columns_and_shows_every_option_and_an_example(command: tuple[str, ...]) -> None:
+    done = xent(*command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in done.stdout.splitlines() if len(line) > 80]
+    assert re.search(r"^Examples?:?.*\n\n    xent ", done.stdout, re.MULTILINE)
+    app: App = assembled()
+    for word in command:
+        app = app[word]
+    if app.default_command is None:  # a group of commands, each with a line of its own
+        return
+    # Without the frame and the line breaks inside a cell, what is left is the text in order.
+    shown = " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.stdout).split())
+    for argument in app.assemble_argument_collection():
+        if not argument.children:  # what has some is a group of options
+            assert argument.parameter.help, argument.name
+            assert argument.name in shown
+            assert argument.parameter.help in shown
+
+
+def test_without_a_command_there_is_the_help() -> None:
+    done = xent()
+    assert done.returncode == 0
+    assert done.stdout == xent("--help").stdout
+    assert all(f"│ {name} " in done.stdout for name in COMMANDS)
+
+
+def test_the_help_imports_nothing_of_the_engine() -> None:
+    imported = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "harness", "--help"], capture_output=True, text=True, check=True
+    ).stderr
+    modules = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
+    assert {name for name in modules if name.startswith("harness.")} <= {
+        "harness.cli",
+        "harness.cli.main",
+        "harness.core",
+        "harness.core.errors",
+        "harness.core.exit_codes",
+    }
+    assert not {name.partition(".")[0] for name in modules} & {"numpy", "pydantic", "jinja2", "ruamel", "torch"}
+
+
+MISTAKES = (
+    ("nonsense", 'Unknown command "nonsense". Available commands: run,'),
+    ("cases nonsense", 'Unknown command "nonsense". Available commands: lint, list, show, schema'),
+    ("run --mode all", "Unknown option: --mode. Did you mean --modes?"),
+    ("run --timeout", "--timeout requires an argument"),
+    ("run --timeout nan", '"nan" for --timeout. Expected a finite number above 0'),
+    ("run --timeout inf", '"inf" for --timeout. Expected a finite number above 0'),
+    ("run --timeout 0", '"0.0" for --timeout. Expected a finite number above 0'),
+    ("run --timeout -1", '"-1.0" for --timeout. Expected a finite number above 0'),
+    ("run --timeout soon", '--timeout: unable to convert "soon" into float'),
+    ("run --parallel 0", '"0" for --parallel. Expected 1 at least'),
+    ("run --parallel 1.5", "--parallel: '1.5' is no whole number"),
+    ("run --shard 3/2", "--shard: '3/2' is not i/n with 1 <= i <= n, such as 1/4"),
+    ("run --shard half", "--shard: 'half' is not i/n"),
+    ("run --dtypes float8", "--dtypes: 'float8' is none of float64, float32, float16, bfloat16"),
+    ("run --dtypes=", "--dtypes: '' is none of float64"),
+    ("run --modes=", "--modes: expected names separated by commas, such as first,compile"),
+    ("run --modes eager,", "--modes: expected names separated by commas"),
+    ("run documents/d4-dog-in-bits -i numpy --modes xla", "--modes xla: none of numpy has it; there are eager"),
+    ("run -i torhc", "no implementation is named 'torhc': did you mean torch"),
+    ("run --family nothing", "--family nothing: no such family; there are jax,"),
+    ("run documents/no-such-case -i numpy", "documents/no-such-case: no case has this id"),
+    ("run -i numpy --ledger nowhere", "--ledger nowhere: no such folder"),
+    ("run -o one.jsonl --report one.jsonl", "one.jsonl and one.jsonl are one file"),
+    ("explain", "parameter CASE requires an argument"),
+    ("repro nonsense", "'nonsense' names no cell: expected case[implementation:mode:dtype:aspect]"),
+    ("repro --issue --again a[b:c:d:e]", "Mutually exclusive arguments: {--issue, --again}"),
+    ("report missing.jsonl", "missing.jsonl: no such run file; make one with `xent run -o missing.jsonl`"),
+    ("gate missing.jsonl --slower -1", '"-1.0" for --slower. Expected a percentage of 0 or more, such as 5'),
+    ("gate missing.jsonl --slower nan", '"nan" for --slower. Expected a percentage'),
+    ("upgrade torch==2.13.0 --slower inf", '"inf" for --slower. Expected a percentage'),
+    ("merge a.jsonl", "--output requires an argument"),
+    ("certify --points -1", '"-1" for --points. Expected 1 at least'),
+    ("certify --workers 0", '"0" for --workers. Expected 1 at least'),
+    ("fuzz --minutes 0", '"0.0" for --minutes. Expected a finite number above 0'),
+    ("fuzz --minutes nan", '"nan" for --minutes. Expected a finite number above 0'),
+    ("fuzz --cases 0", '"0" for --cases. Expected 1 at least'),
+    ("fuzz --loss softmx", "--loss softmx: expected one of"),
+    ("bench --sets 0", '"0" for --sets. Expected 1 at least'),
+    ("bench --threads many", "--threads many: expected a number or all"),
+    ("implementations torch", "['torch']"),
+)
+
+
+@pytest.mark.parametrize(("line", "says"), MISTAKES, ids=[line for line, _ in MISTAKES])
+def test_a_mistake_in_its_use_ends_with_4_and_says_what_where_and_what_instead(
+    tmp_path: Path, line: str, says: str
+) -> None:
+    done = xent(*line.split(), folder=tmp_path)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert done.stderr.startswith("xent: ")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_dtypes_of_the_command_line_are_all_there_are() -> None:
+    assert tuple(FORMATS) == DTYPES
+
+
+@given(st.integers(), st.integers())
+def test_a_shard_is_what_it_says_or_refused(part: int, parts: int) -> None:
+    token = Token(value=f"{part}/{parts}")
+    if 1 <= part <= parts:
+        assert part_of_all(None, [token]) == (part, parts)
+    else:
+        with pytest.raises(ValueError, match="is not i/n"):
+            part_of_all(None, [token])
+
+
+@given(st.lists(st.text(st.characters(exclude_characters=","), min_size=1), min_size=1))
+def test_names_separated_by_commas_come_back_each_once_in_order(names: list[str]) -> None:
+    assert words(None, [Token(value=",".join(names))]) == tuple(dict.fromkeys(names))
