@@ -146,8 +146,11 @@ def test_gate_sees_the_change_and_refuses_what_is_cut_off(place: Path) -> None:
     assert xent(place, "gate", "old.jsonl", "old.jsonl").returncode == 0
     text = (place / "old.jsonl").read_text()
     (place / "new.jsonl").write_text(text.replace('"kind":"value","dtype"', '"kind":"value","was":"x","dtype"'))
-    assert xent(place, "gate", "old.jsonl", "new.jsonl").returncode == 0
-    (place / "new.jsonl").write_text(text.replace('"verdict":"agrees"', '"verdict":"disagrees"'))
+    unknown = xent(place, "gate", "old.jsonl", "new.jsonl")
+    assert unknown.returncode == 9
+    assert "unknown field `was`" in unknown.stderr
+    wrong = text.replace('"verdict":"agrees"', '"verdict":"disagrees"').replace('"agrees":2', '"disagrees":2')
+    (place / "new.jsonl").write_text(wrong)
     changed = xent(place, "gate", "old.jsonl", "new.jsonl")
     assert changed.returncode == 7
     assert "was agrees, is disagrees" in changed.stdout
