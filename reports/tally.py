@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.cell import Cell, ClaimRecord, Run
+from harness.core.invariances import is_invariance
 from reports.words import FINDINGS, INFRASTRUCTURE_FATES, MARKS, excess, fate
 
 __all__ = [
@@ -99,7 +100,9 @@ def standings(run: Run) -> tuple[Standing, ...]:
     """One per implementation that was run or was to be run."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for cell in run.cells:
-        counts[cell.implementation][fate(cell)] += 1
+        # Whether bits are the same is right or wrong of nobody.
+        if cell.verdict != "by_convention" or not is_invariance(cell.aspect):
+            counts[cell.implementation][fate(cell)] += 1
     described = run.header.implementations
     return tuple(
         Standing(

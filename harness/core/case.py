@@ -57,17 +57,12 @@ class ExpectImplementationDefined:
     choices: tuple[str, ...]
 
 
-INVARIANCES = ("second-call", "batch", "position", "layout")
-"""Ways to ask the same once more, whose answers may be the same to the bit: in a second call, a row alone and in its
-batch, the rows in another order, the inputs in other memory."""
-
-
 @dataclass(frozen=True)
 class ExpectInvariances:
     """Nothing is right or wrong: whether bits are the same in each of these ways is recorded, any change is gated."""
 
     names: tuple[str, ...]
-    """Of INVARIANCES."""
+    """Of harness.core.invariances."""
 
 
 Expectation = ExpectTruth | ExpectRaises | ExpectImplementationDefined | ExpectInvariances

@@ -16,13 +16,9 @@ from harness.core.arrays import Array
 from harness.core.case import Case, ExpectInvariances
 from harness.core.cell import Cell, Observed, number
 from harness.core.formats import FORMATS, quantum
+from harness.core.invariances import ASPECT, DIFFER, RAISES, SAME
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.suite.parts import PARTS, Rows, rows_of
-
-ASPECT = "invariance/"
-"""What the aspects of these cells begin with."""
-
-SAME, DIFFER, RAISES = "bits(same)", "bits(differ)", "bits(raises)"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from harness.adapters.choice import ALL, FIRST
 from harness.core.call import Question
 from harness.core.case import Case, ExpectInvariances
 from harness.core.cell import Cell
-from harness.judgement.invariances import ASPECT
+from harness.core.invariances import ASPECT
 from harness.judgement.truth import aspects
 from harness.suite.parts import case_of, parts_of
 

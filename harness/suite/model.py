@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from harness.core.case import INVARIANCES
+from harness.core.invariances import INVARIANCES
 from harness.suite.generators import DTYPES, GENERATORS, LAYOUTS
 from reference.signatures import LOSSES
 

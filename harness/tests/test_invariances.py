@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 from harness.core.call import Question
-from harness.core.case import INVARIANCES, ArraySpec, Case, ExpectInvariances, Location
+from harness.core.case import ArraySpec, Case, ExpectInvariances, Location
 from harness.core.cell import Cell, Observed
 from harness.core.formats import FORMATS, quantum
+from harness.core.invariances import INVARIANCES
 from harness.execution.asking import request
 from harness.execution.protocol import call_from_wire, line, parse, request_to_wire
 from harness.judgement.invariances import difference

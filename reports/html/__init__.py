@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.core.cell import Run
 from harness.core.files import write_whole
-from reports.html import accuracy, casepage, changes, killing, matrix, pages, payload, speed, summary
+from reports.html import accuracy, casepage, changes, invariances, killing, matrix, pages, payload, speed, summary
 from reports.html.addresses import address
 from reports.html.budgets import BUDGETS
 from reports.html.formulas import FORMULAS
@@ -96,6 +96,7 @@ def render(
             ledger=pages.ledger(run),
             broken=pages.broken(run.cells),
             modes=pages.modes(run),
+            invariances=invariances.build(run),
             speed_table=speed.table(run),
             speed_pictures=speed.pictures(run),
             accuracy=accuracy.build(run),

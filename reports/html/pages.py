@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.cell import CLAIM_VERDICTS, INFRASTRUCTURE, Cell, ClaimRecord, Run
+from harness.core.invariances import is_invariance
 from reports.html.addresses import outside
 from reports.numbers import count, percent, rough, shown
 from reports.tally import loss_of, order_of, text
@@ -107,7 +108,7 @@ def conventions(cells: Sequence[Cell]) -> tuple[ConventionLine, ...]:
     users: dict[str, Counter[str]] = defaultdict(Counter)
     cases: dict[str, set[str]] = defaultdict(set)
     for cell in cells:
-        if cell.verdict == "by_convention":
+        if cell.verdict == "by_convention" and not is_invariance(cell.aspect):
             name = cell.convention or "not named"
             users[name][cell.implementation] += 1
             cases[name].add(cell.case)
@@ -130,7 +131,7 @@ def choices(run: Run) -> tuple[Choices, ...]:
     """Losses on which at least one implementation needs a convention, with everybody who offers them beside it."""
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for cell in run.cells:
-        if cell.verdict in ("agrees", "by_convention"):
+        if cell.verdict in ("agrees", "by_convention") and not is_invariance(cell.aspect):
             name = "" if cell.verdict == "agrees" else cell.convention or "not named"
             counts[loss_of(run, cell.case)][cell.implementation][name] += 1
     return tuple(
@@ -260,7 +261,8 @@ def modes(run: Run) -> Modes:
     """Where eager, graph, jit and compile differ in verdict: how often, and the gravest places of each."""
     groups: dict[str, dict[tuple[str, str, str], dict[str, Cell]]] = defaultdict(lambda: defaultdict(dict))
     for cell in run.cells:
-        if cell.verdict not in INFRASTRUCTURE and cell.aspect != _BETWEEN_MODES:
+        is_judged = cell.verdict not in INFRASTRUCTURE and not is_invariance(cell.aspect)
+        if is_judged and cell.aspect != _BETWEEN_MODES:
             groups[cell.implementation][cell.case, cell.dtype, cell.aspect][cell.mode] = cell
     standings, lines = [], []
     for name in order_of(groups):

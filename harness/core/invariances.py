@@ -1,0 +1,18 @@
+"""Invariances of bits by name, and the words of their cells."""
+
+from __future__ import annotations
+
+INVARIANCES = ("second-call", "batch", "position", "layout")
+"""Ways to ask the same once more, whose answers may be the same to the bit: in a second call, a row alone and in its
+batch, the rows in another order, the inputs in other memory."""
+
+ASPECT = "invariance/"
+"""What the aspects of their cells begin with; a name follows."""
+
+SAME, DIFFER, RAISES = "bits(same)", "bits(differ)", "bits(raises)"
+"""What such a cell says in place of a convention."""
+
+
+def is_invariance(aspect: str) -> bool:
+    """Whether the aspect is one that nothing is right or wrong in."""
+    return aspect.startswith(ASPECT)
