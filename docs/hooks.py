@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
+from typing import Any
 
 import reference.conventions
 import reference.losses
+import xent
 from harness.core.exit_codes import ExitCode
-from harness.judgement import tolerance as gauge
+from harness.judgement import tolerance
 from reference.signatures import LOSSES
 
 
@@ -18,12 +21,17 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 
 def _losses() -> str:
-    parts = []
-    for name in LOSSES:
-        function = getattr(reference.losses, name)
-        arguments = ", ".join(inspect.signature(function).parameters)
-        parts.append(f"## {name}\n\n`{name}({arguments})`\n\n{_verbatim(inspect.getdoc(function))}")
-    return "\n\n".join(parts)
+    return "\n\n".join(_function(name, getattr(reference.losses, name)) for name in LOSSES)
+
+
+def _xent() -> str:
+    names = ("assert_close", "truth", "tolerance", "check")
+    return "\n\n".join(_function(f"xent.{name}", getattr(xent, name)) for name in names)
+
+
+def _function(name: str, function: Callable[..., Any]) -> str:
+    arguments = ", ".join(inspect.signature(function).parameters)
+    return f"## {name}\n\n`{name}({arguments})`\n\n{_verbatim(inspect.getdoc(function))}"
 
 
 def _verbatim(text: str | None) -> str:
@@ -35,8 +43,8 @@ def _conventions() -> str:
     return (inspect.getdoc(reference.conventions) or "").partition("\n\n")[2]
 
 
-def _gauges() -> str:
-    return _verbatim(inspect.getdoc(gauge))
+def _tolerances() -> str:
+    return _verbatim(inspect.getdoc(tolerance))
 
 
 def _exit_codes() -> str:
@@ -56,4 +64,10 @@ def _exit_codes() -> str:
     return "\n".join(["| code | meaning |", "|--:|---|", *rows])
 
 
-_TEXTS = {"losses": _losses, "conventions": _conventions, "gauges": _gauges, "exit_codes": _exit_codes}
+_TEXTS = {
+    "losses": _losses,
+    "xent": _xent,
+    "conventions": _conventions,
+    "tolerances": _tolerances,
+    "exit_codes": _exit_codes,
+}
