@@ -1,235 +1,229 @@
-"""Keeping one implementation's worker alive, and what follows when it dies, hangs or loses its way.
-
-- A worker that dies or breaks the protocol is killed and started again, and the call it was on is asked once more,
-  alone, in the fresh worker. If it answers then, the answer counts and the incident is noted: something killed the
-  worker, but not this call by itself. If it dies again, the outcome is `Crashed` (or `Missing`, for a broken protocol).
-- A call that timed out is not asked again: that would cost the same time once more, and a call whose time depends on
-  luck is a finding too. Its worker is killed, since nobody can tell what it is still doing.
-- A worker is given up after `HOPELESS` failures in a row or `MOST_FAILURES` in all; what is left becomes `Missing`.
-"""
+"""The fleet: one worker per implementation, asked side by side, as many at once as may run in parallel."""
 
 from __future__ import annotations
 
+import os
+import queue
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
 
 from harness.adapters.base import Description
-from harness.core.outcomes import Crashed, Missing, Outcome, TimedOut
+from harness.adapters.registry import Implementation
+from harness.core.arrays import Array
+from harness.core.call import Question
+from harness.core.case import ArraySpec
+from harness.core.outcomes import Outcome
 from harness.execution import protocol
-from harness.execution.process import Died, Garbled, Silent, WorkerProcess
+from harness.execution.environments import command_line, environment_of, private_code
+from harness.execution.pool import STARTUP, Keeper, Stopped
+from harness.execution.process import WorkerProcess
+from harness.suite.generators import Realize, realize
 
-STARTUP = 120.0
-"""Seconds a worker may take to import its framework: the slowest needs 10 s on an idle machine, and four of them may
-start at once on two busy cores, with a cold disk."""
+AHEAD = 256
+"""Answers that may wait to be judged: where judging is slower than answering, workers wait rather than fill memory."""
 
-HOPELESS = 5
-"""Calls in a row that may kill a worker: every further one would too."""
+LONGEST_KEPT = 10_000
+"""Bytes of a message that are kept for the next implementation: little memory, even times ten thousand cases."""
 
-MOST_FAILURES = 100
-"""Times in all that a worker may end: each costs up to two starts, for the slowest frameworks half an hour by then."""
-
-WINDOW = 8
-"""Requests sent ahead, so that a worker never waits for us."""
-
-LONGEST_LAST_WORDS = 300
-"""Characters of its last printed line that are quoted when a worker cannot start."""
-
-T = TypeVar("T")
+Answer = tuple[Question, Outcome]
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: somebody wants everything to end
-    """The run is being ended; no outcome is to be had any more."""
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """A call that got no answer."""
-
-    reply: Died | Silent | Garbled
-
-    def __str__(self) -> str:
-        match self.reply:
-            case Died(how):
-                return f"died: {how}"
-            case Silent(seconds):
-                return f"no answer within {seconds:g} s"
-            case Garbled(reason):
-                return f"protocol violated: {reason}"
-
-    def outcome(self) -> Outcome:
-        match self.reply:
-            case Died(how):
-                return Crashed(how)
-            case Silent(seconds):
-                return TimedOut(seconds)
-            case Garbled():
-                return Missing(str(self))
-
-
-def _last_words(noise: str) -> str:
-    """The last line somebody wrote, before the interpreter's own list of where everybody was when it crashed."""
-    own, _, _ = noise.partition("Fatal Python error")
-    lines = (own.strip() or noise.strip()).splitlines()
-    return lines[-1][:LONGEST_LAST_WORDS] if lines else ""
-
-
-class Keeper(Generic[T]):
-    """Asks one implementation whatever it is given, one worker at a time. One thread uses it; any may `kill`."""
+class Fleet:
+    """The workers of one run. Leaving its block ends them all, whatever they are doing."""
 
     def __init__(
         self,
-        name: str,
-        launch: Callable[[], WorkerProcess],
-        encode: Callable[[T, int], bytes],
-        tell: Callable[[T], str],
+        implementations: Sequence[Implementation],
         *,
         timeout: float,
+        parallel: int,
+        python: str | None = None,
         startup: float = STARTUP,
+        realize: Realize = realize,
     ) -> None:
-        """`launch` starts a worker (OSError where it cannot), `encode` makes the message of an item with its number,
-        `tell` names an item for a reader."""
-        self._name = name
-        self._launch = launch
-        self._encode = encode
-        self._tell = tell
-        self._timeout = timeout
-        self._startup = startup
-        self._process: WorkerProcess | None = None
-        self._changing = threading.Lock()
-        self._stopped = False
-        self._number = protocol.DESCRIBE_ID
-        self._earlier_noise: list[str] = []
-        self.startup_seconds = 0.0
-        self.incidents: list[str] = []
-        """What went wrong and was overcome, in sentences."""
+        """`timeout` and `startup` in seconds, per call and per start; `python` is the interpreter of another
+        environment; `realize` makes the arrays, from several threads."""
+        self._realize = realize
+        self._code = private_code()
+        # The kernel ends a worker when the thread that started it ends, so one thread starts them all and stays.
+        self._starter = ThreadPoolExecutor(1, "worker starter")
+        self._parallel = max(1, parallel)
+        self._messages = Messages(realize)
+        self._messages_to: dict[str, Messages] = {}
+        self._keepers = {
+            i.name: Keeper(i.name, self._launcher(i, python), self._encoder(i), _told, timeout=timeout, startup=startup)
+            for i in implementations
+        }
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
 
-    def start(self) -> Description | str:
-        """Start a new worker: its description, or why there is none."""
-        self.close()
-        begin = time.perf_counter()
-        try:
-            process = self._launched()
-        except OSError as error:
-            return f"cannot start {self._name}: {error}"
-        process.send(protocol.describe_request())
-        reply = process.receive(self._startup)
-        self.startup_seconds = time.perf_counter() - begin
-        if isinstance(reply, dict):
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kill()
+        for thread in self._threads:
+            thread.join()
+        for keeper in self._keepers.values():
+            keeper.close()
+        self._starter.shutdown()
+        self._code.cleanup()
+
+    def start(self) -> tuple[dict[str, Description], dict[str, str]]:
+        """Start all workers; the descriptions of those that answered, and why the others did not."""
+        with ThreadPoolExecutor(self._parallel) as threads:
             try:
-                description = protocol.description_from_wire(reply)
-            except protocol.ProtocolError as error:
-                reply = Garbled(str(error))
-            else:
-                if isinstance(description, Description):
-                    return description
-                self.close()
-                return description.reason
-        self.close()
-        words = _last_words(self.noise())
-        return f"cannot start {self._name}: {_Failure(reply)}" + (f"; it printed last: {words}" if words else "")
+                answers = list(threads.map(Keeper.start, self._keepers.values()))
+            except BaseException:
+                self._kill()  # or leaving this block would wait until the last of them has started
+                raise
+        pairs = list(zip(self._keepers, answers, strict=True))
+        return (
+            {name: a for name, a in pairs if isinstance(a, Description)},
+            {name: a for name, a in pairs if isinstance(a, str)},
+        )
 
-    def ask(self, items: Iterable[T]) -> Iterator[tuple[T, Outcome]]:
-        """Every item with its outcome, in order, whatever the worker does. Starts a worker where none is running."""
-        waiting = deque(items)
-        under_way: deque[tuple[T, int]] = deque()
-        failures = in_a_row = 0
-        while waiting or under_way:
-            if (problem := self._hopeless(failures, in_a_row) or self._ensure_running()) is not None:
-                yield from ((item, Missing(problem)) for item in waiting)
-                return
-            if waiting and len(under_way) <= WINDOW // 2:  # several in one piece, rather than one for every answer
-                ahead = [waiting.popleft() for _ in range(min(len(waiting), WINDOW - len(under_way)))]
-                under_way += zip(ahead, self._send(ahead), strict=True)
-            item, number = under_way[0]
-            answer = self._receive(number)
-            under_way.popleft()
-            if isinstance(answer, _Failure):
-                waiting.extendleft(unanswered for unanswered, _ in reversed(under_way))
-                under_way.clear()
-                answer = self._after(item, answer)
-                failures += 1
-                if isinstance(answer, Crashed | TimedOut | Missing):
-                    in_a_row += 1
-                    yield item, answer
-                    continue
-            in_a_row = 0
-            yield item, answer
+    def incidents(self) -> list[str]:
+        """What went wrong and was overcome, in sentences."""
+        return [text for keeper in self._keepers.values() for text in keeper.incidents]
 
-    def kill(self) -> None:
-        """End the worker and everything this keeper is doing, from any thread."""
-        with self._changing:
-            self._stopped = True
-            if self._process is not None:
-                self._process.kill()
+    def startup_seconds(self, name: str) -> float:
+        """Seconds from starting a worker to its description, imports included."""
+        return self._keepers[name].startup_seconds
 
-    def close(self) -> None:
-        """End the worker; another `ask` starts a new one."""
-        with self._changing:
-            process, self._process = self._process, None
-        if process is not None:
-            noise = process.stop()
-            # A worker that was restarted a hundred times leaves the noise of its last few only.
-            self._earlier_noise = [*self._earlier_noise, noise][-5:]
+    def stderr(self, name: str) -> str:
+        """The end of what the workers of an implementation printed."""
+        return self._keepers[name].noise()
 
-    def noise(self) -> str:
-        """The end of what its workers printed, the last one last."""
-        current = [] if self._process is None else [self._process.noise()]
-        return "\n".join(noise.rstrip("\n") for noise in [*self._earlier_noise, *current] if noise)
-
-    def _launched(self) -> WorkerProcess:
-        with self._changing:
-            if self._stopped:
-                raise Stopped
-            self._process = self._launch()
-            return self._process
-
-    def _ensure_running(self) -> str | None:
-        """None, or why no worker is running."""
-        if self._process is not None:
-            return None
-        described = self.start()
-        return described if isinstance(described, str) else None
-
-    def _hopeless(self, failures: int, in_a_row: int) -> str | None:
-        if in_a_row >= HOPELESS:
-            return f"given up after {in_a_row} calls in a row ended its worker"
-        if failures >= MOST_FAILURES:
-            return f"given up after its worker had ended {failures} times"
-        return None
-
-    def _after(self, item: T, failure: _Failure) -> Outcome:
-        """The outcome of a call on which the worker died, fell silent or lost its way. The worker is gone then, unless
-        it answered when asked again."""
-        self.close()
-        if isinstance(failure.reply, Silent) or self._ensure_running() is not None:
-            return failure.outcome()
-        (number,) = self._send([item])
-        again = self._receive(number)
-        if isinstance(again, _Failure):
-            self.close()
-            return again.outcome()
-        where = f"{self._name} on {self._tell(item)}"
-        self.incidents.append(f"the worker of {where}: {failure}; asked again, it answered")
-        return again
-
-    def _send(self, items: Sequence[T]) -> range:
-        """Send some items; the numbers of their answers."""
-        assert self._process is not None
-        numbers = range(self._number + 1, self._number + 1 + len(items))
-        self._number += len(items)
-        self._process.send(b"".join(map(self._encode, items, numbers)))
-        return numbers
-
-    def _receive(self, number: int) -> Outcome | _Failure:
-        assert self._process is not None
-        reply = self._process.receive(self._timeout)
-        if not isinstance(reply, dict):
-            return _Failure(reply)
+    def ask(self, plans: Mapping[str, Sequence[Question]]) -> Iterator[Answer]:
+        """Every question with its outcome, as they come; in order within an implementation."""
+        answers: queue.Queue[Answer | BaseException | None] = queue.Queue(AHEAD)
+        # The longest plans first: a short one at the end leaves no core idle for long.
+        plan_of = deque(sorted(plans.items(), key=lambda plan: -len(plan[1])))
+        count = min(self._parallel, len(plans))
+        self._threads = [
+            threading.Thread(target=self._serve, args=(plan_of, answers), name=f"asking {n}") for n in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
         try:
-            return protocol.answer_from_wire(reply, number)
-        except protocol.ProtocolError as error:
-            return _Failure(Garbled(str(error)))
+            while count:
+                item = answers.get()
+                if item is None:
+                    count -= 1
+                elif isinstance(item, BaseException):
+                    raise item
+                else:
+                    yield item
+        finally:
+            if count:
+                self._kill()
+
+    def ask_one(self, name: str, plan: Sequence[Question]) -> Iterator[Answer]:
+        """The questions to one implementation, whose worker stays for more. One thread asks it; `Stopped` where the
+        fleet is ended meanwhile."""
+        self._messages_to[name] = Messages(self._realize)  # what was asked before is not asked again
+        yield from self._keepers[name].ask(plan)
+
+    def _serve(
+        self, plan_of: deque[tuple[str, Sequence[Question]]], answers: queue.Queue[Answer | BaseException | None]
+    ) -> None:
+        """What each asking thread does: one plan after the other, as long as there are any."""
+        try:
+            while plan_of and not self._stopping.is_set():
+                try:
+                    name, plan = plan_of.popleft()
+                except IndexError:  # another thread was faster
+                    break
+                for answer in self._keepers[name].ask(plan):
+                    self._put(answers, answer)
+                self._keepers[name].close()
+            self._put(answers, None)
+        except Stopped:
+            return
+        except BaseException as error:
+            self._put(answers, error)
+
+    def _put(self, answers: queue.Queue[Answer | BaseException | None], item: Answer | BaseException | None) -> None:
+        """Hand over an answer; Stopped where nobody takes it any more."""
+        while not self._stopping.is_set():
+            try:
+                return answers.put(item, timeout=0.5)  # to look whether anybody still listens
+            except queue.Full:
+                continue
+        raise Stopped
+
+    def stop(self) -> None:
+        """End all workers now, whatever they are asked; whoever waits for an answer gets `Stopped`."""
+        self._kill()
+
+    def _kill(self) -> None:
+        self._stopping.set()
+        for keeper in self._keepers.values():
+            keeper.kill()
+
+    def _launcher(self, implementation: Implementation, python: str | None) -> Callable[[], WorkerProcess]:
+        command = command_line(implementation, python)
+        environment = environment_of(implementation, self._code.name, os.environ, python)
+        return lambda: self._starter.submit(WorkerProcess, command, environment).result()
+
+    def _encoder(self, implementation: Implementation) -> Callable[[Question, int], bytes]:
+        realized = bool(implementation.command)
+
+        def encode(question: Question, number: int) -> bytes:
+            # Whoever is asked alone has messages of its own: two campaigns' cases may have one id.
+            kept = self._messages_to.get(implementation.name, self._messages)
+            return kept.line(question, number, realized=realized)
+
+        return encode
+
+
+def _told(question: Question) -> str:
+    return f"{question.case.id} ({question.mode}, {question.dtype})"
+
+
+class Messages:
+    """Questions as messages. What all implementations and modes of a case and dtype have in common is made once."""
+
+    def __init__(self, realize: Realize = realize) -> None:
+        self._realize = realize
+        self._kept: dict[tuple[str, str, bool], bytes] = {}
+
+    def line(self, question: Question, number: int, *, realized: bool) -> bytes:
+        """The message of a question under this number; `realized` as for `request`."""
+        key = (question.case.id, question.dtype, realized)
+        common = self._kept.get(key)
+        if common is None:
+            common = protocol.line(protocol.request_to_wire(request(question, self._realize, realized=realized)))
+            if len(common) <= LONGEST_KEPT:
+                self._kept[key] = common
+        return protocol.addressed(common, number, question.mode)
+
+
+def request(question: Question, realize: Realize, *, realized: bool) -> protocol.Request:
+    """A question as a request: small arrays as numbers; generated and unusually laid out ones as their specs, unless
+    all are to be `realized`, for a program that has no generators of ours."""
+
+    def operand(value: Any) -> Any:
+        return array(value) if isinstance(value, ArraySpec) else value
+
+    def array(spec: ArraySpec) -> Array | ArraySpec:
+        is_plain = spec.generator is None and spec.layout == "contiguous"
+        return realize(spec, question.dtype) if realized or is_plain else spec
+
+    case = question.case
+    return protocol.Request(
+        loss=case.loss,
+        dtype=question.dtype,
+        inputs={name: array(spec) for name, spec in case.inputs.items()},
+        options={name: operand(value) for name, value in case.options.items()},
+        differentiate=case.differentiate,
+        cotangent=None if case.cotangent is None else array(case.cotangent),
+        vector=None if case.vector is None else array(case.vector),
+    )

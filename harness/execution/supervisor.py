@@ -1,0 +1,235 @@
+"""Keeping one implementation's worker alive, and what follows when it dies, hangs or loses its way.
+
+- A worker that dies or breaks the protocol is killed and started again, and the call it was on is asked once more,
+  alone, in the fresh worker. If it answers then, the answer counts and the incident is noted: something killed the
+  worker, but not this call by itself. If it dies again, the outcome is `Crashed` (or `Missing`, for a broken protocol).
+- A call that timed out is not asked again: that would cost the same time once more, and a call whose time depends on
+  luck is a finding too. Its worker is killed, since nobody can tell what it is still doing.
+- A worker is given up after `HOPELESS` failures in a row or `MOST_FAILURES` in all; what is left becomes `Missing`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from harness.adapters.base import Description
+from harness.core.outcomes import Crashed, Missing, Outcome, TimedOut
+from harness.execution import protocol
+from harness.execution.process import Died, Garbled, Silent, WorkerProcess
+
+STARTUP = 120.0
+"""Seconds a worker may take to import its framework: the slowest needs 10 s on an idle machine, and four of them may
+start at once on two busy cores, with a cold disk."""
+
+HOPELESS = 5
+"""Calls in a row that may kill a worker: every further one would too."""
+
+MOST_FAILURES = 100
+"""Times in all that a worker may end: each costs up to two starts, for the slowest frameworks half an hour by then."""
+
+WINDOW = 8
+"""Requests sent ahead, so that a worker never waits for us."""
+
+LONGEST_LAST_WORDS = 300
+"""Characters of its last printed line that are quoted when a worker cannot start."""
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: somebody wants everything to end
+    """The run is being ended; no outcome is to be had any more."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A call that got no answer."""
+
+    reply: Died | Silent | Garbled
+
+    def __str__(self) -> str:
+        match self.reply:
+            case Died(how):
+                return f"died: {how}"
+            case Silent(seconds):
+                return f"no answer within {seconds:g} s"
+            case Garbled(reason):
+                return f"protocol violated: {reason}"
+
+    def outcome(self) -> Outcome:
+        match self.reply:
+            case Died(how):
+                return Crashed(how)
+            case Silent(seconds):
+                return TimedOut(seconds)
+            case Garbled():
+                return Missing(str(self))
+
+
+def _last_words(noise: str) -> str:
+    """The last line somebody wrote, before the interpreter's own list of where everybody was when it crashed."""
+    own, _, _ = noise.partition("Fatal Python error")
+    lines = (own.strip() or noise.strip()).splitlines()
+    return lines[-1][:LONGEST_LAST_WORDS] if lines else ""
+
+
+class Keeper(Generic[T]):
+    """Asks one implementation whatever it is given, one worker at a time. One thread uses it; any may `kill`."""
+
+    def __init__(
+        self,
+        name: str,
+        launch: Callable[[], WorkerProcess],
+        encode: Callable[[T, int], bytes],
+        tell: Callable[[T], str],
+        *,
+        timeout: float,
+        startup: float = STARTUP,
+    ) -> None:
+        """`launch` starts a worker (OSError where it cannot), `encode` makes the message of an item with its number,
+        `tell` names an item for a reader."""
+        self._name = name
+        self._launch = launch
+        self._encode = encode
+        self._tell = tell
+        self._timeout = timeout
+        self._startup = startup
+        self._process: WorkerProcess | None = None
+        self._changing = threading.Lock()
+        self._stopped = False
+        self._number = protocol.DESCRIBE_ID
+        self._earlier_noise: list[str] = []
+        self.startup_seconds = 0.0
+        self.incidents: list[str] = []
+        """What went wrong and was overcome, in sentences."""
+
+    def start(self) -> Description | str:
+        """Start a new worker: its description, or why there is none."""
+        self.close()
+        begin = time.perf_counter()
+        try:
+            process = self._launched()
+        except OSError as error:
+            return f"cannot start {self._name}: {error}"
+        process.send(protocol.describe_request())
+        reply = process.receive(self._startup)
+        self.startup_seconds = time.perf_counter() - begin
+        if isinstance(reply, dict):
+            try:
+                description = protocol.description_from_wire(reply)
+            except protocol.ProtocolError as error:
+                reply = Garbled(str(error))
+            else:
+                if isinstance(description, Description):
+                    return description
+                self.close()
+                return description.reason
+        self.close()
+        words = _last_words(self.noise())
+        return f"cannot start {self._name}: {_Failure(reply)}" + (f"; it printed last: {words}" if words else "")
+
+    def ask(self, items: Iterable[T]) -> Iterator[tuple[T, Outcome]]:
+        """Every item with its outcome, in order, whatever the worker does. Starts a worker where none is running."""
+        waiting = deque(items)
+        under_way: deque[tuple[T, int]] = deque()
+        failures = in_a_row = 0
+        while waiting or under_way:
+            if (problem := self._hopeless(failures, in_a_row) or self._ensure_running()) is not None:
+                yield from ((item, Missing(problem)) for item in waiting)
+                return
+            if waiting and len(under_way) <= WINDOW // 2:  # several in one piece, rather than one for every answer
+                ahead = [waiting.popleft() for _ in range(min(len(waiting), WINDOW - len(under_way)))]
+                under_way += zip(ahead, self._send(ahead), strict=True)
+            item, number = under_way[0]
+            answer = self._receive(number)
+            under_way.popleft()
+            if isinstance(answer, _Failure):
+                waiting.extendleft(unanswered for unanswered, _ in reversed(under_way))
+                under_way.clear()
+                answer = self._after(item, answer)
+                failures += 1
+                if isinstance(answer, Crashed | TimedOut | Missing):
+                    in_a_row += 1
+                    yield item, answer
+                    continue
+            in_a_row = 0
+            yield item, answer
+
+    def kill(self) -> None:
+        """End the worker and everything this keeper is doing, from any thread."""
+        with self._changing:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
+
+    def close(self) -> None:
+        """End the worker; another `ask` starts a new one."""
+        with self._changing:
+            process, self._process = self._process, None
+        if process is not None:
+            noise = process.stop()
+            # A worker that was restarted a hundred times leaves the noise of its last few only.
+            self._earlier_noise = [*self._earlier_noise, noise][-5:]
+
+    def noise(self) -> str:
+        """The end of what its workers printed, the last one last."""
+        current = [] if self._process is None else [self._process.noise()]
+        return "\n".join(noise.rstrip("\n") for noise in [*self._earlier_noise, *current] if noise)
+
+    def _launched(self) -> WorkerProcess:
+        with self._changing:
+            if self._stopped:
+                raise Stopped
+            self._process = self._launch()
+            return self._process
+
+    def _ensure_running(self) -> str | None:
+        """None, or why no worker is running."""
+        if self._process is not None:
+            return None
+        described = self.start()
+        return described if isinstance(described, str) else None
+
+    def _hopeless(self, failures: int, in_a_row: int) -> str | None:
+        if in_a_row >= HOPELESS:
+            return f"given up after {in_a_row} calls in a row ended its worker"
+        if failures >= MOST_FAILURES:
+            return f"given up after its worker had ended {failures} times"
+        return None
+
+    def _after(self, item: T, failure: _Failure) -> Outcome:
+        """The outcome of a call on which the worker died, fell silent or lost its way. The worker is gone then, unless
+        it answered when asked again."""
+        self.close()
+        if isinstance(failure.reply, Silent) or self._ensure_running() is not None:
+            return failure.outcome()
+        (number,) = self._send([item])
+        again = self._receive(number)
+        if isinstance(again, _Failure):
+            self.close()
+            return again.outcome()
+        where = f"{self._name} on {self._tell(item)}"
+        self.incidents.append(f"the worker of {where}: {failure}; asked again, it answered")
+        return again
+
+    def _send(self, items: Sequence[T]) -> range:
+        """Send some items; the numbers of their answers."""
+        assert self._process is not None
+        numbers = range(self._number + 1, self._number + 1 + len(items))
+        self._number += len(items)
+        self._process.send(b"".join(map(self._encode, items, numbers)))
+        return numbers
+
+    def _receive(self, number: int) -> Outcome | _Failure:
+        assert self._process is not None
+        reply = self._process.receive(self._timeout)
+        if not isinstance(reply, dict):
+            return _Failure(reply)
+        try:
+            return protocol.answer_from_wire(reply, number)
+        except protocol.ProtocolError as error:
+            return _Failure(Garbled(str(error)))
