@@ -16,7 +16,7 @@ from harness.cli.options import Count, Implementations, Python, Whole, finite_ab
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.machine import describe_machine
-from harness.execution.asking import Fleet
+from harness.execution.pool import WorkerPool
 from harness.judgement.ledger import Ledger
 from harness.runs.service import read_ledger
 from harness.suite.loading import load
@@ -68,13 +68,13 @@ def fuzz(
     ledger = Ledger() if no_ledger else read_ledger()
     written = () if no_ledger else load().cases
     implementations = choose(implementation, family=family, elsewhere=python is not None)
-    with Fleet(implementations, timeout=LONGEST_CALL, parallel=parallel, python=python) as fleet:
-        descriptions, absent = fleet.start()
+    with WorkerPool(implementations, timeout=LONGEST_CALL, parallel=parallel, python=python) as pool:
+        descriptions, absent = pool.start()
         for name, reason in absent.items():
             print(f"{name} cannot be fuzzed: {reason}", file=sys.stderr)
         if not descriptions:
             return ExitCode.INFRASTRUCTURE
-        campaign = Campaign(fleet, descriptions, ledger, written, loss or DRAWN, seed, not first_mode)
+        campaign = Campaign(pool, descriptions, ledger, written, loss or DRAWN, seed, not first_mode)
         try:
             if cases is not None:
                 campaign.run_cases(cases, _Progress())
@@ -83,7 +83,7 @@ def fuzz(
         except KeyboardInterrupt:
             print("interrupted: what was found so far follows", file=sys.stderr)
         summary = _summary(campaign)
-        incidents = fleet.incidents()
+        incidents = pool.incidents()
     print("\n".join([*summary, *(f"incident: {text}" for text in incidents)]))
     if save is not None and campaign.shown:
         from harness.fuzzing.saving import save as save_findings

@@ -87,10 +87,10 @@ def show_run(run: Run, seconds: float) -> None:
 def _in_numbers(run: Run, disagreeing: Sequence[Cell], broken: Sequence[Cell]) -> str:
     """How much was judged and how it came out, before any table."""
     judged = sum(1 for c in run.cells if c.verdict != "unsupported" and c.verdict not in INFRASTRUCTURE)
-    told = f"{len(disagreeing)} of {judged} judged cells disagree"
+    text = f"{len(disagreeing)} of {judged} judged cells disagree"
     if broken:
-        told += f"; {len(broken)} were not run to an end and are in no count"
-    return f"{told}; {len(run.cells)} cells"
+        text += f"; {len(broken)} were not run to an end and are in no count"
+    return f"{text}; {len(run.cells)} cells"
 
 
 def _scoreboard(run: Run) -> Table:

@@ -1,4 +1,4 @@
-"""The fleet: one worker per implementation, asked side by side, as many at once as may run in parallel."""
+"""The pool: one worker per implementation, asked side by side, as many at once as may run in parallel."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from harness.core.case import ArraySpec
 from harness.core.outcomes import Outcome
 from harness.execution import protocol
 from harness.execution.environments import command_line, environment_of, private_code
-from harness.execution.pool import STARTUP, Keeper, Stopped
 from harness.execution.process import WorkerProcess
+from harness.execution.supervisor import STARTUP, Stopped, Supervisor
 from harness.suite.generators import Realize, realize
 
 AHEAD = 256
@@ -32,7 +32,7 @@ LONGEST_KEPT = 10_000
 Answer = tuple[Question, Outcome]
 
 
-class Fleet:
+class WorkerPool:
     """The workers of one run. Leaving its block ends them all, whatever they are doing."""
 
     def __init__(
@@ -54,8 +54,10 @@ class Fleet:
         self._parallel = max(1, parallel)
         self._messages = Messages(realize)
         self._messages_to: dict[str, Messages] = {}
-        self._keepers = {
-            i.name: Keeper(i.name, self._launcher(i, python), self._encoder(i), _told, timeout=timeout, startup=startup)
+        self._supervisors = {
+            i.name: Supervisor(
+                i.name, self._launcher(i, python), self._encoder(i), _named, timeout=timeout, startup=startup
+            )
             for i in implementations
         }
         self._stopping = threading.Event()
@@ -70,8 +72,8 @@ class Fleet:
         self._kill()
         for thread in self._threads:
             thread.join()
-        for keeper in self._keepers.values():
-            keeper.close()
+        for supervisor in self._supervisors.values():
+            supervisor.close()
         self._starter.shutdown()
         self._code.cleanup()
 
@@ -79,11 +81,11 @@ class Fleet:
         """Start all workers; the descriptions of those that answered, and why the others did not."""
         with ThreadPoolExecutor(self._parallel) as threads:
             try:
-                answers = list(threads.map(Keeper.start, self._keepers.values()))
+                answers = list(threads.map(Supervisor.start, self._supervisors.values()))
             except BaseException:
                 self._kill()  # or leaving this block would wait until the last of them has started
                 raise
-        pairs = list(zip(self._keepers, answers, strict=True))
+        pairs = list(zip(self._supervisors, answers, strict=True))
         return (
             {name: a for name, a in pairs if isinstance(a, Description)},
             {name: a for name, a in pairs if isinstance(a, str)},
@@ -91,15 +93,15 @@ class Fleet:
 
     def incidents(self) -> list[str]:
         """What went wrong and was overcome, in sentences."""
-        return [text for keeper in self._keepers.values() for text in keeper.incidents]
+        return [text for supervisor in self._supervisors.values() for text in supervisor.incidents]
 
     def startup_seconds(self, name: str) -> float:
         """Seconds from starting a worker to its description, imports included."""
-        return self._keepers[name].startup_seconds
+        return self._supervisors[name].startup_seconds
 
     def stderr(self, name: str) -> str:
         """The end of what the workers of an implementation printed."""
-        return self._keepers[name].noise()
+        return self._supervisors[name].noise()
 
     def ask(self, plans: Mapping[str, Sequence[Question]]) -> Iterator[Answer]:
         """Every question with its outcome, as they come; in order within an implementation."""
@@ -127,9 +129,9 @@ class Fleet:
 
     def ask_one(self, name: str, plan: Sequence[Question]) -> Iterator[Answer]:
         """The questions to one implementation, whose worker stays for more. One thread asks it; `Stopped` where the
-        fleet is ended meanwhile."""
+        pool is ended meanwhile."""
         self._messages_to[name] = Messages(self._realize)  # what was asked before is not asked again
-        yield from self._keepers[name].ask(plan)
+        yield from self._supervisors[name].ask(plan)
 
     def _serve(
         self, plan_of: deque[tuple[str, Sequence[Question]]], answers: queue.Queue[Answer | BaseException | None]
@@ -141,9 +143,9 @@ class Fleet:
                     name, plan = plan_of.popleft()
                 except IndexError:  # another thread was faster
                     break
-                for answer in self._keepers[name].ask(plan):
+                for answer in self._supervisors[name].ask(plan):
                     self._put(answers, answer)
-                self._keepers[name].close()
+                self._supervisors[name].close()
             self._put(answers, None)
         except Stopped:
             return
@@ -165,8 +167,8 @@ class Fleet:
 
     def _kill(self) -> None:
         self._stopping.set()
-        for keeper in self._keepers.values():
-            keeper.kill()
+        for supervisor in self._supervisors.values():
+            supervisor.kill()
 
     def _launcher(self, implementation: Implementation, python: str | None) -> Callable[[], WorkerProcess]:
         command = command_line(implementation, python)
@@ -184,7 +186,7 @@ class Fleet:
         return encode
 
 
-def _told(question: Question) -> str:
+def _named(question: Question) -> str:
     return f"{question.case.id} ({question.mode}, {question.dtype})"
 
 

@@ -77,7 +77,7 @@ def _last_words(noise: str) -> str:
     return lines[-1][:LONGEST_LAST_WORDS] if lines else ""
 
 
-class Keeper(Generic[T]):
+class Supervisor(Generic[T]):
     """Asks one implementation whatever it is given, one worker at a time. One thread uses it; any may `kill`."""
 
     def __init__(
@@ -85,17 +85,17 @@ class Keeper(Generic[T]):
         name: str,
         launch: Callable[[], WorkerProcess],
         encode: Callable[[T, int], bytes],
-        tell: Callable[[T], str],
+        name_of: Callable[[T], str],
         *,
         timeout: float,
         startup: float = STARTUP,
     ) -> None:
         """`launch` starts a worker (OSError where it cannot), `encode` makes the message of an item with its number,
-        `tell` names an item for a reader."""
+        `name_of` names an item for a reader."""
         self._name = name
         self._launch = launch
         self._encode = encode
-        self._tell = tell
+        self._name_of = name_of
         self._timeout = timeout
         self._startup = startup
         self._process: WorkerProcess | None = None
@@ -160,7 +160,7 @@ class Keeper(Generic[T]):
             yield item, answer
 
     def kill(self) -> None:
-        """End the worker and everything this keeper is doing, from any thread."""
+        """End the worker and everything this supervisor is doing, from any thread."""
         with self._changing:
             self._stopped = True
             if self._process is not None:
@@ -212,7 +212,7 @@ class Keeper(Generic[T]):
         if isinstance(again, _Failure):
             self.close()
             return again.outcome()
-        where = f"{self._name} on {self._tell(item)}"
+        where = f"{self._name} on {self._name_of(item)}"
         self.incidents.append(f"the worker of {where}: {failure}; asked again, it answered")
         return again
 

@@ -32,8 +32,8 @@ from harness.core.call import Question
 from harness.core.case import Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
 from harness.core.cell import Cell
 from harness.core.outcomes import Missing, Outcome, Refused, Returned
-from harness.execution.asking import Fleet
-from harness.execution.pool import Stopped
+from harness.execution.pool import WorkerPool
+from harness.execution.supervisor import Stopped
 from harness.fuzzing.causes import Cause, Conditions, cause_of, condition, explains
 from harness.fuzzing.drawing import drawn
 from harness.fuzzing.shrinking import smaller, together
@@ -133,9 +133,9 @@ class Lane:
 
 @dataclass
 class Campaign:
-    """One campaign over a running fleet."""
+    """One campaign over a running pool."""
 
-    fleet: Fleet
+    pool: WorkerPool
     descriptions: Mapping[str, Description]
     ledger: Ledger
     written: tuple[Case, ...]
@@ -210,7 +210,7 @@ class Campaign:
             finally:
                 self._ending.set()
                 if working:
-                    self.fleet.stop()
+                    self.pool.stop()
 
     def round(self, name: str, seconds: float, deadline: float) -> None:
         """A slice of work for one implementation, and what it shows filed and shrunk."""
@@ -225,7 +225,7 @@ class Campaign:
         answers: list[Answer] = []
 
         def arriving() -> Iterator[Answer]:
-            for question, outcome in self.fleet.ask_one(name, plan):
+            for question, outcome in self.pool.ask_one(name, plan):
                 answers.append((question, outcome))
                 self.tally.judged[name] += 1
                 lane.per_question = 0.9 * lane.per_question + 0.1 * getattr(outcome, "seconds", 0.0)
@@ -391,7 +391,7 @@ class Campaign:
         plan = [q for q in questions(candidates, name, self.descriptions[name], scope) if isinstance(q, Question)]
         found: dict[str, Cell] = {}
         by_id = {case.id: case for case in candidates}
-        for (_, home, _), cell in self._judged(plan, self.fleet.ask_one(name, plan), exact=exact):
+        for (_, home, _), cell in self._judged(plan, self.pool.ask_one(name, plan), exact=exact):
             if cell.verdict == "disagrees" and cause_of(cell, by_id[home]) == finding.cause:
                 found.setdefault(home, cell)
         return found

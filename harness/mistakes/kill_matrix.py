@@ -22,7 +22,7 @@ from harness.adapters.registry import resolve
 from harness.core.call import Question
 from harness.core.case import Case, ExpectImplementationDefined, ExpectInvariances, ExpectTruth
 from harness.core.outcomes import Outcome, Refused
-from harness.execution.asking import Fleet
+from harness.execution.pool import WorkerPool
 from harness.execution.worker import evaluate
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
@@ -185,7 +185,7 @@ def _asked(cases: Mapping[str, Sequence[Case]], workers: int) -> dict[str, list[
         for name, chosen in cases.items()
     }
     caught: dict[str, list[str]] = {name: [] for name in cases}
-    with Fleet([resolve(name) for name in questions], timeout=PATIENCE, parallel=workers) as asked:
+    with WorkerPool([resolve(name) for name in questions], timeout=PATIENCE, parallel=workers) as asked:
         _, absent = asked.start()
         for name in absent:
             caught[name.removeprefix("mutant:")] = [question.case.id for question in questions.pop(name)]

@@ -27,7 +27,7 @@ from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, Expe
 from harness.core.cell import Cell, ClaimRecord, Header, RunProblem
 from harness.core.machine import describe_machine
 from harness.core.outcomes import Outcome
-from harness.execution.asking import Fleet
+from harness.execution.pool import WorkerPool
 from harness.judgement.claims import judge_claim
 from harness.judgement.ledger import Ledger, audit, dormant
 from harness.judgement.truth import Evaluate, Evaluated, aspects
@@ -94,16 +94,16 @@ def execute(
     start = time.perf_counter()
     clock = Clock()
     realize = Realized()
-    with Fleet(
+    with WorkerPool(
         order.implementations, timeout=order.timeout, parallel=order.parallel, python=order.python, realize=realize
-    ) as fleet:
+    ) as pool:
         since = time.perf_counter()
-        descriptions, absent = fleet.start()
+        descriptions, absent = pool.start()
         clock.add("starting the workers and importing the frameworks", since)
         if not absent:  # of what could not start nobody knows the modes
             check_modes(order.scope.modes, descriptions)
         evaluated: dict[str, Evaluated] = {case.id: {} for case in order.cases}
-        yield _header(order, descriptions, absent, fleet, lambda case: exact_truth(case, evaluated, evaluate, realize))
+        yield _header(order, descriptions, absent, pool, lambda case: exact_truth(case, evaluated, evaluate, realize))
         for case in order.cases:
             yield from _claims(case, evaluate, realize)
         since = time.perf_counter()
@@ -123,7 +123,7 @@ def execute(
         clock.add("planning", since)
         asked = time.perf_counter()
         judging = 0.0
-        for question, outcome in fleet.ask(plans):
+        for question, outcome in pool.ask(plans):
             since = time.perf_counter()
             yield from bench.judge(question, outcome)
             judging += time.perf_counter() - since
@@ -138,7 +138,7 @@ def execute(
         tallies = bench.tallies()
         stale = audit(order.ledger, tallies, complete=order.complete and not absent)
         asleep = tuple(entry.id for entry in dormant(order.ledger, tallies))
-        incidents = fleet.incidents()
+        incidents = pool.incidents()
     clock.seconds["total"] = time.perf_counter() - start
     problems = (*stale, *(RunProblem("incident", text, "see the worker's stderr") for text in incidents))
     yield Result({part: round(s, 3) for part, s in clock.seconds.items()}, problems, asleep)
@@ -172,7 +172,7 @@ def _header(
     order: Order,
     descriptions: Mapping[str, Description],
     absent: Mapping[str, str],
-    fleet: Fleet,
+    pool: WorkerPool,
     truth_of: Callable[[Case], dict[str, Any] | None],
 ) -> Header:
     implementations: dict[str, dict[str, Any]] = {}
@@ -189,10 +189,10 @@ def _header(
             "threads": d.threads,
             "flags": dict(d.flags),
             "facts": dict(d.facts),
-            "startup_seconds": round(fleet.startup_seconds(name), 3),
+            "startup_seconds": round(pool.startup_seconds(name), 3),
         }
     for name, reason in absent.items():
-        implementations[name] = {"version": "?", "missing": reason, "stderr": fleet.stderr(name)[-2000:]}
+        implementations[name] = {"version": "?", "missing": reason, "stderr": pool.stderr(name)[-2000:]}
     return Header(
         suite={
             "version": SUITE_VERSION,

@@ -11,7 +11,7 @@ from harness.core.case import Case
 from harness.core.cell import Cell
 from harness.core.outcomes import Outcome
 from harness.execution import protocol
-from harness.execution.asking import request
+from harness.execution.pool import request
 from harness.execution.worker import evaluate
 from harness.judgement.ledger import Ledger
 from harness.runs.judging import Bench

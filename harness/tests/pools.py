@@ -1,4 +1,4 @@
-"""Asking implementations through a whole fleet, for the tests of execution."""
+"""Asking implementations through a whole pool, for the tests of execution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.adapters.registry import resolve
 from harness.core.call import Question
 from harness.core.case import ArraySpec, Case, Location
 from harness.core.outcomes import Outcome
-from harness.execution.asking import Fleet
+from harness.execution.pool import WorkerPool
 
 PLENTY = 30.0
 """Seconds a call may take where no call is meant to time out: a busy machine must not fail a test."""
@@ -39,10 +39,10 @@ def ask(
 ) -> dict[str, list[Outcome]]:
     """The outcomes of every implementation, all of which can be started."""
     outcomes: dict[str, list[Outcome]] = {name: [] for name in implementations}
-    with Fleet([resolve(name) for name in implementations], timeout=timeout, parallel=2, python=python) as fleet:
-        _, absent = fleet.start()
+    with WorkerPool([resolve(name) for name in implementations], timeout=timeout, parallel=2, python=python) as pool:
+        _, absent = pool.start()
         assert not absent
-        for question, outcome in fleet.ask({name: plan(name, numbers) for name in implementations}):
+        for question, outcome in pool.ask({name: plan(name, numbers) for name in implementations}):
             outcomes[question.implementation].append(outcome)
     return outcomes
 

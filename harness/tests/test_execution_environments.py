@@ -15,7 +15,6 @@ import pytest
 from harness.adapters.registry import Implementation, resolve
 from harness.core.outcomes import Returned
 from harness.execution import protocol
-from harness.execution.asking import Fleet
 from harness.execution.environments import (
     PINNED,
     command_line,
@@ -24,7 +23,8 @@ from harness.execution.environments import (
     with_threads,
     xla_flags,
 )
-from harness.tests.fleets import PLENTY, ask, miniature
+from harness.execution.pool import WorkerPool
+from harness.tests.pools import PLENTY, ask, miniature
 
 TELLS = miniature("TellsItsEnvironment")
 
@@ -41,8 +41,8 @@ class Mine:
 
 
 def flags(target: str) -> dict[str, str]:
-    with Fleet([resolve(target)], timeout=PLENTY, parallel=1) as fleet:
-        descriptions, absent = fleet.start()
+    with WorkerPool([resolve(target)], timeout=PLENTY, parallel=1) as pool:
+        descriptions, absent = pool.start()
     assert not absent
     return dict(descriptions[target].flags)
 
@@ -112,8 +112,8 @@ def test_a_registered_implementation_does_not_import_from_the_folder_the_user_is
     (tmp_path / "numpy").mkdir()
     (tmp_path / "numpy" / "__init__.py").write_text("raise ImportError('not built')", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    with Fleet([resolve("scratch-d0")], timeout=PLENTY, parallel=1) as fleet:
-        _, absent = fleet.start()
+    with WorkerPool([resolve("scratch-d0")], timeout=PLENTY, parallel=1) as pool:
+        _, absent = pool.start()
     assert not absent
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from harness.adapters.registry import resolve
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
-from harness.execution import pool
-from harness.execution.asking import Fleet
+from harness.execution import supervisor
+from harness.execution.pool import WorkerPool
 from harness.tests import miniatures
-from harness.tests.fleets import PLENTY, ask, is_gone_within, miniature, plan
+from harness.tests.pools import PLENTY, ask, is_gone_within, miniature, plan
 
 TIMEOUT = 5.0
 """Long enough for an honest call on a busy machine, short enough to wait for those that hang."""
@@ -95,9 +95,9 @@ def test_a_call_that_succeeds_when_asked_again_counts_and_the_incident_is_noted(
 ) -> None:
     monkeypatch.setenv("XENT_TEST_MARKER", str(tmp_path / "aborted"))
     name = miniature("AbortsOnce")
-    with Fleet([resolve(name)], timeout=PLENTY, parallel=1) as fleet:
-        outcomes = [outcome for _, outcome in fleet.ask({name: plan(name, (1.0, miniatures.UNLUCKY, 2.0))})]
-        (incident,) = fleet.incidents()
+    with WorkerPool([resolve(name)], timeout=PLENTY, parallel=1) as pool:
+        outcomes = [outcome for _, outcome in pool.ask({name: plan(name, (1.0, miniatures.UNLUCKY, 2.0))})]
+        (incident,) = pool.incidents()
     assert [type(outcome) for outcome in outcomes] == [Returned] * 3
     told = f"the worker of {name} on tests/logit-13 (eager, float64): died: SIGABRT; asked again, it answered"
     assert incident == told
@@ -109,13 +109,13 @@ def test_a_call_that_succeeds_when_asked_again_counts_and_the_incident_is_noted(
 def test_one_that_fails_on_every_call_is_given_up(
     name: str, outcome: Outcome, timeout: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "HOPELESS", 2)  # as after five, but sooner
+    monkeypatch.setattr(supervisor, "HOPELESS", 2)  # as after five, but sooner
     outcomes = ask([miniature(name)], range(5), timeout=timeout)[miniature(name)]
     assert outcomes == [outcome] * 2 + [Missing("given up after 2 calls in a row ended its worker")] * 3
 
 
 def test_one_that_crashes_on_every_second_call_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "MOST_FAILURES", 2)
+    monkeypatch.setattr(supervisor, "MOST_FAILURES", 2)
     name = miniature("Aborts")
     outcomes = ask([name], (1.0, miniatures.UNLUCKY) * 3)[name]
     assert [type(outcome) for outcome in outcomes] == [Returned, Crashed] * 2 + [Missing] * 2
@@ -135,44 +135,44 @@ def test_one_that_crashes_on_every_second_call_is_given_up_in_the_end(monkeypatc
     ],
 )
 def test_one_that_cannot_start_is_missing_with_its_reason(target: str, reason: str) -> None:
-    with Fleet([resolve(target), resolve(miniature("Idle"))], timeout=PLENTY, parallel=2) as fleet:
-        descriptions, absent = fleet.start()
+    with WorkerPool([resolve(target), resolve(miniature("Idle"))], timeout=PLENTY, parallel=2) as pool:
+        descriptions, absent = pool.start()
         assert list(descriptions) == [miniature("Idle")]
         assert reason in absent[target]
-        (answer,) = fleet.ask({target: plan(target, (1.0,))})
+        (answer,) = pool.ask({target: plan(target, (1.0,))})
     assert isinstance(answer[1], Missing)
     assert reason in answer[1].reason
 
 
 def test_one_that_takes_forever_to_start_is_missing() -> None:
     name = miniature("HangsAtStart")
-    with Fleet([resolve(name)], timeout=PLENTY, parallel=1, startup=1.0) as fleet:
-        descriptions, absent = fleet.start()
+    with WorkerPool([resolve(name)], timeout=PLENTY, parallel=1, startup=1.0) as pool:
+        descriptions, absent = pool.start()
     assert not descriptions
     assert absent == {name: f"cannot start {name}: no answer within 1 s"}
 
 
 def test_what_was_printed_is_kept() -> None:
     names = [miniature("Prints"), miniature("PrintsVolumes")]
-    with Fleet([resolve(name) for name in names], timeout=PLENTY, parallel=1) as fleet:
-        for _ in fleet.ask({name: plan(name, (miniatures.UNLUCKY,)) for name in names}):
+    with WorkerPool([resolve(name) for name in names], timeout=PLENTY, parallel=1) as pool:
+        for _ in pool.ask({name: plan(name, (miniatures.UNLUCKY,)) for name in names}):
             pass
-        assert fleet.stderr(names[0]).count("printed") == 5
-        volumes = fleet.stderr(names[1])
+        assert pool.stderr(names[0]).count("printed") == 5
+        volumes = pool.stderr(names[1])
     assert volumes.endswith("n\nthe last word")
     assert len(volumes) <= 20_000
 
 
 def test_a_forked_child_that_returns_does_not_answer() -> None:
     name = miniature("ForksAndReturnsTwice")
-    with Fleet([resolve(name)], timeout=PLENTY, parallel=1) as fleet:
-        outcomes = [outcome for _, outcome in fleet.ask({name: plan(name, (1.0, *[miniatures.UNLUCKY] * 5, 2.0))})]
-        assert fleet.incidents() == []
+    with WorkerPool([resolve(name)], timeout=PLENTY, parallel=1) as pool:
+        outcomes = [outcome for _, outcome in pool.ask({name: plan(name, (1.0, *[miniatures.UNLUCKY] * 5, 2.0))})]
+        assert pool.incidents() == []
     assert all(isinstance(outcome, Returned) for outcome in outcomes)
 
 
 def test_what_a_worker_started_ends_with_it() -> None:
     name = miniature("LeavesAChild")
-    with Fleet([resolve(name)], timeout=PLENTY, parallel=1) as fleet:
-        descriptions, _ = fleet.start()
+    with WorkerPool([resolve(name)], timeout=PLENTY, parallel=1) as pool:
+        descriptions, _ = pool.start()
     assert is_gone_within(int(descriptions[name].version), 5.0)

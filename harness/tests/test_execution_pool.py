@@ -1,4 +1,4 @@
-"""The fleet: side by side, in order, killed from outside, interrupted, and what it costs."""
+"""The pool: side by side, in order, killed from outside, interrupted, and what it costs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from harness.core.arrays import Array
 from harness.core.call import Question
 from harness.core.case import ArraySpec
 from harness.core.outcomes import Outcome, Returned
-from harness.execution.asking import Fleet
+from harness.execution.pool import WorkerPool
 from harness.suite.generators import realize
-from harness.tests.fleets import PLENTY, ask, is_gone_within, is_running, miniature, plan, softmax_case
+from harness.tests.pools import PLENTY, ask, is_gone_within, is_running, miniature, plan, softmax_case
 
 IDLE = miniature("Idle")
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,26 +30,26 @@ def test_answers_come_in_order_from_implementations_side_by_side() -> None:
     names = [IDLE, miniature("Prints"), miniature("Warns")]
     plans = {name: plan(name, range(20, 60)) for name in names}
     seen = defaultdict(list)
-    with Fleet([resolve(name) for name in names], timeout=PLENTY, parallel=2) as fleet:
-        descriptions, absent = fleet.start()
+    with WorkerPool([resolve(name) for name in names], timeout=PLENTY, parallel=2) as pool:
+        descriptions, absent = pool.start()
         assert set(descriptions) == set(names)
         assert not absent
-        assert all(fleet.startup_seconds(name) > 0 for name in names)
-        for question, _ in fleet.ask(plans):
+        assert all(pool.startup_seconds(name) > 0 for name in names)
+        for question, _ in pool.ask(plans):
             seen[question.implementation].append(question)
     assert seen == plans
 
 
-def test_a_fleet_can_be_asked_again() -> None:
-    with Fleet([resolve(IDLE)], timeout=PLENTY, parallel=1) as fleet:
+def test_a_pool_can_be_asked_again() -> None:
+    with WorkerPool([resolve(IDLE)], timeout=PLENTY, parallel=1) as pool:
         for _ in range(2):
-            assert len(list(fleet.ask({IDLE: plan(IDLE, (1.0, 2.0))}))) == 2
-        assert list(fleet.ask({})) == []
+            assert len(list(pool.ask({IDLE: plan(IDLE, (1.0, 2.0))}))) == 2
+        assert list(pool.ask({})) == []
 
 
 def test_starting_again_ends_the_worker_that_was_running() -> None:
-    with Fleet([resolve(IDLE)], timeout=PLENTY, parallel=1) as fleet:
-        first, second = (int(fleet.start()[0][IDLE].version) for _ in range(2))
+    with WorkerPool([resolve(IDLE)], timeout=PLENTY, parallel=1) as pool:
+        first, second = (int(pool.start()[0][IDLE].version) for _ in range(2))
         assert is_gone_within(first, 5.0)
         assert is_running(second)
 
@@ -57,24 +57,24 @@ def test_starting_again_ends_the_worker_that_was_running() -> None:
 def test_a_worker_killed_from_outside_is_an_incident_and_every_call_is_answered() -> None:
     numbers = range(20, 420)
     answered: list[float] = []
-    with Fleet([resolve(IDLE)], timeout=PLENTY, parallel=1) as fleet:
-        descriptions, _ = fleet.start()
+    with WorkerPool([resolve(IDLE)], timeout=PLENTY, parallel=1) as pool:
+        descriptions, _ = pool.start()
         os.kill(int(descriptions[IDLE].version), signal.SIGKILL)
-        for _, outcome in fleet.ask({IDLE: plan(IDLE, numbers)}):
+        for _, outcome in pool.ask({IDLE: plan(IDLE, numbers)}):
             assert isinstance(outcome, Returned)
             answered.append(outcome.value.to_float64().ravel()[0])
-        (incident,) = fleet.incidents()
+        (incident,) = pool.incidents()
     assert answered == list(numbers)
     assert "SIGKILL" in incident
 
 
 def test_leaving_in_the_middle_ends_all_workers_promptly() -> None:
     names = [IDLE, miniature("HangsHoldingTheLock")]
-    with Fleet([resolve(name) for name in names], timeout=600.0, parallel=2) as fleet:
-        descriptions, _ = fleet.start()
+    with WorkerPool([resolve(name) for name in names], timeout=600.0, parallel=2) as pool:
+        descriptions, _ = pool.start()
         pids = [int(description.version) for description in descriptions.values()]
         assert all(is_running(pid) for pid in pids)
-        answers = fleet.ask({IDLE: plan(IDLE, range(20, 2000)), names[1]: plan(names[1], (13.0,))})
+        answers = pool.ask({IDLE: plan(IDLE, range(20, 2000)), names[1]: plan(names[1], (13.0,))})
         next(answers)
         begin = time.perf_counter()
     assert time.perf_counter() - begin < 10.0
@@ -84,16 +84,16 @@ def test_leaving_in_the_middle_ends_all_workers_promptly() -> None:
 SCRIPT = """
 import sys
 from harness.adapters.registry import resolve
-from harness.execution.asking import Fleet
-from harness.tests.fleets import miniature, plan
+from harness.execution.pool import WorkerPool
+from harness.tests.pools import miniature, plan
 
 name = miniature("{name}")
-with Fleet([resolve(name)], timeout=600.0, parallel=1) as fleet:
+with WorkerPool([resolve(name)], timeout=600.0, parallel=1) as pool:
     if "{name}" == "HangsAtStart":
         print("0", flush=True)
-    descriptions, _ = fleet.start()
+    descriptions, _ = pool.start()
     print(descriptions[name].version, flush=True)
-    list(fleet.ask({{name: plan(name, (13.0,))}}))
+    list(pool.ask({{name: plan(name, (13.0,))}}))
 """
 
 
@@ -138,8 +138,8 @@ def test_generated_arrays_and_layouts_are_made_inside_the_worker(layout: str) ->
         (miniature("Idle"), here),
         (miniature("TellsItsLayout"), Array.of(np.array(here.storage.strides) // 4)),
     ):
-        with Fleet([resolve(name)], timeout=PLENTY, parallel=1) as fleet:
-            ((_, outcome),) = fleet.ask({name: [Question(name, softmax_case(spec), "float32", "eager")]})
+        with WorkerPool([resolve(name)], timeout=PLENTY, parallel=1) as pool:
+            ((_, outcome),) = pool.ask({name: [Question(name, softmax_case(spec), "float32", "eager")]})
         assert isinstance(outcome, Returned)
         assert outcome.value.same_bits(expected)
 
@@ -156,12 +156,12 @@ def test_warnings_are_told_once_each_and_random_numbers_do_not_depend_on_earlier
 def test_asking_costs_less_than_a_millisecond() -> None:
     # Measured: 0.11 ms on an idle machine. The best of five rounds: others may be using this one.
     count = 300
-    with Fleet([resolve(IDLE)], timeout=PLENTY, parallel=1) as fleet:
-        fleet.start()
+    with WorkerPool([resolve(IDLE)], timeout=PLENTY, parallel=1) as pool:
+        pool.start()
         begin = 0.0
         rounds: list[float] = []
         outcomes: list[Outcome] = []
-        for position, (_, outcome) in enumerate(fleet.ask({IDLE: plan(IDLE, range(20, 20 + 5 * count))})):
+        for position, (_, outcome) in enumerate(pool.ask({IDLE: plan(IDLE, range(20, 20 + 5 * count))})):
             if position % count == 0:
                 begin = time.perf_counter()
             if position % count == count - 1:

@@ -15,7 +15,7 @@ from harness.core.arrays import Array
 from harness.execution import process as process_module
 from harness.execution import protocol
 from harness.execution.process import Died, Garbled, Silent, WorkerProcess
-from harness.tests.fleets import PLENTY, is_gone_within
+from harness.tests.pools import PLENTY, is_gone_within
 
 PRELUDE = """
 import json, os, sys, time

@@ -24,9 +24,9 @@ from harness.core.case import ArraySpec
 from harness.core.formats import FORMATS
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned
 from harness.execution import protocol
-from harness.execution.asking import Fleet
+from harness.execution.pool import WorkerPool
 from harness.execution.process import WorkerProcess
-from harness.tests.fleets import PLENTY, plan
+from harness.tests.pools import PLENTY, plan
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
 
@@ -243,10 +243,10 @@ def test_the_documented_requests_are_what_is_sent() -> None:
 
 def test_the_documented_program_is_an_implementation(program: list[str]) -> None:
     name = f"command:{shlex.join(program)}"
-    with Fleet([resolve(name)], timeout=PLENTY, parallel=1) as fleet:
-        descriptions, absent = fleet.start()
+    with WorkerPool([resolve(name)], timeout=PLENTY, parallel=1) as pool:
+        descriptions, absent = pool.start()
         assert not absent
         assert descriptions[name].version == "1.0"
-        ((_, outcome),) = fleet.ask({name: plan(name, (2.0,))})
+        ((_, outcome),) = pool.ask({name: plan(name, (2.0,))})
     assert isinstance(outcome, Returned)
     assert outcome.value.to_float64().tolist() == [[0.5, 0.5]]

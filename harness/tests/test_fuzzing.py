@@ -20,7 +20,7 @@ from harness.core.case import ArraySpec, ExpectRaises, ExpectTruth
 from harness.core.cell import Cell, Observed
 from harness.core.exit_codes import ExitCode
 from harness.core.ledger import Entry, Pin
-from harness.execution.asking import Fleet
+from harness.execution.pool import WorkerPool
 from harness.fuzzing.campaign import Campaign, Finding
 from harness.fuzzing.causes import Cause, Conditions, condition, explains, outcome_of
 from harness.fuzzing.drawing import DRAWN, drawn
@@ -31,16 +31,16 @@ from harness.judgement.truth_table import truth_table
 from harness.suite.generators import realize
 from harness.suite.ledger_files import parse_ledger
 from harness.suite.loading import load, load_text
-from harness.tests.fleets import PLENTY, miniature, softmax_case
+from harness.tests.pools import PLENTY, miniature, softmax_case
 from reference.evaluation import TWICE_DIFFERENTIABLE
 
 
 @contextmanager
 def campaign(name: str, seed: int = 0, losses: tuple[str, ...] = ("softmax_cross_entropy",)) -> Iterator[Campaign]:
-    with Fleet([resolve(name)], timeout=30.0, parallel=1) as fleet:
-        descriptions, absent = fleet.start()
+    with WorkerPool([resolve(name)], timeout=30.0, parallel=1) as pool:
+        descriptions, absent = pool.start()
         assert not absent
-        yield Campaign(fleet, descriptions, Ledger(), (), losses, seed)
+        yield Campaign(pool, descriptions, Ledger(), (), losses, seed)
 
 
 def in_silence(_: Campaign, __: float) -> None:

@@ -13,7 +13,7 @@ from harness.core.case import ArraySpec, Case, ExpectInvariances, Location
 from harness.core.cell import Cell, Observed
 from harness.core.formats import FORMATS, quantum
 from harness.core.invariances import INVARIANCES
-from harness.execution.asking import request
+from harness.execution.pool import request
 from harness.execution.protocol import call_from_wire, line, parse, request_to_wire
 from harness.judgement.invariances import difference
 from harness.mistakes import adapter

@@ -14,8 +14,8 @@ from harness.adapters import facts, processor
 from harness.adapters.registry import resolve
 from harness.core.machine_facts import VOCABULARY, contradiction
 from harness.execution import protocol
-from harness.execution.asking import Fleet
-from harness.tests.fleets import PLENTY
+from harness.execution.pool import WorkerPool
+from harness.tests.pools import PLENTY
 
 ZEN_3 = frozenset({"fma", "sse4_1", "avx", "avx2"})
 SKYLAKE = ZEN_3 | {"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl"}
@@ -165,7 +165,7 @@ def test_the_protocol_s_page_has_the_whole_vocabulary() -> None:
 def test_what_a_shell_sets_reaches_the_worker_and_its_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     extensions = np.show_config(mode="dicts")["SIMD Extensions"]
     monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", " ".join(extensions["found"]))
-    with Fleet([resolve("numpy")], timeout=PLENTY, parallel=1) as fleet:
-        (described,) = fleet.start()[0].values()
+    with WorkerPool([resolve("numpy")], timeout=PLENTY, parallel=1) as pool:
+        (described,) = pool.start()[0].values()
     assert described.facts.items() >= facts.numpy_kernels(extensions["baseline"]).items()
     assert described.flags.get("NPY_DISABLE_CPU_FEATURES", "") == " ".join(extensions["found"])
