@@ -6,7 +6,6 @@ Standard library and NumPy only: this module also runs inside workers.
 from __future__ import annotations
 
 import base64
-import functools
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +16,6 @@ from numpy.typing import NDArray
 from harness.core.formats import FORMATS, decode, encode
 
 
-@functools.cache  # NumPy puts the name together anew each time, which takes longer than making a small array
-def _name(dtype: np.dtype[Any]) -> str:
-    return dtype.name
-
-
-@functools.cache
 def _types(name: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
     """How NumPy calls what is stored for the type `name`: on the wire, and here. TypeError where it knows none."""
     stored = np.dtype(FORMATS[name].storage if name in FORMATS else name)
@@ -52,7 +45,7 @@ class Array:
 
     def __post_init__(self) -> None:
         wanted = FORMATS[self.dtype].storage if self.dtype in FORMATS else self.dtype
-        if (stored := _name(self.storage.dtype)) != wanted:
+        if (stored := self.storage.dtype.name) != wanted:
             raise TypeError(f"an Array of {self.dtype} is stored as {wanted}, got {stored}")
 
     @classmethod
@@ -82,7 +75,7 @@ class Array:
         array([0.09997559])
         """
         raw = np.asarray(values)
-        name = _name(raw.dtype) if dtype is None else dtype
+        name = raw.dtype.name if dtype is None else dtype
         if name in FORMATS:
             return cls(name, encode(raw, FORMATS[name]))
         return cls(name, raw.astype(name))

@@ -55,10 +55,8 @@ class Target:
     """What a number that was flushed to zero on the way is multiplied with: weights, upstream gradient."""
     terms: Mapping[str, Floats] = field(default_factory=dict)
     """What the gauge is the sum of, each in the shape of the result; empty where it is no plain sum."""
-    _held: dict[str, _Held] = field(default_factory=dict, init=False, repr=False)
-    """By format, made when first asked for: every implementation is compared with the same. No argument, so that a
-    target made from another by `replace` begins without."""
     _compared: dict[Compared, Agreement] = field(default_factory=dict, init=False, repr=False)
+    """No argument, so that a target made from another by `replace` begins without."""
     shown: dict[Compared, Mapping[str, Any]] = field(default_factory=dict, init=False, repr=False)
     """What cells show of a comparison; for those who show it, so that they write the same numbers down once."""
 
@@ -67,12 +65,6 @@ class Target:
         found = {name: float(term[index]) for name, term in self.terms.items()}
         return found or {"A": float(self.gauge[index])}
 
-    def held(self, fmt: FloatFormat) -> _Held:
-        """The truth as a format holds it."""
-        if fmt.name not in self._held:
-            self._held[fmt.name] = _Held(rounded(self.hi, fmt), quantum(self.hi, fmt))
-        return self._held[fmt.name]
-
     def compared(self, got: Floats, key: Compared) -> Agreement:
         """As `compare`, but once only for an answer that comes again: of the answers of a whole run more than half
         were given before, to the bit, by another implementation or in another mode. `key` tells `got` from others.
@@ -80,15 +72,6 @@ class Target:
         if key not in self._compared:
             self._compared[key] = compare(got, self, FORMATS[key.format], flush_to_zero=key.flush_to_zero)
         return self._compared[key]
-
-
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """A truth in one format."""
-
-    nearest: Floats
-    quantum: Floats
-    """The unit in the last place of each element."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +100,15 @@ def compare(got: Floats, target: Target, fmt: FloatFormat, *, flush_to_zero: boo
     floor = fmt.smallest_normal * amplified if flush_to_zero else fmt.smallest_subnormal
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         error = np.abs((got - target.hi) - target.lo)
-        held = target.held(fmt)
+        nearest = rounded(target.hi, fmt)
         # A truth beyond the largest number of the format is right as infinity, and also as a number within the budget.
-        same = (got == held.nearest) | (np.isnan(got) & np.isnan(target.hi))
+        same = (got == nearest) | (np.isnan(got) & np.isnan(target.hi))
         finite = np.isfinite(got)
         broken = ~(same | finite & np.isfinite(target.hi))
         excess = np.where(same, 0.0, np.maximum(error - floor, 0.0))
         ratio = _quotient(excess, fmt.eps * target.gauge)
         ratio[broken] = np.inf
-        ulps = np.where(same & ~finite, 0.0, error) / held.quantum
+        ulps = np.where(same & ~finite, 0.0, error) / quantum(target.hi, fmt)
         any_broken = bool(broken.any())
         grade = "F" if any_broken else _grade(excess, ratio, target, fmt, budget)
     # Where everything is as right as can be, the element that is furthest off.

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase, translate
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -142,12 +142,10 @@ def audit(ledger: Ledger, tallies: Mapping[str, Tally], *, complete: bool) -> tu
     return tuple(problems)
 
 
-@lru_cache(maxsize=2**14)  # few names and few patterns, which all cells of a run ask for again and again
 def _any_matches(patterns: tuple[str, ...], name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-@lru_cache(maxsize=2**12)  # a version is asked about once for every cell
 def _in_versions(version: str, allowed: str) -> bool:
     if not allowed:
         return True
