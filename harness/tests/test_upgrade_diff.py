@@ -48,6 +48,14 @@ def test_a_run_against_itself_has_no_change_and_every_bit_the_same() -> None:
     assert gate(BASE, BASE).code == ExitCode.FINE
 
 
+def test_bits_that_were_the_same_and_are_no_longer_are_a_change_that_is_gated() -> None:
+    same = replace(RIGHT, aspect="invariance/batch", verdict="by_convention", convention="bits(same)", ratio=None)
+    before, after = run(same), run(replace(same, convention="bits(differ)", ulps=2.0))
+    (change,) = compare_runs(before, after).changes
+    assert "bits(same)" in change.sentence
+    assert gate(before, after).code == ExitCode.CHANGED
+
+
 CHANGES = {
     "verdict": (0, replace(RIGHT, verdict="disagrees", severity="silently_wrong", explanation="off by 2")),
     "error": (2, replace(RAISED, outcome={"kind": "raises", "type": "builtins.TypeError", "error": []})),
