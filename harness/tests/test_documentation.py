@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")), *ROOT.glob("docs/**/*.md")]
 ROOMS = ("cases", "docs", "examples", "harness", "reference", "reports", "tools", "xent", ".ci", ".github")
 """The top level; a word before a slash that is none of these, as in the id of a case, is no path of the repository."""
-GENERATED = "reports/output/"
+GENERATED = ("reports/output/", "cases/ledger/accepted.yaml")
+"""What runs write, and `xent accept` where there is none yet."""
 ENTRY_POINTS = "xent.adapters"
 """The name of a group of entry points, and of no module."""
 
