@@ -14,7 +14,7 @@ from harness.runs.session import describe_array
 from harness.speed.workloads import load_workloads
 from harness.suite.linting import lint as lint_cases
 from harness.suite.schema import schema as case_schema
-from harness.suite.selection import load_selection
+from harness.suite.selection import load_cover, load_selection
 
 app = App(
     name="cases",
@@ -43,6 +43,7 @@ def lint(*cases: Cases) -> ExitCode:
     """Check every case file and the ledger; every problem with its place and a hint."""
     suite = load_selection(cases)
     entries = read_ledger().entries
+    cover, _ = load_cover()
     problems = lint_cases(suite.cases)
     for problem in problems:
         print(problem)
@@ -51,8 +52,8 @@ def lint(*cases: Cases) -> ExitCode:
         return ExitCode.USAGE
     workloads = load_workloads()
     print(
-        f"{len(suite.cases)} cases, {len(entries)} ledger entries and {len(workloads)} workloads: "
-        "nothing to complain about"
+        f"{len(suite.cases)} cases, {len(cover.cases)} of them the cover, {len(entries)} ledger entries and "
+        f"{len(workloads)} workloads: nothing to complain about"
     )
     return ExitCode.FINE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,17 @@ from rich.console import Console
 from rich.progress import Progress
 
 from harness.cli.options import Cases, Count
+from harness.cli.run_files import baseline_run
+from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.files import write_whole
+from harness.mistakes.cover import cover as smallest_cover
+from harness.mistakes.cover import demands, unmet
 from harness.mistakes.kill_matrix import KillMatrix, kill_matrix
-from harness.suite.selection import load_selection
+from harness.runs.service import read_ledger
+from harness.suite.cover import cover_file, cover_text
+from harness.suite.loading import Suite
+from harness.suite.selection import load_cover, load_selection
 
 MOST_NAMED = 20
 """Names printed of a list; all of them stand in the file."""
@@ -37,8 +45,13 @@ def kills(
     *cases: Cases,
     output: Annotated[Path | None, Parameter(alias="-o", metavar="KILLS.json", help="Write the matrix here.")] = None,
     parallel: Annotated[Count | None, Parameter(help="Cases side by side; default: one per core.")] = None,
+    cover: Annotated[
+        bool, Parameter(help="Write cases/cover.yaml anew: few cases that catch and show what all do.")
+    ] = False,
 ) -> ExitCode:
     """Compute the matrix of the cases named; 1 where a mutant survives a whole suite, or a case is idle."""
+    if cover and cases:
+        raise UsageError("--cover is that of all cases: name none")
     suite = load_selection(cases)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("cases", total=None)
@@ -54,9 +67,25 @@ def kills(
     _show(matrix)
     if output is not None:
         print(f"matrix: {output}")
-    # Some cases cannot catch every mutant; only the whole suite has to.
-    holes = matrix.survivors if not cases else ()
+    # Some cases cannot catch every mutant; only the whole suite has to, and its cover.
+    holes = () if cases else (*matrix.survivors, *_uncovered(matrix, suite, write=cover))
     return ExitCode.DISAGREES if holes or matrix.slandered or matrix.accused or matrix.idle else ExitCode.FINE
+
+
+def _uncovered(matrix: KillMatrix, suite: Suite, *, write: bool) -> tuple[str, ...]:
+    """What all cases show and the cover does not, said; nothing once it is written anew."""
+    ids = {case.id for case in suite.cases}
+    wanted = demands(matrix.kills, read_ledger().entries, baseline_run(None).cells, ids)
+    if write:
+        chosen = smallest_cover(wanted)
+        write_whole(cover_file(), cover_text(chosen))
+        print(f"cover: {len(chosen)} of {len(ids)} cases show all {len(wanted)} mistakes, entries and conventions")
+        return ()
+    covering, _ = load_cover()
+    lacking = unmet(wanted, {case.id for case in covering.cases})
+    if lacking:
+        _show_list("not shown by the cover, which xent kills --cover writes anew", lacking)
+    return lacking
 
 
 def _show(matrix: KillMatrix) -> None:
@@ -71,5 +100,9 @@ def _show(matrix: KillMatrix) -> None:
         ("caught by one case only", [name for name, n in times.items() if n == 1]),
     ):
         if names:
-            more = f", and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-            print(f"{heading}: {', '.join(names[:MOST_NAMED])}{more}")
+            _show_list(heading, names)
+
+
+def _show_list(heading: str, names: Sequence[str]) -> None:
+    more = f", and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    print(f"{heading}: {', '.join(names[:MOST_NAMED])}{more}")

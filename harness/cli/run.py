@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from harness.cli import terminal
-from harness.cli.options import Cases, Report, RunFile
+from harness.cli.options import Report, RunFile
 from harness.cli.selection import NOTHING_SAID, Selection, order_from
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
@@ -31,15 +31,19 @@ Example: some cases in float32 on two implementations, with a report:
 
 @app.default
 def run(
-    *cases: Cases,
+    *cases: Annotated[str, Parameter(help="Files, folders, ids or globs of ids; default: the cover.")],
     selection: Selection = NOTHING_SAID,
+    complete: Annotated[bool, Parameter(help="All cases where none is named, not the cover alone.")] = False,
     output: RunFile = None,
     report: Report = None,
     fresh: Annotated[bool, Parameter(help="Evaluate every truth, even those kept of earlier runs.")] = False,
 ) -> ExitCode:
     """Run the cases, print a verdict, write the run file and the report where asked."""
     check_outputs((output, report))
-    order = order_from(cases, selection)
+    order = order_from(cases, selection, cover=not complete)
+    if order.cover_of is not None:
+        shown = "the cover, which shows every known mistake, ledger entry and convention"
+        print(f"{len(order.cases)} of {order.cover_of} cases: {shown}; --complete for all", flush=True)
     # Cases, ledger and modules stay until the end, and so do most of the small objects a run makes by the hundred
     # thousand: looking through all of them again and again, as Python does by itself, is a twentieth of our time.
     gc.freeze()

@@ -24,5 +24,6 @@ def baseline_run(path: Path | None) -> Run:
     """The baseline in this file; None: the committed one."""
     path = path if path is not None else find_cases_directory().parent / BASELINE
     if not path.is_file():
-        raise UsageError(f"{path}: there is no baseline yet; make one with `xent run -o RUN.jsonl` and `xent accept`")
+        hint = "make one with `xent run --complete -o RUN.jsonl` and `xent accept`"
+        raise UsageError(f"{path}: there is no baseline yet; {hint}")
     return read_run(path)

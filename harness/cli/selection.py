@@ -47,13 +47,17 @@ NOTHING_SAID = Selection()
 """The options where none is given."""
 
 
-def order_from(cases: Sequence[str], selection: Selection) -> Order:
-    """The order for these cases; UsageError where something is asked for that is not there."""
+def order_from(cases: Sequence[str], selection: Selection, *, cover: bool = False) -> Order:
+    """The order for these cases; where none is named, for all, or for the `cover`.
+
+    UsageError where something is asked for that is not there.
+    """
     return make_order(
         cases,
         choose(selection.implementation, family=selection.family, elsewhere=selection.python is not None),
         Scope(dtypes=selection.dtypes, modes=selection.modes, shard=selection.shard),
         ledger=read_ledger(selection.ledger),
+        cover=cover,
         timeout=selection.timeout,
         parallel=selection.parallel,
         python=selection.python,

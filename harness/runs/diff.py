@@ -159,7 +159,7 @@ def _refuse_what_cannot_be_compared(old: Run, new: Run) -> None:
     if mine != theirs:
         raise NotComparable(
             f"the baseline was made with suite version {theirs}, this run with {mine}: "
-            "make the baseline anew with `xent run -o` and accept it with `xent accept`"
+            "make the baseline anew with `xent run --complete -o` and accept it with `xent accept`"
         )
     for side, run in (("baseline", old), ("current run", new)):
         dead = sorted({c.implementation for c in run.cells if c.verdict in INFRASTRUCTURE})

@@ -21,7 +21,7 @@ from harness.runs.session import Order, Progress, Result, execute
 from harness.runs.truth_cache import KeptTruths, truths_file
 from harness.suite.ledger_files import load_entries
 from harness.suite.loading import find_cases_directory
-from harness.suite.selection import load_selection
+from harness.suite.selection import load_cover, load_selection
 
 EVERYTHING = Scope()
 """Every dtype, the first mode of each implementation."""
@@ -33,6 +33,7 @@ def make_order(
     scope: Scope = EVERYTHING,
     *,
     ledger: Ledger,
+    cover: bool = False,
     timeout: float = 60.0,
     parallel: int = 2,
     python: str | None = None,
@@ -40,17 +41,20 @@ def make_order(
 ) -> Order:
     """The order for the cases that `cases` select: files, folders, ids or globs of ids; all where there is none.
 
-    `timeout` is in seconds per call; `command` is what the run file says it came from. Raises UsageError where a file
-    cannot be used or a pattern selects nothing.
+    Where no case is named, `cover` asks for the cover instead of all. `timeout` is in seconds per call; `command` is
+    what the run file says it came from. Raises UsageError where a file cannot be used or a pattern selects nothing.
     """
-    suite = load_selection(cases)
-    everything = not cases and scope.shard == (1, 1) and scope.dtypes is None and ALL in (scope.modes or ())
+    only_cover = cover and not cases
+    suite, count = load_cover() if only_cover else (load_selection(cases), None)
+    whole_suite = not cases and not only_cover
+    everything = whole_suite and scope.shard == (1, 1) and scope.dtypes is None and ALL in (scope.modes or ())
     return Order(
         cases=sharded(suite.cases, scope),
         digest=suite.digest,
         ledger=ledger,
         implementations=implementations,
         scope=scope,
+        cover_of=count,
         complete=everything and {i.name for i in implementations} >= set(registered()),
         timeout=timeout,
         parallel=parallel,

@@ -54,6 +54,8 @@ class Order:
     scope: Scope = field(default_factory=Scope)
     complete: bool = False
     """Every case and every registered implementation: only then can a ledger entry be unmatched."""
+    cover_of: int | None = None
+    """Where the cases are the cover: how many there are in all."""
     timeout: float = 60.0
     """Seconds one call may take. The slowest honest call is a first torch.compile of some 20 s; thrice that."""
     parallel: int = 2

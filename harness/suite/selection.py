@@ -8,8 +8,9 @@ from pathlib import Path
 
 from harness.core.case import Case
 from harness.core.errors import UsageError
-from harness.suite.loading import Suite, digest, find_cases_directory, load
-from harness.suite.problems import close_matches
+from harness.suite.cover import cover_file, lint_cover, read_cover
+from harness.suite.loading import Suite, digest, display_name, find_cases_directory, load
+from harness.suite.problems import SuiteError, close_matches
 
 
 class SelectionError(UsageError):
@@ -54,6 +55,21 @@ def load_selection(patterns: Sequence[str]) -> Suite:
     cases = tuple(case for suite in suites for case in suite.cases)
     chosen = select(cases, patterns)
     return Suite(chosen, digest(chosen), tuple(sorted({case.location.file for case in chosen})))
+
+
+def load_cover() -> tuple[Suite, int]:
+    """The cases of the cover, and how many there are in all.
+
+    Raises SuiteError where the file of the cover cannot be used or names a case that is not there.
+    """
+    suite = load()
+    file = cover_file()
+    chosen = read_cover(file.read_text(encoding="utf-8"), display_name(file, file.parent))
+    problems = lint_cover(chosen.items(), {case.id for case in suite.cases}, display_name(file, file.parent))
+    if problems:
+        raise SuiteError(problems)
+    cases = tuple(case for case in suite.cases if case.id in chosen)
+    return Suite(cases, digest(cases), suite.files), len(suite.cases)
 
 
 def _matches(case: Case, pattern: str, home: Path) -> bool:

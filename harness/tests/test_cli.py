@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -106,6 +107,20 @@ def test_a_right_implementation_ends_with_0(place: Path) -> None:
     finished = read_run(place / "run.jsonl")
     assert {cell.verdict for cell in finished.cells} == {"agrees"}
     assert {cell.aspect for cell in finished.cells} == {"value", "gradient"}
+
+
+def test_without_cases_the_cover_is_run_and_the_first_line_says_so(place: Path) -> None:
+    covered, complete = (
+        xent(place, "run", "-i", "adapters_under_test:Right", "--dtypes", "float16", *more)
+        for more in ((), ("--complete",))
+    )
+    assert covered.returncode == complete.returncode == 0, covered.stderr + complete.stderr
+    assert re.match(r"\d+ of \d{4} cases: the cover, .*; --complete for all\n", covered.stdout)
+    assert "the cover" not in complete.stdout
+
+
+def test_the_cover_is_not_written_from_some_of_the_cases(place: Path) -> None:
+    assert xent(place, "kills", "documents", "--cover").returncode == 4
 
 
 def test_a_wrong_implementation_ends_with_1_and_says_why(place: Path) -> None:

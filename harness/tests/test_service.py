@@ -77,6 +77,21 @@ def test_only_a_run_of_everything_can_tell_that_a_ledger_entry_matches_nothing(
     assert make_order(cases, implementations, scope, ledger=Ledger()).complete is complete
 
 
+def test_the_cover_is_no_complete_run_and_says_of_how_many_cases_it_is() -> None:
+    everything = Scope(modes=("all",))
+    cover = make_order([], ALL_THAT_IS_REGISTERED, everything, ledger=Ledger(), cover=True)
+    whole = make_order([], ALL_THAT_IS_REGISTERED, everything, ledger=Ledger())
+    assert (cover.complete, cover.cover_of, whole.cover_of) == (False, len(whole.cases), None)
+    assert 0 < len(cover.cases) < len(whole.cases) / 4
+    assert {case.id for case in cover.cases} < {case.id for case in whole.cases}
+
+
+def test_cases_that_are_named_are_run_whether_or_not_the_cover_has_them() -> None:
+    named = make_order(["documents"], (resolve("numpy"),), ledger=Ledger(), cover=True)
+    assert named.cover_of is None
+    assert named.cases == make_order(["documents"], (resolve("numpy"),), ledger=Ledger()).cases
+
+
 def test_shards_are_all_cases_each_once() -> None:
     def ids(shard: tuple[int, int]) -> list[str]:
         made = make_order(["documents"], (resolve("numpy"),), Scope(shard=shard), ledger=Ledger())
