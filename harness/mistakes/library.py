@@ -28,12 +28,12 @@ SEAMS = ("options", "memory", "blocks", "corners")
 
 KINDS: Mapping[str, Mapping[str, Mistake]] = MappingProxyType(
     {
-        "answers": wrong_answers.MISTAKES,
         "reductions": wrong_reductions.MISTAKES,
         "inputs": wrong_inputs.MISTAKES,
         "values": wrong_values.MISTAKES,
         "gradients": wrong_gradients.MISTAKES,
         SECOND: wrong_second_derivatives.MISTAKES,
+        "answers": wrong_answers.MISTAKES,
         "options": wrong_options.MISTAKES,
         "memory": wrong_memory.MISTAKES,
         "blocks": wrong_blocks.MISTAKES,

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
-from harness.core.formats import FORMATS, rounded
-from harness.mistakes.mistake import COMMON, FROM_LOGITS, OWN, SOFTMAXES, Mistake, mistake, with_parameter
+from harness.mistakes.mistake import FROM_LOGITS, SOFTMAXES, Mistake, mistake
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import (
     WIDE,
@@ -152,18 +150,6 @@ def sequential_sum(call: Call, x: Wide) -> tuple[Wide, Wide]:
     return _from(x, top + np.log(total.astype(WIDE)))
 
 
-def normaliser_minus_logit(name: str) -> Mapping[str, Any]:
-    """logsumexp(x), the maximum in it, is rounded before the logit is taken off it."""
-
-    def step(call: Call, x: Wide) -> tuple[Wide, Wide]:
-        L, p = negative_log_softmax(call, x)
-        fmt = FORMATS[call.dtype if name == OWN else name]
-        short = rounded((L + x).astype(np.float64), fmt).astype(WIDE)
-        return np.where(np.isfinite(L), short - x, L), p
-
-    return {"negative_log_softmax": step}
-
-
 def filtered(a: Wide, p: Wide) -> Wide:
     return np.where(p < GRADIENT_FILTER, 0, pull_back(a, p))
 
@@ -281,15 +267,6 @@ MISTAKES: Mapping[str, Mistake] = {
     "softmax-of-later-axes": _softmax("the softmax runs over all later axes", over_all_later_axes, _ALL[:3]),
     "sequential-sum-of-classes": _softmax(
         "the exponentials of many classes are added one by one", sequential_sum, _ALL[1:3]
-    ),
-    # pytorch#38839, ml-explore/mlx#4169 and #4188
-    "rounded-normaliser": with_parameter(
-        "logsumexp(x) − x: a large number is added and taken off again, in {}",
-        _ALL[1:4],
-        normaliser_minus_logit,
-        OWN,
-        ("float32",),
-        rank=COMMON,  # at a seam, and yet what many write
     ),
     "filters-small-gradients": mistake("probabilities below 2^-12 get no gradient", FROM_LOGITS, pull_back=filtered),
     # NVIDIA-NeMo/Automodel#3803

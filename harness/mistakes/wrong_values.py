@@ -182,6 +182,18 @@ def _of_other_logits(change: Callable[[Wide], Wide]) -> Mapping[str, Any]:
     return {"negative_log_softmax": lambda call, x: negative_log_softmax(call, change(x))}
 
 
+def normaliser_minus_logit(name: str) -> Mapping[str, Any]:
+    """logsumexp(x), the maximum in it, is rounded before the logit is taken off it."""
+
+    def step(call: Call, x: Wide) -> tuple[Wide, Wide]:
+        L, p = negative_log_softmax(call, x)
+        fmt = FORMATS[call.dtype if name == OWN else name]
+        short = rounded((L + x).astype(np.float64), fmt).astype(WIDE)
+        return np.where(np.isfinite(L), short - x, L), p
+
+    return {"negative_log_softmax": step}
+
+
 def capped(bound: float) -> Mapping[str, Any]:
     return _of_the_right(lambda _, p: (-np.log(np.maximum(p, WIDE(bound))), p))
 
@@ -394,9 +406,7 @@ def _smoothing(sentence: str, losses: tuple[str, ...], rule: Callable[[Wide, flo
 
 
 MISTAKES: Mapping[str, Mistake] = {
-    "log-base-2": with_parameter(
-        "logarithms have base {} (log2, log10): off by 1/ln of it", _LOGGED, in_base, 2.0, (10.0,), rank=COMMON
-    ),
+    "log-base-2": with_parameter("logarithms have base {}, not e", _LOGGED, in_base, 2.0, (10.0,), rank=COMMON),
     "value-in-bits": mistake(
         "the value is in bits, its gradient in nats",
         ("softmax_cross_entropy", "entropy"),
@@ -458,6 +468,15 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "no-max-shift": with_parameter(
         "the maximum is not taken off before exp, in {}", _ALL_SOFTMAX, _exponentials(lambda _: scalar(0)), OWN, TYPES
+    ),
+    # pytorch#38839, ml-explore/mlx#4169 and #4188
+    "rounded-normaliser": with_parameter(
+        "logsumexp(x) − x: a large number is added and taken off again, in {}",
+        ("log_softmax", "softmax_cross_entropy", "categorical_focal"),
+        normaliser_minus_logit,
+        OWN,
+        ("float32",),
+        rank=COMMON,
     ),
     "log-of-softmax": with_parameter(
         "takes the logarithm of a softmax that has underflowed, in {}",

@@ -121,6 +121,7 @@ def _extreme(loss: str) -> Iterator[Call]:
     yield call(loss, {"logits": [[-1000.0, -1001.0, -1002.0], [0.0, 1.0, 2.0]], **targets}, {})
     yield call(loss, {"logits": [[12.0, 0.0, 1.0], [0.001, 0.1, 0.2]], **targets}, {})
     yield call(loss, {"logits": [[100.0, 0.0, 1.0], [20.0, 0.0, 0.0]], **targets}, {})
+    yield call(loss, {"logits": [[1000.3, 1000.1, 999.0], [3.1, 2.7, 1.0]], **targets}, {})
     if targets:
         yield call(loss, {"logits": [[0.0, -np.inf, 1.0]], "targets": [[1.0, 0.0, 0.0]]}, {})
         yield call(loss, {"logits": [[0.0, 1.0, 2.0]], "targets": [[2.0, 0.0, 0.0]]}, {})

@@ -75,7 +75,7 @@ def test_torch_clamps_the_logarithm_and_the_gradient_separately() -> None:
 @pytest.mark.parametrize(
     ("loss", "inputs", "options", "factor", "says"),
     [
-        ("categorical_cross_entropy", {"probabilities": [[0.775, 0.225]], "targets": [0]}, {}, 1.442695, "log2"),
+        ("categorical_cross_entropy", {"probabilities": [[0.775, 0.225]], "targets": [0]}, {}, 1.442695, "base 2"),
         ("softmax_cross_entropy", THREE, {"reduction": "sum"}, 0.5, "mean"),
         ("softmax_cross_entropy", THREE, {"reduction": "mean"}, 2.0, "sum instead of the mean"),
         ("softmax_cross_entropy", THREE, {"reduction": "mean"}, 1 / 3, "N·C"),

@@ -167,13 +167,13 @@ def _recording(taken: set[str]) -> Steps:
 
 
 def part(answer: Answer, aspect: str, call: Call) -> Floats | None:
-    """The numbers of one aspect."""
+    """The numbers of one aspect; None where they are of another type, which is judged by itself."""
     if aspect == HESSIAN_VECTOR:
         array = answer.hessian_vector
     else:
         name = aspects(call.differentiate).get(aspect)
         array = answer.value if name is None else answer.gradients.get(name)
-    return None if array is None else array.to_float64()
+    return None if array is None or array.dtype != call.dtype else array.to_float64()
 
 
 def _causes(got: Floats, aspect: str, truth: Target, table: TruthTable, flush_to_zero: bool) -> tuple[Cause, ...]:
