@@ -24,6 +24,15 @@ __all__ = [
 ]
 
 
+RIGHT = ("agrees", "by_convention")
+JUDGED = (*RIGHT, "known", *FINDINGS)
+"""What says something about the mathematics."""
+
+
+def _of(counts: Mapping[str, int], fates: Iterable[str]) -> int:
+    return sum(counts.get(name, 0) for name in fates)
+
+
 @dataclass(frozen=True)
 class Standing:
     """How one implementation stands."""
@@ -37,20 +46,19 @@ class Standing:
 
     @property
     def judged(self) -> int:
-        """Cells that say something about the mathematics: agreeing, by convention, known or disagreeing."""
-        return sum(self.counts.get(k, 0) for k in ("agrees", "by_convention", "known", *FINDINGS))
+        return _of(self.counts, JUDGED)
 
     @property
     def right(self) -> int:
-        return self.counts.get("agrees", 0) + self.counts.get("by_convention", 0)
+        return _of(self.counts, RIGHT)
 
     @property
     def disagreeing(self) -> int:
-        return sum(self.counts.get(k, 0) for k in FINDINGS)
+        return _of(self.counts, FINDINGS)
 
     @property
     def infrastructure(self) -> int:
-        return sum(self.counts.get(k, 0) for k in INFRASTRUCTURE_FATES)
+        return _of(self.counts, INFRASTRUCTURE_FATES)
 
     @property
     def share(self) -> float | None:
@@ -71,19 +79,19 @@ class Totals:
 
     @property
     def judged(self) -> int:
-        return sum(self.counts.get(k, 0) for k in ("agrees", "by_convention", "known", *FINDINGS))
+        return _of(self.counts, JUDGED)
 
     @property
     def right(self) -> int:
-        return self.counts.get("agrees", 0) + self.counts.get("by_convention", 0)
+        return _of(self.counts, RIGHT)
 
     @property
     def disagreeing(self) -> int:
-        return sum(self.counts.get(k, 0) for k in FINDINGS)
+        return _of(self.counts, FINDINGS)
 
     @property
     def infrastructure(self) -> int:
-        return sum(self.counts.get(k, 0) for k in INFRASTRUCTURE_FATES)
+        return _of(self.counts, INFRASTRUCTURE_FATES)
 
 
 def is_scratch(implementation: str) -> bool:
