@@ -69,8 +69,13 @@ def libc_facts() -> Facts:
 
 def numpy_facts() -> Facts:
     """What NumPy dispatches to, as `numpy.show_config` reports it after NPY_DISABLE_CPU_FEATURES."""
+    return {**numpy_kernels(numpy_targets()), **libc_facts()}
+
+
+def numpy_targets(*, dispatched: bool = True) -> frozenset[str]:
+    """The features NumPy always uses and, unless `dispatched` is false, those it found here besides."""
     extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
-    return {**numpy_kernels(frozenset([*extensions.get("baseline", []), *extensions.get("found", [])])), **libc_facts()}
+    return frozenset([*extensions.get("baseline", ()), *(extensions.get("found", ()) if dispatched else ())])
 
 
 def numpy_kernels(targets: Collection[str]) -> Facts:

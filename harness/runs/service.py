@@ -14,6 +14,7 @@ from harness.adapters.choice import ALL
 from harness.adapters.registry import Implementation, registered
 from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run
 from harness.core.errors import UsageError
+from harness.execution.levels import NATIVE
 from harness.judgement.ledger import Ledger
 from harness.runs.plan import Scope, sharded
 from harness.runs.run_file import RunWriter, footer_of
@@ -37,6 +38,7 @@ def make_order(
     timeout: float = 60.0,
     parallel: int = 2,
     python: str | None = None,
+    level: str = NATIVE,
     command: tuple[str, ...] = (),
 ) -> Order:
     """The order for the cases that `cases` select: files, folders, ids or globs of ids; all where there is none.
@@ -60,6 +62,7 @@ def make_order(
         parallel=parallel,
         command=command,
         python=python,
+        level=level,
     )
 
 

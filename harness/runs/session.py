@@ -27,6 +27,7 @@ from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, Expe
 from harness.core.cell import Cell, ClaimRecord, Header, RunProblem
 from harness.core.machine import describe_machine
 from harness.core.outcomes import Outcome
+from harness.execution.levels import NATIVE
 from harness.execution.pool import WorkerPool
 from harness.judgement.claims import judge_claim
 from harness.judgement.ledger import Ledger, audit, dormant
@@ -62,6 +63,8 @@ class Order:
     command: tuple[str, ...] = ()
     python: str | None = None
     """Interpreter of another environment to run the workers in."""
+    level: str = NATIVE
+    """Which kernels the frameworks are told to choose: a name of `harness.execution.levels`."""
 
 
 @dataclass
@@ -97,7 +100,12 @@ def execute(
     clock = Clock()
     realize = Realized()
     with WorkerPool(
-        order.implementations, timeout=order.timeout, parallel=order.parallel, python=order.python, realize=realize
+        order.implementations,
+        timeout=order.timeout,
+        parallel=order.parallel,
+        python=order.python,
+        level=order.level,
+        realize=realize,
     ) as pool:
         since = time.perf_counter()
         descriptions, absent = pool.start()

@@ -1,0 +1,62 @@
+"""Levels: what they set reaches the workers, over the user's own and with it, and shows in the machine facts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.adapters import facts
+from harness.adapters.registry import resolve
+from harness.core.ledger import Entry
+from harness.execution.asking import Fleet
+from harness.execution.environments import PINNED
+from harness.execution.levels import LEVELS, NATIVE, available, environment_at, numpy_dispatches
+from harness.suite.ledger_files import load_entries
+from harness.tests.fleets import PLENTY
+
+ROOT = Path(__file__).resolve().parents[2]
+environments = st.dictionaries(st.sampled_from(["XLA_FLAGS", "HOME", "TF_ENABLE_ONEDNN_OPTS"]), st.text(max_size=9))
+
+
+@given(environments)
+def test_native_changes_nothing(user: Mapping[str, str]) -> None:
+    assert environment_at(NATIVE, user, ["X86_V4"]) == user
+
+
+@given(environments, st.sampled_from(sorted(LEVELS)))
+def test_a_level_leaves_the_user_s_flags_of_xla_where_they_are(user: Mapping[str, str], level: str) -> None:
+    told = environment_at(level, user, [])
+    assert told.get("XLA_FLAGS", "").startswith(user.get("XLA_FLAGS", ""))
+    assert told.get("HOME") == user.get("HOME")
+
+
+def test_no_level_sets_what_is_pinned() -> None:
+    assert not {name for level in LEVELS.values() for name in level.variables} & set(PINNED)
+
+
+def test_a_level_is_to_be_had_where_the_processor_has_its_instructions() -> None:
+    assert available(frozenset()) == ("native", "eigen")
+    assert available({"sse4_1", "avx", "avx2", "fma"}) == tuple(LEVELS)
+
+
+def test_a_level_shows_in_the_facts_of_the_worker() -> None:
+    with Fleet([resolve("numpy")], timeout=PLENTY, parallel=1, level="plain") as fleet:
+        (described,) = fleet.start()[0].values()
+    without = facts.numpy_kernels(facts.numpy_targets(dispatched=False))
+    assert described.facts.items() >= without.items()
+    assert described.flags.get("NPY_DISABLE_CPU_FEATURES", "") == " ".join(numpy_dispatches())
+
+
+def conditional() -> tuple[Entry, ...]:
+    return tuple(entry for entry in load_entries(ROOT / "cases" / "ledger") if entry.where)
+
+
+@pytest.mark.parametrize("entry", conditional(), ids=lambda entry: entry.id)
+def test_the_environment_of_levels_runs_every_case_that_depends_on_the_machine(entry: Entry) -> None:
+    words = re.findall(r"'([^']+)'", (ROOT / "tox.ini").read_text(encoding="utf-8").partition("[testenv:levels]")[2])
+    assert set(entry.cases) <= set(words)
