@@ -44,6 +44,9 @@ def gate(
     ] = None,
     github: Annotated[bool, Parameter(help="Print annotations for the pages of a pull request.")] = False,
     slower: Slower = 5.0,
+    same_kernels: Annotated[
+        bool, Parameter(negative="", help="Refuse to compare runs whose machine facts differ.")
+    ] = False,
 ) -> ExitCode:
     """The gate between a dependency bump and the main branch."""
     check_outputs([markdown], [path for path in (baseline, current, against) if path is not None])
@@ -53,7 +56,7 @@ def gate(
         old = comparable_part(baseline_run(against), new)
     else:
         old, new = existing_run(baseline), existing_run(current)
-    result = decide(old, new, slower / 100)
+    result = decide(old, new, slower / 100, same_kernels=same_kernels)
     if result.difference is not None:
         result = replace(result, difference=with_scripts(result.difference, new))
     terminal.show_gate(result, old, new)

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "fuzz": "Draw cases at random, judge them, and shrink what disagrees.",
     "cases": "Lint, list, show the cases, or emit their schema.",
     "implementations": "What can be run here.",
+    "levels": "Which other kernels the frameworks can be told to choose here.",
     "kills": "Which case catches which known-bad implementation.",
     "certify": "Certify the reference with mpmath.",
 }

@@ -31,10 +31,13 @@ def merge(
     /,
     *more: Annotated[Path, Parameter(name="RUNS", help="More run files.")],
     output: Annotated[Path, Parameter(alias="-o", metavar="MERGED.jsonl", help="Write the whole here.")],
+    other_machines: Annotated[
+        bool, Parameter(negative="", help="Merge even parts whose machine facts differ.")
+    ] = False,
 ) -> ExitCode:
     """Merge; the exit code is that of the whole."""
     check_outputs([output], (first, *more))
-    whole = merged([existing_run(path) for path in (first, *more)])
+    whole = merged([existing_run(path) for path in (first, *more)], other_machines=other_machines)
     write_run(output, whole)
     print(f"run file: {output} ({len(whole.cells)} cells of {1 + len(more)} parts)")
     return gravest(run_codes(whole))

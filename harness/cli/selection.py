@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -41,6 +41,10 @@ class Selection:
     timeout: Annotated[Seconds, Parameter(help="How long one call may take.")] = 60.0
     parallel: Annotated[Count, Parameter(help="Workers side by side.")] = 2
     python: Python = None
+    level: Annotated[
+        Literal["native", "onednn", "eigen", "avx2", "plain"],
+        Parameter(help="Which kernels the frameworks are told to choose; `xent levels` says what can be had here."),
+    ] = "native"
 
 
 NOTHING_SAID = Selection()
@@ -61,5 +65,6 @@ def order_from(cases: Sequence[str], selection: Selection, *, cover: bool = Fals
         timeout=selection.timeout,
         parallel=selection.parallel,
         python=selection.python,
+        level=selection.level,
         command=("xent", *sys.argv[1:]),
     )

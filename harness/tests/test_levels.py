@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.adapters import facts
 from harness.adapters.registry import resolve
+from harness.cli.selection import Selection
 from harness.core.ledger import Entry
 from harness.execution.asking import Fleet
 from harness.execution.environments import PINNED
@@ -50,6 +54,17 @@ def test_a_level_shows_in_the_facts_of_the_worker() -> None:
     without = facts.numpy_kernels(facts.numpy_targets(dispatched=False))
     assert described.facts.items() >= without.items()
     assert described.flags.get("NPY_DISABLE_CPU_FEATURES", "") == " ".join(numpy_dispatches())
+
+
+def test_the_command_line_knows_every_level() -> None:
+    command = [sys.executable, "-m", "harness"]
+    listed = subprocess.run([*command, "levels"], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert {line.split()[0] for line in listed.stdout.splitlines() if not line.startswith(" ")} == set(LEVELS)
+    assert set(get_args(get_type_hints(Selection)["level"])) == set(LEVELS)
+    refused = subprocess.run(
+        [*command, "run", "--level", "sse9"], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+    assert refused.returncode == 4
 
 
 def conditional() -> tuple[Entry, ...]:

@@ -150,3 +150,9 @@ def test_one_real_regression_on_other_kernels_is_red_and_nothing_else_is(made: P
     assert "1 cells are new on this machine" in red.stdout
     assert red.stdout.count(" × ") == 1
     assert "cells changed" not in red.stdout
+
+
+def test_the_same_kernels_may_be_demanded(made: Path) -> None:
+    refused = xent(made, "gate", "baseline.jsonl", "right.jsonl", "--same-kernels")
+    assert refused.returncode == 9, refused.stdout + refused.stderr
+    assert "bits and drift are not compared" in " ".join(refused.stdout.split())
