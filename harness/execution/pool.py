@@ -19,6 +19,7 @@ from harness.core.case import ArraySpec
 from harness.core.outcomes import Outcome
 from harness.execution import protocol
 from harness.execution.environments import command_line, environment_of, private_code
+from harness.execution.levels import NATIVE, environment_at, numpy_dispatches
 from harness.execution.process import WorkerProcess
 from harness.execution.supervisor import STARTUP, Stopped, Supervisor
 from harness.suite.generators import Realize, realize
@@ -42,11 +43,12 @@ class WorkerPool:
         timeout: float,
         parallel: int,
         python: str | None = None,
+        level: str = NATIVE,
         startup: float = STARTUP,
         realize: Realize = realize,
     ) -> None:
         """`timeout` and `startup` in seconds, per call and per start; `python` is the interpreter of another
-        environment; `realize` makes the arrays, from several threads."""
+        environment, `level` one of `harness.execution.levels`; `realize` makes the arrays, from several threads."""
         self._realize = realize
         self._code = private_code()
         # The kernel ends a worker when the thread that started it ends, so one thread starts them all and stays.
@@ -56,7 +58,7 @@ class WorkerPool:
         self._messages_to: dict[str, Messages] = {}
         self._supervisors = {
             i.name: Supervisor(
-                i.name, self._launcher(i, python), self._encoder(i), _named, timeout=timeout, startup=startup
+                i.name, self._launcher(i, python, level), self._encoder(i), _named, timeout=timeout, startup=startup
             )
             for i in implementations
         }
@@ -170,9 +172,10 @@ class WorkerPool:
         for supervisor in self._supervisors.values():
             supervisor.kill()
 
-    def _launcher(self, implementation: Implementation, python: str | None) -> Callable[[], WorkerProcess]:
+    def _launcher(self, implementation: Implementation, python: str | None, level: str) -> Callable[[], WorkerProcess]:
         command = command_line(implementation, python)
-        environment = environment_of(implementation, self._code.name, os.environ, python)
+        user = environment_at(level, os.environ, numpy_dispatches())
+        environment = environment_of(implementation, self._code.name, user, python)
         return lambda: self._starter.submit(WorkerProcess, command, environment).result()
 
     def _encoder(self, implementation: Implementation) -> Callable[[Question, int], bytes]:

@@ -17,11 +17,11 @@ from harness.adapters import facts
 from harness.adapters.registry import resolve
 from harness.cli.selection import Selection
 from harness.core.ledger import Entry
-from harness.execution.asking import Fleet
 from harness.execution.environments import PINNED
 from harness.execution.levels import LEVELS, NATIVE, available, environment_at, numpy_dispatches
+from harness.execution.pool import WorkerPool
 from harness.suite.ledger_files import load_entries
-from harness.tests.fleets import PLENTY
+from harness.tests.pools import PLENTY
 
 ROOT = Path(__file__).resolve().parents[2]
 environments = st.dictionaries(st.sampled_from(["XLA_FLAGS", "HOME", "TF_ENABLE_ONEDNN_OPTS"]), st.text(max_size=9))
@@ -49,8 +49,8 @@ def test_a_level_is_to_be_had_where_the_processor_has_its_instructions() -> None
 
 
 def test_a_level_shows_in_the_facts_of_the_worker() -> None:
-    with Fleet([resolve("numpy")], timeout=PLENTY, parallel=1, level="plain") as fleet:
-        (described,) = fleet.start()[0].values()
+    with WorkerPool([resolve("numpy")], timeout=PLENTY, parallel=1, level="plain") as pool:
+        (described,) = pool.start()[0].values()
     without = facts.numpy_kernels(facts.numpy_targets(dispatched=False))
     assert described.facts.items() >= without.items()
     assert described.flags.get("NPY_DISABLE_CPU_FEATURES", "") == " ".join(numpy_dispatches())
