@@ -184,7 +184,7 @@ def test_an_interpreter_that_is_not_there_is_infrastructure(place: Path) -> None
         (("torch=2.13",), "is no requirement"),
         (("left-pad==1.0",), "no implementation uses left-pad"),
         (("numpy==2.0", "-i", "numpy", "--workloads", "softmax-1x1"), "no workload has this id"),
-        (("numpy==2.0", "-i", "numpy", "--slower", "-3"), "expected a percentage"),
+        (("numpy==2.0", "-i", "numpy", "--slower", "-3"), "Expected a percentage"),
         (("numpy==2.0", "-i", "numpy", "--from", "numpy==1", "--from", "numpy==2"), "named twice"),
     ],
 )
