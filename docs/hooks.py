@@ -53,7 +53,7 @@ def _exit_codes() -> str:
         ExitCode.DISAGREES: "something disagrees",
         ExitCode.INTERRUPTED: "interrupted",
         ExitCode.INTERNAL: "an error of the harness itself",
-        ExitCode.USAGE: "a wrong argument or file; the message names where, what and the remedy",
+        ExitCode.USAGE: "a wrong argument or file; the message names where, what and the hint",
         ExitCode.NOTHING_RAN: "nothing ran",
         ExitCode.STALE_LEDGER: "a ledger entry no longer happens or matches nothing",
         ExitCode.CHANGED: "behaviour differs from the baseline and nobody accepted it",

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as Xml
 from harness.core.cell import INFRASTRUCTURE, Cell, ClaimRecord, Run
 from reports.numbers import rough, shown
 from reports.tally import order_of, sentence
-from reports.words import MARKS, fate, happened
+from reports.words import MARKS, happened, status
 from reports.xml_text import printable
 
 __all__ = ["render"]
@@ -48,14 +48,14 @@ def render(run: Run) -> str:
 
 
 def _suite(run: Run, name: str, cells: list[Cell]) -> Xml.Element:
-    fates = [cell.verdict for cell in cells]
+    statuses = [cell.verdict for cell in cells]
     suite = Xml.Element(
         "testsuite",
         name=printable(name),
         tests=str(len(cells)),
-        failures=str(fates.count("disagrees")),
-        errors=str(sum(1 for f in fates if f in INFRASTRUCTURE)),
-        skipped=str(fates.count("unsupported")),
+        failures=str(statuses.count("disagrees")),
+        errors=str(sum(1 for f in statuses if f in INFRASTRUCTURE)),
+        skipped=str(statuses.count("unsupported")),
         time=_seconds(sum(cell.seconds or 0.0 for cell in cells)),
         timestamp=printable(run.header.started),
     )
@@ -88,16 +88,16 @@ def _test(cell: Cell) -> Xml.Element:
     )
     if cell.seconds is not None:
         test.set("time", _seconds(cell.seconds))
-    message = printable(f"{MARKS[fate(cell)].word}: {sentence(cell)}")
+    message = printable(f"{MARKS[status(cell)].word}: {sentence(cell)}")
     if cell.verdict == "disagrees":
-        failure = Xml.SubElement(test, "failure", type=fate(cell), message=message)
+        failure = Xml.SubElement(test, "failure", type=status(cell), message=message)
         failure.text = printable(_detail(cell))
     elif cell.verdict in INFRASTRUCTURE:
         Xml.SubElement(test, "error", type=cell.verdict, message=message)
     elif cell.verdict == "unsupported":
         Xml.SubElement(test, "skipped", message=printable(cell.outcome.get("reason", "not offered")))
     elif cell.verdict != "agrees":
-        note = f"{MARKS[fate(cell)].word}: {cell.ledger or cell.convention or cell.explanation or ''}"
+        note = f"{MARKS[status(cell)].word}: {cell.ledger or cell.convention or cell.explanation or ''}"
         Xml.SubElement(test, "system-out").text = printable(note)
     return test
 

@@ -7,7 +7,7 @@ import re
 from harness.core.cell import ClaimRecord, Run
 from reports.numbers import count, percent, rough
 from reports.tally import Finding, Standing, sentence, standings, totals, worst_known, worst_things
-from reports.words import CLAIM_MARKS, FINDINGS, INFRASTRUCTURE_FATES, MARKS, fate
+from reports.words import CLAIM_MARKS, FINDINGS, INFRASTRUCTURE_STATUSES, MARKS, status
 
 __all__ = ["render"]
 
@@ -75,7 +75,7 @@ def _findings(run: Run) -> list[str]:
 
 
 def _finding(f: Finding) -> str:
-    mark = MARKS[fate(f.cell)]
+    mark = MARKS[status(f.cell)]
     more = f"; {count(f.alike - 1)} more alike on {f.loss}" if f.alike > 1 else ""
     error = f", {rough(f.cell.ulps)} ulp" if f.cell.ulps is not None else ""
     error += f"; ledger: {_inline(f.cell.ledger)}" if f.cell.ledger else ""
@@ -103,13 +103,13 @@ def _problems(run: Run) -> list[str]:
     if not run.footer.problems:
         return []
     lines = ["## To be mended", ""]
-    lines += [f"- {_inline(p.kind)}: {_inline(p.what)}; {_inline(p.remedy)}" for p in run.footer.problems]
+    lines += [f"- {_inline(p.kind)}: {_inline(p.what)}; {_inline(p.hint)}" for p in run.footer.problems]
     return ["\n".join(lines)]
 
 
 def _provenance(run: Run) -> str:
     suite, machine = run.header.suite, run.header.machine
-    broken = ", ".join(MARKS[f].word for f in INFRASTRUCTURE_FATES)
+    broken = ", ".join(MARKS[f].word for f in INFRASTRUCTURE_STATUSES)
     return (
         f"Suite {_inline(suite.get('version'))}, {_inline(run.header.started)}, {_inline(machine.get('cpu'))}, "
         f"Python {_inline(machine.get('python'))}. What is {broken} is in no percentage."

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.cell import Cell, ClaimRecord, Run
 from harness.core.invariances import is_invariance
-from reports.words import FINDINGS, INFRASTRUCTURE_FATES, MARKS, excess, fate
+from reports.words import FINDINGS, INFRASTRUCTURE_STATUSES, MARKS, excess, status
 
 __all__ = [
     "Standing",
@@ -29,8 +29,8 @@ JUDGED = (*RIGHT, "known", *FINDINGS)
 """What says something about the mathematics."""
 
 
-def _of(counts: Mapping[str, int], fates: Iterable[str]) -> int:
-    return sum(counts.get(name, 0) for name in fates)
+def _of(counts: Mapping[str, int], statuses: Iterable[str]) -> int:
+    return sum(counts.get(name, 0) for name in statuses)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Standing:
     missing: str | None
     """Why it could not be started."""
     counts: Mapping[str, int]
-    """Cells by fate."""
+    """Cells by status."""
 
     @property
     def judged(self) -> int:
@@ -58,7 +58,7 @@ class Standing:
 
     @property
     def infrastructure(self) -> int:
-        return _of(self.counts, INFRASTRUCTURE_FATES)
+        return _of(self.counts, INFRASTRUCTURE_STATUSES)
 
     @property
     def share(self) -> float | None:
@@ -91,7 +91,7 @@ class Totals:
 
     @property
     def infrastructure(self) -> int:
-        return _of(self.counts, INFRASTRUCTURE_FATES)
+        return _of(self.counts, INFRASTRUCTURE_STATUSES)
 
 
 def is_scratch(implementation: str) -> bool:
@@ -110,7 +110,7 @@ def standings(run: Run) -> tuple[Standing, ...]:
     for cell in run.cells:
         # Whether bits are the same is right or wrong of nobody.
         if cell.verdict != "by_convention" or not is_invariance(cell.aspect):
-            counts[cell.implementation][fate(cell)] += 1
+            counts[cell.implementation][status(cell)] += 1
     described = run.header.implementations
     return tuple(
         Standing(
@@ -157,7 +157,7 @@ def worst_things(run: Run, most: int = 3) -> tuple[Finding, ...]:
     groups: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
     for cell in run.cells:
         if cell.verdict == "disagrees":
-            groups[cell.implementation, loss_of(run, cell.case), fate(cell)].append(cell)
+            groups[cell.implementation, loss_of(run, cell.case), status(cell)].append(cell)
     return _ranked(run, groups.values(), most)
 
 
@@ -213,5 +213,5 @@ def text(value: object) -> str:
 
 def sentence(cell: Cell) -> str:
     """A cell in words, for lists that have no columns."""
-    what = MARKS[fate(cell)].sentence
+    what = MARKS[status(cell)].sentence
     return cell.explanation or what

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.runs.diff import Group
 from harness.speed.statistics import SLOWER
-from harness.versions.canaries import Song
+from harness.versions.canaries import CanaryResult
 from harness.versions.upgrade import Upgrade
 
 MOST_CELLS = 12
@@ -46,7 +46,7 @@ def _lines(upgrade: Upgrade) -> Iterator[str]:
             yield f"  - `{upgrade.timed_by(moved).replace('`', ' ')}`"
     if upgrade.moved:
         yield ""
-    yield f"Canaries, planted changes that have to be reported: {_canaries(upgrade.songs)}."
+    yield f"Canaries, planted changes that have to be reported: {_canaries(upgrade.canary_results)}."
     yield ""
     yield (
         f"Made with `{upgrade.command.replace('`', ' ')}` on {inline(upgrade.new.header.started)}, suite version "
@@ -63,12 +63,12 @@ def cause_lines(groups: Iterable[Group]) -> Iterator[str]:
         yield f"  - `{group.repro.replace('`', ' ')}`"
 
 
-def _canaries(songs: tuple[Song, ...]) -> str:
+def _canaries(canary_results: tuple[CanaryResult, ...]) -> str:
     told = []
-    for song in songs:
-        name = song.canary.mutant.removeprefix("mutant:")
-        seen = "reported as " + " and ".join(song.kinds) if song.kinds else "NOT reported"
-        told.append(f"{name} {seen}" + ("" if song.as_planted else f" (planted: {song.canary.kind})"))
+    for canary_result in canary_results:
+        name = canary_result.canary.mutant.removeprefix("mutant:")
+        seen = "reported as " + " and ".join(canary_result.kinds) if canary_result.kinds else "NOT reported"
+        told.append(f"{name} {seen}" + ("" if canary_result.as_planted else f" (planted: {canary_result.canary.kind})"))
     return "; ".join(told)
 
 

@@ -15,12 +15,12 @@ __all__ = [
     "AGREES",
     "CLAIM_MARKS",
     "FINDINGS",
-    "INFRASTRUCTURE_FATES",
+    "INFRASTRUCTURE_STATUSES",
     "MARKS",
     "Mark",
-    "fate",
     "gravity",
     "happened",
+    "status",
     "told",
 ]
 
@@ -58,11 +58,11 @@ MARKS: Mapping[str, Mark] = MappingProxyType(
         )
     }
 )
-"""By fate: the verdict, or for what disagrees its severity. Gravest first."""
+"""By status: the verdict, or for what disagrees its severity. Gravest first."""
 
 AGREES = frozenset({"agrees", "by_convention"})
 FINDINGS = ("silently_wrong", "silent_nonfinite", "unexpected_error", "wrong_error")
-INFRASTRUCTURE_FATES = ("crashed", "timed_out", "missing")
+INFRASTRUCTURE_STATUSES = ("crashed", "timed_out", "missing")
 
 CLAIM_MARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -75,7 +75,7 @@ CLAIM_MARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-def fate(cell: Cell) -> str:
+def status(cell: Cell) -> str:
     """The verdict of a cell, made precise by its severity where it disagrees; a key of `MARKS`.
 
     A disagreement without a stated severity is read as the gravest: an omission must not flatter.
@@ -87,7 +87,7 @@ def fate(cell: Cell) -> str:
 
 def gravity(cell: Cell) -> tuple[int, float]:
     """Sorts cells: the graver the larger; among equals by how far outside the budget."""
-    return (MARKS[fate(cell)].rank, excess(cell))
+    return (MARKS[status(cell)].rank, excess(cell))
 
 
 def excess(cell: Cell) -> float:

@@ -19,7 +19,7 @@ from tools.screenshots import BROWSER_FLAGS, chromium
 __all__ = ["main", "measure"]
 
 _FILTERS = (
-    ("fate", "disagrees"),
+    ("status", "disagrees"),
     ("dtype", "float16"),
     ("q", "softmax"),
     ("implementation", "torch"),
@@ -61,7 +61,7 @@ def measure(report: Path) -> list[tuple[str, str]]:
         found.append(("first contentful paint", f"{paint:.0f} ms"))
         found.append(("elements", f"{page.evaluate('document.getElementsByTagName(`*`).length'):,}"))
         page.evaluate("location.hash = '#page=matrix'")
-        while not page.evaluate("document.querySelector('select[name=fate]').options.length > 1"):
+        while not page.evaluate("document.querySelector('select[name=status]').options.length > 1"):
             page.wait_for_timeout(20)  # until the cells are unpacked; polling inside is against its policy
         for name, value in _FILTERS:
             narrow, widen = [], []

@@ -81,7 +81,7 @@ def take(report: Path, folder: Path, pages: Sequence[str] = PAGES) -> list[Path]
 
 _SETTLED = """() => {
   const article = document.querySelector("article.casepage.here");
-  const ready = document.querySelector("select[name=fate]").options.length > 1;
+  const ready = document.querySelector("select[name=status]").options.length > 1;
   return ready && (!article || article.matches(".rendered"));
 }"""
 

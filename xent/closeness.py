@@ -147,7 +147,7 @@ def _complaint(call: Call, wrong: list[Cell]) -> list[str]:
 
 def _allowed(cell: Cell) -> str:
     """The error scale A of the worst element, and how much of the tolerance was used."""
-    if not cell.gauge or not cell.budget or not isinstance(cell.ratio, float):
+    if not cell.error_scale or not cell.budget or not isinstance(cell.ratio, float):
         return ""
-    terms = " + ".join(f"{size:.3g} [{name}]" for name, size in cell.gauge.items())
+    terms = " + ".join(f"{size:.3g} [{name}]" for name, size in cell.error_scale.items())
     return f", {cell.ratio / cell.budget:.3g} times the tolerance, which is {cell.budget:g} eps ({terms})"

@@ -166,9 +166,9 @@ def _tolerance(target: Target, dtype: str, *, flush_to_zero: bool) -> Tolerance:
     fmt, k = FORMATS[dtype], BUDGET[dtype]
     floor = fmt.smallest_normal if flush_to_zero else fmt.smallest_subnormal
     with np.errstate(over="ignore"):
-        allowed = k * fmt.eps * target.gauge + floor
+        allowed = k * fmt.eps * target.error_scale + floor
     finite = np.isfinite(target.hi)
-    terms = target.terms or {"A": target.gauge}
+    terms = target.terms or {"A": target.error_scale}
     return Tolerance(
         np.where(finite, allowed, 0.0),
         k,

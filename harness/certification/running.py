@@ -76,7 +76,7 @@ def certify_large() -> Certificate:
 
 
 def certify_cases_of_part(part: int) -> Certificate:
-    """Every so-manieth case of the suite."""
+    """Every n-th case of the suite."""
     from harness.suite.loading import load
 
     return certify_cases(load().cases[part::CASE_PARTS])

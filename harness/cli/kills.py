@@ -69,7 +69,7 @@ def kills(
         print(f"matrix: {output}")
     # Some cases cannot catch every mutant; only the whole suite has to, and its cover.
     holes = () if cases else (*matrix.survivors, *_uncovered(matrix, suite, write=cover))
-    return ExitCode.DISAGREES if holes or matrix.slandered or matrix.accused or matrix.idle else ExitCode.FINE
+    return ExitCode.DISAGREES if holes or matrix.false_positives or matrix.accused or matrix.idle else ExitCode.FINE
 
 
 def _uncovered(matrix: KillMatrix, suite: Suite, *, write: bool) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ def _show(matrix: KillMatrix) -> None:
     print(f"{count} of {len(matrix.mutants)} known-bad implementations are caught by {len(matrix.kills)} cases")
     for heading, names in (
         ("caught by no case", matrix.survivors),
-        ("right, and caught all the same", matrix.slandered),
+        ("right, and caught all the same", matrix.false_positives),
         ("cases that catch the correct implementation", matrix.accused),
         ("cases that catch no mutant and are not marked as characterisations", matrix.idle),
         ("caught by one case only", [name for name, n in times.items() if n == 1]),

@@ -80,7 +80,7 @@ def show_run(run: Run, seconds: float) -> None:
     if run.footer.dormant:
         out.print(escape(sleeping(run)))
     for problem in run.footer.problems:
-        out.print(f"[yellow]{escape(problem.what)}[/]: {escape(problem.remedy)}")
+        out.print(f"[yellow]{escape(problem.what)}[/]: {escape(problem.hint)}")
     _time(out, run)
 
 
@@ -266,5 +266,5 @@ def show_upgrade(upgrade: Upgrade) -> None:
         out.print(f"  [{style}]{escape(moved.sentence)}[/]")
         if moved.verdict == "slower":
             out.print(f"          {escape(upgrade.timed_by(moved))}")
-    right = sum(song.as_planted for song in upgrade.songs)
-    out.print(f"canaries: {right} of {len(upgrade.songs)} planted changes reported as what they are")
+    right = sum(canary_result.as_planted for canary_result in upgrade.canary_results)
+    out.print(f"canaries: {right} of {len(upgrade.canary_results)} planted changes reported as what they are")

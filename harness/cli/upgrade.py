@@ -162,13 +162,13 @@ def upgrade(
     with_speed = [i for i in implementations if has_speed(i.name) and _has_any(runs["old"], i.name, modes)]
     pythons = {name: str(environment.python) for name, (_, environment) in built.items()}
     speeds = None if no_speed else _timed(with_speed, pythons, timed, modes, slower / 100)
-    heard = canaries.listen(_canary_run(output / "canaries.jsonl"))
+    heard = canaries.results_of(_canary_run(output / "canaries.jsonl"))
     found = Upgrade(
         old=runs["old"],
         new=runs["new"],
         sides={name: (sentence, environment.packages) for name, (sentence, environment) in built.items()},
         difference=with_scripts(difference, runs["new"]),
-        songs=heard,
+        canary_results=heard,
         command=shlex.join(("xent", *sys.argv[1:])),
         speeds=speeds,
         timing_commands={i.name: _timing_command(requirements, sides, i) for i in implementations},
@@ -180,7 +180,7 @@ def upgrade(
     ):
         write_whole(path, text)
         print(f"report:   {path.resolve()}")
-    if canaries.silent(heard):
+    if canaries.unreported(heard):
         print("xent: a planted change was not reported as what it is: this comparison proves nothing", file=sys.stderr)
         return ExitCode.INTERNAL
     return gravest(

@@ -96,15 +96,15 @@ class Cell:
     got: Any = None
     """What came back, in the same form as `truth`."""
     ratio: float | str | None = None
-    """R: the error divided by eps times the gauge, at the worst element."""
+    """R: the error divided by eps times the error scale, at the worst element."""
     budget: float | None = None
     """k: the R that is allowed."""
-    gauge: Mapping[str, float] | None = None
+    error_scale: Mapping[str, float] | None = None
     """A at the worst element, term by term, the terms in the letters of the report; k · eps · their sum is allowed."""
     worst: int | None = None
     """Which element is the worst, counted through the flattened result; None for scalars."""
     grade: str | None = None
-    """A accurate relative to the loss, B within the gauge, C only normwise, F worse."""
+    """A accurate relative to the loss, B within the error scale, C only normwise, F worse."""
     ulps: float | str | None = None
     """Error of the worst element in units in the last place of the truth, fractional."""
     severity: str | None = None
@@ -175,7 +175,7 @@ class RunProblem:
     """One of RUN_PROBLEMS."""
     what: str
     """A sentence for people."""
-    remedy: str
+    hint: str
     entry: str | None = None
     """Id of the ledger entry it is about."""
     place: str | None = None

@@ -103,7 +103,7 @@ class WorkerPool:
 
     def stderr(self, name: str) -> str:
         """The end of what the workers of an implementation printed."""
-        return self._supervisors[name].noise()
+        return self._supervisors[name].printed()
 
     def ask(self, plans: Mapping[str, Sequence[Question]]) -> Iterator[Answer]:
         """Every question with its outcome, as they come; in order within an implementation."""

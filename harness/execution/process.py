@@ -139,9 +139,9 @@ class WorkerProcess:
             self._reap()
             self._read_noise()
             self._ours.close()
-        return self.noise()
+        return self.printed()
 
-    def noise(self) -> str:
+    def printed(self) -> str:
         """The end of what it wrote to stdout and stderr."""
         return self._noise.decode("utf-8", errors="replace")
 

@@ -70,10 +70,10 @@ class _Failure:
                 return Missing(str(self))
 
 
-def _last_words(noise: str) -> str:
+def _last_words(printed: str) -> str:
     """The last line somebody wrote, before the interpreter's own list of where everybody was when it crashed."""
-    own, _, _ = noise.partition("Fatal Python error")
-    lines = (own.strip() or noise.strip()).splitlines()
+    own, _, _ = printed.partition("Fatal Python error")
+    lines = (own.strip() or printed.strip()).splitlines()
     return lines[-1][:LONGEST_LAST_WORDS] if lines else ""
 
 
@@ -102,7 +102,7 @@ class Supervisor(Generic[T]):
         self._changing = threading.Lock()
         self._stopped = False
         self._number = protocol.DESCRIBE_ID
-        self._earlier_noise: list[str] = []
+        self._printed_earlier: list[str] = []
         self.startup_seconds = 0.0
         self.incidents: list[str] = []
         """What went wrong and was overcome, in sentences."""
@@ -129,7 +129,7 @@ class Supervisor(Generic[T]):
                 self.close()
                 return description.reason
         self.close()
-        words = _last_words(self.noise())
+        words = _last_words(self.printed())
         return f"cannot start {self._name}: {_Failure(reply)}" + (f"; it printed last: {words}" if words else "")
 
     def ask(self, items: Iterable[T]) -> Iterator[tuple[T, Outcome]]:
@@ -171,14 +171,14 @@ class Supervisor(Generic[T]):
         with self._changing:
             process, self._process = self._process, None
         if process is not None:
-            noise = process.stop()
-            # A worker that was restarted a hundred times leaves the noise of its last few only.
-            self._earlier_noise = [*self._earlier_noise, noise][-5:]
+            printed = process.stop()
+            # A worker that was restarted a hundred times keeps what its last few printed.
+            self._printed_earlier = [*self._printed_earlier, printed][-5:]
 
-    def noise(self) -> str:
+    def printed(self) -> str:
         """The end of what its workers printed, the last one last."""
-        current = [] if self._process is None else [self._process.noise()]
-        return "\n".join(noise.rstrip("\n") for noise in [*self._earlier_noise, *current] if noise)
+        current = [] if self._process is None else [self._process.printed()]
+        return "\n".join(printed.rstrip("\n") for printed in [*self._printed_earlier, *current] if printed)
 
     def _launched(self) -> WorkerProcess:
         with self._changing:

@@ -124,7 +124,7 @@ class Lane:
 
     stream: Iterator[list[Question]]
     every: int
-    """Of the cases drawn, it asks every so-manieth."""
+    """Of the cases drawn, it asks every n-th."""
     per_question: float
     """Seconds of the implementation's own, averaged over the latest."""
     spent: float = 0.0

@@ -1,6 +1,6 @@
 """When a result agrees with the truth: the ratio R, its budget, and the grade.
 
-For a result `got` in a format with unit `eps`, a truth held as hi + lo, and the gauge A of the mathematics,
+For a result `got` in a format with unit `eps`, a truth held as hi + lo, and the error scale A of the mathematics,
 
     R = max(0, |got − truth| − floor) / (eps · A),
 
@@ -10,9 +10,9 @@ zero it is the smallest normal number, times the weights and the upstream gradie
 flushed on the way (in float16, whose numbers are computed in float32, only the result is ever flushed). −0 equals 0.
 
 Why k = 4 for float64 and float32: the straightforward stable formula rounds four times on its way (the shift, the sum
-of exponentials, the logarithm, the final difference), each time by at most half a unit of the gauge, and the library's
-exp and log add up to one unit each. Why k = 2 for the half formats: frameworks compute those in float32 and round once
-at the end (half a unit), a second rounding of an intermediate result being the most that is defensible.
+of exponentials, the logarithm, the final difference), each time by at most half a unit of the error scale, and the
+library's exp and log add up to one unit each. Why k = 2 for the half formats: frameworks compute those in float32 and
+round once at the end (half a unit), a second rounding of an intermediate result being the most that is defensible.
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ class Target:
 
     hi: Floats
     lo: Floats
-    gauge: Floats
+    error_scale: Floats
     magnitude: float = 0.0
     """Largest finite |input|: what a merely normwise stable computation may lose besides (grade C)."""
     amplification: float = 1.0
     """What a number that was flushed to zero on the way is multiplied with: weights, upstream gradient."""
     terms: Mapping[str, Floats] = field(default_factory=dict)
-    """What the gauge is the sum of, each in the shape of the result; empty where it is no plain sum."""
+    """What the error scale is the sum of, each in the shape of the result; empty where it is no plain sum."""
     _compared: dict[Compared, Agreement] = field(default_factory=dict, init=False, repr=False)
     """No argument, so that a target made from another by `replace` begins without."""
     shown: dict[Compared, Mapping[str, Any]] = field(default_factory=dict, init=False, repr=False)
     """What cells show of a comparison; for those who show it, so that they write the same numbers down once."""
 
-    def gauge_at(self, index: tuple[int, ...]) -> dict[str, float]:
-        """The gauge of one element, term by term; the gauge itself, named A, where it is no plain sum."""
+    def error_scale_at(self, index: tuple[int, ...]) -> dict[str, float]:
+        """The error scale of one element, term by term; the error scale itself, named A, where it is no plain sum."""
         found = {name: float(term[index]) for name, term in self.terms.items()}
-        return found or {"A": float(self.gauge[index])}
+        return found or {"A": float(self.error_scale[index])}
 
     def compared(self, got: Floats, key: Compared) -> Agreement:
         """As `compare`, but once only for an answer that comes again: of the answers of a whole run more than half
@@ -106,7 +106,7 @@ def compare(got: Floats, target: Target, fmt: FloatFormat, *, flush_to_zero: boo
         finite = np.isfinite(got)
         broken = ~(same | finite & np.isfinite(target.hi))
         excess = np.where(same, 0.0, np.maximum(error - floor, 0.0))
-        ratio = _quotient(excess, fmt.eps * target.gauge)
+        ratio = _quotient(excess, fmt.eps * target.error_scale)
         ratio[broken] = np.inf
         ulps = np.where(same & ~finite, 0.0, error) / quantum(target.hi, fmt)
         any_broken = bool(broken.any())
@@ -138,7 +138,7 @@ def _grade(excess: Floats, ratio: Floats, target: Target, fmt: FloatFormat, budg
         return "A"
     if not (ratio > budget).any():
         return "B"
-    normwise = _quotient(excess, fmt.eps * (target.gauge + target.magnitude * (target.gauge > 0)))
+    normwise = _quotient(excess, fmt.eps * (target.error_scale + target.magnitude * (target.error_scale > 0)))
     return "F" if (normwise > budget).any() else "C"
 
 

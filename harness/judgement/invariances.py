@@ -57,13 +57,13 @@ def _judged(cell: Cell, case: Case, outcomes: Mapping[str, Outcome]) -> Cell:
             found[f"{what}, {part.name}"] = difference(one, another)
     differing = sum(entry.differing for entry in found.values())
     elements = sum(entry.elements for entry in found.values())
-    told = replace(cell, function=base.function)
+    attested = replace(cell, function=base.function)
     if not differing:
-        return replace(told, convention=SAME, observed=Observed("bits", differing=0, elements=elements))
+        return replace(attested, convention=SAME, observed=Observed("bits", differing=0, elements=elements))
     where = max(found, key=lambda name: (found[name].ulps, found[name].differing))
     ulps = found[where].ulps
     return replace(
-        told,
+        attested,
         convention=DIFFER,
         observed=Observed("bits", of=where, differing=differing, elements=elements),
         ulps=number(ulps),

@@ -1,4 +1,4 @@
-"""The gauge of each loss: the size of error the mathematics itself makes unavoidable, per element of the result.
+"""The error scale of each loss: the size of error the mathematics itself makes unavoidable, per element of the result.
 
 A backward stable computation in a format with unit eps cannot promise less than a few eps times these quantities,
 because rounding the shifted logit x_j − M alone moves the result by them. Written with L_j = −ln p_j:
@@ -10,7 +10,7 @@ because rounding the shifted logit x_j − M alone moves the result by them. Wri
     from probabilities               Σ_j |w_j q_j| (1 + |ln p_j|), gradient 2 |w_j q_j / p_j|
     binary from logits               t (1 + softplus(−z)) w + (1 − t)(1 + softplus(z)), + t (1−t) |z| for soft t
     entropy, KL                      Σ p (1 + |ln p| + |ln q|)
-    a reduction                      the same reduction of the absolute gauges
+    a reduction                      the same reduction of the absolute error scales
 
 Second derivatives, as products with a vector v, follow from the same roundings. With r_k = 1 + L_k + ln C, rounding the
 shifted logits moves p_k by eps p_k r_k, so h_j = Σ|q| p_j (v_j − Σ_k p_k v_k) is moved
@@ -24,8 +24,8 @@ p whose sum is 1 only to rounding, and a v of ones gives p_j times that. The cur
 binary logit moves with the σ it is made from, as the gradient does: by (w t + 1 − t) Σ p (1 − ln p) |v|. That of a
 probability, t/p² + (1 − t)/(1 − p)², rounds p or 1 − p, its square and the quotient: three times its terms, times |v|.
 
-The logits, weights and probabilities are the exact bits the implementation received. Everything here is float64: a
-gauge is a yardstick, its own last digits do not matter.
+The logits, weights and probabilities are the exact bits the implementation received. Everything here is float64: an
+error scale is a yardstick, its own last digits do not matter.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ Terms = Mapping[str, Floats]
 
 
 @dataclass(frozen=True, eq=False)
-class Gauges:
-    """The gauge of the value and of each gradient, in the shapes of the results."""
+class ErrorScales:
+    """The error scale of the value and of each gradient, in the shapes of the results."""
 
     value: Floats
     gradients: Mapping[str, Floats]
     terms: Mapping[str, Terms] = field(default_factory=dict)
-    """What a gauge is the sum of, in the letters of the table above, by "value" or the name of the input; a gauge that
-    is no plain sum has none."""
+    """What an error scale is the sum of, in the letters of the table above, by "value" or the name of the input; one
+    that is no plain sum has none."""
     hessian_vector: Floats | None = None
 
 
@@ -66,7 +66,7 @@ class Twice:
     """The true product of the Hessian with the vector."""
 
 
-def gauges(
+def error_scales(
     loss: str,
     inputs: Inputs,
     options: Options,
@@ -74,12 +74,12 @@ def gauges(
     cotangent: Floats | None,
     convention: Mapping[str, Any] | None = None,
     twice: Twice | None = None,
-) -> Gauges:
-    """The gauges of one loss on one input.
+) -> ErrorScales:
+    """The error scales of one loss on one input.
 
-    `gradients` are the true gradients (their sizes enter the gauges of the gradients), and so is what `twice` holds,
-    where second derivatives are asked for. Under a convention the gauge is
-    that of the probabilities it computes with: a clipped zero has the gauge of ε, not the infinite one of 0.
+    `gradients` are the true gradients (their sizes enter their own error scales), and so is what `twice` holds, where
+    second derivatives are asked for. Under a convention the error scale is that of the probabilities it computes with:
+    a clipped zero has the error scale of ε, not the infinite one of 0.
     """
     with np.errstate(all="ignore"):
         return _FAMILIES[loss](_Subject(loss, inputs, options, gradients, cotangent, convention or {}, twice))
@@ -122,7 +122,7 @@ class _Subject:
         return np.nan_to_num(factor, nan=0.0, posinf=0.0)
 
     def reduced(self, terms: Floats, weights: Floats) -> Floats:
-        """The gauge of the result, from that of each unreduced element."""
+        """The error scale of the result, from that of each unreduced element."""
         reduction = self.options.get("reduction", "mean")
         if reduction == "none":
             return _tidy(terms)
@@ -132,7 +132,7 @@ class _Subject:
         return _tidy(np.asarray(total))
 
     def reduced_each(self, terms: Terms, weights: Floats) -> dict[str, Floats]:
-        """The terms of the result's gauge, from those of each unreduced element."""
+        """The terms of the result's error scale, from those of each unreduced element."""
         return {name: self.reduced(term, weights) for name, term in terms.items()}
 
     def placed(self, terms: Terms) -> dict[str, Floats]:
@@ -140,9 +140,9 @@ class _Subject:
         return {name: np.moveaxis(term, -1, self.axis) for name, term in terms.items()}
 
 
-def _tidy(gauge: Floats) -> Floats:
-    """Gauges that are undefined belong to results that are nan or infinite, which are compared by pattern alone."""
-    return np.nan_to_num(np.asarray(gauge, dtype=np.float64), nan=0.0, posinf=np.finfo(np.float64).max)
+def _tidy(error_scale: Floats) -> Floats:
+    """Undefined error scales belong to results that are nan or infinite, which are compared by pattern alone."""
+    return np.nan_to_num(np.asarray(error_scale, dtype=np.float64), nan=0.0, posinf=np.finfo(np.float64).max)
 
 
 def _denominator(subject: _Subject, rows: tuple[int, ...], weights: Floats) -> float:
@@ -230,11 +230,11 @@ def _spread(negative_logs: Floats) -> Floats:
     return _term(p, 1.0 + negative_logs + np.log(classes))
 
 
-def _softmax_cross_entropy(subject: _Subject) -> Gauges:
+def _softmax_cross_entropy(subject: _Subject) -> ErrorScales:
     logits = subject.classes_last("logits")
     L = _log_probabilities(logits)
     q, weights = _distribution(subject, L.shape)
-    value, grad = _cross_entropy_gauges(subject, L, q, weights)
+    value, grad = _cross_entropy_error_scales(subject, L, q, weights)
     gradients: dict[str, Floats] = {}
     terms = {"value": subject.reduced_each(_of_logits(L, q), weights)}
     if "logits" in subject.gradients:
@@ -242,11 +242,11 @@ def _softmax_cross_entropy(subject: _Subject) -> Gauges:
         gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, subject.axis))
         terms["logits"] = {_OWN: own, **subject.placed({f"{_SPREAD} · Σ|w q|": grad})}
     if "targets" in subject.gradients:
-        gradients["targets"] = _target_gauge(subject, 1.0 + L + np.log(max(L.shape[-1], 1)), weights)
-    return Gauges(value, gradients, terms, _softmax_hessian_gauge(subject, L, q, weights))
+        gradients["targets"] = _target_error_scale(subject, 1.0 + L + np.log(max(L.shape[-1], 1)), weights)
+    return ErrorScales(value, gradients, terms, _softmax_hessian_error_scale(subject, L, q, weights))
 
 
-def _softmax_hessian_gauge(subject: _Subject, L: Floats, q: Floats, weights: Floats) -> Floats | None:
+def _softmax_hessian_error_scale(subject: _Subject, L: Floats, q: Floats, weights: Floats) -> Floats | None:
     """|h_j| + Σ|q| [p_j r_j (|v_j| + Σ_k p_k |v_k|) + p_j Σ_k p_k r_k |v_k|], see the top of this file."""
     if subject.twice is None:
         return None
@@ -271,16 +271,16 @@ def _of_logits(L: Floats, q: Floats) -> dict[str, Floats]:
     return {name: _term(q, size).sum(axis=-1) for name, size in sizes.items()}
 
 
-def _cross_entropy_gauges(subject: _Subject, L: Floats, q: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Gauge of the reduced loss, and of its gradient wrt the logits without the |g_j| term (classes last)."""
+def _cross_entropy_error_scales(subject: _Subject, L: Floats, q: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Error scale of the reduced loss, and of its gradient wrt the logits without the |g_j| term (classes last)."""
     terms = _term(q, 1.0 + L + np.log(max(L.shape[-1], 1))).sum(axis=-1)
     scale = subject.scale(terms.shape, weights)
     grad = _spread(L) * (q.sum(axis=-1) * scale)[..., None]
     return subject.reduced(terms, weights), grad
 
 
-def _target_gauge(subject: _Subject, size: Floats, weights: Floats) -> Floats:
-    """Gauge of the gradient wrt distributions: each entry is a (smoothed, weighted) −ln p_j."""
+def _target_error_scale(subject: _Subject, size: Floats, weights: Floats) -> Floats:
+    """Error scale of the gradient wrt distributions: each entry is a (smoothed, weighted) −ln p_j."""
     scale = subject.scale(size.shape[:-1], weights)
     for name in ("sample_weights",):
         option = subject.option(name)
@@ -291,7 +291,7 @@ def _target_gauge(subject: _Subject, size: Floats, weights: Floats) -> Floats:
     return _tidy(np.moveaxis(sized * scale[..., None], -1, subject.axis))
 
 
-def _log_softmax(subject: _Subject) -> Gauges:
+def _log_softmax(subject: _Subject) -> ErrorScales:
     L = _log_probabilities(subject.classes_last("logits"))
     lift = np.log(max(L.shape[-1], 1))
     value = 1.0 + L + lift
@@ -303,10 +303,10 @@ def _log_softmax(subject: _Subject) -> Gauges:
         own = np.abs(subject.gradients["logits"])
         gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, subject.axis))
         terms["logits"] = {_OWN: own, **subject.placed({f"{_SPREAD} · Σ|u|": grad})}
-    return Gauges(_tidy(np.moveaxis(value, -1, subject.axis)), gradients, terms)
+    return ErrorScales(_tidy(np.moveaxis(value, -1, subject.axis)), gradients, terms)
 
 
-def _softmax(subject: _Subject) -> Gauges:
+def _softmax(subject: _Subject) -> ErrorScales:
     L = _log_probabilities(subject.classes_last("logits"))
     spread = _spread(L)
     gradients: dict[str, Floats] = {}
@@ -317,7 +317,7 @@ def _softmax(subject: _Subject) -> Gauges:
         own = np.abs(subject.gradients["logits"])
         gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, subject.axis))
         terms["logits"] = {_OWN: own, **subject.placed({f"{_SPREAD} · (|u| + Σ|u| p)": grad})}
-    return Gauges(_tidy(np.moveaxis(spread, -1, subject.axis)), gradients, terms)
+    return ErrorScales(_tidy(np.moveaxis(spread, -1, subject.axis)), gradients, terms)
 
 
 def _cotangent_like(subject: _Subject, classes_last: Floats) -> Floats:
@@ -343,7 +343,7 @@ def _logarithm(subject: _Subject, p: Floats) -> Floats:
     return np.abs(np.maximum(inside, float(subject.convention.get("log_clamp", -np.inf))))
 
 
-def _from_probabilities(subject: _Subject) -> Gauges:
+def _from_probabilities(subject: _Subject) -> ErrorScales:
     given = subject.classes_last("probabilities")
     p = _transformed(subject, given)
     logs = _logarithm(subject, p)
@@ -372,11 +372,11 @@ def _from_probabilities(subject: _Subject) -> Gauges:
             size = size + pulled
         gradients["probabilities"] = _tidy(np.moveaxis(size, -1, subject.axis))
     if "targets" in subject.gradients:
-        gradients["targets"] = _target_gauge(subject, (1.0 + logs) / subject.log_base, weights)
-    return Gauges(subject.reduced(terms, weights), gradients, parts)
+        gradients["targets"] = _target_error_scale(subject, (1.0 + logs) / subject.log_base, weights)
+    return ErrorScales(subject.reduced(terms, weights), gradients, parts)
 
 
-def _entropy(subject: _Subject) -> Gauges:
+def _entropy(subject: _Subject) -> ErrorScales:
     p = subject.classes_last("probabilities")
     logs = np.abs(np.log(p))
     terms = _term(p, 1.0 + logs).sum(axis=-1) / subject.log_base
@@ -388,20 +388,20 @@ def _entropy(subject: _Subject) -> Gauges:
         scale = subject.scale(terms.shape, ones)[..., None] / subject.log_base
         gradients["probabilities"] = _tidy(np.moveaxis((1.0 + logs) * scale, -1, subject.axis))
         parts["probabilities"] = subject.placed({"1": np.ones_like(logs) * scale, "|ln p|": logs * scale})
-    return Gauges(subject.reduced(terms, ones), gradients, parts)
+    return ErrorScales(subject.reduced(terms, ones), gradients, parts)
 
 
-def _nll(subject: _Subject) -> Gauges:
+def _nll(subject: _Subject) -> ErrorScales:
     logs = np.abs(subject.classes_last("log_probabilities"))
     q, weights = _distribution(subject, logs.shape)
     terms = _term(q, logs).sum(axis=-1)
     gradients = {name: _tidy(np.abs(g)) for name, g in subject.gradients.items()}
     value = subject.reduced(terms, weights)
-    parts = {"value": {"|w ln p|": value}, **{name: {_OWN: gauge} for name, gauge in gradients.items()}}
-    return Gauges(value, gradients, parts)
+    parts = {"value": {"|w ln p|": value}, **{name: {_OWN: error_scale} for name, error_scale in gradients.items()}}
+    return ErrorScales(value, gradients, parts)
 
 
-def _kl(subject: _Subject) -> Gauges:
+def _kl(subject: _Subject) -> ErrorScales:
     log_q = subject.classes_last("log_probabilities")
     t = subject.classes_last("targets")
     log_p, p = (t, np.exp(t)) if subject.options.get("log_target") else (np.log(t), t)
@@ -423,7 +423,7 @@ def _kl(subject: _Subject) -> Gauges:
     if "targets" in subject.gradients:
         slope = (_term(p, size) if subject.options.get("log_target") else size) * scale
         gradients["targets"] = _tidy(np.moveaxis(slope, -1, subject.axis))
-    return Gauges(subject.reduced(terms, ones), gradients, parts)
+    return ErrorScales(subject.reduced(terms, ones), gradients, parts)
 
 
 def _binary_weights(subject: _Subject, shape: tuple[int, ...]) -> Floats:
@@ -437,12 +437,12 @@ def _binary_targets(subject: _Subject) -> Floats:
     return (1.0 - smoothing) * t + 0.5 * smoothing if smoothing else t
 
 
-def _binary(subject: _Subject) -> Gauges:
+def _binary(subject: _Subject) -> ErrorScales:
     given = np.asarray(subject.inputs["probabilities"], dtype=np.float64)
     p = _transformed(subject, given)
     t = _binary_targets(subject)
     weights = _binary_weights(subject, p.shape)
-    # 1 − p rounds where p is small, and its logarithm moves by that much: the 1 of the gauge.
+    # 1 − p rounds where p is small, and its logarithm moves by that much: the 1 of the error scale.
     positive, negative = 1.0 + _logarithm(subject, p), 1.0 + _logarithm(subject, 1.0 - p)
     of_one, of_zero = _term(np.abs(t), positive), _term(np.abs(1.0 - t), negative)
     terms = (of_one + of_zero) * weights / subject.log_base
@@ -473,14 +473,14 @@ def _binary(subject: _Subject) -> Gauges:
         # p or 1 − p, its square and the quotient round: three times each term.
         size = _term(np.abs(t), 1.0 / p**2) + _term(np.abs(1.0 - t), 1.0 / (1.0 - p) ** 2)
         hessian = _tidy(3.0 * size * scale * np.abs(subject.twice.vector))
-    return Gauges(subject.reduced(terms, weights), gradients, parts, hessian)
+    return ErrorScales(subject.reduced(terms, weights), gradients, parts, hessian)
 
 
 def _softplus(z: Floats) -> Floats:
     return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
 
 
-def _binary_with_logits(subject: _Subject) -> Gauges:
+def _binary_with_logits(subject: _Subject) -> ErrorScales:
     z = np.asarray(subject.inputs["logits"], dtype=np.float64)
     t = _binary_targets(subject)
     weights = _binary_weights(subject, z.shape)
@@ -511,11 +511,11 @@ def _binary_with_logits(subject: _Subject) -> Gauges:
     if subject.twice is not None:
         size = (a + b) * spread * scale * np.abs(subject.twice.vector)
         hessian = _tidy(np.abs(subject.twice.product) + size)
-    return Gauges(subject.reduced(terms, weights), gradients, parts, hessian)
+    return ErrorScales(subject.reduced(terms, weights), gradients, parts, hessian)
 
 
 def _focal_terms(subject: _Subject, L: Floats) -> tuple[Floats, Floats]:
-    """Gauges of (1 − p)^γ L and of its derivative wrt the logits, for the probability p = e^−L of the true class.
+    """Error scales of (1 − p)^γ L and of its derivative wrt the logits, for the probability p = e^−L of the true class.
 
     Rounding 1 − p moves the factor by γ (1 − p)^(γ−1); for γ < 1 that is unbounded at p = 1, and capped at 1 because
     an implementation can form 1 − p without cancellation.
@@ -529,7 +529,7 @@ def _focal_terms(subject: _Subject, L: Floats) -> tuple[Floats, Floats]:
     return value, slope
 
 
-def _binary_focal(subject: _Subject) -> Gauges:
+def _binary_focal(subject: _Subject) -> ErrorScales:
     z = np.asarray(subject.inputs["logits"], dtype=np.float64)
     t = np.asarray(subject.inputs["targets"], dtype=np.float64)
     alpha = subject.options.get("alpha")
@@ -546,10 +546,10 @@ def _binary_focal(subject: _Subject) -> Gauges:
         gradients["logits"] = _tidy(np.abs(subject.gradients["logits"]) + size)
     if "targets" in subject.gradients:
         gradients["targets"] = _tidy((a * value_pos + b * value_neg) * scale)
-    return Gauges(subject.reduced(terms, ones), gradients)
+    return ErrorScales(subject.reduced(terms, ones), gradients)
 
 
-def _categorical_focal(subject: _Subject) -> Gauges:
+def _categorical_focal(subject: _Subject) -> ErrorScales:
     L = _log_probabilities(subject.classes_last("logits"))
     q, weights = _distribution(subject, L.shape)
     alpha = subject.option("alpha")
@@ -567,10 +567,10 @@ def _categorical_focal(subject: _Subject) -> Gauges:
     if "targets" in subject.gradients:
         sized = value * lift if alpha is None else value * lift * np.abs(alpha)
         gradients["targets"] = _tidy(np.moveaxis(sized * scale[..., None], -1, subject.axis))
-    return Gauges(subject.reduced(terms, weights), gradients)
+    return ErrorScales(subject.reduced(terms, weights), gradients)
 
 
-def _linear(subject: _Subject) -> Gauges:
+def _linear(subject: _Subject) -> ErrorScales:
     hidden = np.asarray(subject.inputs["hidden"], dtype=np.float64)
     weight = np.asarray(subject.inputs["weight"], dtype=np.float64)
     bias = subject.inputs.get("bias")
@@ -600,11 +600,11 @@ def _linear(subject: _Subject) -> Gauges:
     if "bias" in subject.gradients:
         gradients["bias"] = _tidy(rows.sum(axis=0))
     if "targets" in subject.gradients:
-        gradients["targets"] = _target_gauge(subject, 1.0 + L + blur + lost, weights)
-    return Gauges(subject.reduced(terms, weights), gradients)
+        gradients["targets"] = _target_error_scale(subject, 1.0 + L + blur + lost, weights)
+    return ErrorScales(subject.reduced(terms, weights), gradients)
 
 
-_FAMILIES: Mapping[str, Callable[[_Subject], Gauges]] = {
+_FAMILIES: Mapping[str, Callable[[_Subject], ErrorScales]] = {
     "entropy": _entropy,
     "softmax": _softmax,
     "log_softmax": _log_softmax,

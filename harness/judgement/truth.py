@@ -20,7 +20,7 @@ from harness.core.arrays import Array
 from harness.core.call import Call
 from harness.core.formats import FORMATS, rounded
 from harness.judgement.agreement import Floats, Target
-from harness.judgement.tolerance import Twice, gauges
+from harness.judgement.tolerance import Twice, error_scales
 
 Convention = Mapping[str, Any]
 Evaluate = Callable[..., reference.Evaluation]
@@ -167,7 +167,7 @@ class TruthTable:
             yardstick["denominator"] = resolved["denominator"]
         if resolved and "base" in resolved:
             yardstick["base"] = resolved["base"]
-        size = gauges(
+        size = error_scales(
             self.loss,
             given,
             yardstick,
@@ -178,10 +178,10 @@ class TruthTable:
         )
         magnitude = _magnitude(given)
 
-        def target(parts: _Parts, gauge: Floats, name: str = "", upstream: Floats | None = None) -> Target:
+        def target(parts: _Parts, error_scale: Floats, name: str = "", upstream: Floats | None = None) -> Target:
             terms = {term: _fit(sizes, parts[0]) for term, sizes in size.terms.get(name, {}).items()}
             amplification = _amplification(chosen, upstream)
-            return Target(*parts, _fit(gauge, parts[0]), magnitude, amplification, terms)
+            return Target(*parts, _fit(error_scale, parts[0]), magnitude, amplification, terms)
 
         targets = {"value": target(numbers.value, size.value, "value")}
         for aspect, name in aspects(self.differentiate).items():
@@ -255,6 +255,6 @@ def _amplification(options: Mapping[str, Any], upstream: Floats | None) -> float
     return math.prod(max(1.0, float(np.abs(factor).max(initial=0.0))) for factor in map(np.asarray, factors))
 
 
-def _fit(gauge: Floats, like: Floats) -> Floats:
-    """The gauge in the shape of its result; a scalar gauge serves every element."""
-    return np.broadcast_to(gauge, like.shape)
+def _fit(error_scale: Floats, like: Floats) -> Floats:
+    """The error scale in the shape of its result; a scalar error scale serves every element."""
+    return np.broadcast_to(error_scale, like.shape)

@@ -31,8 +31,8 @@ SHOWN = 64
 """Largest number of elements a cell shows in full; of larger arrays it shows the worst one."""
 
 
-Told = Mapping[str, Any]
-"""What a call that returned tells besides its results: the cell's function, warnings and seconds."""
+Attested = Mapping[str, Any]
+"""What a call that returned attests besides its results: the cell's function, warnings and seconds."""
 
 
 class Diagnose(Protocol):
@@ -50,7 +50,7 @@ class Diagnose(Protocol):
     ) -> tuple[Cause, ...]: ...
 
 
-_NOTHING: Told = MappingProxyType({})
+_NOTHING: Attested = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +114,12 @@ def _infrastructure(subject: Subject, verdict: str, outcome: Mapping[str, Any], 
         yield subject.cell(aspect, verdict, outcome, explanation=sentence)
 
 
-def _unsupported(subject: Subject, aspect: str, reason: str, told: Told = _NOTHING) -> Cell:
+def _unsupported(subject: Subject, aspect: str, reason: str, attested: Attested = _NOTHING) -> Cell:
     outcome = {"kind": "unsupported", "reason": reason}
-    return subject.cell(aspect, "unsupported", outcome, severity="unsupported", explanation=reason, **told)
+    return subject.cell(aspect, "unsupported", outcome, severity="unsupported", explanation=reason, **attested)
 
 
-def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, told: Told = _NOTHING) -> Cell:
+def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, attested: Attested = _NOTHING) -> Cell:
     kinds = kinds_of(raised.type, raised.message)
     outcome = {
         "kind": "raises",
@@ -131,14 +131,14 @@ def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, told:
     headline = raised.message.strip().splitlines()[0][:200] if raised.message.strip() else "no message"
     match subject.expect:
         case ExpectRaises(kind):
-            cell = subject.cell(aspect, "agrees", outcome, truth={"raises": kind}, **told)
+            cell = subject.cell(aspect, "agrees", outcome, truth={"raises": kind}, **attested)
             if not kinds or kind in kinds:
                 return cell
             sentence = f"raises {raised.type} for another reason than {kind}: {headline}"
             wrong = replace(cell, verdict="disagrees", severity="wrong_error", explanation=sentence, observed=observed)
             return explained(subject, wrong, ledger)
         case ExpectImplementationDefined(choices):
-            cell = subject.cell(aspect, "by_convention", outcome, observed=observed, **told)
+            cell = subject.cell(aspect, "by_convention", outcome, observed=observed, **attested)
             return _chosen(subject, cell, observed, f"raises {raised.type}", choices, ledger)
         case _:
             sentence = f"raises {raised.type} where there is a right answer: {headline}"
@@ -150,22 +150,22 @@ def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, told:
                 explanation=sentence,
                 truth=_shown(subject, aspect),
                 observed=observed,
-                **told,
+                **attested,
             )
             return explained(subject, cell, ledger)
 
 
 def _returned(subject: Subject, returned: Returned, ledger: Ledger) -> Iterator[Cell]:
-    told = {"function": returned.function, "warnings": returned.warnings, "seconds": round(returned.seconds, 9)}
+    attested = {"function": returned.function, "warnings": returned.warnings, "seconds": round(returned.seconds, 9)}
     for aspect, name in subject.aspects.items():
         array, error = _part(returned, aspect, name)
         if array is not None:
-            yield _judge_array(subject, aspect, array, returned.convention, told, ledger)
+            yield _judge_array(subject, aspect, array, returned.convention, attested, ledger)
         elif error is not None:
-            yield _raised(subject, aspect, error, ledger, told)
+            yield _raised(subject, aspect, error, ledger, attested)
         else:
             lacking = "second derivatives" if name is None else f"gradient with respect to {name}"
-            yield _unsupported(subject, aspect, f"no {lacking}", told)
+            yield _unsupported(subject, aspect, f"no {lacking}", attested)
 
 
 def _part(returned: Returned, aspect: str, name: str | None) -> tuple[Array | None, Raised | None]:
@@ -179,7 +179,7 @@ def _part(returned: Returned, aspect: str, name: str | None) -> tuple[Array | No
 
 
 def _judge_array(
-    subject: Subject, aspect: str, array: Array, convention: Convention | None, told: Told, ledger: Ledger
+    subject: Subject, aspect: str, array: Array, convention: Convention | None, attested: Attested, ledger: Ledger
 ) -> Cell:
     got = array.to_float64()
     outcome = {
@@ -200,14 +200,14 @@ def _judge_array(
                 severity="silently_wrong" if _kind(got) == "finite" else "silent_nonfinite",
                 explanation=sentence,
                 observed=Observed("returns"),
-                **told,
+                **attested,
             )
             return explained(subject, cell, ledger)
         case ExpectImplementationDefined(choices):
             observed = Observed(_kind(got))
-            cell = subject.cell(aspect, "by_convention", outcome, got=_numbers(got), observed=observed, **told)
+            cell = subject.cell(aspect, "by_convention", outcome, got=_numbers(got), observed=observed, **attested)
             return _chosen(subject, cell, observed, f"returns {_brief(got)}", choices, ledger)
-    return _against_truth(subject, aspect, array.dtype, got, outcome, convention, told, ledger)
+    return _against_truth(subject, aspect, array.dtype, got, outcome, convention, attested, ledger)
 
 
 def _against_truth(
@@ -217,14 +217,14 @@ def _against_truth(
     got: Floats,
     outcome: Mapping[str, Any],
     convention: Convention | None,
-    told: Told,
+    attested: Attested,
     ledger: Ledger,
 ) -> Cell:
     plain = subject.table.under()
     target = plain.targets.get(aspect)
     if target is None:
         reason = plain.refusal or f"the reference has no {aspect} for this loss"
-        return subject.cell(aspect, "missing", {"kind": "missing", "reason": reason}, explanation=reason, **told)
+        return subject.cell(aspect, "missing", {"kind": "missing", "reason": reason}, explanation=reason, **attested)
     if got.shape != target.hi.shape:
         sentence = f"has shape {list(got.shape)}, the truth has shape {list(target.hi.shape)}"
         wrong = subject.cell(
@@ -236,7 +236,7 @@ def _against_truth(
             got=_numbers(got),
             truth=_numbers(target.hi),
             observed=Observed("shape"),
-            **told,
+            **attested,
         )
         return explained(subject, wrong, ledger)
     bits, flushes = outcome["digest"], subject.flush_to_zero
@@ -244,7 +244,7 @@ def _against_truth(
     verdict = target.compared(got, compared)
     if compared not in target.shown:
         target.shown[compared] = _measured(got, target, verdict)
-    cell = subject.cell(aspect, "agrees", outcome, **target.shown[compared], **told)
+    cell = subject.cell(aspect, "agrees", outcome, **target.shown[compared], **attested)
     declared = dict(convention or {})
     if dtype != subject.dtype and declared.get("result_dtype") != dtype:
         fmt_of_result = computed_in(got, bits, aspect, subject.table, declared, flush_to_zero=flushes)
@@ -309,23 +309,23 @@ def _measured(got: Floats, target: Target, verdict: Agreement) -> dict[str, Any]
         "ulps": number(float(f"{verdict.ulps:.6g}")),
         "truth": _numbers(target.hi, verdict.worst),
         "got": _numbers(got, verdict.worst),
-        "gauge": _gauge(target, verdict),
+        "error_scale": _error_scale(target, verdict),
         "worst": int(np.ravel_multi_index(verdict.worst, got.shape)) if verdict.worst else None,
     }
 
 
-def _gauge(target: Target, verdict: Agreement) -> dict[str, float] | None:
-    """The gauge at the worst element as a reader needs it: three digits, without the terms that are zero."""
-    if target.gauge.size == 0 or not np.isfinite(target.hi[verdict.worst]):
+def _error_scale(target: Target, verdict: Agreement) -> dict[str, float] | None:
+    """The error scale at the worst element as a reader needs it: three digits, without the terms that are zero."""
+    if target.error_scale.size == 0 or not np.isfinite(target.hi[verdict.worst]):
         return None
-    terms = {name: float(f"{term:.3g}") for name, term in target.gauge_at(verdict.worst).items()}
+    terms = {name: float(f"{term:.3g}") for name, term in target.error_scale_at(verdict.worst).items()}
     if not all(term <= _UNDEFINED for term in terms.values()):  # so that nan is undefined too
         return None
     return {name: term for name, term in terms.items() if term} or None
 
 
 _UNDEFINED = 1e300
-"""A gauge this large stands for an infinite one, whose result is compared by pattern alone."""
+"""An error scale this large stands for an infinite one, whose result is compared by pattern alone."""
 
 
 def _chosen(
@@ -448,13 +448,15 @@ def _same_numbers(subject: Subject, first: str, one: Returned, other: Returned, 
             )
         else:
             truth = truths.get(aspect)
-            gauge = np.abs(a) + 1.0 if truth is None or truth.gauge.shape != a.shape else truth.gauge
-            # Under a convention the result can be larger than the truth whose gauge this is.
+            error_scale = np.abs(a) + 1.0 if truth is None or truth.error_scale.shape != a.shape else truth.error_scale
+            # Under a convention the result can be larger than the truth whose error scale this is.
             with np.errstate(invalid="ignore", over="ignore"):
-                gauge = 2.0 * np.maximum(gauge, np.where(np.isfinite(a), np.abs(a), 0.0))
+                error_scale = 2.0 * np.maximum(error_scale, np.where(np.isfinite(a), np.abs(a), 0.0))
             # Both may answer in a narrower format than was asked for: that is a finding of its own, not a difference.
             narrower = max(fmt, FORMATS[left.dtype], key=lambda f: f.eps)
-            distance = compare(b, Target(a, np.zeros_like(a), gauge), narrower, flush_to_zero=subject.flush_to_zero)
+            distance = compare(
+                b, Target(a, np.zeros_like(a), error_scale), narrower, flush_to_zero=subject.flush_to_zero
+            )
             ratio = distance.ratio
             if not distance.agrees:
                 kind = (

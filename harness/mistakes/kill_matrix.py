@@ -68,7 +68,7 @@ class KillMatrix:
         return tuple(n for n, m in self.mutants.items() if n not in caught and not m.answers_rightly)
 
     @property
-    def slandered(self) -> tuple[str, ...]:
+    def false_positives(self) -> tuple[str, ...]:
         """Mutants that are caught though they answer rightly: the harness judged conduct that is no answer."""
         caught = {name for names in self.kills.values() for name in names}
         return tuple(n for n, m in self.mutants.items() if n in caught and m.answers_rightly)
@@ -95,7 +95,7 @@ class KillMatrix:
             },
             "cases": {case: list(names) for case, names in self.kills.items()},
             "survivors": list(self.survivors),
-            "slandered": list(self.slandered),
+            "false_positives": list(self.false_positives),
             "accused": list(self.accused),
             "idle": list(self.idle),
         }

@@ -122,14 +122,14 @@ def _of_modes(case: Case, cell: Cell, numbers: Numbers, first: str, note: str, *
         NamedExample(f"in_{mode}", _example(case, cell, numbers, aspect, mode)) for mode in (first, cell.mode)
     )
     try:
-        gauge = _literal_gauge(_target(case, cell.dtype, numbers, aspect).gauge)
+        error_scale = _literal_error_scale(_target(case, cell.dtype, numbers, aspect).error_scale)
     except Inexpressible:
-        gauge = f"np.abs({one.name}) + 1.0"
-    modes = Modes(one, other, cell.dtype, gauge, flush_to_zero)
+        error_scale = f"np.abs({one.name}) + 1.0"
+    modes = Modes(one, other, cell.dtype, error_scale, flush_to_zero)
     statement = f"the {aspect.replace('_', ' ')} is the same in {first} and {cell.mode}"
     return compared(modes, statement, case.title, case.why, note)
 
 
-def _literal_gauge(gauge: Floats) -> str:
-    # A gauge that is not finite belongs to a result that is compared by pattern alone.
-    return dense_source(np.nan_to_num(gauge, nan=0.0, posinf=0.0))
+def _literal_error_scale(error_scale: Floats) -> str:
+    # An error scale that is not finite belongs to a result that is compared by pattern alone.
+    return dense_source(np.nan_to_num(error_scale, nan=0.0, posinf=0.0))

@@ -19,7 +19,7 @@ class Modes:
     first: NamedExample
     other: NamedExample
     dtype: str
-    gauge: str
+    error_scale: str
     """What rounding may do to either answer, in units of the format, as an expression."""
     flush_to_zero: bool
 
@@ -58,7 +58,7 @@ def _verdict(modes: Modes, statement: str) -> list[str]:
         f"units = {units!r}",
         f'unit = max(units.get(dtype, 0.0) for dtype in ("{modes.dtype}", *dtypes.values()))',
         f"size = np.where(np.isfinite({first}), np.abs({first}), 0.0)",
-        f"allowed = {TWICE!r} * unit * np.maximum({modes.gauge}, size) + {floor!r}",
+        f"allowed = {TWICE!r} * unit * np.maximum({modes.error_scale}, size) + {floor!r}",
         'print("at most apart:", allowed)',
         'with np.errstate(invalid="ignore"):',
         f"    near = (np.abs({other} - {first}) <= allowed) | ({other} == {first})",

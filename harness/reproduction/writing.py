@@ -47,7 +47,7 @@ class Expected:
         floor = fmt.smallest_normal if flush_to_zero else fmt.smallest_subnormal
         with np.errstate(invalid="ignore", over="ignore"):
             gap = np.abs(nearest - target.hi)
-            allowed = BUDGET[dtype] * fmt.eps * target.gauge + floor + np.where(np.isfinite(gap), gap, 0.0)
+            allowed = BUDGET[dtype] * fmt.eps * target.error_scale + floor + np.where(np.isfinite(gap), gap, 0.0)
         within = np.where(np.isfinite(allowed), allowed, 0.0)
         chosen = (element or 0) if nearest.size > LARGEST_WRITTEN else None
         return cls(nearest, within, dtype if in_dtype else None, chosen)

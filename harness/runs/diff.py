@@ -25,7 +25,7 @@ KINDS = ("verdict", "error", "outcome", "dtype", "value", "drift", "removed", "a
 """Kinds of change, gravest first; each cell has one, its gravest."""
 
 _DRIFT_FROM = 0.5
-"""R below half an eps-gauge is rounding noise: a doubling there means nothing."""
+"""R below half an eps-error scale is rounding noise: a doubling there means nothing."""
 
 
 @dataclass(frozen=True)

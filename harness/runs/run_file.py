@@ -395,8 +395,8 @@ def _content(path: Path) -> bytes:
         raise RunFileError(f"{path}: cannot be read as a run file: {error}") from error
 
 
-def _refuse(path: Path, place: int, what: str, remedy: str = "run it again") -> NoReturn:
-    raise RunFileError(f"{path}:{place}: {what}; {remedy}")
+def _refuse(path: Path, place: int, what: str, hint: str = "run it again") -> NoReturn:
+    raise RunFileError(f"{path}:{place}: {what}; {hint}")
 
 
 class _AnySchema(msgspec.Struct):

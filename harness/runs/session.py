@@ -219,7 +219,7 @@ def _header(
 
 
 SUITE_VERSION = "1"
-"""Raised when the meaning of cells changes (their names, the gauges, the budgets): runs across it are not compared."""
+"""Raised when the meaning of cells changes (names, error scales, budgets): runs across it are not compared."""
 
 
 def _described(case: Case, truth_of: Callable[[Case], dict[str, Any] | None]) -> dict[str, Any]:

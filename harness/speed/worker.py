@@ -120,7 +120,7 @@ class TimedWorker:
             # Importing may use any core. From now on threads, those there are and those they start, keep to theirs.
             pin(self._process.pid, self._where.cpus)
             return protocol.description_from_wire(reply)
-        return Missing(f"{_why(reply)}; it printed: {self._process.noise()[-500:]}")
+        return Missing(f"{_why(reply)}; it printed: {self._process.printed()[-500:]}")
 
     def spread(self) -> None:
         """Let it use every core that is as near to the memory as its own, until `gather`."""

@@ -146,8 +146,8 @@ def _workload(node: MapNode, file: str, place: str) -> Iterator[Workload | Probl
         for e in error.errors():
             path = tuple(s for s in e["loc"] if not (isinstance(s, str) and s.startswith("(")))
             field = place + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in path)
-            remedy = "See cases/schema/workload.schema.json"
-            yield Problem(file, line_at(node, path), field, str(e["msg"]), remedy)
+            hint = "See cases/schema/workload.schema.json"
+            yield Problem(file, line_at(node, path), field, str(e["msg"]), hint)
         return
     # What is left is a case, and held to everything a case is held to: names, shapes, parameters, options.
     kept = {name: n for name, n in node.entries.items() if name not in _OWN_FIELDS}
@@ -156,13 +156,13 @@ def _workload(node: MapNode, file: str, place: str) -> Iterator[Workload | Probl
     if case is None:
         return
     if BOTH in entry.passes and not case.differentiate:
-        remedy = "Write passes: [forward], or name inputs to differentiate"
-        yield Problem(file, node.line, f"{place}.passes", "nothing to differentiate", remedy)
+        hint = "Write passes: [forward], or name inputs to differentiate"
+        yield Problem(file, node.line, f"{place}.passes", "nothing to differentiate", hint)
         return
     reduction = case.options.get("reduction", "none")
     if entry.repeat > 1 and reduction not in ("mean", "none"):
-        remedy = "Write reduction: mean or none"
-        yield Problem(file, node.line, f"{place}.repeat", f"under {reduction} the block has another value", remedy)
+        hint = "Write reduction: mean or none"
+        yield Problem(file, node.line, f"{place}.repeat", f"under {reduction} the block has another value", hint)
         return
     yield Workload(case, entry.repeat, entry.default, tuple(entry.passes))
 

@@ -75,9 +75,9 @@ class _Build:
     place: str
     problems: list[Problem] = field(default_factory=list)
 
-    def wrong(self, path: Path, message: str, remedy: str) -> None:
+    def wrong(self, path: Path, message: str, hint: str) -> None:
         where = self.place + "".join(_step(step) for step in path)
-        self.problems.append(Problem(self.file, line_at(self.node, path), where, message, remedy))
+        self.problems.append(Problem(self.file, line_at(self.node, path), where, message, hint))
 
     def case(self, folder: str) -> Case:
         entry, signature = self.entry, LOSSES[self.entry.loss]
@@ -163,8 +163,8 @@ class _Build:
         if spec.generator is None:
             return replace(spec, values=_floating(spec.values))
         if holds_integers(spec):
-            remedy = "Use ramp, cycle, bits or one_hot; or give it a dtype to make it integers all the same"
-            self.wrong(("inputs", name), f"{spec.generator} makes integers, {name} is floating", remedy)
+            hint = "Use ramp, cycle, bits or one_hot; or give it a dtype to make it integers all the same"
+            self.wrong(("inputs", name), f"{spec.generator} makes integers, {name} is floating", hint)
         return spec
 
     # --- options ---
@@ -197,24 +197,24 @@ class _Build:
 
     def check_domains(self, options: Mapping[str, Any], signature: Signature, path: Path) -> None:
         """An option outside its domain has no truth: such a case must expect an error."""
-        remedy = "Mend it, or expect: {raises: invalid_option}"
+        hint = "Mend it, or expect: {raises: invalid_option}"
         reduction = options.get("reduction", "mean")
         if signature.reductions and reduction not in signature.reductions:
             known = ", ".join(signature.reductions)
-            self.wrong((*path, "reduction"), f"expected one of {known}, got {reduction!r}", remedy)
+            self.wrong((*path, "reduction"), f"expected one of {known}, got {reduction!r}", hint)
         if "denominator" in options:
             if options["denominator"] not in DENOMINATORS:
                 known = ", ".join(DENOMINATORS)
-                self.wrong((*path, "denominator"), f"expected one of {known}, got {options['denominator']!r}", remedy)
+                self.wrong((*path, "denominator"), f"expected one of {known}, got {options['denominator']!r}", hint)
             elif reduction != "mean":
                 self.wrong((*path, "denominator"), f"reduction {reduction} has no denominator", "Leave it out")
         if not 0 <= options.get("label_smoothing", 0) <= 1:
-            self.wrong((*path, "label_smoothing"), f"expected 0 to 1, got {options['label_smoothing']!r}", remedy)
+            self.wrong((*path, "label_smoothing"), f"expected 0 to 1, got {options['label_smoothing']!r}", hint)
         base = options.get("base", 2)
         if not (math.isfinite(base) and base > 0 and base != 1):
-            self.wrong((*path, "base"), f"expected a positive base other than 1, got {base!r}", remedy)
+            self.wrong((*path, "base"), f"expected a positive base other than 1, got {base!r}", hint)
         if not 0 <= options.get("gamma", 0) < math.inf:
-            self.wrong((*path, "gamma"), f"expected at least 0, got {options['gamma']!r}", remedy)
+            self.wrong((*path, "gamma"), f"expected at least 0, got {options['gamma']!r}", hint)
 
     def check_invariances(
         self, expect: ExpectInvariances, inputs: Mapping[str, ArraySpec], options: Mapping[str, Any]
@@ -259,8 +259,8 @@ class _Build:
         spec = self.floating(self.entry.cotangent, "cotangent")
         scalar = signature.reductions and options.get("reduction") != "none"
         if scalar and _shape(spec) not in ((), None):
-            remedy = "Write one number, or options: {reduction: none}"
-            self.wrong(("cotangent",), "a reduced loss is one number, its cotangent too", remedy)
+            hint = "Write one number, or options: {reduction: none}"
+            self.wrong(("cotangent",), "a reduced loss is one number, its cotangent too", hint)
         return spec
 
     def vector(
@@ -275,12 +275,12 @@ class _Build:
         elif isinstance(expect, ExpectRaises):
             self.wrong(("vector",), "an error has no second derivative", "Leave vector out")
         elif differentiate[:1] != (first,):
-            remedy = f"Write {first} first in differentiate"
-            self.wrong(("vector",), f"{first} is not the first input that is differentiated once", remedy)
+            hint = f"Write {first} first in differentiate"
+            self.wrong(("vector",), f"{first} is not the first input that is differentiated once", hint)
         shape, wanted = _shape(spec), _shape(inputs[first]) if first in inputs else None
         if shape is not None and wanted is not None and shape != wanted:
-            remedy = f"Write one number for each of {first}, in its shape"
-            self.wrong(("vector",), f"the vector has shape {shape}, {first} {wanted}", remedy)
+            hint = f"Write one number for each of {first}, in its shape"
+            self.wrong(("vector",), f"the vector has shape {shape}, {first} {wanted}", hint)
         if spec.generator is None and shape is not None and not all(map(math.isfinite, _flat(spec.values))):
             self.wrong(("vector",), "a direction is finite, got nan or an infinity", "Write finite numbers")
         return spec
@@ -342,8 +342,8 @@ class _Build:
             self.wrong((*path, "holds"), str(error), "Write one of these")
         else:
             if (expected == "cannot_be_checked") != (entry.missing is not None):
-                remedy = "Write both holds: cannot be checked and missing: WHAT, or neither"
-                self.wrong((*path, "holds"), f"{entry.holds!r} contradicts the rest of the claim", remedy)
+                hint = "Write both holds: cannot be checked and missing: WHAT, or neither"
+                self.wrong((*path, "holds"), f"{entry.holds!r} contradicts the rest of the claim", hint)
         return claim
 
     def claim_output(self, entry: ClaimEntry, path: Path) -> None:
@@ -449,22 +449,22 @@ def _from_pydantic(error: Mapping[str, Any], node: MapNode, file: str, field: st
     named = max((n for n, step in enumerate(path) if isinstance(step, str)), default=None)
     model, name = (None, "") if named is None else (_model_at(path[:named]), str(path[named]))
     described = model.model_fields[name].description if model is not None and name in model.model_fields else None
-    remedy = f"{name} is {described}" if described else f"See {SCHEMA_FILE}"
+    hint = f"{name} is {described}" if described else f"See {SCHEMA_FILE}"
     if error["type"] == "missing":
-        return Problem(file, line_at(node, path[:-1]), place, f"{name} is missing", f"Add it: {remedy}")
+        return Problem(file, line_at(node, path[:-1]), place, f"{name} is missing", f"Add it: {hint}")
     if error["type"] == "extra_forbidden" and model is not None:
         known = [*model.model_fields, *(("for_each", "except") if model is CaseEntry else ())]
         return Problem(file, line_at(node, path), place, f"no field {name!r} here", suggestion(name, known))
     message = _ADVICE.get(error["type"], str(error["msg"]))
     if error["type"] == "literal_error":
         allowed = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        message, remedy = f"expected one of {', '.join(allowed)}", suggestion(str(error["input"]), allowed)
+        message, hint = f"expected one of {', '.join(allowed)}", suggestion(str(error["input"]), allowed)
     elif error["type"] == "string_pattern_mismatch":
         message = f"expected text that matches {error['ctx']['pattern']}"
     if not isinstance(error.get("input"), dict):
         got = repr(error.get("input"))
         message += f", got {got if len(got) <= 60 else got[:57] + '...'}"
-    return Problem(file, line_at(node, path), place, message, remedy)
+    return Problem(file, line_at(node, path), place, message, hint)
 
 
 def _model_at(path: Path) -> type[BaseModel] | None:

@@ -43,9 +43,9 @@ def expand(entry: MapNode, file: str, field: str) -> tuple[list[MapNode], list[P
     """The entries a written entry stands for, in the order of its parameters; or none, and what is wrong."""
     if "for_each" not in entry.entries:
         if "except" in entry.entries:
-            remedy = "Remove it, or add for_each"
+            hint = "Remove it, or add for_each"
             line = entry.lines["except"]
-            return [], [Problem(file, line, f"{field}.except", "except without for_each", remedy)]
+            return [], [Problem(file, line, f"{field}.except", "except without for_each", hint)]
         return [entry], []
     problems: list[Problem] = []
     choices = _choices(entry, file, f"{field}.for_each", problems)
@@ -93,39 +93,39 @@ def expand(entry: MapNode, file: str, field: str) -> tuple[list[MapNode], list[P
 def _choices(entry: MapNode, file: str, field: str, problems: list[Problem]) -> dict[str, list[Choice]]:
     node = entry.entries["for_each"]
     if not isinstance(node, MapNode) or not node.entries:
-        remedy = "Write for_each: {name: [values]} or {name: {label: value}}"
-        problems.append(Problem(file, entry.lines["for_each"], field, "expected parameters with their values", remedy))
+        hint = "Write for_each: {name: [values]} or {name: {label: value}}"
+        problems.append(Problem(file, entry.lines["for_each"], field, "expected parameters with their values", hint))
         return {}
     choices: dict[str, list[Choice]] = {}
     for name, values in node.entries.items():
         where, line = f"{field}.{name}", node.lines[name]
         if not _NAME.fullmatch(name):
-            remedy = "Use lower-case letters, digits and underscores"
-            problems.append(Problem(file, line, where, f"{name!r} is no name for a parameter", remedy))
+            hint = "Use lower-case letters, digits and underscores"
+            problems.append(Problem(file, line, where, f"{name!r} is no name for a parameter", hint))
         match values:
             case ListNode(entries=listed) if listed:
                 choices[name] = [_labelled(value, file, f"{where}[{n}]", problems) for n, value in enumerate(listed)]
             case MapNode(entries=named) if named:
                 choices[name] = [Choice(label, value) for label, value in named.items()]
             case _:
-                remedy = "Write [value, value] or {label: value}"
-                problems.append(Problem(file, line, where, "expected at least one value", remedy))
+                hint = "Write [value, value] or {label: value}"
+                problems.append(Problem(file, line, where, "expected at least one value", hint))
                 continue
         labels = [choice.label for choice in choices[name]]
         for label in sorted({text for text in labels if labels.count(text) > 1}):
-            remedy = "Name the values: {label: value}"
-            problems.append(Problem(file, line, where, f"two values with the label {label!r}", remedy))
+            hint = "Name the values: {label: value}"
+            problems.append(Problem(file, line, where, f"two values with the label {label!r}", hint))
         for label in labels:
             if not _LABEL.fullmatch(label):
-                remedy = "Labels consist of a-z, 0-9, dot, underscore and hyphen"
-                problems.append(Problem(file, line, where, f"{label!r} is no label", remedy))
+                hint = "Labels consist of a-z, 0-9, dot, underscore and hyphen"
+                problems.append(Problem(file, line, where, f"{label!r} is no label", hint))
     return choices
 
 
 def _labelled(node: Node, file: str, field: str, problems: list[Problem]) -> Choice:
     if not isinstance(node, ScalarNode):
-        remedy = "Name the values: {label: value}"
-        problems.append(Problem(file, node.line, field, "a list or a map is not its own label", remedy))
+        hint = "Name the values: {label: value}"
+        problems.append(Problem(file, node.line, field, "a list or a map is not its own label", hint))
         return Choice("unnamed", node)
     return Choice(id_safe(node.text), node)
 
@@ -142,8 +142,8 @@ def _exclusions(
     if node is None:
         return []
     if not isinstance(node, ListNode) or not all(isinstance(e, MapNode) and e.entries for e in node.entries):
-        remedy = "Write except: [{name: label}]"
-        problems.append(Problem(file, entry.lines["except"], field, "expected a list of combinations", remedy))
+        hint = "Write except: [{name: label}]"
+        problems.append(Problem(file, entry.lines["except"], field, "expected a list of combinations", hint))
         return []
     exclusions: list[dict[str, str]] = []
     for n, written in enumerate(node.entries):
@@ -188,9 +188,9 @@ def _check_names(
     placed = set(_PLACEHOLDER.findall(id_node.text)) if isinstance(id_node, ScalarNode) else set(choices)
     for name, values in choices.items():
         if len(values) > 1 and name not in placed:
-            remedy = f"Put {{{name}}} into the id"
+            hint = f"Put {{{name}}} into the id"
             what = f"the id does not tell the values of {name} apart"
-            problems.append(Problem(file, entry.lines.get("id", entry.line), f"{field}.id", what, remedy))
+            problems.append(Problem(file, entry.lines.get("id", entry.line), f"{field}.id", what, hint))
 
 
 def _scalars(node: Node) -> Iterator[ScalarNode]:

@@ -156,9 +156,9 @@ def _loaded(folder: Path, *, drafts: bool) -> tuple[Entry, ...]:
         problems.extend(wrong)
         for entry in found:
             if entry.id in seen:
-                remedy = f"Ids are unique and permanent: the first is at {seen[entry.id]}"
+                hint = f"Ids are unique and permanent: the first is at {seen[entry.id]}"
                 line = int(entry.location.rsplit(":", 1)[-1])
-                problems.append(Problem(str(path), line, "id", f"the id {entry.id} a second time", remedy))
+                problems.append(Problem(str(path), line, "id", f"the id {entry.id} a second time", hint))
             seen.setdefault(entry.id, entry.location)
             entries.append(entry)
     if problems:
@@ -182,8 +182,8 @@ def parse_ledger(text: str, file: str, *, drafts: bool = False) -> tuple[list[En
             for one in error.errors():
                 path = tuple(one["loc"])
                 field = ".".join(str(step) for step in (f"[{position}]", *path))
-                remedy = f"See CONTRIBUTING.md, accepting a divergence; got {_short(one.get('input'))}"
-                problems.append(Problem(file, line_at(item, path), field, one["msg"], remedy))
+                hint = f"See CONTRIBUTING.md, accepting a divergence; got {_short(one.get('input'))}"
+                problems.append(Problem(file, line_at(item, path), field, one["msg"], hint))
             continue
         entries.append(_entry(model, f"{file}:{item.line}"))
     return entries, problems

@@ -22,7 +22,7 @@ from harness.suite.problems import Problem
 
 Numbers = NDArray[Any]
 Finding = tuple[str, str, str]
-"""Field, what is wrong, remedy."""
+"""Field, what is wrong, hint."""
 
 FEWEST_WORDS = 5
 """Words of a `why`: fewer cannot say what the case would catch."""
@@ -38,10 +38,10 @@ def lint(cases: Iterable[Case]) -> list[Problem]:
     """Everything the rules find, case by case; empty where all is well."""
     everything = list(cases)
     problems = [
-        Problem(case.location.file, case.location.line, f"{case.id}: {field}", message, remedy)
+        Problem(case.location.file, case.location.line, f"{case.id}: {field}", message, hint)
         for case in everything
         for rule in RULES.values()
-        for field, message, remedy in rule(case)
+        for field, message, hint in rule(case)
     ]
     return problems + _repeated_ids(everything)
 
@@ -109,8 +109,8 @@ def _extreme_breaks_the_naive_formula(case: Case) -> Iterator[Finding]:
     if len(arrays) < len(case.inputs):
         return
     if not _is_extreme(case.loss, arrays, int(case.options.get("axis", -1)), dtype):
-        remedy = "Go further out, narrow the dtypes, or remove the tag"
-        yield "tags", f"tagged extreme, but the naive formula is right in {dtype}", remedy
+        hint = "Go further out, narrow the dtypes, or remove the tag"
+        yield "tags", f"tagged extreme, but the naive formula is right in {dtype}", hint
 
 
 def _error_cases_make_no_claims_about_values(case: Case) -> Iterator[Finding]:

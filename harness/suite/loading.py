@@ -36,8 +36,8 @@ def find_cases_directory() -> Path:
     """The cases that come with the package; SuiteError where they were left out of an installation."""
     directory = Path(__file__).resolve().parents[2] / "cases"
     if not directory.is_dir():
-        remedy = "Install the package again, or name case files"
-        raise SuiteError([Problem(str(directory), 0, "", "the folder of the cases is not there", remedy)])
+        hint = "Install the package again, or name case files"
+        raise SuiteError([Problem(str(directory), 0, "", "the folder of the cases is not there", hint)])
     return directory
 
 
@@ -70,14 +70,14 @@ def load_text(text: str, file: str, folder: str) -> tuple[list[Case], list[Probl
             problems = [Problem(file, 1, "", "no cases", "Write a list of cases, or remove the file")]
         return [], problems
     if not isinstance(root, ListNode):
-        remedy = "Begin each case with a hyphen: - id: ..."
-        return [], [Problem(file, root.line, "", "expected a list of cases", remedy)]
+        hint = "Begin each case with a hyphen: - id: ..."
+        return [], [Problem(file, root.line, "", "expected a list of cases", hint)]
     cases: list[Case] = []
     for n, entry in enumerate(root.entries):
         field = f"[{n}]"
         if not isinstance(entry, MapNode):
-            remedy = "Write id, title, why, loss and inputs"
-            problems.append(Problem(file, entry.line, field, "expected a case, a map of fields", remedy))
+            hint = "Write id, title, why, loss and inputs"
+            problems.append(Problem(file, entry.line, field, "expected a case, a map of fields", hint))
             continue
         expanded, wrong = expand(entry, file, field)
         problems += wrong
@@ -134,8 +134,8 @@ def _files(roots: Iterable[Path], home: Path, problems: list[Problem]) -> list[P
 def _load_file(path: Path, name: str, folder: str) -> tuple[list[Case], list[Problem]]:
     try:
         if path.stat().st_size > LARGEST_FILE:
-            remedy = "Split it, and write large inputs with a generator"
-            return [], [Problem(name, 1, "", f"larger than {LARGEST_FILE} bytes", remedy)]
+            hint = "Split it, and write large inputs with a generator"
+            return [], [Problem(name, 1, "", f"larger than {LARGEST_FILE} bytes", hint)]
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         return [], [Problem(name, 1, "", f"not UTF-8: {error.reason} at byte {error.start}", "Save it as UTF-8")]

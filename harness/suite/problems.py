@@ -1,4 +1,4 @@
-"""What is wrong with a case file: every problem with its place and its remedy, and the error that carries them all."""
+"""What is wrong with a case file: every problem with its place and its hint, and the error that carries them all."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Problem:
     """Path inside the file, e.g. [3].inputs.logits; empty for the file as a whole."""
     message: str
     """What is wrong and what was expected."""
-    remedy: str
+    hint: str
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" + (f": {self.field}" if self.field else "")
-        return f"{where}: {self.message}. {self.remedy}"
+        return f"{where}: {self.message}. {self.hint}"
 
 
 class SuiteError(UsageError):
@@ -41,7 +41,7 @@ def close_matches(name: str, names: Iterable[str], count: int = 3) -> tuple[str,
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """A remedy for an unknown name: the nearest one, or all of them."""
+    """A hint for an unknown name: the nearest one, or all of them."""
     known = list(names)
     near = close_matches(name, known, 1)
     return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known) or 'none'}"

@@ -50,9 +50,9 @@ Node = ScalarNode | ListNode | MapNode
 
 
 class _Broken(Exception):  # noqa: N818 - carries a problem out of the parser, never leaves this module
-    def __init__(self, line: int, message: str, remedy: str) -> None:
+    def __init__(self, line: int, message: str, hint: str) -> None:
         super().__init__(message)
-        self.line, self.message, self.remedy = line, message, remedy
+        self.line, self.message, self.hint = line, message, hint
 
 
 def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
@@ -65,7 +65,7 @@ def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
         root = _composed(text)
         node = None if root is None else _taken(root, text, file, problems, DEEPEST)
     except _Broken as broken:
-        return None, [*problems, Problem(file, broken.line, "", broken.message, broken.remedy)]
+        return None, [*problems, Problem(file, broken.line, "", broken.message, broken.hint)]
     return (None if problems else node), problems
 
 
@@ -108,8 +108,8 @@ def line_at(node: Node, path: tuple[int | str, ...]) -> int:
     return line
 
 
-_REMEDY = "Mend the syntax; an editor with YAML support shows where"
-_REMEDIES = {
+_HINT = "Mend the syntax; an editor with YAML support shows where"
+_HINTS = {
     "mapping values are not allowed here": "Quote text that holds a colon and a space, or write it after >-",
     "expected <block end>, but found '?'": "Indent the fields of one entry alike",
     "expected <block end>, but found '<block mapping start>'": "Indent the fields of one entry alike",
@@ -126,10 +126,10 @@ def _composed(text: str) -> Any:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1 if mark is None else mark.line + 1
-        raise _Broken(line, f"not YAML: {what}", _REMEDIES.get(str(what), _REMEDY)) from error
+        raise _Broken(line, f"not YAML: {what}", _HINTS.get(str(what), _HINT)) from error
     except Exception as error:
         # The composer meets arbitrary text; an oversight of its own is still a file that cannot be read.
-        raise _Broken(1, f"not YAML: {error!r}", _REMEDY) from error
+        raise _Broken(1, f"not YAML: {error!r}", _HINT) from error
 
 
 def _taken(node: Any, text: str, file: str, problems: list[Problem], levels: int) -> Node:
@@ -152,8 +152,8 @@ def _taken(node: Any, text: str, file: str, problems: list[Problem], levels: int
         if not isinstance(name, ScalarNode):
             raise _Broken(name.line, "a key that is a list or a map", "Keys are plain words")
         if name.text in entries:
-            remedy = f"Keep one of the two (the first is on line {lines[name.text]})"
-            problems.append(Problem(file, name.line, name.text, f"the key {name.text!r} a second time", remedy))
+            hint = f"Keep one of the two (the first is on line {lines[name.text]})"
+            problems.append(Problem(file, name.line, name.text, f"the key {name.text!r} a second time", hint))
             continue
         entries[name.text], lines[name.text] = _taken(value, text, file, problems, levels - 1), name.line
     return MapNode(entries, lines, line)

@@ -45,7 +45,7 @@ def test_integer_targets_have_no_gradient() -> None:
     assert set(NumPy().evaluate(call).gradients) == {"logits"}
 
 
-def test_bad_labels_are_refused_with_the_remedy() -> None:
+def test_bad_labels_are_refused_with_the_hint() -> None:
     with pytest.raises(ValueError, match="expected a label from 0 to 2"):
         NumPy().evaluate(make_call("softmax_cross_entropy", {**ROW, "targets": [3]}))
 

@@ -15,19 +15,19 @@ from harness.judgement.agreement import BUDGET, Agreement, Compared, Target, com
 formats = st.sampled_from(list(FORMATS))
 
 
-def agreement(got: float, truth: float, gauge: float = 1.0, fmt: str = "float32", **more: bool) -> Agreement:
-    target = Target(np.asarray([truth]), np.asarray([0.0]), np.asarray([gauge]))
+def agreement(got: float, truth: float, error_scale: float = 1.0, fmt: str = "float32", **more: bool) -> Agreement:
+    target = Target(np.asarray([truth]), np.asarray([0.0]), np.asarray([error_scale]))
     return compare(np.asarray([got]), target, FORMATS[fmt], **more)
 
 
 @given(st.floats(min_value=-1e4, max_value=1e4), st.floats(min_value=1.0, max_value=1e3), formats)
-def test_the_budget_is_the_edge(truth: float, gauge: float, fmt: str) -> None:
+def test_the_budget_is_the_edge(truth: float, error_scale: float, fmt: str) -> None:
     """Just inside k eps A agrees, just outside does not (1 % to either side: the sum itself rounds in float64)."""
-    step = BUDGET[fmt] * FORMATS[fmt].eps * gauge
+    step = BUDGET[fmt] * FORMATS[fmt].eps * error_scale
     if step < 1e-9 * abs(truth):
         return
-    assert agreement(truth + 0.99 * step, truth, gauge, fmt).agrees
-    outside = agreement(truth + 1.01 * step + 1.01 * FORMATS[fmt].smallest_subnormal, truth, gauge, fmt)
+    assert agreement(truth + 0.99 * step, truth, error_scale, fmt).agrees
+    outside = agreement(truth + 1.01 * step + 1.01 * FORMATS[fmt].smallest_subnormal, truth, error_scale, fmt)
     assert not outside.agrees
     assert outside.ratio > BUDGET[fmt]
 
@@ -47,8 +47,8 @@ def test_minus_zero_equals_zero() -> None:
 @pytest.mark.parametrize(
     ("got", "truth"), [(np.nan, 1.0), (1.0, np.nan), (np.inf, 1.0), (np.inf, -np.inf), (1.0, np.inf), (np.nan, np.inf)]
 )
-def test_another_pattern_of_nan_and_infinity_disagrees_whatever_the_gauge(got: float, truth: float) -> None:
-    result = agreement(got, truth, gauge=1e308)
+def test_another_pattern_of_nan_and_infinity_disagrees_whatever_the_error_scale(got: float, truth: float) -> None:
+    result = agreement(got, truth, error_scale=1e308)
     assert not result.agrees
     assert result.grade == "F"
     assert result.pattern is not None
@@ -62,9 +62,9 @@ def test_a_truth_beyond_the_format_is_right_as_infinity() -> None:
 
 def test_the_floor_forgives_the_smallest_subnormal_and_no_more() -> None:
     tiny = FORMATS["float32"].smallest_subnormal
-    assert agreement(0.0, tiny, gauge=0.0).agrees
-    assert not agreement(0.0, 4 * tiny, gauge=0.0).agrees
-    assert agreement(0.0, FORMATS["float32"].smallest_normal, gauge=0.0, flush_to_zero=True).agrees
+    assert agreement(0.0, tiny, error_scale=0.0).agrees
+    assert not agreement(0.0, 4 * tiny, error_scale=0.0).agrees
+    assert agreement(0.0, FORMATS["float32"].smallest_normal, error_scale=0.0, flush_to_zero=True).agrees
 
 
 def test_what_is_flushed_on_the_way_is_multiplied_by_what_multiplies_it() -> None:
@@ -86,7 +86,7 @@ def test_the_low_part_of_the_truth_counts() -> None:
     assert off.ulps == pytest.approx(1.0 - 1e-17 / 2.0**-52)
 
 
-def test_grades_tell_relative_from_gauge_from_normwise() -> None:
+def test_grades_tell_relative_from_error_scale_from_normwise() -> None:
     eps = FORMATS["float64"].eps
     assert agreement(1e-10 * (1 + eps), 1e-10, fmt="float64").grade == "A"
     assert agreement(1e-10 + eps, 1e-10, fmt="float64").grade == "B"

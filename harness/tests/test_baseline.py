@@ -12,7 +12,7 @@ from harness.runs.run_file import read_run
 from harness.suite.ledger_edits import remove_entries
 from harness.suite.ledger_files import load_entries
 from harness.suite.problems import SuiteError
-from harness.versions.canaries import CANARIES, Canary, Song, silent
+from harness.versions.canaries import CANARIES, Canary, CanaryResult, unreported
 
 CASES = ("documents/d4-gradient-*", "documents/d4-perfect-*", "invalid/label-3-softmax-cross-entropy")
 WRONG = "mutant:opposite-gradient.softmax_cross_entropy"
@@ -120,5 +120,5 @@ def test_an_entry_is_taken_out_and_the_rest_of_its_file_stays_as_it_is(tmp_path:
 
 
 def test_a_canary_that_is_reported_as_something_else_is_silent() -> None:
-    wrong = Song(Canary("mutant:warns", "warnings"), ("verdict", "warnings"), 3)
-    assert silent((wrong, Song(CANARIES[0], (CANARIES[0].kind,), 1))) == (wrong,)
+    wrong = CanaryResult(Canary("mutant:warns", "warnings"), ("verdict", "warnings"), 3)
+    assert unreported((wrong, CanaryResult(CANARIES[0], (CANARIES[0].kind,), 1))) == (wrong,)

@@ -235,7 +235,7 @@ def test_a_few_units_beyond_the_budget_are_not_given_a_cause() -> None:
     """Every small constant changes such a number a little; none of them is why it is off."""
     t = table("categorical_cross_entropy", {"probabilities": [[0.3, 0.7], [0.6, 0.4]], "targets": [0, 1]}, NONE)
     truth = t.under().targets["value"]
-    off = truth.hi + np.array([6.0, -5.0]) * FORMATS["float64"].eps * truth.gauge
+    off = truth.hi + np.array([6.0, -5.0]) * FORMATS["float64"].eps * truth.error_scale
     assert not compare(off, truth, FORMATS["float64"]).agrees
     assert "precision of float32" in sentence_of(causes(t, off))
 

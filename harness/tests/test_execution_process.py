@@ -128,7 +128,7 @@ def test_printing_without_end_neither_fills_memory_nor_saves_from_the_deadline(s
     begin = time.perf_counter()
     assert process.receive(1.0) == Silent(1.0)
     assert time.perf_counter() - begin < 5.0
-    assert len(process.noise()) <= process_module.KEPT_NOISE
+    assert len(process.printed()) <= process_module.KEPT_NOISE
 
 
 def test_what_was_opened_is_closed() -> None:

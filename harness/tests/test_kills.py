@@ -40,16 +40,16 @@ def test_what_hangs_dies_or_repeats_is_caught_in_processes_and_what_only_prints_
     caught = {name for names in matrix.kills.values() for name in names}
     assert {"hangs", "aborts", "repeats"} <= caught
     assert "prints" in matrix.mutants
-    assert matrix.slandered == ()
+    assert matrix.false_positives == ()
 
 
-def test_survivors_idle_cases_and_slander_are_told_apart() -> None:
+def test_survivors_idle_cases_and_false_positives_are_told_apart() -> None:
     wrong, noisy = MUTANTS["log-base-2.categorical_cross_entropy"], MUTANTS["prints"]
     mutants = {wrong.name: wrong, noisy.name: noisy}
     nothing = KillMatrix({"a": (), "b": ()}, mutants, frozenset({"b"}))
-    assert (nothing.survivors, nothing.idle, nothing.slandered) == ((wrong.name,), ("a",), ())
+    assert (nothing.survivors, nothing.idle, nothing.false_positives) == ((wrong.name,), ("a",), ())
     everything = KillMatrix({"a": (wrong.name, noisy.name)}, mutants, frozenset())
-    assert (everything.survivors, everything.idle, everything.slandered) == ((), (), (noisy.name,))
+    assert (everything.survivors, everything.idle, everything.false_positives) == ((), (), (noisy.name,))
     assert everything.entry()["mutants"][wrong.name]["killed_by"] == 1
 
 

@@ -43,7 +43,7 @@ CELLS = (
         got={"shape": [70], "worst_index": [3], "worst": "inf"},
         ratio="inf",
         ulps="nan",
-        gauge={"1": 1.0},
+        error_scale={"1": 1.0},
         worst=3,
         severity="silent_nonfinite",
         warnings=("deprecated",),
@@ -193,7 +193,7 @@ FOOTERS: dict[str, tuple[dict[str, Any], str]] = {
     "too many cells": ({"cells": 9}, "cells: the footer counts 9"),
     "cells of other verdicts": ({"verdicts": {"agrees": 2, "known": 1, "timed_out": 1}}, "2 cells of agrees"),
     "verdicts nobody knows": ({"verdicts": {"fine": 4}}, "`$.verdicts"),
-    "a problem nobody knows": ({"problems": [{"kind": "odd", "what": "", "remedy": ""}]}, "problems[0].kind`"),
+    "a problem nobody knows": ({"problems": [{"kind": "odd", "what": "", "hint": ""}]}, "problems[0].kind`"),
 }
 
 

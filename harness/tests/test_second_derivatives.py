@@ -52,7 +52,7 @@ def test_a_case_asks_for_a_second_derivative_along_a_vector() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "message", "remedy"),
+    ("fields", "message", "hint"),
     [
         ("vector: [1, 2]", r"vector has shape (2,), logits (1, 2)", "one number for each of logits"),
         ("vector: [[1, inf]]", "a direction is finite", "finite"),
@@ -65,18 +65,18 @@ def test_a_case_asks_for_a_second_derivative_along_a_vector() -> None:
     ],
 )
 def test_a_vector_that_makes_no_second_derivative_is_refused_with_its_place(
-    fields: str, message: str, remedy: str
+    fields: str, message: str, hint: str
 ) -> None:
     cases, problems = read(fields)
     assert cases == []
-    assert any("vector" in p.field and message in p.message and remedy in p.remedy for p in problems), problems
+    assert any("vector" in p.field and message in p.message and hint in p.hint for p in problems), problems
 
 
 def test_a_loss_whose_second_derivatives_the_reference_has_not_is_refused_with_those_it_has() -> None:
     head = "- {id: edges/a, title: t, why: w, loss: softmax, inputs: {logits: [[1, 2]]}, cotangent: [[1, 0]]"
     _, problems = read("vector: [[1, 2]]", head)
     assert [p.message for p in problems] == ["softmax has no second derivatives here"]
-    assert "binary_cross_entropy_with_logits" in problems[0].remedy
+    assert "binary_cross_entropy_with_logits" in problems[0].hint
 
 
 # -- the messages ----------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_a_type_that_is_not_taken_is_unsupported_in_every_aspect() -> None:
     assert {c.aspect for c in cells if c.dtype == "float32"} == {"value", "gradient", HESSIAN_VECTOR}
 
 
-# -- the gauge -------------------------------------------------------------------------------------------------------
+# -- the error scale ---------------------------------------------------------------------------------------------------
 
 ORDINARY = st.floats(-30, 30, width=32)
 ROWS = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=4).flatmap(
@@ -265,7 +265,7 @@ def differentiated_twice(x: Any, v: Any) -> Any:
 
 
 @given(ROWS)
-def test_straightforward_second_derivatives_are_within_the_gauge(rows: tuple[Any, Any]) -> None:
+def test_straightforward_second_derivatives_are_within_the_error_scale(rows: tuple[Any, Any]) -> None:
     x, v = rows
     labels = np.zeros(len(x), dtype=np.int64)
     s = subject(inputs={"logits": x, "targets": labels}, vector=v, options={"reduction": "none"}, dtype="float32")
@@ -275,7 +275,7 @@ def test_straightforward_second_derivatives_are_within_the_gauge(rows: tuple[Any
 
 
 @given(ROWS, st.sampled_from([None, 3.0]))
-def test_straightforward_binary_second_derivatives_are_within_the_gauge(
+def test_straightforward_binary_second_derivatives_are_within_the_error_scale(
     rows: tuple[Any, Any], weight: float | None
 ) -> None:
     z, v = rows
@@ -287,7 +287,7 @@ def test_straightforward_binary_second_derivatives_are_within_the_gauge(
 
 
 @given(hnp.arrays(np.float64, (4,), elements=st.floats(2.0**-20, 1 - 2.0**-20)), st.sampled_from([0.0, 0.25, 1.0]))
-def test_second_derivatives_of_probabilities_are_within_the_gauge(p: Any, target_: float) -> None:
+def test_second_derivatives_of_probabilities_are_within_the_error_scale(p: Any, target_: float) -> None:
     inputs = {"probabilities": p, "targets": np.full(4, target_)}
     s = subject("binary_cross_entropy", inputs, np.array([1.0, -2.0, 0.5, 3.0]), {"reduction": "none"}, "float32")
     target = s.table.under().targets[HESSIAN_VECTOR]
@@ -295,7 +295,7 @@ def test_second_derivatives_of_probabilities_are_within_the_gauge(p: Any, target
 
 
 @pytest.mark.parametrize("factor", [1 + 1e-4, 0.5, 2.0, -1.0, 0.0])
-def test_the_gauge_forgives_no_factor(factor: float) -> None:
+def test_the_error_scale_forgives_no_factor(factor: float) -> None:
     for s in (
         subject(dtype="float32"),
         subject("binary_cross_entropy_with_logits", {"logits": [1.0, -2.0], "targets": [1.0, 0.25]}, [1.0, 2.0]),
@@ -316,12 +316,12 @@ def test_a_direction_of_ones_may_leave_roundings_and_no_more() -> None:
     assert not compare(p * 1e-5, target, FORMATS["float32"]).agrees
 
 
-def test_an_ignored_row_has_no_gauge_whatever_it_holds() -> None:
+def test_an_ignored_row_has_no_error_scale_whatever_it_holds() -> None:
     inputs = {"logits": [[np.nan, 1.0], [0.5, 2.0]], "targets": [-1, 0]}
     s = subject(inputs=inputs, vector=[[1.0, 2.0], [3.0, 4.0]], options={"ignore_index": -1})
     target: Target = s.table.under().targets[HESSIAN_VECTOR]
-    assert target.gauge[0].tolist() == [0.0, 0.0]
-    assert (target.gauge[1] > 0).all()
+    assert target.error_scale[0].tolist() == [0.0, 0.0]
+    assert (target.error_scale[1] > 0).all()
 
 
 # -- who answers -----------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_what_is_refused(text: str, words: str) -> None:
     entries, problems = family(text)
     assert not entries
     assert any(words in problem.message for problem in problems), problems
-    assert all(problem.line and problem.field.startswith("[0]") and problem.remedy for problem in problems)
+    assert all(problem.line and problem.field.startswith("[0]") and problem.hint for problem in problems)
 
 
 def test_a_family_too_large_is_refused_before_it_is_expanded() -> None:

@@ -1,4 +1,4 @@
-"""Loading: what a case becomes, and every problem of every file named with its place and remedy."""
+"""Loading: what a case becomes, and every problem of every file named with its place and hint."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def one(fields: str, **replaced: str) -> Case:
 def problems_of(text: str, folder: str = "edges") -> list[Problem]:
     cases, problems = load_text(text, "edges/f.yaml", folder)
     assert problems
-    assert all(problem.line > 0 and problem.message and problem.remedy for problem in problems)
+    assert all(problem.line > 0 and problem.message and problem.hint for problem in problems)
     assert not cases or len(problems) > 0
     return problems
 
@@ -199,10 +199,10 @@ BROKEN_FIELDS = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "place", "message", "remedy"), BROKEN_FIELDS)
-def test_a_broken_field_is_named(fields: str, place: str, message: str, remedy: str) -> None:
+@pytest.mark.parametrize(("fields", "place", "message", "hint"), BROKEN_FIELDS)
+def test_a_broken_field_is_named(fields: str, place: str, message: str, hint: str) -> None:
     found = problems_of(f"{HEAD}, {fields}}}\n")
-    assert any(place in p.field and message in p.message and remedy in p.remedy for p in found), found
+    assert any(place in p.field and message in p.message and hint in p.hint for p in found), found
 
 
 BROKEN_INPUTS = [

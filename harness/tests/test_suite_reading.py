@@ -125,7 +125,7 @@ def test_what_is_refused(text: str, line: int, words: str) -> None:
     assert problems[0].file == "f.yaml"
     assert problems[0].line == line
     assert words in problems[0].message
-    assert problems[0].remedy
+    assert problems[0].hint
 
 
 def test_a_bomb_of_aliases_is_refused_at_its_first_anchor() -> None:

@@ -55,7 +55,7 @@ def test_the_old_side_is_what_is_installed() -> None:
         (lambda: from_installed(["scipy==1.17"], HERE), "--from scipy==VERSION"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_the_remedy(run: object, says: str) -> None:
+def test_what_cannot_be_used_is_refused_with_the_hint(run: object, says: str) -> None:
     assert callable(run)
     with pytest.raises(SideError, match=says):
         run()

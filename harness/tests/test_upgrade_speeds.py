@@ -79,7 +79,7 @@ def test_an_upgrade_tells_the_slower_first_and_how_to_time_it_again(tmp_path: Pa
         new=run,
         sides={"old": ("", {}), "new": ("", {})},
         difference=Difference((), 3, 3),
-        songs=(),
+        canary_results=(),
         command="xent upgrade torch",
         speeds=(
             SpeedChange(keys["a"], "unstable", Interval(1.5, 0.7, 3.0)),

@@ -223,10 +223,10 @@ def test_a_measured_cell_tells_its_budget_and_its_worst_element() -> None:
     got = truth(rows)
     cell = value_cell(rows, [got[0], got[1] * 1.001])
     assert cell.worst == 1
-    assert cell.gauge == {"1": 1.0, "L": float(f"{got[1]:.3g}"), "ln C": 1.1}
+    assert cell.error_scale == {"1": 1.0, "L": float(f"{got[1]:.3g}"), "ln C": 1.1}
 
 
 def test_a_result_that_is_not_finite_has_no_budget_to_tell() -> None:
     undefined = subject("softmax_cross_entropy", {"logits": [[float("nan"), 0.0]], "targets": [0]})
-    assert value_cell(undefined, float("nan")).gauge is None
-    assert value_cell(IMPOSSIBLE, float("inf")).gauge is None
+    assert value_cell(undefined, float("nan")).error_scale is None
+    assert value_cell(IMPOSSIBLE, float("inf")).error_scale is None

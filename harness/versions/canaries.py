@@ -39,7 +39,7 @@ CASES = ("documents/d4-*", "invalid/label-3-softmax-cross-entropy", "edges/softm
 
 
 @dataclass(frozen=True)
-class Song:
+class CanaryResult:
     """What became of a canary."""
 
     canary: Canary
@@ -52,21 +52,21 @@ class Song:
         return self.kinds == (self.canary.kind,)
 
 
-def listen(run: Run) -> tuple[Song, ...]:
+def results_of(run: Run) -> tuple[CanaryResult, ...]:
     """Every canary of a run, compared with the sound implementation in it."""
-    songs = []
+    canary_results = []
     for canary in CANARIES:
         losses = run.header.implementations[canary.mutant]["losses"]
         sound, changed = (_only(run, name, losses) for name in (SOUND, canary.mutant))
         changes = compare_runs(sound, changed, rename={canary.mutant: SOUND}).changes
         kinds = sorted({change.kind for change in changes}, key=KINDS.index)
-        songs.append(Song(canary, tuple(kinds), len(changes)))
-    return tuple(songs)
+        canary_results.append(CanaryResult(canary, tuple(kinds), len(changes)))
+    return tuple(canary_results)
 
 
-def silent(songs: Sequence[Song]) -> tuple[Song, ...]:
+def unreported(canary_results: Sequence[CanaryResult]) -> tuple[CanaryResult, ...]:
     """Those that were not reported as what they are."""
-    return tuple(song for song in songs if not song.as_planted)
+    return tuple(canary_result for canary_result in canary_results if not canary_result.as_planted)
 
 
 def _only(run: Run, name: str, losses: Sequence[str]) -> Run:

@@ -10,7 +10,7 @@ from harness.core.cell import Run
 from harness.runs.diff import Difference, Group
 from harness.speed.compared import SpeedChange, in_words, slower
 from harness.speed.statistics import FASTER, NOT_COMPARABLE, SAME, SLOWER, UNSTABLE
-from harness.versions.canaries import Song
+from harness.versions.canaries import CanaryResult
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Upgrade:
     sides: Mapping[str, tuple[str, Mapping[str, str]]]
     """By side: what it was built from, and the versions of everything installed."""
     difference: Difference
-    songs: tuple[Song, ...]
+    canary_results: tuple[CanaryResult, ...]
     command: str
     speeds: tuple[SpeedChange, ...] | None = None
     """Old against new, timed in the same rounds, the slowest change first; None where nothing was timed."""

@@ -199,7 +199,7 @@ class _Element:
 
 def _elements(cells: Iterable[Cell], dtype: str) -> list[_Element]:
     """The numbers of all values. Where a cell is outside its budget that is said of its element farthest from the
-    truth, measured against 1 + |truth|, the gauge of most values."""
+    truth, measured against 1 + |truth|, the error scale of most values."""
     found = []
     for cell in cells:
         if cell.aspect != "value" or dtype not in FORMATS:

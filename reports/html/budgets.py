@@ -17,7 +17,7 @@ Term = tuple[str, str]
 
 @dataclass(frozen=True)
 class Budget:
-    """The gauge A of one loss: its terms, each with what it stands for."""
+    """The error scale A of one loss: its terms, each with what it stands for."""
 
     value: tuple[Term, ...]
     gradient: tuple[Term, ...]

@@ -14,7 +14,7 @@ from reports.html.addresses import address
 from reports.html.matrix import folder
 from reports.numbers import rough, shown
 from reports.tally import cases_of, sentence, text
-from reports.words import MARKS, Mark, excess, fate, gravity, told
+from reports.words import MARKS, Mark, excess, gravity, status, told
 
 __all__ = ["CasePage", "Line", "Truth", "build"]
 
@@ -151,7 +151,7 @@ def _line(cell: Cell) -> Line:
     return Line(
         id=address("cell", cell.name),
         where=(cell.implementation, cell.mode, cell.dtype, cell.aspect),
-        mark=MARKS[fate(cell)],
+        mark=MARKS[status(cell)],
         happened=told(cell),
         got=_clip(shown(cell.got, cell.dtype)) or _clip(_said(cell)),
         truth=_clip(shown(cell.truth, "float64")),
@@ -170,7 +170,7 @@ def _said(cell: Cell) -> str:
 
 
 def _absent(cells: Sequence[Cell]) -> tuple[tuple[Mark, int], ...]:
-    counts = Counter(fate(c) for c in cells if c.verdict == "unsupported" or c.verdict in INFRASTRUCTURE)
+    counts = Counter(status(c) for c in cells if c.verdict == "unsupported" or c.verdict in INFRASTRUCTURE)
     return tuple((mark, counts[key]) for key, mark in MARKS.items() if counts[key])
 
 

@@ -46,13 +46,13 @@ class Killing:
 
 def read(path: Path) -> Mapping[str, Any]:
     """The matrix as `xent kills --output` writes it; KillsFileError where the file is something else."""
-    remedy = f"write one with `xent kills --output {path}`"
+    hint = f"write one with `xent kills --output {path}`"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise KillsFileError(f"{path}: cannot be read as a kill matrix: {error}; {remedy}") from error
+        raise KillsFileError(f"{path}: cannot be read as a kill matrix: {error}; {hint}") from error
     if not (_maps(content, "mutants", dict) and _maps(content, "cases", list)):
-        raise KillsFileError(f"{path}: a kill matrix has `mutants` and `cases`, each an object; {remedy}")
+        raise KillsFileError(f"{path}: a kill matrix has `mutants` and `cases`, each an object; {hint}")
     return dict(content)
 
 

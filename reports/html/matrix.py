@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from harness.core.cell import Cell, Run
 from reports.tally import cases_of, order_of, text
-from reports.words import MARKS, Mark, fate, gravity, told
+from reports.words import MARKS, Mark, gravity, status, told
 
 __all__ = ["Column", "Group", "Matrix", "Place", "Row", "build", "folder"]
 
 _QUIET = frozenset({"agrees", "unsupported"})
-"""Fates that are not counted in the heading of a group."""
+"""Statuses that are not counted in the heading of a group."""
 _SETTLED = _QUIET | {"missing"}
-"""Fates that fold a row away. An implementation that could not be started is told once, not in every row."""
+"""Statuses that fold a row away. An implementation that could not be started is told once, not in every row."""
 
 
 @dataclass(frozen=True, order=True)
@@ -124,7 +124,7 @@ def _place(cells: Sequence[Cell] | None) -> Place | None:
     gravest = max(cells, key=lambda c: (gravity(c), c.key))
     refused = sum(1 for c in cells if c.verdict == "unsupported")
     partly = 0 < refused < len(cells)
-    return Place(MARKS[fate(gravest)], told(gravest), f"{len(cells) - refused}/{len(cells)}" if partly else "")
+    return Place(MARKS[status(gravest)], told(gravest), f"{len(cells) - refused}/{len(cells)}" if partly else "")
 
 
 def _row(number: int, case: str, title: str, places: tuple[Place | None, ...]) -> Row:

@@ -12,7 +12,7 @@ from harness.core.invariances import is_invariance
 from reports.html.addresses import outside
 from reports.numbers import count, percent, rough, shown
 from reports.tally import loss_of, order_of, text
-from reports.words import AGREES, CLAIM_MARKS, FINDINGS, MARKS, Mark, fate
+from reports.words import AGREES, CLAIM_MARKS, FINDINGS, MARKS, Mark, status
 
 __all__ = [
     "Broken",
@@ -211,9 +211,9 @@ def broken(cells: Sequence[Cell]) -> tuple[Broken, ...]:
     groups: dict[tuple[int, str, str], list[Cell]] = defaultdict(list)
     for cell in cells:
         if cell.verdict in INFRASTRUCTURE:
-            groups[-MARKS[fate(cell)].rank, cell.implementation, text(cell.explanation)].append(cell)
+            groups[-MARKS[status(cell)].rank, cell.implementation, text(cell.explanation)].append(cell)
     return tuple(
-        Broken(MARKS[fate(group[0])], name, why, len(group), min(c.name for c in group))
+        Broken(MARKS[status(group[0])], name, why, len(group), min(c.name for c in group))
         for (_, name, why), group in sorted(groups.items())
     )
 
@@ -269,11 +269,11 @@ def modes(run: Run) -> Modes:
         places = groups[name]
         if len({mode for by_mode in places.values() for mode in by_mode}) < 2:
             continue
-        differing = [(k, g) for k, g in places.items() if len({fate(c) for c in g.values()} - {"unsupported"}) > 1]
+        differing = [(k, g) for k, g in places.items() if len({status(c) for c in g.values()} - {"unsupported"}) > 1]
         differing.sort(key=lambda entry: (-max(_rank(c) for c in entry[1].values()), entry[0]))
         standings.append(ModeStanding(name, _by_mode(places.values()), len(differing)))
         lines += [
-            ModeLine(name, *key, tuple((mode, MARKS[fate(c)], rough(c.ulps)) for mode, c in sorted(group.items())))
+            ModeLine(name, *key, tuple((mode, MARKS[status(c)], rough(c.ulps)) for mode, c in sorted(group.items())))
             for key, group in differing[:_MOST_MODE_LINES]
         ]
     return Modes(tuple(standings), tuple(lines), sum(s.differing for s in standings))
@@ -290,7 +290,7 @@ def _by_mode(places: Iterable[Mapping[str, Cell]]) -> tuple[tuple[str, str, int]
 
 def _rank(cell: Cell) -> int:
     """How grave, whether or not the ledger knows it."""
-    return MARKS[cell.severity if cell.verdict == "known" and cell.severity in FINDINGS else fate(cell)].rank
+    return MARKS[cell.severity if cell.verdict == "known" and cell.severity in FINDINGS else status(cell)].rank
 
 
 def facts(entries: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

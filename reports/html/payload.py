@@ -16,7 +16,7 @@ from harness.core.cell import Cell, Run
 from reports.html.matrix import Column, folder
 from reports.numbers import shown
 from reports.tally import cases_of, text
-from reports.words import MARKS, excess, fate, told
+from reports.words import MARKS, excess, status, told
 
 __all__ = ["in_order", "pack"]
 
@@ -57,22 +57,22 @@ def pack(
     case_number = {case: i for i, case in enumerate(cases)}
     column_number = {column: i for i, column in enumerate(columns)}
     strings, dtypes, aspects, happenings = _Table(), _Table(), _Table(), _Table()
-    fates = list(MARKS)
+    statuses = list(MARKS)
     content: dict[str, Any] = {
         "cases": [_case(case, described.get(case, {})) for case in cases],
         "columns": [[c.implementation, c.mode] for c in columns],
-        "fates": [[m.key, m.glyph, m.word, m.rank] for m in MARKS.values()],
+        "statuses": [[m.key, m.glyph, m.word, m.rank] for m in MARKS.values()],
         "case": _steps([case_number[c.case] for c in cells]),
         "column": [column_number[column_of(c)] for c in cells],
         "dtype": [dtypes.number(c.dtype) for c in cells],
         "aspect": [aspects.number(c.aspect) for c in cells],
-        "fate": [fates.index(fate(c)) for c in cells],
+        "status": [statuses.index(status(c)) for c in cells],
         "happened": [happenings.number(told(c)) for c in cells],
         "ulps": [_short(c.ulps) for c in cells],
         "ratio": [_short(c.ratio) for c in cells],
-        "excess": [round(min(excess(c), 1e12), 3) for c in cells if fate(c) != "agrees"],
+        "excess": [round(min(excess(c), 1e12), 3) for c in cells if status(c) != "agrees"],
         "budget": [_short(c.budget) for c in cells],
-        "gauge": [strings.number(_gauge(c)) for c in cells],
+        "error_scale": [strings.number(_error_scale(c)) for c in cells],
         "worst": [c.worst for c in cells],
         "grade": [c.grade or "" for c in cells],
         "truth": [strings.number(_numbers(c, c.truth, "float64")) for c in cells],
@@ -94,9 +94,9 @@ def pack(
     return base64.b64encode(gzip.compress(raw, compresslevel=9, mtime=0)).decode("ascii")
 
 
-def _gauge(cell: Cell) -> str:
+def _error_scale(cell: Cell) -> str:
     """What the error budget is made of, as the script writes it: pairs of letter and number."""
-    return "" if cell.gauge is None else json.dumps(list(cell.gauge.items()), ensure_ascii=False)
+    return "" if cell.error_scale is None else json.dumps(list(cell.error_scale.items()), ensure_ascii=False)
 
 
 def column_of(cell: Cell) -> Column:

@@ -20,12 +20,12 @@ from reports.tally import (
     worst_known,
     worst_things,
 )
-from reports.words import FINDINGS, INFRASTRUCTURE_FATES, MARKS, Mark, fate
+from reports.words import FINDINGS, INFRASTRUCTURE_STATUSES, MARKS, Mark, status
 
 __all__ = ["Bar", "StandingLine", "Summary", "Worst", "build", "segments"]
 
 COLUMNS = ("agrees", "by_convention", "known", *FINDINGS, "unsupported")
-"""Fates that have a column of their own, from good to bad to absent."""
+"""Statuses that have a column of their own, from good to bad to absent."""
 _BAR = 240.0
 _THINNEST = 2.0
 """Units of a bar that anything but nothing gets: one wrong cell in ten thousand must be seen."""
@@ -93,7 +93,7 @@ def build(run: Run, modes: Mapping[str, tuple[str, ...]]) -> Summary:
         lines=tuple(_line(s, modes.get(s.implementation, ())) for s in standings(run)),
         worst=_told(run),
         columns=tuple(MARKS[key] for key in COLUMNS),
-        infrastructure=tuple((MARKS[key], t.counts[key]) for key in INFRASTRUCTURE_FATES if t.counts.get(key)),
+        infrastructure=tuple((MARKS[key], t.counts[key]) for key in INFRASTRUCTURE_STATUSES if t.counts.get(key)),
         date=run.header.started.replace("T", " ").replace("+00:00", " UTC"),
         clean=not (t.disagreeing or t.infrastructure),
     )
@@ -148,7 +148,7 @@ def _worst(finding: Finding, said: str) -> Worst:
     if cell.verdict == "known" and cell.severity in FINDINGS:
         size = ", ".join(filter(None, (MARKS[cell.severity].word, size)))
     return Worst(
-        mark=MARKS[fate(cell)],
+        mark=MARKS[status(cell)],
         implementation=cell.implementation,
         loss=finding.loss,
         where=f"{cell.aspect}, {cell.dtype}, {cell.mode}",

@@ -17,7 +17,7 @@ from harness.reproduction import Inexpressible
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 BUDGETS = {"float64": 4.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
-GAUGE = {"1": 1.0, "L": 0.163, "ln C": 1.1}
+ERROR_SCALE = {"1": 1.0, "L": 0.163, "ln C": 1.1}
 IMPLEMENTATIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "torch": ("2.13.0", ("eager", "compile")),
     "keras-tensorflow": ("3.15.1", ("eager", "graph")),
@@ -216,7 +216,7 @@ def _right(where: Where, right: Any, chance: random.Random) -> Cell:
         got=_moved(right, error * EPS[dtype]),
         ratio=error / 2,
         budget=BUDGETS[dtype],
-        gauge=GAUGE,
+        error_scale=ERROR_SCALE,
         worst=0 if isinstance(right, list) else None,
         grade="A" if error < 1 else "B",
         ulps=error,
@@ -235,7 +235,7 @@ def _odd(where: Where, right: Any, draw: float, chance: random.Random) -> Cell:
     measured = {
         "truth": right,
         "budget": BUDGETS[where[3]],
-        "gauge": GAUGE,
+        "error_scale": ERROR_SCALE,
         "worst": 0 if isinstance(right, list) else None,
         "function": "lib.losses.cross_entropy",
     }

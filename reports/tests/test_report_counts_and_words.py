@@ -14,7 +14,7 @@ from harness.core.cell import VERDICTS, Cell
 from reports.numbers import percent, rough, shown
 from reports.tally import order_of, standings, totals, worst_known, worst_things
 from reports.tests.synthetic import footer, run
-from reports.words import MARKS, excess, fate, happened
+from reports.words import MARKS, excess, happened, status
 
 VALUE = {"kind": "value"}
 
@@ -39,8 +39,8 @@ def test_every_verdict_has_a_mark_of_its_own_glyph_and_word() -> None:
 
 
 def test_disagreement_without_a_severity_counts_as_the_gravest() -> None:
-    assert fate(cell(severity=None)) == "silently_wrong"
-    assert fate(cell(severity="wrong_error")) == "wrong_error"
+    assert status(cell(severity=None)) == "silently_wrong"
+    assert status(cell(severity="wrong_error")) == "wrong_error"
 
 
 def test_infrastructure_is_in_no_percentage() -> None:

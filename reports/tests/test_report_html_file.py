@@ -35,7 +35,7 @@ from reports.html.pages import choices, modes
 from reports.html.scripts import pack
 from reports.html.summary import segments
 from reports.tests.synthetic import KILLS, LOSSES, hostile, run, script
-from reports.words import fate
+from reports.words import status
 
 
 class Page(HTMLParser):
@@ -187,13 +187,13 @@ def test_payload_holds_every_cell() -> None:
             *content["columns"][column],
             content["dtypes"][dtype],
             content["aspects"][aspect],
-            content["fates"][f][0],
+            content["statuses"][f][0],
         )
         for case, column, dtype, aspect, f in zip(
-            cases, content["column"], content["dtype"], content["aspect"], content["fate"], strict=True
+            cases, content["column"], content["dtype"], content["aspect"], content["status"], strict=True
         )
     )
-    assert found == sorted((*cell.key, fate(cell)) for cell in made.cells)
+    assert found == sorted((*cell.key, status(cell)) for cell in made.cells)
 
 
 def unpacked_scripts(payload: str) -> list[str]:
@@ -262,7 +262,7 @@ def test_matrix_shows_the_gravest_cell_of_a_place() -> None:
             place = row.places[column_number]
             assert (place is None) == (not cells)
             if place is not None:
-                assert fate(max(cells, key=lambda c: _rank(fate(c)))) == place.mark.key
+                assert status(max(cells, key=lambda c: _rank(status(c)))) == place.mark.key
 
 
 def _names(column: Any) -> tuple[str, str]:
@@ -401,7 +401,7 @@ def test_report_has_the_page_of_kills_only_when_asked() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"mutants": {}}', '{"mutants": {"a": 1}, "cases": {}}'])
-def test_what_is_no_kill_matrix_is_refused_with_the_remedy(tmp_path: Path, content: str) -> None:
+def test_what_is_no_kill_matrix_is_refused_with_the_hint(tmp_path: Path, content: str) -> None:
     path = tmp_path / "kills.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(KillsFileError, match="xent kills --output"):

@@ -21,7 +21,7 @@ from harness.core.cell import Run
 from reports.html.addresses import address
 from reports.numbers import rough
 from reports.tests.synthetic import BUDGETS, EPS, KILLS, hostile, run, script
-from reports.words import fate
+from reports.words import status
 from tools.screenshots import BROWSER_FLAGS, PAGES, chromium
 
 if TYPE_CHECKING:
@@ -110,12 +110,12 @@ def test_filters_narrow_the_matrix_and_live_in_the_address(opened: Opener) -> No
     page = opened("#page=matrix")
     page.wait_for_selector("select[name=dtype] option[value=float16]", state="attached")
     page.select_option("select[name=dtype]", "float16")
-    page.select_option("select[name=fate]", "disagrees")
+    page.select_option("select[name=status]", "disagrees")
     expected = [c for c in RUN.cells if c.dtype == "float16" and c.verdict == "disagrees"]
     wait_for_count(page, f"{len(expected)} of {len(RUN.cells):,} cells in {len({c.case for c in expected})} case")
     rows = "n => document.querySelectorAll('#matrix tbody tr:not([hidden])').length === n"
     until(page, rows, len({c.case for c in expected}))  # those out of view are drawn when the browser is idle
-    assert page.url.endswith("#page=matrix&fate=disagrees&dtype=float16")
+    assert page.url.endswith("#page=matrix&status=disagrees&dtype=float16")
     places = "n => document.querySelectorAll('#matrix tbody tr:not([hidden]) td[class]:not([class=\"\"])').length === n"
     until(
         page, places, len({(c.case, c.implementation, c.mode) for c in expected})
@@ -139,8 +139,8 @@ def test_back_button_undoes_a_filter(opened: Opener) -> None:
 
 
 def test_filter_state_opens_from_its_address(opened: Opener) -> None:
-    page = opened("#page=matrix&implementation=torch&fate=silently_wrong")
-    expected = [c for c in RUN.cells if c.implementation == "torch" and fate(c) == "silently_wrong"]
+    page = opened("#page=matrix&implementation=torch&status=silently_wrong")
+    expected = [c for c in RUN.cells if c.implementation == "torch" and status(c) == "silently_wrong"]
     wait_for_count(page, f"{len(expected)} of")
     heads = page.locator("#matrix .head").evaluate_all(
         "heads => heads.filter(h => h.offsetParent).map(h => h.innerText)"
@@ -167,7 +167,7 @@ def test_column_head_sorts_by_that_column(opened: Opener) -> None:
     at = int(
         page.evaluate("[...document.querySelectorAll('#matrix .mode button')].findIndex(b => b.ariaPressed === 'true')")
     )
-    gravest = {fate(c) for c in RUN.cells if (c.implementation, c.mode) == ("torch", "eager")}
+    gravest = {status(c) for c in RUN.cells if (c.implementation, c.mode) == ("torch", "eager")}
     assert "silently_wrong" in gravest
     assert first.locator("td").nth(at).get_attribute("class") == "silently_wrong"
 
@@ -393,7 +393,7 @@ def test_hostile_text_never_runs(opened: Opener) -> None:
 
 def wait_until_ready(page: Page) -> None:
     """Until the cells are unpacked, which fills the lists of the filters."""
-    until(page, "document.querySelector('select[name=fate]').options.length > 1")
+    until(page, "document.querySelector('select[name=status]').options.length > 1")
 
 
 @pytest.mark.parametrize("width", [390, 1440, 2560])

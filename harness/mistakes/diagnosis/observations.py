@@ -61,7 +61,7 @@ def _right(got: Floats, truth: Target, fmt: FloatFormat, flush_to_zero: bool) ->
     floor = fmt.smallest_normal if flush_to_zero else fmt.smallest_subnormal
     with np.errstate(all="ignore"):
         same = (got == truth.hi) | (np.isnan(got) & np.isnan(truth.hi))
-        close = np.abs(got - truth.hi) - floor <= BUDGET[fmt.name] * fmt.eps * truth.gauge
+        close = np.abs(got - truth.hi) - floor <= BUDGET[fmt.name] * fmt.eps * truth.error_scale
         return np.asarray(same | close)
 
 

@@ -96,19 +96,23 @@ class _Wanted:
             return bool(np.isnan(got) and np.isnan(other))
         if np.isinf(got):
             return other == got or abs(other) > self.fmt.largest / 2
-        gauge = float(self._gauge.flat[self.worst])
-        allowed = _rounded_once(self.fmt) * BUDGET[self.fmt.name] * self.fmt.eps * max(gauge, abs(other))
+        error_scale = float(self._error_scale.flat[self.worst])
+        allowed = _rounded_once(self.fmt) * BUDGET[self.fmt.name] * self.fmt.eps * max(error_scale, abs(other))
         return bool(abs(got - other) <= allowed + self.fmt.smallest_normal + slack * max(1.0, abs(other)))
 
     @property
-    def _gauge(self) -> Floats:
-        # The gauge of an infinite truth is infinite, and would forgive any number that stands in its place.
-        return np.where(np.isfinite(self.truth.hi), np.where(self.truth.gauge < 1e300, self.truth.gauge, 1.0), 1.0)
+    def _error_scale(self) -> Floats:
+        # The error scale of an infinite truth is infinite, and would forgive any number that stands in its place.
+        return np.where(
+            np.isfinite(self.truth.hi), np.where(self.truth.error_scale < 1e300, self.truth.error_scale, 1.0), 1.0
+        )
 
     def _target(self, other: Floats, slack: float) -> Target:
-        gauge = np.maximum(self._gauge, np.where(np.isfinite(other), np.abs(other), 0.0)) * _rounded_once(self.fmt)
-        gauge = gauge + slack / (self.fmt.eps * BUDGET[self.fmt.name])
-        return replace(self.truth, hi=other, lo=np.zeros_like(other), gauge=gauge)
+        error_scale = np.maximum(self._error_scale, np.where(np.isfinite(other), np.abs(other), 0.0)) * _rounded_once(
+            self.fmt
+        )
+        error_scale = error_scale + slack / (self.fmt.eps * BUDGET[self.fmt.name])
+        return replace(self.truth, hi=other, lo=np.zeros_like(other), error_scale=error_scale)
 
 
 def _rounded_once(fmt: FloatFormat) -> float:

@@ -6,7 +6,7 @@
   root.classList.add("js");
   root.dataset.page = "summary";
 
-  const FILTERS = ["q", "fate", "implementation", "loss", "trait", "dtype", "aspect", "sort"];
+  const FILTERS = ["q", "status", "implementation", "loss", "trait", "dtype", "aspect", "sort"];
   const DTYPE_ORDER = ["float64", "float32", "float16", "bfloat16"];
   const EVENT = "oncontentvisibilityautostatechange";
   const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50)); // Safari: after the next frames
@@ -19,7 +19,7 @@
     F: "F: worse",
   };
   const SETTLED = new Set(["agrees", "unsupported"]);
-  const GROUPS_OF_FATES = {
+  const GROUPS_OF_STATUSES = {
     attention: ["anything but agreement", (key) => !SETTLED.has(key)],
     disagrees: ["disagrees, any severity", (key, rank) => rank >= 7],
     infrastructure: ["not run to an end", (key, rank) => rank >= 4 && rank <= 6],
@@ -153,18 +153,18 @@
     let sum = 0;
     for (let i = 0; i < n; i++) caseOf[i] = sum += content.case[i];
     content.case = caseOf;
-    for (const name of ["column", "dtype", "aspect", "fate", "happened"]) content[name] = Uint16Array.from(content[name]);
+    for (const name of ["column", "dtype", "aspect", "status", "happened"]) content[name] = Uint16Array.from(content[name]);
     const excess = new Float64Array(n);
-    const agrees = content.fates.findIndex((f) => f[0] === "agrees");
-    for (let i = 0, j = 0; i < n; i++) if (content.fate[i] !== agrees) excess[i] = content.excess[j++];
+    const agrees = content.statuses.findIndex((f) => f[0] === "agrees");
+    for (let i = 0, j = 0; i < n; i++) if (content.status[i] !== agrees) excess[i] = content.excess[j++];
     content.excess = excess;
-    content.rank = Uint8Array.from(content.fates, (f) => f[3]);
+    content.rank = Uint8Array.from(content.statuses, (f) => f[3]);
     content.first = new Uint32Array(content.cases.length + 1);
     for (let i = 0; i < n; i++) content.first[caseOf[i] + 1] = i + 1;
     for (let c = 1; c <= content.cases.length; c++) content.first[c] = Math.max(content.first[c], content.first[c - 1]);
     content.caseText = content.cases.map((c) => [c[0], c[1], c[3], ...c[4]].join("\n").toLowerCase());
     content.stringText = content.strings.map((s) => s.toLowerCase());
-    content.refused = content.fates.findIndex((f) => f[0] === "unsupported");
+    content.refused = content.statuses.findIndex((f) => f[0] === "unsupported");
     content.number = n;
     return content;
   }
@@ -234,11 +234,11 @@
       matching++;
       const at = data.case[i] * view.width + data.column[i];
       count[at]++;
-      if (data.fate[i] === data.refused) refused[at]++;
+      if (data.status[i] === data.refused) refused[at]++;
       const other = best[at];
       if (other < 0) best[at] = i;
       else {
-        const difference = data.rank[data.fate[i]] - data.rank[data.fate[other]];
+        const difference = data.rank[data.status[i]] - data.rank[data.status[other]];
         if (difference > 0 || (difference === 0 && data.excess[i] >= data.excess[other])) best[at] = i;
       }
     }
@@ -247,7 +247,7 @@
 
   function passes(tests, i) {
     return (
-      tests.fate[data.fate[i]] &&
+      tests.status[data.status[i]] &&
       tests.column[data.column[i]] &&
       tests.dtype[data.dtype[i]] &&
       tests.aspect[data.aspect[i]] &&
@@ -263,10 +263,10 @@
 
   function testsOf(filters) {
     const mask = (list, keep) => Uint8Array.from(list, (item, i) => (keep(item, i) ? 1 : 0));
-    const group = GROUPS_OF_FATES[filters.fate]?.[1];
+    const group = GROUPS_OF_STATUSES[filters.status]?.[1];
     const words = (filters.q ?? "").trim().toLowerCase();
     return {
-      fate: mask(data.fates, ([key, , , rank]) => !filters.fate || (group ? group(key, rank) : key === filters.fate)),
+      status: mask(data.statuses, ([key, , , rank]) => !filters.status || (group ? group(key, rank) : key === filters.status)),
       column: mask(data.columns, ([implementation]) => !filters.implementation || implementation === filters.implementation),
       dtype: mask(data.dtypes, (dtype) => !filters.dtype || dtype === filters.dtype),
       aspect: mask(data.aspects, (aspect) => !filters.aspect || aspect === filters.aspect),
@@ -395,7 +395,7 @@
   function lookOf(i, count, refused) {
     if (i < 0) return -1;
     const partly = refused > 0 && refused < count ? count * 1000 + refused : 0;
-    return (partly * 16 + data.fate[i]) * 64 + data.happened[i];
+    return (partly * 16 + data.status[i]) * 64 + data.happened[i];
   }
 
   function drawPlace(td, i, count, refused) {
@@ -404,7 +404,7 @@
       td.replaceChildren();
       return;
     }
-    const [key, glyph, word] = data.fates[data.fate[i]];
+    const [key, glyph, word] = data.statuses[data.status[i]];
     const partly = refused > 0 && refused < count ? ` ${count - refused}/${count}` : "";
     if (td.childNodes.length < 2) td.replaceChildren(document.createElement("b"), document.createElement("i"));
     td.className = key;
@@ -423,7 +423,7 @@
       for (let k = byColumn < 0 ? 0 : byColumn; k < (byColumn < 0 ? view.width : byColumn + 1); k++) {
         const i = next.best[row.c * view.width + k];
         if (i < 0) continue;
-        rank = Math.max(rank, data.rank[data.fate[i]]);
+        rank = Math.max(rank, data.rank[data.status[i]]);
         excess = Math.max(excess, data.excess[i]);
       }
       return filters.sort === "error" ? excess : rank;
@@ -506,10 +506,10 @@
       field.value = chosen;
     };
     const same = (list) => [...new Set(list)].filter(Boolean).map((item) => [item, item]);
-    const present = new Set(data.fate);
-    fill("fate", [
-      ...Object.entries(GROUPS_OF_FATES).map(([value, [text]]) => [value, text]),
-      ...data.fates.filter((_, i) => present.has(i)).map(([key, glyph, word]) => [key, `${glyph} ${word}`]),
+    const present = new Set(data.status);
+    fill("status", [
+      ...Object.entries(GROUPS_OF_STATUSES).map(([value, [text]]) => [value, text]),
+      ...data.statuses.filter((_, i) => present.has(i)).map(([key, glyph, word]) => [key, `${glyph} ${word}`]),
     ]);
     fill("implementation", same(data.columns.map(([implementation]) => implementation)));
     fill("loss", same(data.cases.map((c) => c[3]).sort()));
@@ -646,14 +646,14 @@
     );
   }
 
-  const gravest = (cells) => Math.max(...cells.map((i) => data.rank[data.fate[i]]));
+  const gravest = (cells) => Math.max(...cells.map((i) => data.rank[data.status[i]]));
 
   function standing(cells) {
     const counts = new Map();
-    for (const i of cells) counts.set(data.fate[i], (counts.get(data.fate[i]) ?? 0) + 1);
+    for (const i of cells) counts.set(data.status[i], (counts.get(data.status[i]) ?? 0) + 1);
     return [...counts]
       .sort((a, b) => a[0] - b[0])
-      .map(([fate, n]) => `${n} ${data.fates[fate][2]}`)
+      .map(([status, n]) => `${n} ${data.statuses[status][2]}`)
       .join(", ");
   }
 
@@ -668,7 +668,7 @@
   }
 
   function answer(i, truth) {
-    const [key, glyph, word] = data.fates[data.fate[i]];
+    const [key, glyph, word] = data.statuses[data.status[i]];
     const string = (name) => data.strings[data[name][i]];
     const td = make("td", { class: key, "data-name": cellName(i), "data-label": data.aspects[data.aspect[i]], tabindex: "-1" });
     const happened = data.happenings[data.happened[i]];
@@ -722,15 +722,15 @@
       make("rect", { class: key, x: 0, y: 2, width: Number.isNaN(used) ? width : Math.min(used * limit, width), height: 4 }),
       make("path", { class: "limit", d: `M${limit} 0V8` }),
     );
-    const gauge = data.gauge[i] ? JSON.parse(data.strings[data.gauge[i]]) : [];
+    const error_scale = data.error_scale[i] ? JSON.parse(data.strings[data.error_scale[i]]) : [];
     const eps = EPS[data.dtypes[data.dtype[i]]];
     const error = Number.isFinite(Number(data.ulps[i] ?? NaN)) ? `${rough(data.ulps[i])} ulp` : "";
     const share = Number.isFinite(used) ? (used <= 10 ? `${rough(100 * used)} % of the budget` : `${rough(used)} × the budget`) : "beyond any budget";
     const grade = data.grade[i] ? `grade ${data.grade[i]}` : "";
     const told = make("span", { title: GRADES[data.grade[i]] }, [error, data.ratio[i] === null ? "" : share, grade].filter(Boolean).join(" · "));
-    if (!gauge.length || !eps) return make("div", { class: "error" }, svg, told);
-    const terms = gauge.flatMap(([name, term], k) => [k ? " + " : "", make("b", {}, rough(term)), ` (${name})`]);
-    const allowed = budget * eps * gauge.reduce((sum, [, term]) => sum + term, 0);
+    if (!error_scale.length || !eps) return make("div", { class: "error" }, svg, told);
+    const terms = error_scale.flatMap(([name, term], k) => [k ? " + " : "", make("b", {}, rough(term)), ` (${name})`]);
+    const allowed = budget * eps * error_scale.reduce((sum, [, term]) => sum + term, 0);
     const sum = make("p", { class: "allowed" }, `allowed: ${budget} · ${rough(eps)} · [ `, ...terms, ` ] = ${rough(allowed)}`);
     const box = make("details", { class: "error" }, make("summary", {}, svg, told), sum);
     if (key !== "agrees") box.open = true;
@@ -782,7 +782,7 @@
 
   /* What was not run has nothing to copy; for the rest the button says why there is nothing. */
   function noScript(i, reason) {
-    if (["unsupported", "missing"].includes(data.fates[data.fate[i]][0])) return null;
+    if (["unsupported", "missing"].includes(data.statuses[data.status[i]][0])) return null;
     const words = `No standalone script: ${reason}.`;
     const button = make("button", { type: "button", class: "copy lacking", title: words, "aria-expanded": "false" }, "no script");
     button.addEventListener("click", () => {

@@ -1,4 +1,4 @@
-"""The terms of a gauge add up to it: what a report shows as a budget is the budget."""
+"""The terms of an error scale add up to it: what a report shows as a budget is the budget."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
-from harness.judgement.tolerance import gauges
+from harness.judgement.tolerance import error_scales
 
 _LOGITS = np.array([[0.5, -1.0, 2.0], [3.0, 0.0, -40.0]])
 _P = np.array([[0.2, 0.5, 0.3], [0.01, 0.9, 0.09]])
@@ -39,25 +39,25 @@ def test_terms_add_up(loss: str, reduction: str, axis: int) -> None:
     if not loss.startswith("binary"):
         chosen["axis"] = axis
     gradients = {name: np.asarray(reference.evaluate(loss, inputs, chosen, differentiate=[name]).gradients[name])}
-    found = gauges(loss, inputs, chosen, gradients, None)
-    for aspect, gauge in {"value": found.value, name: found.gradients[name]}.items():
-        total = sum(np.broadcast_to(term, gauge.shape) for term in found.terms[aspect].values())
-        np.testing.assert_allclose(total, gauge, rtol=1e-12)
+    found = error_scales(loss, inputs, chosen, gradients, None)
+    for aspect, error_scale in {"value": found.value, name: found.gradients[name]}.items():
+        total = sum(np.broadcast_to(term, error_scale.shape) for term in found.terms[aspect].values())
+        np.testing.assert_allclose(total, error_scale, rtol=1e-12)
 
 
 @pytest.mark.parametrize("clamp", [None, 1e-12])
 def test_a_clamped_gradient_has_no_terms(clamp: float | None) -> None:
     inputs, options, name = _PROBLEMS["binary_cross_entropy"]
     convention = None if clamp is None else {"gradient_clamp": clamp}
-    found = gauges("binary_cross_entropy", inputs, {**options, "reduction": "mean"}, {name: _P}, None, convention)
+    found = error_scales("binary_cross_entropy", inputs, {**options, "reduction": "mean"}, {name: _P}, None, convention)
     assert (name in found.terms) == (clamp is None)
 
 
-def test_the_gauge_of_a_nearly_certain_class_is_small_but_not_zero() -> None:
+def test_the_error_scale_of_a_nearly_certain_class_is_small_but_not_zero() -> None:
     """(1 − p)^γ times what rounding moves the logarithm by; 1 − p is e^−39, not what rounding leaves of it."""
     inputs = {"logits": np.array([[1.0, 40.0]]), "targets": np.array([[0.0, 1.0]])}
     options = {"reduction": "none", "gamma": 0.5}
     loss = np.asarray(reference.evaluate("categorical_focal", inputs, options).value)
-    gauge = gauges("categorical_focal", inputs, options, {}, None).value
+    error_scale = error_scales("categorical_focal", inputs, options, {}, None).value
     assert 0 < loss[0] < 1e-25
-    assert gauge[0] == pytest.approx((1 + np.log(2)) * np.exp(-39 / 2))
+    assert error_scale[0] == pytest.approx((1 + np.log(2)) * np.exp(-39 / 2))
