@@ -80,6 +80,12 @@ def comparable_part(baseline: Run, current: Run) -> Run:
     return replace(baseline, cells=cells, footer=replace(baseline.footer, cells=len(cells)))
 
 
+def lacking(run: Run, baseline: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The cases and the implementations that a baseline has and a run was not about: accepting it would lose them."""
+    cases = set(baseline.header.suite.get("cases", {})) - set(run.header.suite.get("cases", {}))
+    return tuple(sorted(cases)), tuple(sorted(set(baseline.header.implementations) - set(run.header.implementations)))
+
+
 def accepted(run: Run, ledger: Ledger) -> tuple[Run, tuple[Entry, ...]]:
     """The run with every divergence known, and the entries that the ledger lacks for it, without their reasons.
 

@@ -122,3 +122,16 @@ def test_an_entry_is_taken_out_and_the_rest_of_its_file_stays_as_it_is(tmp_path:
 def test_a_canary_that_is_reported_as_something_else_is_silent() -> None:
     wrong = CanaryResult(Canary("mutant:warns", "warnings"), ("verdict", "warnings"), 3)
     assert unreported((wrong, CanaryResult(CANARIES[0], (CANARIES[0].kind,), 1))) == (wrong,)
+
+
+def test_a_run_of_fewer_cases_does_not_shrink_the_baseline_unasked(made: Path, tmp_path: Path) -> None:
+    baseline, part = tmp_path / "baseline.jsonl.gz", tmp_path / "part.jsonl"
+    xent("accept", made / "right.jsonl", "--baseline", baseline, "--ledger", tmp_path)
+    before = baseline.read_bytes()
+    xent("run", CASES[0], "-i", "mutant:sound", "--ledger", tmp_path, "-o", part)
+    refused = xent("accept", part, "--baseline", baseline, "--ledger", tmp_path)
+    assert refused.returncode == 4
+    assert "xent run --complete" in refused.stderr
+    assert baseline.read_bytes() == before
+    assert xent("accept", part, "--baseline", baseline, "--ledger", tmp_path, "--fewer").returncode == 0
+    assert len(read_run(baseline).cells) < len(read_run(made / "right.jsonl").cells)
