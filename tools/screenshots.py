@@ -30,6 +30,7 @@ PAGES = (
     "conventions",
     "ledger",
     "modes",
+    "invariances",
     "speed",
     "kills",
     "losses",
