@@ -42,6 +42,9 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
                 "MKL_ENABLE_INSTRUCTIONS": "AVX2",
                 "ONEDNN_MAX_CPU_ISA": "AVX2",
                 "OPENBLAS_CORETYPE": "Haswell",
+                # As on such a processor: TensorFlow looks at the processor and not at what oneDNN may use, and would
+                # ask oneDNN for bfloat16, which it has with AVX-512 only ("could not create a primitive descriptor").
+                "TF_ENABLE_ONEDNN_OPTS": "0",
                 XLA_FLAGS: "--xla_cpu_max_isa=AVX2",
             },
             numpy_keeps=("X86_V3", "AVX", "F16C", "FMA3", "AVX2"),
