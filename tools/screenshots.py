@@ -30,7 +30,6 @@ PAGES = (
     "conventions",
     "ledger",
     "modes",
-    "invariances",
     "speed",
     "kills",
     "losses",
