@@ -144,6 +144,25 @@ class Decimals:
         return out
 
 
+WRITTEN = 20
+"""Significant digits of a number written out: hi + lo hold some thirty, and float64 sixteen."""
+
+
+def in_digits(hi: float, lo: float) -> str:
+    """hi + lo in decimal, summed without rounding first: two float64 may stand 2100 binary digits apart.
+
+    Examples
+    --------
+    >>> in_digits(0.1, 0.0), in_digits(0.5, 0.0), in_digits(1e-300, 0.0), in_digits(float("inf"), 0.0)
+    ('0.10000000000000000555', '0.5', '1.0000000000000000251e-300', 'inf')
+    """
+    if not np.isfinite(hi):
+        return repr(hi)
+    exact = decimal.Context(prec=2200).add(decimal.Decimal(hi), decimal.Decimal(lo))
+    written = decimal.Context(prec=WRITTEN, capitals=0)
+    return written.to_sci_string(written.plus(exact))
+
+
 def _ln(value: decimal.Decimal) -> decimal.Decimal:
     if value == 0:
         return decimal.Decimal("-Infinity")

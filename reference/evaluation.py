@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reference import arguments, conventions, from_logits, from_pairs, from_probabilities
 from reference.arguments import ArgumentError
-from reference.decimals import Decimals, context
+from reference.decimals import Decimals, context, in_digits
 from reference.doubledouble import DoubleDouble, watching
 from reference.plain import Plain
 from reference.problem import BLOCK, HESSIAN_VECTOR, Make, Problem, Result, blocks
@@ -40,6 +40,8 @@ class Exact:
         What is left, at most half a unit in the last place of `hi`; 0 beside nan and infinities.
     shape : tuple of int
         The shape of both.
+    digits : str or nested list of str
+        Each number rounded to 20 significant digits, fewer where fewer are all there are.
 
     Examples
     --------
@@ -47,6 +49,8 @@ class Exact:
     >>> value = evaluate("entropy", {"probabilities": [0.5, 0.5]}).value
     >>> float(value), float(value.lo)
     (0.6931471805599453, 2.3190468138462996e-17)
+    >>> value.digits
+    '0.69314718055994530942'
     """
 
     hi: NDArray[Any]
@@ -55,6 +59,11 @@ class Exact:
     @property
     def shape(self) -> tuple[int, ...]:
         return self.hi.shape
+
+    @property
+    def digits(self) -> Any:
+        written = [in_digits(float(hi), float(lo)) for hi, lo in zip(self.hi.ravel(), self.lo.ravel(), strict=True)]
+        return np.asarray(written, dtype=object).reshape(self.shape).tolist()
 
     def __float__(self) -> float:
         return float(self.hi)

@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from xent.closeness import assert_close as assert_close
     from xent.tolerances import Tolerance as Tolerance
     from xent.tolerances import tolerance as tolerance
-    from xent.truths import Numbers as Numbers
-    from xent.truths import Truth as Truth
     from xent.truths import truth as truth
 
-__all__ = ["Numbers", "Tolerance", "Truth", "assert_close", "check", "tolerance", "truth"]
+__all__ = ["Tolerance", "assert_close", "check", "tolerance", "truth"]
 
 
 def __getattr__(name: str) -> Any:
@@ -31,7 +29,7 @@ def __getattr__(name: str) -> Any:
             module = "xent.closeness"
         case "tolerance" | "Tolerance":
             module = "xent.tolerances"
-        case "truth" | "Truth" | "Numbers":
+        case "truth":
             module = "xent.truths"
         case _:
             raise AttributeError(f"module 'xent' has no attribute {name!r}")

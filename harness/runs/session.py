@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 import reference
 from harness.adapters.base import Description
 from harness.adapters.choice import check_modes
@@ -285,20 +283,10 @@ def exact_truth(
     for aspect in aspects(case.differentiate, twice=case.vector is not None):
         target = truth.targets.get(aspect)
         if target is not None:
-            first = zip(target.hi.ravel()[:LARGEST_SHOWN], target.lo.ravel()[:LARGEST_SHOWN], strict=True)
+            first = reference.Exact(target.hi.ravel()[:LARGEST_SHOWN], target.lo.ravel()[:LARGEST_SHOWN])
             more = target.hi.size - LARGEST_SHOWN
             shown[aspect] = {
                 "shape": list(target.hi.shape),
-                "digits": [twenty_digits(h, low) for h, low in first] + ([f"… and {more} more"] if more > 0 else []),
+                "digits": first.digits + ([f"… and {more} more"] if more > 0 else []),
             }
     return shown
-
-
-def twenty_digits(hi: float, lo: float) -> str:
-    """hi + lo in decimal, rounded to 20 significant digits."""
-    import mpmath
-
-    if not np.isfinite(hi):
-        return repr(float(hi))
-    with mpmath.workdps(60):
-        return str(mpmath.nstr(mpmath.mpf(float(hi)) + mpmath.mpf(float(lo)), 20, strip_zeros=False))

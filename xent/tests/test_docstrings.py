@@ -33,7 +33,7 @@ FUNCTIONS = [
 CLASSES = [
     *(member for name in reference.__all__ if inspect.isclass(member := getattr(reference, name))),
     *(member for name in base.__all__ if inspect.isclass(member := getattr(base, name))),
-    *(getattr(xent, name) for name in ("Numbers", "Tolerance", "Truth")),
+    xent.Tolerance,
 ]
 
 
