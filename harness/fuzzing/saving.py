@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from harness import reproduction
 from harness.adapters.base import Description
@@ -21,9 +17,13 @@ from harness.fuzzing.campaign import Finding
 from harness.runs.baseline import exactly, pinned
 from harness.suite.ledger_edits import written
 from harness.suite.ledger_files import UNWRITTEN
+from harness.suite.writing import yaml_text
 
 FOLDER = "edges"
 """The folder a saved case is meant for: ids begin with it."""
+
+LINE = 120
+"""Characters of a line, as in the case files that come with the package."""
 
 
 def save(
@@ -38,7 +38,7 @@ def save(
     cases = [_case_entry(finding, name) for finding, name in zip(findings, names, strict=True)]
     # Nothing was observed of a process that died: what there is to say of it is no entry.
     entries = [_ledger_entry(f, name) for f, name in zip(findings, names, strict=True) if f.cell.observed is not None]
-    saved = [_write(folder / FOLDER / "found.yaml", cases)]
+    saved = [_put(folder / FOLDER / "found.yaml", yaml_text(cases, LINE))]
     if entries:
         saved.append(_put(folder / "ledger" / "found.yaml", written(entries)))
     for finding, name in zip(findings, names, strict=True):
@@ -109,21 +109,8 @@ def _array(spec: ArraySpec) -> Any:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_number(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else repr(value)
-    return value
-
-
-def _write(path: Path, entries: Sequence[Any]) -> Path:
-    yaml = YAML()
-    yaml.default_flow_style = None
-    yaml.width = 120
-    text = io.StringIO()
-    yaml.dump(list(entries), text)
-    # Non-finite numbers are numbers in the case files' YAML; the dumper would quote them as text.
-    return _put(path, re.sub(r"'(nan|-?inf)'", r"\1", text.getvalue()))
+    """Lists where a case holds tuples."""
+    return [_number(entry) for entry in value] if isinstance(value, tuple | list) else value
 
 
 def script_of(finding: Finding, first_mode: str) -> str | None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-
 from harness.core.files import write_whole
 from harness.core.ledger import Entry
-from harness.core.scalars import resolve
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.reading import ListNode, MapNode, ScalarNode, read
+from harness.suite.writing import yaml_text
 
 
 def remove_entries(folder: Path, ids: Collection[str]) -> tuple[str, ...]:
@@ -50,40 +45,20 @@ def append_entries(path: Path, entries: Sequence[Entry]) -> Path:
 
 def written(entries: Iterable[Entry]) -> str:
     """Entries as a ledger file holds them; whatever their names are made of, `parse_ledger` reads the same again."""
-    yaml = YAML()
-    yaml.width = 2**16  # a text that is broken in the middle reads worse than a long line
-    yaml.indent(mapping=2, sequence=2, offset=0)
-    yaml.allow_unicode = False
-    text = io.StringIO()
-    for position, entry in enumerate(entries):
-        text.write("\n" if position else "")
-        yaml.dump([_fields(entry)], text)
-    return text.getvalue()
+    return "\n".join(yaml_text([_fields(entry)]) for entry in entries)
 
 
 def _fields(entry: Entry) -> dict[str, Any]:
-    ratio = None if entry.pin.ratio is None else CommentedSeq(entry.pin.ratio)
-    pin = {**vars(entry.pin), "ratio": ratio}
-    outcome = CommentedMap({n: _quoted(v) if isinstance(v, str) else v for n, v in pin.items() if v is not None})
-    outcome.fa.set_flow_style()
-    fields: dict[str, Any] = {"id": entry.id, "cases": [_quoted(case) for case in entry.cases]}
+    fields: dict[str, Any] = {"id": entry.id, "cases": list(entry.cases)}
     for name in ("implementations", "versions", "modes", "dtypes", "aspects"):
         value = getattr(entry, name)
-        if isinstance(value, tuple):
-            listed = CommentedSeq(_quoted(v) for v in value)
-            listed.fa.set_flow_style()
-            fields[name] = listed
-        elif value:
-            fields[name] = _quoted(value)
+        if value:
+            fields[name] = list(value) if isinstance(value, tuple) else value
     if entry.where:
-        fields["where"] = {condition.fact: [_quoted(v) for v in condition.values] for condition in entry.where}
-    return {**fields, "outcome": outcome, "reason": _quoted(entry.reason), "upstream": _quoted(entry.upstream)}
-
-
-def _quoted(text: str) -> str:
-    """Quoted where it is more than a word, so that no text is taken for a number or for syntax."""
-    plain = re.fullmatch("[A-Za-z][A-Za-z_]*[A-Za-z0-9_.]*", text) and isinstance(resolve(text), str)
-    return text if plain else DoubleQuotedScalarString(text)
+        fields["where"] = {condition.fact: list(condition.values) for condition in entry.where}
+    ratio = None if entry.pin.ratio is None else list(entry.pin.ratio)
+    outcome = {name: value for name, value in {**vars(entry.pin), "ratio": ratio}.items() if value is not None}
+    return {**fields, "outcome": outcome, "reason": entry.reason, "upstream": entry.upstream}
 
 
 _LINES = re.compile("[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029])|[^\n\r\x85\u2028\u2029]+")

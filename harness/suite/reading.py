@@ -1,22 +1,27 @@
 """YAML text becomes a tree of nodes that know their lines.
 
-ruamel composes its own nodes, which construct nothing; they are taken over with their lines. Anchors, tags and
-duplicate keys are refused on the way. Scalars get their meaning from `harness.core.scalars`.
+The nodes are made from the events of PyYAML's parser, which construct nothing and leave scalars as they are written:
+what differs between YAML 1.1 and 1.2 is what plain scalars mean, and that is said by `harness.core.scalars`. Anchors,
+tags and duplicate keys are refused on the way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ruamel.yaml import YAML, nodes
-from ruamel.yaml.error import YAMLError
+import yaml
 
 from harness.core.scalars import Scalar, resolve
 from harness.suite.problems import Problem
 
 DEEPEST = 32
-"""Levels of nesting. NumPy holds 64 dimensions, cases use a handful; the parser's time grows with the square."""
+"""Levels of nesting. NumPy holds 64 dimensions, cases use a handful."""
+
+PARSER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""That of libyaml, thirty times as fast, or where PyYAML was built without it the one in Python: the nodes are the
+same, the words for what is wrong are its own."""
 
 LARGEST_FILE = 4 * 2**20
 """Bytes of one case file: larger inputs belong in a generator."""
@@ -55,15 +60,14 @@ class _Broken(Exception):  # noqa: N818 - carries a problem out of the parser, n
         self.line, self.message, self.hint = line, message, hint
 
 
-def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
+def read(text: str, file: str, loader: type = PARSER) -> tuple[Node | None, list[Problem]]:
     """The one document of a YAML text as nodes, or None and what is wrong with it."""
     tabs = [n for n, line in enumerate(text.split("\n"), start=1) if "\t" in line[: len(line) - len(line.lstrip())]]
     if tabs:
         return None, [Problem(file, n, "", "a tab indents this line", "Indent with spaces") for n in tabs]
     problems: list[Problem] = []
     try:
-        root = _composed(text)
-        node = None if root is None else _taken(root, text, file, problems, DEEPEST)
+        node = _document(_events(text, loader), file, problems)
     except _Broken as broken:
         return None, [*problems, Problem(file, broken.line, "", broken.message, broken.hint)]
     return (None if problems else node), problems
@@ -110,50 +114,81 @@ def line_at(node: Node, path: tuple[int | str, ...]) -> int:
 
 _HINT = "Mend the syntax; an editor with YAML support shows where"
 _HINTS = {
-    "mapping values are not allowed here": "Quote text that holds a colon and a space, or write it after >-",
-    "expected <block end>, but found '?'": "Indent the fields of one entry alike",
-    "expected <block end>, but found '<block mapping start>'": "Indent the fields of one entry alike",
-    "but found another document": "Write one list of cases per file; remove the ---",
+    "mapping values are not allowed in this context": "Quote text that holds a colon and a space, or write it after >-",
+    "did not find expected key": "Indent the fields of one entry alike",
+    "did not find expected '-' indicator": "Indent the fields of one entry alike",
 }
 _NO_ANCHORS = "Case files use no anchors and aliases; write a family with for_each"
 
 
-def _composed(text: str) -> Any:
-    """The root of ruamel's nodes, None of an empty text; whatever it trips over becomes one kind of error."""
+def _events(text: str, loader: type) -> Iterator[Any]:
+    """What the parser sees, one after the other; whatever it trips over becomes one kind of error."""
     try:
-        return YAML(typ="safe", pure=True).compose(text)
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-        line = text.count("\n", 0, getattr(error, "position", 0)) + 1 if mark is None else mark.line + 1
-        raise _Broken(line, f"not YAML: {what}", _HINTS.get(str(what), _HINT)) from error
-    except Exception as error:
-        # The composer meets arbitrary text; an oversight of its own is still a file that cannot be read.
-        raise _Broken(1, f"not YAML: {error!r}", _HINT) from error
+        yield from yaml.parse(text, Loader=loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _Broken(1 if mark is None else mark.line + 1, f"not YAML: {error.problem}", _hint(error.problem)) from error
+    except yaml.reader.ReaderError as error:
+        line = text.encode("utf-8", "replace").count(b"\n", 0, error.position) + 1
+        raise _Broken(line, f"not YAML: {error.reason}", _HINT) from error
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise _Broken(line, "not YAML: half a character", "Write the file as UTF-8") from error
 
 
-def _taken(node: Any, text: str, file: str, problems: list[Problem], levels: int) -> Node:
-    """ruamel's node as ours, with at most so many levels of nesting below it."""
-    line = node.start_mark.line + 1
-    if node.anchor is not None:
-        raise _Broken(line, f"an anchor &{node.anchor}", _NO_ANCHORS)
-    if text[node.start_mark.index : node.start_mark.index + 1] == "!":
-        raise _Broken(line, f"a tag {node.tag}", "Case files use no tags; write the plain value")
-    if isinstance(node, nodes.ScalarNode):
-        return ScalarNode(node.value if node.style else resolve(node.value), node.value, line)
+def _hint(problem: str | None) -> str:
+    return _HINTS.get(problem or "", _HINT)
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _document(events: Iterator[Any], file: str, problems: list[Problem]) -> Node | None:
+    """The root of the only document, None of an empty text."""
+    root: Node | None = None
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent):
+            if root is not None:
+                hint = "Write one list of cases per file; remove the ---"
+                raise _Broken(_line(event), "not YAML: another document", hint)
+            root = _node(next(events), events, file, problems, DEEPEST)
+    return root
+
+
+def _node(event: Any, events: Iterator[Any], file: str, problems: list[Problem], levels: int) -> Node:
+    """The node that begins with `event`, with at most so many levels of nesting below it."""
+    line = _line(event)
+    if isinstance(event, yaml.AliasEvent):
+        raise _Broken(line, f"an alias *{event.anchor}", _NO_ANCHORS)
+    if event.anchor is not None:
+        raise _Broken(line, f"an anchor &{event.anchor}", _NO_ANCHORS)
+    if event.tag is not None:
+        raise _Broken(line, f"a tag {event.tag}", "Case files use no tags; write the plain value")
+    if isinstance(event, yaml.ScalarEvent):
+        return ScalarNode(event.value if event.style else resolve(event.value), event.value, line)
     if levels == 0:
         raise _Broken(line, f"more than {DEEPEST} levels of nesting", "Flatten it, or use a generator")
-    if isinstance(node, nodes.SequenceNode):
-        return ListNode(tuple(_taken(entry, text, file, problems, levels - 1) for entry in node.value), line)
+    if isinstance(event, yaml.SequenceStartEvent):
+        return ListNode(tuple(_node(e, events, file, problems, levels - 1) for e in _inside(events)), line)
     entries: dict[str, Node] = {}
     lines: dict[str, int] = {}
-    for key, value in node.value:
-        name = _taken(key, text, file, problems, levels - 1)
+    for key in _inside(events):
+        name = _node(key, events, file, problems, levels - 1)
+        value = _node(next(events), events, file, problems, levels - 1)
         if not isinstance(name, ScalarNode):
             raise _Broken(name.line, "a key that is a list or a map", "Keys are plain words")
         if name.text in entries:
             hint = f"Keep one of the two (the first is on line {lines[name.text]})"
             problems.append(Problem(file, name.line, name.text, f"the key {name.text!r} a second time", hint))
             continue
-        entries[name.text], lines[name.text] = _taken(value, text, file, problems, levels - 1), name.line
+        entries[name.text], lines[name.text] = value, name.line
     return MapNode(entries, lines, line)
+
+
+def _inside(events: Iterator[Any]) -> Iterator[Any]:
+    """The events with which the nodes of a list or a map begin, to its end."""
+    for event in events:
+        if isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
+            return
+        yield event

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from harness.core.scalars import decimals, resolve
-from harness.suite.reading import DEEPEST, ListNode, MapNode, line_at, plain, read
+from harness.suite.loading import find_cases_directory
+from harness.suite.reading import DEEPEST, PARSER, ListNode, MapNode, Node, ScalarNode, line_at, plain, read
+from harness.suite.writing import yaml_text
 
 
 @pytest.mark.parametrize(
@@ -106,7 +111,8 @@ def test_quoted_scalars_are_text() -> None:
         ("a: *x\n", 1, "alias"),
         ("a: !!str 1\n", 1, "a tag"),
         ("\ufeffa: 1\nb: !x 1\n", 2, "a tag"),
-        ("[" * 9999 + "]" * 9999, 1, "not YAML"),
+        ("[" * 9999 + "]" * 9999, 1, f"more than {DEEPEST} levels"),
+        ("a: \ud800\n", 1, "half a character"),
         ("a: 1\nb: 2\na: 3\n", 3, "'a' a second time"),
         ("a: {b: 1, b: 2}\n", 1, "'b' a second time"),
         ("---\na\n---\nb\n", 3, "another document"),
@@ -128,6 +134,31 @@ def test_what_is_refused(text: str, line: int, words: str) -> None:
     assert problems[0].hint
 
 
+@pytest.mark.parametrize("loader", [PARSER, yaml.SafeLoader])
+@pytest.mark.parametrize("name", ["documents/d4.yaml", "invalid/labels.yaml", "ledger/onnx.yaml"])
+def test_both_parsers_see_what_a_reader_of_yaml_1_2_sees(name: str, loader: type) -> None:
+    """Down to the lines; ruamel is an implementation of its own."""
+    text = (find_cases_directory() / name).read_text(encoding="utf-8")
+    node, problems = read(text, name, loader)
+    assert node is not None
+    assert problems == []
+    assert_same(node, YAML(typ="safe", pure=True).compose(text))
+
+
+def assert_same(node: Node, expected: Any) -> None:
+    assert node.line == expected.start_mark.line + 1
+    match node:
+        case ScalarNode(text=text):
+            assert text == expected.value
+        case ListNode(entries=entries):
+            for ours, theirs in zip(entries, expected.value, strict=True):
+                assert_same(ours, theirs)
+        case MapNode(entries=named, lines=lines):
+            assert {key.value: key.start_mark.line + 1 for key, _ in expected.value} == lines
+            for ours, (_, theirs) in zip(named.values(), expected.value, strict=True):
+                assert_same(ours, theirs)
+
+
 def test_a_bomb_of_aliases_is_refused_at_its_first_anchor() -> None:
     text = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
     _, problems = read(text, "f")
@@ -137,6 +168,20 @@ def test_a_bomb_of_aliases_is_refused_at_its_first_anchor() -> None:
 def test_every_tab_and_every_duplicate_is_listed() -> None:
     assert [p.line for p in read("a:\n\tb: 1\n\tc: 2\n", "f")[1]] == [2, 3]
     assert len(read("a: 1\na: 2\nb: {c: 1, c: 2}\n", "f")[1]) == 2
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_every_value_is_read_back_from_its_yaml(value: object) -> None:
+    node, problems = read(yaml_text(value, width=20), "f")
+    assert problems == []
+    assert node is not None
+    assert repr(plain(node)) == repr(value)
 
 
 @given(st.text())

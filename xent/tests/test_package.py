@@ -29,7 +29,7 @@ def test_one_call_is_judged_without_the_engine() -> None:
     """What runs a whole suite (workers, YAML, report) is no part of judging one call."""
     program = (
         "import sys, xent; xent.assert_close([0.5, 0.5], loss='softmax', logits=[0.0, 0.0]);"
-        "print([m for m in ('pydantic', 'ruamel', 'harness.runs', 'harness.execution', 'reports') if m in sys.modules])"
+        "print([m for m in ('pydantic', 'yaml', 'harness.runs', 'harness.execution', 'reports') if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
