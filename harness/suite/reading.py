@@ -126,18 +126,15 @@ def _events(text: str, loader: type) -> Iterator[Any]:
     try:
         yield from yaml.parse(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise _Broken(1 if mark is None else mark.line + 1, f"not YAML: {error.problem}", _hint(error.problem)) from error
+        mark, what = error.problem_mark or error.context_mark, error.problem
+        hint = _HINTS.get(what or "", _HINT)
+        raise _Broken(1 if mark is None else mark.line + 1, f"not YAML: {what}", hint) from error
     except yaml.reader.ReaderError as error:
         line = text.encode("utf-8", "replace").count(b"\n", 0, error.position) + 1
         raise _Broken(line, f"not YAML: {error.reason}", _HINT) from error
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
         raise _Broken(line, "not YAML: half a character", "Write the file as UTF-8") from error
-
-
-def _hint(problem: str | None) -> str:
-    return _HINTS.get(problem or "", _HINT)
 
 
 def _line(event: Any) -> int:
