@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode
 from harness.runs.gate import GateResult
-from harness.speed.compared import in_words
+from harness.speed.compared import LOST, in_words
 from harness.speed.statistics import FASTER, SLOWER
 from reports.upgrade import cause_lines, inline
 
@@ -64,6 +64,6 @@ def _speed_lines(result: GateResult) -> Iterator[str]:
         return
     yield f"- Speed, against NumPy within each run: {in_words(result.speeds)}."
     for moved in result.speeds:
-        if moved.verdict in (SLOWER, FASTER):
+        if moved.verdict in (LOST, SLOWER, FASTER):
             yield f"  - {inline(moved.sentence)}"
     yield ""

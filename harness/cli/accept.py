@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from cyclopts import App, Parameter
 from harness.cli.run_files import BASELINE, existing_run
 from harness.core.cell import Run
 from harness.core.errors import UsageError
-from harness.core.exit_codes import ExitCode
+from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
 from harness.judgement.ledger import Ledger
 from harness.runs.baseline import accepted, lacking, reduced
@@ -46,9 +47,13 @@ def accept(
     """Make a run the baseline, and put what it shows into the ledger, with reasons for a person to write."""
     check_outputs([baseline], [run])
     shown = existing_run(run)
-    if ExitCode.INFRASTRUCTURE in run_codes(shown):
+    codes = run_codes(shown)
+    if ExitCode.NOTHING_RAN in codes:
+        print(f"xent: {run}: nothing in it was judged, so there is nothing to accept", file=sys.stderr)
+        return gravest(codes)
+    if ExitCode.INFRASTRUCTURE in codes:
         raise NotComparable(
-            f"{run}: it has cells that never were judged (crashed, timed out or missing): run it again; "
+            f"{run}: it has cells or timings that never were judged (crashed, timed out or missing): run it again; "
             "a baseline without them would hide whatever they do"
         )
     if baseline.is_file() and not fewer:

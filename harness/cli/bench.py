@@ -23,6 +23,7 @@ from harness.core.cell import Header, Speed
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
 from harness.core.machine import describe_machine
+from harness.runs.gate import run_codes
 from harness.runs.run_file import RunWriter, read_run
 from harness.runs.session import SUITE_VERSION, describe_array
 from harness.speed.bench import Bench, Effort, Session
@@ -84,17 +85,10 @@ def bench(
             print(f"run file: {output}")
         if report is not None:
             print(f"report:   {write(run, report).resolve()}")
-    return gravest(_codes(run.speeds, session))
-
-
-def _codes(speeds: Sequence[Speed], session: Session) -> set[ExitCode]:
-    judged = {speed.figures.get("judged") for speed in speeds}
-    codes = set() if speeds else {ExitCode.NOTHING_RAN}
-    if "disagrees" in judged:
-        codes.add(ExitCode.DISAGREES)
-    if judged & {"crashed", "timed_out", "missing"} or session.absent:
-        codes.add(ExitCode.INFRASTRUCTURE)
-    return codes
+    codes = run_codes(run)
+    if {speed.implementation for speed in run.speeds} <= {YARDSTICK} < {i.name for i in order.implementations}:
+        codes.add(ExitCode.NOTHING_RAN)  # what they were to be measured against, and none of them
+    return gravest(codes)
 
 
 def record_bench(order: Bench, path: Path, tick: Any) -> Session:

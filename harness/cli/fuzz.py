@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 from harness.adapters.choice import choose
 from harness.cli.options import Count, Implementations, Python, Whole, finite_above_zero
 from harness.core.errors import UsageError
-from harness.core.exit_codes import ExitCode
+from harness.core.exit_codes import ExitCode, gravest
 from harness.core.machine import describe_machine
 from harness.execution.pool import WorkerPool
 from harness.judgement.ledger import Ledger
@@ -75,12 +75,14 @@ def fuzz(
         if not descriptions:
             return ExitCode.INFRASTRUCTURE
         campaign = Campaign(pool, descriptions, ledger, written, loss or DRAWN, seed, not first_mode)
+        interrupted = False
         try:
             if cases is not None:
                 campaign.run_cases(cases, _Progress())
             else:
                 campaign.run(minutes * 60.0, _Progress())
         except KeyboardInterrupt:
+            interrupted = True
             print("interrupted: what was found so far follows", file=sys.stderr)
         summary = _summary(campaign)
         incidents = pool.incidents()
@@ -92,9 +94,12 @@ def fuzz(
             print(f"wrote {path}")
     for name, trace in campaign.broken.items():
         print(f"internal error while fuzzing {name}, please report it:\n{trace}", file=sys.stderr)
-    if campaign.broken:
-        return ExitCode.INTERNAL
-    return ExitCode.DISAGREES if campaign.shown else ExitCode.FINE
+    codes = {ExitCode.INTERNAL} if campaign.broken else set()
+    codes |= {ExitCode.INTERRUPTED} if interrupted else set()
+    codes |= {ExitCode.INFRASTRUCTURE} if absent or incidents or campaign.tally.lost else set()
+    codes |= set() if sum(campaign.tally.judged.values()) else {ExitCode.NOTHING_RAN}
+    codes |= {ExitCode.DISAGREES} if campaign.shown else set()
+    return gravest(codes)
 
 
 class _Progress:
@@ -138,6 +143,8 @@ def _summary(campaign: object) -> Sequence[str]:
         lines.append("explained by the ledger: " + ", ".join(f"{e} × {n}" for e, n in sorted(known.items())))
     for (name, loss, convention), times in sorted(campaign.by_convention.items()):
         lines.append(f"by declared convention: {name} {loss}: {convention} × {times}")
+    for name, times in sorted(campaign.tally.lost.items()):
+        lines.append(f"{name}: {times} calls had no answer that could be judged")
     rates = ", ".join(f"{name} {n}" for name, n in sorted(campaign.tally.judged.items()))
     lines.append(f"judged {sum(campaign.tally.judged.values())} answers at {campaign.tally.rate:.0f}/s ({rates})")
     lines.append(f"{len(new)} findings" if new else "nothing found that the ledger does not explain")

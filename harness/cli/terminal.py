@@ -14,11 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from harness.core.case import Case
-from harness.core.cell import INFRASTRUCTURE, LEDGER_PROBLEMS, SEVERITIES, Cell, Run
+from harness.core.cell import INFRASTRUCTURE, SEVERITIES, Cell, Run
+from harness.core.exit_codes import ExitCode
 from harness.runs.diff import Group
-from harness.runs.gate import GateResult
+from harness.runs.gate import GateResult, run_codes
 from harness.runs.kernels import sleeping
-from harness.speed.compared import in_words, slower
+from harness.speed.compared import LOST, in_words, slower
 from harness.versions.upgrade import Upgrade
 
 Tick = Callable[[str, int, int], None]
@@ -58,10 +59,12 @@ def show_run(run: Run, seconds: float) -> None:
     disagreeing = [c for c in run.cells if c.verdict == "disagrees"]
     broken = [c for c in run.cells if c.verdict in INFRASTRUCTURE]
     unexpected = [claim for claim in run.claims if not claim.expected]
-    stale = [p for p in run.footer.problems if p.kind in LEDGER_PROBLEMS]
-    good = not (disagreeing or broken or unexpected or stale)
-    head = "Everything agrees or is explained." if good else "Not everything agrees."
-    out.print(f"[bold {'green' if good else 'red'}]{head}[/]  {_in_numbers(run, disagreeing, broken)}, {seconds:.1f} s")
+    codes = run_codes(run)
+    head = "Not everything agrees." if codes else "Everything agrees or is explained."
+    if codes == {ExitCode.NOTHING_RAN}:
+        head = "Nothing was judged: none of the implementations offers any of this."
+    style = "red" if codes else "green"
+    out.print(f"[bold {style}]{head}[/]  {_in_numbers(run, disagreeing, broken)}, {seconds:.1f} s")
     out.print(_scoreboard(run))
     if run.claims:
         counts = Counter(claim.verdict for claim in run.claims)
@@ -205,8 +208,8 @@ def _speeds(out: Console, result: GateResult) -> None:
         return
     out.print(f"speed, against NumPy within each run: {in_words(result.speeds)}")
     for moved in result.speeds:
-        if moved.verdict in ("faster", "slower"):
-            style = "red" if moved.verdict == "slower" else "green"
+        if moved.verdict in ("faster", "slower", LOST):
+            style = "green" if moved.verdict == "faster" else "red"
             out.print(f"  [{style}]{escape(moved.sentence)}[/]")
 
 
@@ -232,7 +235,8 @@ def show_gate(result: GateResult, baseline: Run, current: Run) -> None:
         _causes(out, difference.groups(losses, new_here=True))
     if not difference.changes:
         same = "" if difference.identical is None else f", {difference.identical} of them to the bit"
-        out.print(f"[bold green]Nothing changed.[/]  {difference.compared} cells compared{same}")
+        head = "[bold green]Nothing changed.[/]" if result.code is ExitCode.FINE else "[bold red]No cell changed.[/]"
+        out.print(f"{head}  {difference.compared} cells compared{same}")
         return
     out.print(f"[bold red]{len(difference.changes)} cells changed.[/]  {difference.compared} compared")
     _causes(out, difference.groups(losses))

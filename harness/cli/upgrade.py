@@ -31,7 +31,6 @@ from harness.runs.plan import Scope
 from harness.runs.service import execute_order, make_order, read_ledger
 from harness.runs.session import Order, Progress
 from harness.speed.compared import SpeedChange, slowest_first
-from harness.speed.compared import slower as those_slower
 from harness.speed.entrants import has_speed
 from harness.speed.versus import old_against_new
 from harness.speed.workloads import Workload, load_workloads, select_workloads
@@ -183,12 +182,7 @@ def upgrade(
     if canaries.unreported(heard):
         print("xent: a planted change was not reported as what it is: this comparison proves nothing", file=sys.stderr)
         return ExitCode.INTERNAL
-    return gravest(
-        (
-            ExitCode.CHANGED if difference.changes else ExitCode.FINE,
-            ExitCode.SLOWER if those_slower(speeds or ()) else ExitCode.FINE,
-        )
-    )
+    return gravest(found.codes)
 
 
 def _timed(

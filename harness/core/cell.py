@@ -159,6 +159,11 @@ class Speed:
     verdict: str
     figures: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def judged(self) -> str:
+        """The verdict of the answer that was timed, one of VERDICTS; `missing` where the record says none."""
+        return str(self.figures.get("judged", "missing"))
+
 
 LEDGER_PROBLEMS = ("fixed", "unmatched")
 """What may be wrong with a ledger entry: it no longer happens, or it matches nothing."""

@@ -110,6 +110,8 @@ class Tally:
 
     judged: Counter[str] = field(default_factory=Counter)
     """By implementation: answers judged."""
+    lost: Counter[str] = field(default_factory=Counter)
+    """By implementation: calls to which there was no answer that could be judged."""
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -227,7 +229,7 @@ class Campaign:
         def arriving() -> Iterator[Answer]:
             for question, outcome in self.pool.ask_one(name, plan):
                 answers.append((question, outcome))
-                self.tally.judged[name] += 1
+                (self.tally.lost if isinstance(outcome, Missing) else self.tally.judged)[name] += 1
                 lane.per_question = 0.9 * lane.per_question + 0.1 * getattr(outcome, "seconds", 0.0)
                 yield question, outcome
 

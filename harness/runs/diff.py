@@ -162,10 +162,12 @@ def _refuse_what_cannot_be_compared(old: Run, new: Run) -> None:
             "make the baseline anew with `xent run --complete -o` and accept it with `xent accept`"
         )
     for side, run in (("baseline", old), ("current run", new)):
-        dead = sorted({c.implementation for c in run.cells if c.verdict in INFRASTRUCTURE})
+        absent = {name for name, description in run.header.implementations.items() if "missing" in description}
+        absent |= {c.implementation for c in run.cells if c.verdict in INFRASTRUCTURE}
+        dead = sorted(absent | {s.implementation for s in run.speeds if s.judged in INFRASTRUCTURE})
         if dead:
             raise NotComparable(
-                f"the {side} has cells that never were judged (crashed, timed out or missing) for "
+                f"the {side} has cells or timings that never were judged (crashed, timed out or missing) for "
                 f"{', '.join(dead)}: run it again; infrastructure is never a difference"
             )
 

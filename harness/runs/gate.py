@@ -8,8 +8,8 @@ from harness.core.cell import INFRASTRUCTURE, LEDGER_PROBLEMS, Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.runs.diff import Difference, NotComparable, compare_runs
 from harness.runs.kernels import told
-from harness.speed.compared import SpeedChange, compare_speeds, slower
-from harness.speed.statistics import THRESHOLD
+from harness.speed.compared import SpeedChange, compare_speeds, lost, slower
+from harness.speed.statistics import NOT_COMPARABLE, THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,17 @@ class GateResult:
 def run_codes(run: Run) -> set[ExitCode]:
     """The codes one run earns by itself, compared with nothing."""
     codes: set[ExitCode] = set()
-    if not run.cells and not run.claims and not run.speeds:
+    verdicts = {cell.verdict for cell in run.cells} | {speed.judged for speed in run.speeds}
+    # A claim is judged by the reference alone: it says nothing of the implementations that were asked for.
+    if verdicts <= {"unsupported"} and (run.header.implementations or not run.claims):
         codes.add(ExitCode.NOTHING_RAN)
     # A worker that died and was asked again with success still died: the run says so and is not fine.
     died = any(problem.kind == "incident" for problem in run.footer.problems)
-    if died or any(cell.verdict in INFRASTRUCTURE for cell in run.cells):
+    if died or verdicts & INFRASTRUCTURE:
         codes.add(ExitCode.INFRASTRUCTURE)
     if any("missing" in description for description in run.header.implementations.values()):
         codes.add(ExitCode.INFRASTRUCTURE)
-    if any(cell.verdict == "disagrees" for cell in run.cells) or any(not claim.expected for claim in run.claims):
+    if "disagrees" in verdicts or any(not claim.expected for claim in run.claims):
         codes.add(ExitCode.DISAGREES)
     if any(problem.kind in LEDGER_PROBLEMS for problem in run.footer.problems):
         codes.add(ExitCode.STALE_LEDGER)
@@ -51,6 +53,12 @@ def gate(baseline: Run, current: Run, threshold: float = THRESHOLD, *, same_kern
     reasons: list[str] = []
     codes = run_codes(current) & {ExitCode.INFRASTRUCTURE, ExitCode.STALE_LEDGER, ExitCode.NOTHING_RAN}
     reasons += [problem.what for problem in current.footer.problems]
+    wrong = sorted(
+        {f"{speed.implementation} on {speed.workload}" for speed in current.speeds if speed.judged == "disagrees"}
+    )
+    if wrong:
+        codes.add(ExitCode.DISAGREES)
+        reasons.append(f"what was to be timed disagrees with the truth: {', '.join(wrong)}")
     try:
         difference = compare_runs(baseline, current)
     except NotComparable as refusal:
@@ -75,4 +83,9 @@ def gate(baseline: Run, current: Run, threshold: float = THRESHOLD, *, same_kern
     speeds = compare_speeds(baseline, current, threshold)
     if slower(speeds):
         codes.add(ExitCode.SLOWER)
+    if lost(speeds):
+        codes.add(ExitCode.CHANGED)
+    if not difference.compared and not difference.changes and all(s.verdict == NOT_COMPARABLE for s in speeds):
+        codes.add(ExitCode.NOTHING_RAN)
+        reasons.append("the two have no cell and no measurement in common that can be compared")
     return GateResult(gravest(codes), difference, tuple(reasons), speeds)

@@ -10,9 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.core.cell import Run, Speed
-from harness.speed.statistics import FASTER, SLOWER, THRESHOLD, Interval, change
+from harness.speed.statistics import FASTER, NOT_COMPARABLE, SLOWER, THRESHOLD, Interval, change
 
 YARDSTICK = "numpy"
+
+LOST = "not measured any more"
+"""Verdict of what had a number in the earlier run and has none in the later."""
+
+UNJUDGED = "not judged"
+"""Verdict of what crashed, timed out or is missing on either side: infrastructure, never a change."""
 
 Key = tuple[str, str, str, str, str, str]
 """Workload, passes, threads, implementation, mode, dtype."""
@@ -24,7 +30,7 @@ class SpeedChange:
 
     key: Key
     verdict: str
-    """faster, slower, same, unstable or not comparable."""
+    """faster, slower, same, unstable, not comparable, LOST or UNJUDGED."""
     interval: Interval | None
     """Of the new time divided by the old, both in units of the yardstick."""
     reason: str = ""
@@ -49,14 +55,23 @@ class SpeedChange:
 
 
 def compare_speeds(old: Run, new: Run, threshold: float = THRESHOLD) -> tuple[SpeedChange, ...]:
-    """Every measurement both runs have, the slowest change first.
+    """Every measurement both runs have, the slowest change first, and those of the earlier run that are lost.
 
-    `threshold` is what a change must exceed besides clearing its interval: 0.05 is five per cent. A measurement that
-    only one run has is no change of speed.
+    `threshold` is what a change must exceed besides clearing its interval: 0.05 is five per cent. What the later run
+    was not about, a workload or an implementation, is not lost.
     """
     before, after = _by_key(old.speeds), _by_key(new.speeds)
     found = [_change(key, before[key], after[key], threshold) for key in before if key in after and key[3] != YARDSTICK]
+    asked = {_task(key) for key in after}
+    gone = [k for k in before.keys() - after.keys() if _task(k) in asked and k[3] in new.header.implementations]
+    found += [SpeedChange(key, LOST, None, "it is not offered") for key in gone]
     return slowest_first(found)
+
+
+def _task(key: Key) -> tuple[str, ...]:
+    """What is measured, whoever it is measured on."""
+    workload, passes, threads, _, _, dtype = key
+    return (workload, passes, threads, dtype)
 
 
 def slowest_first(changes: Iterable[SpeedChange]) -> tuple[SpeedChange, ...]:
@@ -67,6 +82,11 @@ def slowest_first(changes: Iterable[SpeedChange]) -> tuple[SpeedChange, ...]:
 def slower(changes: Iterable[SpeedChange]) -> tuple[SpeedChange, ...]:
     """Those a gate fails on."""
     return tuple(c for c in changes if c.verdict == SLOWER)
+
+
+def lost(changes: Iterable[SpeedChange]) -> tuple[SpeedChange, ...]:
+    """Those that have no number any more: they might be slower, or wrong, and nobody would know."""
+    return tuple(c for c in changes if c.verdict == LOST)
 
 
 def counts(changes: Sequence[SpeedChange]) -> Mapping[str, int]:
@@ -100,8 +120,9 @@ def _change(key: Key, old: Speed, new: Speed, threshold: float) -> SpeedChange:
     sides = [s.figures.get("ratios", ()) for s in (old, new)]
     for name, speed, ratios in zip(("before", "now"), (old, new), sides, strict=True):
         if not ratios:
-            why = speed.figures.get("judged", "not measured")
-            return SpeedChange(key, "not comparable", None, f"{name} there is no number ({why})")
+            verdict = LOST if sides[0] else NOT_COMPARABLE
+            why = speed.figures.get("why", "not measured")
+            return SpeedChange(key, verdict, None, f"{name} there is no number ({speed.judged}: {why})")
     disturbed = any(s.figures.get("mostly_disturbed") for s in (old, new))
     verdict, interval = change(*sides, threshold=threshold, disturbed=disturbed)
     reason = "" if interval is not None else f"{len(sides[0])} and {len(sides[1])} process pairs are too few"

@@ -8,7 +8,7 @@ pytest-benchmark was told to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,8 @@ class Result:
 
 MEASURED = pytest.StashKey[Measured]()
 RESULTS = pytest.StashKey[dict[tuple[str, str, str, str, str], Result]]()
+ABSENT = pytest.StashKey[Mapping[str, str]]()
+"""Why implementations could not start, by name: they fail, and are not skipped."""
 
 
 def pytest_addoption(group: pytest.OptionGroup) -> None:
@@ -94,6 +96,8 @@ class WorkloadFile(pytest.File):
 def _benchmark(measured: Measured, clock: WorkerClock) -> Callable[..., None]:
     def test(benchmark: Any, request: pytest.FixtureRequest) -> None:
         result = request.config.stash[RESULTS].get(measured.key)
+        if (reason := request.config.stash[ABSENT].get(measured.implementation.name)) is not None:
+            pytest.fail(f"missing: {reason}", pytrace=False)
         if result is None:
             pytest.skip(f"{measured.implementation.name} does not offer it")
         figures = result.speed.figures
@@ -129,6 +133,7 @@ def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     wanted = [item.stash[MEASURED] for item in items if MEASURED in item.stash]
     results: dict[tuple[str, str, str, str, str], Result] = {}
     config.stash[RESULTS] = results
+    config.stash[ABSENT] = {}
     if not wanted or config.getoption("benchmark_skip", False):
         return
     implementations = {m.implementation.name: m.implementation for m in wanted}
@@ -147,6 +152,7 @@ def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
         threads=threads,
     )
     session = Session(bench, core(bench.threads))
+    config.stash[ABSENT] = session.absent
     for speed in session.measure():
         key = (speed.workload, speed.implementation, speed.mode, speed.dtype, str(speed.figures["passes"]))
         results[key] = Result(speed, session.seconds_per_call(speed))

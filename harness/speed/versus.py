@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.adapters.registry import Implementation, registered
-from harness.core.cell import Speed
+from harness.core.cell import INFRASTRUCTURE, Speed
 from harness.speed.bench import Bench, Effort, Session, Tell
-from harness.speed.compared import SpeedChange
+from harness.speed.compared import LOST, UNJUDGED, SpeedChange
 from harness.speed.entrants import YARDSTICK
-from harness.speed.statistics import THRESHOLD, judge
-from harness.speed.worker import core
+from harness.speed.statistics import NOT_COMPARABLE, THRESHOLD, judge
+from harness.speed.worker import WorkerLostError, core
 from harness.speed.workloads import Workload
 
 OLD, NEW = "old", "new"
@@ -41,6 +41,8 @@ def old_against_new(
     )
     session = Session(bench, core(1), tell)
     found = {(s.workload, str(s.figures["passes"]), s.implementation, s.mode, s.dtype): s for s in session.measure()}
+    if session.absent:
+        raise WorkerLostError("; ".join(f"{name} cannot be timed: {why}" for name, why in session.absent.items()))
     old_name, new_name = (i.name for i, _ in named)
     changes = []
     for (workload, passes, name, mode, dtype), old in found.items():
@@ -53,9 +55,11 @@ def old_against_new(
 
 def _change(key: tuple[str, str, str, str, str, str], old: Speed, new: Speed, threshold: float) -> SpeedChange:
     before, after = old.figures.get("ratios", ()), new.figures.get("ratios", ())
+    if INFRASTRUCTURE & {old.judged, new.judged}:
+        return SpeedChange(key, UNJUDGED, None, f"{OLD}: {old.judged}, {NEW}: {new.judged}")
     if not before or len(before) != len(after):
-        why = " and ".join(f"{side}: {s.figures.get('judged')}" for side, s in ((OLD, old), (NEW, new)))
-        return SpeedChange(key, "not comparable", None, why)
+        why = " and ".join(f"{side}: {s.judged}" for side, s in ((OLD, old), (NEW, new)))
+        return SpeedChange(key, LOST if before and not after else NOT_COMPARABLE, None, why)
     disturbed = any(s.figures.get("mostly_disturbed") for s in (old, new))
     quotients = [b / a for a, b in zip(before, after, strict=True)]
     verdict, interval = judge(quotients, threshold=threshold, disturbed=disturbed)

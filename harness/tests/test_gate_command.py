@@ -37,6 +37,9 @@ WRONG = replace(
     got=3.0,
     observed=Observed("finite"),
 )
+REFUSED = replace(
+    RIGHT, verdict="unsupported", outcome={"kind": "unsupported", "reason": "offers no softmax"}, severity="unsupported"
+)
 KNOWN = replace(WRONG, verdict="known", ledger="torch-is-off")
 
 
@@ -85,6 +88,7 @@ EXITS = {
     "an entry that matches nothing": (run_of(RIGHT, problems=(replace(FIXED, kind="unmatched"),)), leave, 6, "x"),
     "a changed cell": (run_of(WRONG), leave, 7, "1 cells changed"),
     "nothing ran": (run_of(), leave, 5, ""),
+    "nothing was judged": (run_of(REFUSED), leave, 5, ""),
     "a run that was cut off": (run_of(RIGHT), cut_off, 9, "was cut off"),
     "a worker that could not start": (
         run_of(replace(RIGHT, verdict="missing", outcome={"kind": "missing", "reason": "no module"})),
@@ -105,7 +109,7 @@ def test_every_way_a_gate_ends(tmp_path: Path, name: str) -> None:
     done = xent(tmp_path, "gate", "old.jsonl", "new.jsonl")
     assert done.returncode == code, done.stdout + done.stderr
     assert said in done.stdout + done.stderr
-    assert ("Nothing changed" in done.stdout) == (code in (0, 6))
+    assert ("Nothing changed" in done.stdout) == (code == 0)
 
 
 def test_the_gate_writes_a_summary_for_the_job(tmp_path: Path) -> None:
@@ -125,4 +129,4 @@ def test_a_known_cell_that_no_entry_covers_any_more_is_no_change_but_a_stale_led
     done = xent(tmp_path, "gate", "old.jsonl", "new.jsonl")
     assert done.returncode == 6, done.stdout + done.stderr
     assert "version range" in done.stdout
-    assert "Nothing changed" in done.stdout
+    assert "No cell changed" in done.stdout

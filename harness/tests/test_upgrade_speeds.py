@@ -14,10 +14,12 @@ import pytest
 from harness.core.cell import Header, Run, Speed
 from harness.core.exit_codes import ExitCode
 from harness.runs.diff import Difference
-from harness.runs.gate import gate
+from harness.runs.gate import gate, run_codes
+from harness.runs.merge import merge
 from harness.runs.run_file import RunWriter, read_run
 from harness.speed.compared import SpeedChange, compare_speeds, counts, slower
 from harness.speed.statistics import Interval
+from harness.speed.versus import _change as against
 from harness.versions.upgrade import Upgrade
 from reports.gate import markdown
 
@@ -104,22 +106,64 @@ def test_absolute_times_are_never_compared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("found", "more", "reason"),
-    [([], {"judged": "disagrees"}, "disagrees"), ([2.0, 2.0], {}, "2 process pairs are too few")],
+    [([], {"why": "3.1 s: too slow"}, "(agrees: 3.1 s: too slow)"), ([2.0, 2.0], {}, "2 process pairs are too few")],
 )
-def test_what_has_no_number_or_too_few_is_not_comparable(
+def test_what_has_no_number_any_more_is_lost_and_too_few_are_not_comparable(
     tmp_path: Path, found: list[float], more: dict[str, Any], reason: str
 ) -> None:
     old = run_of(tmp_path, "old", speed("a", ratios(1, 1)))
     new = run_of(tmp_path, "new", speed("a", found, **more))
     (change,) = compare_speeds(old, new)
-    assert change.verdict == "not comparable"
+    assert change.verdict == ("not comparable" if found else "not measured any more")
     assert reason in change.sentence
+    assert gate(old, new).code == (ExitCode.NOTHING_RAN if found else ExitCode.CHANGED)
 
 
 def test_what_only_one_run_measured_and_other_threads_are_no_change(tmp_path: Path) -> None:
     old = run_of(tmp_path, "old", speed("a", ratios(1, 1)), speed("b", ratios(1, 2)))
     new = run_of(tmp_path, "new", speed("a", ratios(2, 1), threads=2))
     assert compare_speeds(old, new) == ()
+    assert gate(old, new).code == ExitCode.NOTHING_RAN
+
+
+def test_who_was_asked_again_and_is_not_measured_any_more_is_lost(tmp_path: Path) -> None:
+    old = run_of(tmp_path, "old", speed("a", ratios(1, 1)), speed("b", ratios(1, 2)))
+    new = run_of(tmp_path, "new", speed("a", ratios(1, 3)))
+    assert gate(old, new).code == ExitCode.FINE
+    asked = replace(new, header=replace(new.header, implementations={"a": {}, "b": {}}))
+    assert gate(old, asked).code == ExitCode.CHANGED
+
+
+NO_NUMBER = {"crashed": 9, "timed_out": 9, "missing": 9, "disagrees": 1}
+
+
+@pytest.mark.parametrize("judged", NO_NUMBER)
+def test_what_was_not_timed_since_it_is_wrong_or_was_never_judged_is_red_everywhere(
+    tmp_path: Path, judged: str
+) -> None:
+    good = run_of(tmp_path, "good.jsonl", speed("a", ratios(1, 1)))
+    bad = run_of(tmp_path, "bad.jsonl", speed("a", ratios(1, 2)), speed("b", [], judged=judged))
+    code = NO_NUMBER[judged]
+    assert run_codes(bad) == {ExitCode(code)}
+    assert gate(good, bad).code == gate(bad, bad).code == code
+    assert merge([good, bad]).speeds == good.speeds + bad.speeds
+    assert run_codes(merge([good, bad])) == {ExitCode(code)}
+
+
+def test_an_implementation_that_could_not_start_is_red_though_nobody_measured_it(tmp_path: Path) -> None:
+    good = run_of(tmp_path, "good.jsonl", speed("a", ratios(1, 1)))
+    bad = replace(good, header=replace(good.header, implementations={"a": {}, "b": {"missing": "no module"}}))
+    assert gate(good, bad).code == gate(bad, good).code == ExitCode.INFRASTRUCTURE
+    assert ExitCode.INFRASTRUCTURE in run_codes(merge([bad]))
+
+
+@pytest.mark.parametrize("judged", NO_NUMBER)
+def test_an_upgrade_whose_timing_was_not_judged_is_red(tmp_path: Path, judged: str) -> None:
+    run = run_of(tmp_path, "run", speed("a", ratios(1, 1)))
+    change = against(("w", "f", "1", "a", "eager", "f"), speed("a", ratios(1, 1)), speed("a", [], judged=judged), 0.05)
+    found = Upgrade(run, run, {}, Difference((), 1, 1), (), "", speeds=(change,))
+    assert found.codes == {ExitCode.CHANGED if judged == "disagrees" else ExitCode.INFRASTRUCTURE}
+    assert found.moved == (change,)
 
 
 def test_the_command_exits_with_eight(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.core.cell import Run
+from harness.core.exit_codes import ExitCode
 from harness.runs.diff import Difference, Group
-from harness.speed.compared import SpeedChange, in_words, slower
+from harness.runs.gate import run_codes
+from harness.speed.compared import LOST, UNJUDGED, SpeedChange, in_words, slower
 from harness.speed.statistics import FASTER, NOT_COMPARABLE, SAME, SLOWER, UNSTABLE
 from harness.versions.canaries import CanaryResult
 
@@ -37,6 +39,15 @@ class Upgrade:
             for run in (self.old, self.new)
             for case, entry in run.header.suite.get("cases", {}).items()
         }
+
+    @property
+    def codes(self) -> set[ExitCode]:
+        """What is different, and whatever was not judged on either side, by its exit codes."""
+        codes = (run_codes(self.old) | run_codes(self.new)) & {ExitCode.INFRASTRUCTURE, ExitCode.NOTHING_RAN}
+        speeds = {change.verdict for change in self.speeds or ()}
+        codes |= {ExitCode.INFRASTRUCTURE} if UNJUDGED in speeds else set()
+        codes |= {ExitCode.CHANGED} if self.difference.changes or LOST in speeds else set()
+        return codes | ({ExitCode.SLOWER} if SLOWER in speeds else set())
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -75,7 +86,7 @@ class Upgrade:
     @property
     def moved(self) -> tuple[SpeedChange, ...]:
         """Timings that are not the same, gravest first: slower, faster, then what cannot be told."""
-        order = (SLOWER, FASTER, UNSTABLE, NOT_COMPARABLE)
+        order = (UNJUDGED, LOST, SLOWER, FASTER, UNSTABLE, NOT_COMPARABLE)
         return tuple(sorted((c for c in self.speeds or () if c.verdict != SAME), key=lambda c: order.index(c.verdict)))
 
     def timed_by(self, change: SpeedChange) -> str:
