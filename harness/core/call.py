@@ -107,6 +107,8 @@ class Question:
     """Which of the calls besides a case this is, of those its invariances speak of; empty for the case itself."""
     of: Case | None = None
     """The case that was written, where this is a call besides it."""
+    threads: int = 1
+    """How many threads the implementation may use for it."""
 
     @property
     def home(self) -> Case:

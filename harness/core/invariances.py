@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-INVARIANCES = ("second-call", "batch", "position", "layout")
+INVARIANCES = ("second-call", "batch", "position", "layout", "threads")
 """Ways to ask the same once more, whose answers may be the same to the bit: in a second call, a row alone and in its
-batch, the rows in another order, the inputs in other memory."""
+batch, the rows in another order, the inputs in other memory, with one thread and with two."""
+
+THREADS = 2
+"""How many there are where more than one is asked for: two show what several do, and can be had on any machine."""
 
 ASPECT = "invariance/"
 """What the aspects of their cells begin with; a name follows."""

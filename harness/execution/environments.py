@@ -69,7 +69,7 @@ THREADS = (
 
 
 def with_threads(environment: Mapping[str, str], count: int) -> dict[str, str]:
-    """The environment of a worker that may use `count` threads, for measuring speed."""
+    """The environment of a worker that may use `count` threads, for measuring speed and for invariances."""
     others = " ".join(word for word in environment.get("XLA_FLAGS", "").split() if _flag(word) != XLA_THREADS)
     flags = xla_flags(others, f"{XLA_THREADS}={str(count > 1).lower()}")
     return {**environment, **dict.fromkeys(THREADS, str(count)), "XLA_FLAGS": flags}

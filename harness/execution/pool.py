@@ -16,9 +16,10 @@ from harness.adapters.registry import Implementation
 from harness.core.arrays import Array
 from harness.core.call import Question
 from harness.core.case import ArraySpec
+from harness.core.invariances import THREADS
 from harness.core.outcomes import Outcome
 from harness.execution import protocol
-from harness.execution.environments import command_line, environment_of, private_code
+from harness.execution.environments import command_line, environment_of, private_code, with_threads
 from harness.execution.levels import NATIVE, environment_at, numpy_dispatches
 from harness.execution.process import WorkerProcess
 from harness.execution.supervisor import STARTUP, Stopped, Supervisor
@@ -56,12 +57,13 @@ class WorkerPool:
         self._parallel = max(1, parallel)
         self._messages = Messages(realize)
         self._messages_to: dict[str, Messages] = {}
-        self._supervisors = {
-            i.name: Supervisor(
-                i.name, self._launcher(i, python, level), self._encoder(i), _named, timeout=timeout, startup=startup
-            )
-            for i in implementations
-        }
+
+        def supervisor(i: Implementation, threads: int) -> Supervisor[Question]:
+            launch = self._launcher(i, python, level, threads)
+            return Supervisor(i.name, launch, self._encoder(i), _named, timeout=timeout, startup=startup)
+
+        self._supervisors = {i.name: supervisor(i, 1) for i in implementations}
+        self._threaded = {i.name: supervisor(i, THREADS) for i in implementations}
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -74,7 +76,7 @@ class WorkerPool:
         self._kill()
         for thread in self._threads:
             thread.join()
-        for supervisor in self._supervisors.values():
+        for supervisor in self._all():
             supervisor.close()
         self._starter.shutdown()
         self._code.cleanup()
@@ -95,7 +97,7 @@ class WorkerPool:
 
     def incidents(self) -> list[str]:
         """What went wrong and was overcome, in sentences."""
-        return [text for supervisor in self._supervisors.values() for text in supervisor.incidents]
+        return [text for supervisor in self._all() for text in supervisor.incidents]
 
     def startup_seconds(self, name: str) -> float:
         """Seconds from starting a worker to its description, imports included."""
@@ -145,9 +147,11 @@ class WorkerPool:
                     name, plan = plan_of.popleft()
                 except IndexError:  # another thread was faster
                     break
-                for answer in self._supervisors[name].ask(plan):
-                    self._put(answers, answer)
-                self._supervisors[name].close()
+                # A worker's number of threads is decided at its start: what asks for more goes to another, afterwards.
+                for supervisor, one in ((self._supervisors[name], True), (self._threaded[name], False)):
+                    for answer in supervisor.ask([question for question in plan if (question.threads == 1) == one]):
+                        self._put(answers, answer)
+                    supervisor.close()
             self._put(answers, None)
         except Stopped:
             return
@@ -169,13 +173,19 @@ class WorkerPool:
 
     def _kill(self) -> None:
         self._stopping.set()
-        for supervisor in self._supervisors.values():
+        for supervisor in self._all():
             supervisor.kill()
 
-    def _launcher(self, implementation: Implementation, python: str | None, level: str) -> Callable[[], WorkerProcess]:
+    def _all(self) -> list[Supervisor[Question]]:
+        return [*self._supervisors.values(), *self._threaded.values()]
+
+    def _launcher(
+        self, implementation: Implementation, python: str | None, level: str, threads: int
+    ) -> Callable[[], WorkerProcess]:
         command = command_line(implementation, python)
         user = environment_at(level, os.environ, numpy_dispatches())
-        environment = environment_of(implementation, self._code.name, user, python)
+        alone = environment_of(implementation, self._code.name, user, python)
+        environment = alone if threads == 1 else with_threads(alone, threads)
         return lambda: self._starter.submit(WorkerProcess, command, environment).result()
 
     def _encoder(self, implementation: Implementation) -> Callable[[Question, int], bytes]:

@@ -57,7 +57,7 @@ def questions(
             for mode in modes:
                 yield Question(implementation, case, dtype, mode)
                 for part, asked in besides:
-                    yield Question(implementation, asked, dtype, mode, part.title, of=case)
+                    yield Question(implementation, asked, dtype, mode, part.title, of=case, threads=part.threads)
 
 
 def _aspects(case: Case) -> Iterable[str]:

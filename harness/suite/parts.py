@@ -1,4 +1,5 @@
-"""The calls besides a case that its invariances speak of: the same call again, some of its rows, in other memory."""
+"""The calls besides a case that its invariances speak of: the same call again, some of its rows, in other memory, with
+more threads."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from harness.core.case import ArraySpec, Case, ExpectInvariances
+from harness.core.invariances import THREADS
 from harness.suite.generators import shape_of
 
 Rows = tuple[int, ...]
@@ -22,6 +24,8 @@ class Part:
     """Of a number of rows: those that are asked, in this order. None: all, as they stand."""
     layout: str | None = None
     """The layout of the inputs with two axes or more; None: that of the case."""
+    threads: int = 1
+    """How many threads the implementation may use. Every other call has one."""
 
     @property
     def title(self) -> str:
@@ -39,6 +43,7 @@ PARTS: Mapping[str, tuple[Part, ...]] = MappingProxyType(
         ),
         "position": (Part("position", "backwards", lambda count: tuple(reversed(range(count)))),),
         "layout": tuple(Part("layout", layout, layout=layout) for layout in ("strided", "transposed", "sliced")),
+        "threads": (Part("threads", "two", threads=THREADS),),
     }
 )
 """By invariance."""

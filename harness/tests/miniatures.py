@@ -340,6 +340,15 @@ class TellsItsEnvironment(Idle):
         return Description(version="1", losses=("softmax",), flags=flags)
 
 
+class RoundsByThreads(Idle):
+    """Answers with the next larger numbers where it may use several threads."""
+
+    def evaluate(self, call: Call) -> Answer:
+        logits = call.inputs["logits"].storage
+        several = int(os.environ["OMP_NUM_THREADS"]) > 1
+        return Answer(Array.of(np.nextafter(logits, np.inf, dtype=logits.dtype) if several else logits), "echo")
+
+
 class TellsItsLayout(Idle):
     """Answers with the strides of the logits, in elements."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+from harness.adapters.registry import resolve
 from harness.core.call import Question
 from harness.core.case import ArraySpec, Case, ExpectInvariances, Location
 from harness.core.cell import Cell, Observed
@@ -16,12 +19,15 @@ from harness.core.invariances import INVARIANCES
 from harness.execution.pool import request
 from harness.execution.protocol import call_from_wire, line, parse, request_to_wire
 from harness.judgement.invariances import difference
+from harness.judgement.ledger import Ledger
 from harness.mistakes import adapter
 from harness.mistakes.sound import Sound
+from harness.runs.session import Order, execute
 from harness.suite.generators import realize, spec_from_wire, spec_to_wire
 from harness.suite.loading import find_cases_directory, load
 from harness.suite.parts import PARTS, case_of, parts_of
 from harness.tests.asking_here import cells
+from harness.tests.pools import PLENTY, miniature
 
 SMALL = Case(
     "invariances/small",
@@ -73,6 +79,20 @@ def test_what_depends_on_the_place_or_on_the_count_of_calls_is_recorded_as_diffe
         assert observed.of.startswith("value, ")
         assert observed.differing in (1, 2)
         assert found[name].ulps == 1.0
+
+
+def test_two_threads_are_a_worker_of_its_own() -> None:
+    implementation = resolve(miniature("RoundsByThreads"))
+    cell_of = {}
+    case = replace(SMALL, loss="softmax", inputs={"logits": SMALL.inputs["logits"]}, options={}, cotangent=None)
+    for said in execute(Order((case,), "digest", Ledger(), (implementation,), timeout=PLENTY)):
+        if isinstance(said, Cell):
+            cell_of[said.aspect.removeprefix("invariance/")] = said
+    assert {name: cell.convention for name, cell in cell_of.items()} == {
+        **dict.fromkeys(INVARIANCES, "bits(same)"),
+        "threads": "bits(differ)",
+    }
+    assert cell_of["threads"].ulps == 1.0
 
 
 def test_the_end_of_a_batch_is_told_from_the_count_of_calls() -> None:

@@ -164,7 +164,7 @@ BROKEN_FIELDS = [
     ("expect: {raises: boom}", "expect.raises", "expected one of out_of_range_label", "Known"),
     ("expect: {}", "expect", "one of raises, implementation_defined, invariances", ""),
     ("expect: {raises: bad_dtype, implementation_defined: [a]}", "expect", "one of raises", ""),
-    ("expect: {invariances: [threads]}", "expect.invariances", "expected one of second-call", ""),
+    ("expect: {invariances: [thread]}", "expect.invariances", "expected one of second-call", ""),
     ("expect: {invariances: [batch]}", "expect.invariances", "rows are asked apart", "reduction: none"),
     ("expect: {invariances: [layout, layout]}", "expect.invariances", "layout is listed twice", ""),
     ("expect: {raises: bad_dtype}, differentiate: [logits]", "differentiate", "no gradient", ""),
