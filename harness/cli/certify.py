@@ -8,17 +8,23 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+import reference
 from harness.certification import main as certify_all
+from harness.certification.digest import compute, differences, drawn, named, to_json
+from harness.certification.digest import read as read_digests
 from harness.cli.options import Count, Whole
 from harness.core.exit_codes import ExitCode
+from harness.core.files import write_whole
+from harness.suite.loading import load
 
 app = App(
     name="certify",
     help_epilogue="""\
-Example: a quick look, and the committed certificate (some minutes):
+Examples: a quick look, the certificate (minutes), the bits of this machine:
 
     xent certify --points 2000
     xent certify -o harness/certification/certificate.json
+    xent certify --digest
 """,
 )
 
@@ -27,12 +33,33 @@ Example: a quick look, and the committed certificate (some minutes):
 def certify(
     *,
     output: Annotated[
-        Path | None, Parameter(alias="-o", metavar="CERTIFICATE.json", help="Write the certificate here.")
+        Path | None, Parameter(alias="-o", metavar="FILE.json", help="Write the certificate, or the digest, here.")
     ] = None,
+    digest: Annotated[
+        bool, Parameter(negative="", help="Certify nothing: compare bits with the digest, or write it with -o.")
+    ] = False,
     points: Annotated[Count, Parameter(help="Points of the random grid.")] = 200_000,
     seed: Annotated[Whole, Parameter(metavar="S", help="The same seed draws the same points.")] = 0,
     workers: Annotated[Count | None, Parameter(help="Processes side by side; default: one per core.")] = None,
 ) -> ExitCode:
     """Certify the reference over random points and every case of the suite."""
+    if digest:
+        return _compare_digest(output)
     certificate = certify_all(output, points, seed, workers or os.cpu_count() or 1)
     return ExitCode.FINE if certificate.holds else ExitCode.DISAGREES
+
+
+def _compare_digest(output: Path | None) -> ExitCode:
+    cases = load().cases
+    if output is not None:
+        write_whole(output, to_json(compute(reference.evaluate, drawn(cases))))
+        print(f"digest: {output}")
+        return ExitCode.FINE
+    committed = read_digests()
+    names = [name for digests in committed.values() for name in digests]
+    different = list(differences(committed, compute(reference.evaluate, named(cases, names))))
+    for sentence in different:
+        print(sentence)
+    if not different:
+        print(f"{len(names)} evaluations, each with the committed bits")
+    return ExitCode.DISAGREES if different else ExitCode.FINE
