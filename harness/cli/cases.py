@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 
 from cyclopts import App
 
@@ -13,7 +12,7 @@ from harness.runs.service import read_ledger
 from harness.runs.session import describe_array
 from harness.speed.workloads import load_workloads
 from harness.suite.linting import lint as lint_cases
-from harness.suite.schema import schema as case_schema
+from harness.suite.schema import schema_text
 from harness.suite.selection import load_cover, load_selection
 
 app = App(
@@ -85,5 +84,5 @@ def show(*cases: Cases) -> ExitCode:
 @schema_app.default
 def schema() -> ExitCode:
     """The JSON schema of case files, for editors."""
-    print(json.dumps(case_schema(), indent=2))
+    print(schema_text(), end="")
     return ExitCode.FINE

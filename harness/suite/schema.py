@@ -1,6 +1,6 @@
 """The JSON schema of case files, for editors: emitted from the model, never written by hand.
 
-python -m harness.suite.schema > cases/schema/case.schema.json
+xent cases schema > cases/schema/case.schema.json
 """
 
 from __future__ import annotations
@@ -111,7 +111,3 @@ def _with_parameters(part: Any, *, is_property: bool = False) -> Any:
         return inner
     described = {"description": inner.pop("description")} if "description" in inner else {}
     return {**described, "anyOf": [inner, {"$ref": "#/$defs/Parameter"}]}
-
-
-if __name__ == "__main__":
-    print(schema_text(), end="")
