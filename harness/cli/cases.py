@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from cyclopts import App
 
 from harness.cli.options import Cases
