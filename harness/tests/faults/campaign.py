@@ -1,0 +1,148 @@
+"""Faults drawn of every kind, carried out on as many processors as are allowed, and what was wrong, by kind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from harness.tests.faults.fault import TIMED_OUT, Ended, Fault, Kind, Sample, complaints
+from harness.tests.faults.installation import environment, installed
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A fault that was carried out."""
+
+    kind: str
+    fault: Fault
+    wrong: tuple[str, ...]
+    """What broke the promise; nothing where it was kept."""
+    ended: Ended
+
+
+def drawn(kinds: Sequence[Kind], sample: Sample, seed: int, count: int) -> Iterator[tuple[str, Fault]]:
+    """`count` faults in all, of each kind according to its share; the same seed gives the same faults."""
+    total = sum(kind.share for kind in kinds)
+    for kind in kinds:
+        chance = Random(f"{seed} {kind.name}")
+        for _ in range(max(1, round(count * kind.share / total))):
+            yield kind.name, kind.draw(chance, sample)
+
+
+class Server:
+    """A process that has imported one copy of the source and carries out one fault at a time."""
+
+    def __init__(self, place: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("server.py"))],
+            cwd=place,
+            env=environment(place),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate(timeout=60)  # it ends where its input does
+
+    def ending(self, fault: Fault, folder: Path) -> Ended:
+        """Carry out a fault in an empty folder."""
+        before = _laid_out(fault, folder)
+        streams = [f"{folder}.stdout", f"{folder}.stderr"]
+        request = {
+            "folder": str(folder),
+            "arguments": fault.arguments,
+            "environment": dict(fault.environment),
+            "seconds": fault.seconds,
+            "streams": streams,
+        }
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        code = json.loads(self._process.stdout.readline())
+        stdout, stderr = (_text(Path(name)) for name in streams)
+        return Ended(TIMED_OUT if code is None else code, stdout, stderr, folder, before)
+
+
+def _laid_out(fault: Fault, folder: Path) -> dict[str, bytes]:
+    folder.mkdir()
+    before = {}
+    for name, content in fault.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before[name] = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+        path.write_bytes(before[name])
+    if fault.prepare is not None:
+        fault.prepare(folder)
+    return before
+
+
+def _text(path: Path) -> str:
+    """What was printed; a byte that is no UTF-8 stands out as a half of a surrogate pair."""
+    return path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else ""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A version of the project, ready to have faults injected."""
+
+    sample: Sample
+    servers: Sequence[Server]
+    place: Path
+
+    def judged(self, faults: Sequence[tuple[str, Fault]]) -> list[Judged]:
+        """Carry out faults, as many at a time as there are servers."""
+        free: SimpleQueue[Server] = SimpleQueue()
+        for server in self.servers:
+            free.put(server)
+
+        def one(numbered: tuple[int, tuple[str, Fault]]) -> Judged:
+            number, (kind, fault) = numbered
+            folder = self.place / f"fault-{number}"
+            server = free.get()
+            try:
+                ended = server.ending(fault, folder)
+                return Judged(kind, fault, tuple(complaints(fault, ended)), ended)
+            finally:
+                free.put(server)
+                shutil.rmtree(folder, ignore_errors=True)
+                for stream in ("stdout", "stderr"):
+                    Path(f"{folder}.{stream}").unlink(missing_ok=True)
+
+        with ThreadPoolExecutor(len(self.servers)) as pool:
+            return list(pool.map(one, enumerate(faults)))
+
+
+@contextmanager
+def bench(source: Path, processors: int = 2) -> Iterator[Bench]:
+    """The version of the project in `source`, copied into a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        sample = installed(source, home)
+        work = Path(folder) / "work"
+        work.mkdir()
+        servers = [Server(home) for _ in range(processors)]
+        try:
+            yield Bench(sample, servers, work)
+        finally:
+            for server in servers:
+                server.__exit__(None, None, None)

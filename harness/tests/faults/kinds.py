@@ -1,0 +1,8 @@
+"""Every kind of fault there is."""
+
+from __future__ import annotations
+
+from harness.tests.faults import text
+from harness.tests.faults.fault import Kind
+
+KINDS: tuple[Kind, ...] = (*text.KINDS,)
