@@ -5,12 +5,18 @@ from __future__ import annotations
 from cyclopts import App
 
 from harness.cli.options import Cases
+from harness.cli.run_files import BASELINE
 from harness.core.case import ArraySpec
 from harness.core.exit_codes import ExitCode
+from harness.runs.margins import lint_margins
+from harness.runs.run_file import read_run
 from harness.runs.service import read_ledger
 from harness.runs.session import describe_array
 from harness.speed.workloads import load_workloads
 from harness.suite.linting import lint as lint_cases
+from harness.suite.loading import Suite, display_name, find_cases_directory
+from harness.suite.margins import margins_file, read_margins
+from harness.suite.problems import Problem
 from harness.suite.schema import schema_text
 from harness.suite.selection import load_cover, load_selection
 
@@ -38,11 +44,11 @@ for verb in (lint_app, list_app, show_app, schema_app):
 
 @lint_app.default
 def lint(*cases: Cases) -> ExitCode:
-    """Check every case file and the ledger; every problem with its place and a hint."""
+    """Check every case file, the ledger and what the baseline shows; every problem with its place and a hint."""
     suite = load_selection(cases)
     entries = read_ledger().entries
     cover, _ = load_cover()
-    problems = lint_cases(suite.cases)
+    problems = lint_cases(suite.cases) + ([] if cases else _lint_baseline(suite))
     for problem in problems:
         print(problem)
     if problems:
@@ -54,6 +60,17 @@ def lint(*cases: Cases) -> ExitCode:
         f"{len(workloads)} workloads: nothing to complain about"
     )
     return ExitCode.FINE
+
+
+def _lint_baseline(suite: Suite) -> list[Problem]:
+    """What the committed baseline says of the suite; nothing where there is none."""
+    file, margins = find_cases_directory().parent / BASELINE, margins_file()
+    if not file.is_file() or not margins.is_file():
+        return []
+    name = display_name(margins, margins.parent)
+    statements = read_margins(margins.read_text(encoding="utf-8"), name)
+    places = {case.id: case.location for case in suite.cases}
+    return lint_margins(read_run(file).cells, statements, name, places)
 
 
 @list_app.default

@@ -1,0 +1,94 @@
+"""Results close to the edge of their tolerance: all are found, and each has a statement that is about one."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.core.case import Location
+from harness.core.cell import VERDICTS, Cell, number
+from harness.core.formats import FORMATS
+from harness.judgement.agreement import BUDGET
+from harness.runs.margins import close_to_the_edge, lint_margins
+from harness.suite.margins import Statement, read_margins
+from harness.suite.problems import SuiteError
+
+PLACES = {"edges/one": Location("cases/edges/a.yaml", 7)}
+REASON = "The row is added in one running sum, which is what this case is about."
+
+
+def statement(
+    cases: str = "*", implementations: str = "*", dtypes: str = "*", aspects: str = "*", line: int = 3
+) -> Statement:
+    return Statement((cases,), (implementations,), (dtypes,), (aspects,), REASON, line)
+
+
+def cell(ratio: float, verdict: str = "agrees", dtype: str = "float32", implementation: str = "torch") -> Cell:
+    return Cell("edges/one", implementation, "eager", dtype, "value", verdict, {"kind": "value"}, ratio=number(ratio))
+
+
+@given(
+    st.floats(0, 9) | st.sampled_from((1.0, 2.0, 4.0, math.inf, math.nan)),
+    st.sampled_from(VERDICTS),
+    st.sampled_from(sorted(FORMATS)),
+)
+def test_what_is_right_and_uses_more_than_half_is_close(ratio: float, verdict: str, dtype: str) -> None:
+    close = list(close_to_the_edge([cell(ratio, verdict, dtype)]))
+    k = BUDGET[dtype]
+    assert bool(close) == (verdict in ("agrees", "by_convention") and k / 2 < ratio <= k)
+
+
+def test_a_new_one_is_named_with_its_case_and_one_that_is_stated_is_not() -> None:
+    stated = statement("edges/*", "torch")
+    assert lint_margins([cell(3.5), cell(1.5)], [stated], "margins.yaml", PLACES) == []
+    (problem,) = lint_margins([cell(3.5), cell(3.5, implementation="jax")], [stated], "margins.yaml", PLACES)
+    assert (problem.file, problem.line) == ("cases/edges/a.yaml", 7)
+    assert problem.field == "edges/one[jax:eager:float32:value]"
+    assert "3.5 of 4" in problem.message
+
+
+@pytest.mark.parametrize("ratio", [1.5, 4.5])
+def test_a_statement_about_none_is_refused(ratio: float) -> None:
+    stated = statement("edges/*", "torch")
+    (problem,) = lint_margins([cell(ratio)], [stated], "margins.yaml", PLACES)
+    assert (problem.file, problem.line) == ("margins.yaml", 3)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        statement(cases="other/*"),
+        statement(implementations="jax"),
+        statement(dtypes="float64"),
+        statement(aspects="gradient"),
+    ],
+)
+def test_every_field_of_a_statement_selects(other: Statement) -> None:
+    assert not other.is_about(cell(3.5))
+    assert statement().is_about(cell(3.5))
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "line"),
+    [
+        ("a: 1\n", "", 1),
+        ("- cases: [a]\n  implementations: [b]\n  reason: short\n", "[0].reason", 3),
+        (f"- cases: []\n  implementations: [b]\n  reason: {REASON}\n", "[0].cases", 1),
+        (f"- cases: [a]\n  implementations: [b]\n  mode: [c]\n  reason: {REASON}\n", "[0].mode", 3),
+    ],
+)
+def test_what_is_no_statement_is_refused_with_its_line(text: str, field: str, line: int) -> None:
+    with pytest.raises(SuiteError) as refused:
+        read_margins(text, "margins.yaml")
+    (problem,) = refused.value.problems
+    assert (problem.field, problem.line) == (field, line)
+
+
+def test_the_committed_statements_can_be_read() -> None:
+    file = Path(__file__).resolve().parents[2] / "cases" / "margins.yaml"
+    statements = read_margins(file.read_text(encoding="utf-8"), "cases/margins.yaml")
+    assert all(statement.line for statement in statements)
