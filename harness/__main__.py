@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from harness.cli.ending import program
 
-from harness.cli.main import main
-
-sys.exit(main())
+program()

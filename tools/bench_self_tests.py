@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from harness.adapters.registry import Implementation, registered
 from harness.core.cell import Speed
 from harness.core.exit_codes import ExitCode
-from harness.execution.environments import private_code
+from harness.execution.environments import workplace
 from harness.speed.bench import Bench, Effort, Session
 from harness.speed.machine import MACHINE, machine_workload
 from harness.speed.statistics import SAME, SLOWER
@@ -98,8 +98,8 @@ def planted_slowdown(comparisons: int) -> bool:
 def overhead() -> bool:
     """What a call of ours costs, and what is left of it when one worker's is subtracted from another's."""
     workload = machine_workload("nothing", 1)
-    with private_code() as code:
-        workers = [TimedWorker(MACHINE, code, core(1)) for _ in range(2)]
+    with workplace() as place:
+        workers = [TimedWorker(MACHINE, place, core(1)) for _ in range(2)]
         try:
             for worker in workers:
                 worker.describe()

@@ -8,11 +8,9 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from harness.certification.grid import Sample, large, samples
 from harness.core.arrays import Array
 from harness.core.case import Case, ExpectTruth
 from harness.core.files import write_whole
+from harness.execution.side_by_side import processes
 from harness.suite.calls import call_of
 
 CHUNK = 4000
@@ -41,8 +40,7 @@ def main(output: Path | None, points: int, seed: int, workers: int) -> Certifica
     """Certify the reference over `points` random points and every case; print the certificate, write it to `output`."""
     chunks = [(seed * 1_000_003 + i, min(CHUNK, points - i * CHUNK)) for i in range(-(-points // CHUNK))]
     parts = []
-    # spawn: a forked copy of a process with threads can hang, and the reference needs nothing that is inherited.
-    with ProcessPoolExecutor(max(1, workers), mp_context=get_context("spawn")) as pool:
+    with processes(workers) as pool:
         for done, part in enumerate(pool.map(certify_chunk, chunks), start=1):
             parts.append(part)
             print(f"certified {done * CHUNK} of {points} points", file=sys.stderr, flush=True)

@@ -1,18 +1,18 @@
-"""The command line: which commands there are, and the one exit code each ends with.
+"""The command line: which commands there are.
 
-A command is a module of this folder; it is imported when it is called, so that `xent --help` answers at once.
+A command is a module of this folder; it is imported when it is called, so that `xent --help` answers at once. How the
+program ends is `harness.cli.ending`.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from harness.core.errors import InfrastructureError, UsageError
+from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 
 COMMANDS: Mapping[str, str] = {
@@ -47,29 +47,20 @@ Example: everything that is installed here, and a report of it:
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
+def prepare(arguments: Sequence[str]) -> None:
+    """Import the command that is named, if there is one: nothing is at work yet that had to be ended."""
+    if arguments and arguments[0] in COMMANDS:
+        import_module(f"harness.cli.{arguments[0]}")
+
+
+def main(arguments: Sequence[str]) -> ExitCode:
+    """Run one command; its exit code. UsageError where it is misused."""
     try:
-        ended = assembled()(list(sys.argv[1:] if arguments is None else arguments))
-        return int(ExitCode.FINE if ended is None else ended)
+        ended = assembled()(list(arguments))
     except CycloptsError as error:
         command = " ".join(("xent", *(error.command_chain or ())))
-        return _ended(f"{error}\nhint: see `{command} --help`", ExitCode.USAGE)
-    except UsageError as error:
-        return _ended(str(error), ExitCode.USAGE)
-    except InfrastructureError as error:
-        return _ended(str(error), ExitCode.INFRASTRUCTURE)
-    except KeyboardInterrupt:
-        return _ended("interrupted; what was written is not a run", ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output left (`xent … | head`); nothing is wrong, and nothing can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.FINE)
-    except Exception:
-        import traceback
-
-        traceback.print_exc()
-        return _ended("internal error: please report it with the lines above", ExitCode.INTERNAL)
+        raise UsageError(f"{error}\nhint: see `{command} --help`") from error
+    return ExitCode.FINE if ended is None else ExitCode(ended)
 
 
 def assembled() -> App:
@@ -95,11 +86,6 @@ def assembled() -> App:
 def _worth_showing(default: Any) -> Any:
     """A default as the help shows it; that a flag is off and a list is empty goes without saying."""
     return None if default is False or default == () else default
-
-
-def _ended(message: str, code: ExitCode) -> int:
-    print(f"xent: {message}", file=sys.stderr)
-    return int(code)
 
 
 def _version() -> str:

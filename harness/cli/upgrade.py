@@ -282,7 +282,8 @@ def _built(candidates: Sequence[Side]) -> tuple[Side, Environment]:
 def _record_side_by_side(orders: dict[str, Order], paths: dict[str, Path]) -> dict[str, Run]:
     """Both sides at once: what disturbs one in a minute disturbs the other in the same."""
     lock = threading.Lock()
-    with terminal.progress() as tick, ThreadPoolExecutor(len(orders)) as pool:
+    pool = ThreadPoolExecutor(len(orders))
+    with terminal.progress() as tick:
 
         def named(prefix: str) -> Progress:
             def report(name: str, done: int, total: int) -> None:
@@ -294,7 +295,10 @@ def _record_side_by_side(orders: dict[str, Order], paths: dict[str, Path]) -> di
         started = {
             n: pool.submit(execute_order, order, output=paths[n], progress=named(n)) for n, order in orders.items()
         }
-        return {name: future.result() for name, future in started.items()}
+        try:
+            return {name: future.result() for name, future in started.items()}
+        finally:
+            pool.shutdown(wait=False)  # who interrupts, or whose one side fails, does not wait for a side to end
 
 
 def _missing(run: Run) -> list[str]:

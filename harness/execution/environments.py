@@ -7,8 +7,9 @@ import importlib.metadata
 import os
 import platform
 import sys
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,6 +17,8 @@ import platformdirs
 
 import reference
 from harness.adapters.registry import Implementation
+from harness.core.errors import InfrastructureError
+from harness.execution.leftovers import Leftovers
 
 PINNED = MappingProxyType(
     {
@@ -40,13 +43,27 @@ PINNED = MappingProxyType(
 """Variables of every worker, whatever the user's own say: what they change is no property of an implementation."""
 
 
-def private_code() -> tempfile.TemporaryDirectory[str]:
+@dataclass(frozen=True)
+class Workplace:
+    """What workers need besides their own environment; all of it goes with them."""
+
+    code: str
     """A folder that holds just our two packages, so that another environment finds ours and nothing else of ours."""
-    folder = tempfile.TemporaryDirectory(prefix="xent-worker-")
+    leftovers: Leftovers
+
+
+@contextmanager
+def workplace() -> Iterator[Workplace]:
+    """Until the block is left, or this process is gone."""
     ours = {"harness": Path(__file__).resolve().parents[1], "reference": Path(reference.__file__).resolve().parent}
-    for name, package in ours.items():
-        (Path(folder.name) / name).symlink_to(package, target_is_directory=True)
-    return folder
+    with Leftovers() as leftovers:
+        try:
+            folder = leftovers.temporary_folder("xent-worker-")
+            for name, package in ours.items():
+                (folder / name).symlink_to(package, target_is_directory=True)
+        except OSError as error:
+            raise InfrastructureError(f"no temporary folder can be made for the workers: {error}") from error
+        yield Workplace(str(folder), leftovers)
 
 
 def command_line(implementation: Implementation, python: str | None) -> list[str]:

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +20,7 @@ from harness.core.case import ArraySpec
 from harness.core.invariances import THREADS
 from harness.core.outcomes import Outcome
 from harness.execution import protocol
-from harness.execution.environments import command_line, environment_of, private_code, with_threads
+from harness.execution.environments import command_line, environment_of, with_threads, workplace
 from harness.execution.levels import NATIVE, environment_at, numpy_dispatches
 from harness.execution.process import WorkerProcess
 from harness.execution.supervisor import STARTUP, Stopped, Supervisor
@@ -51,7 +52,8 @@ class WorkerPool:
         """`timeout` and `startup` in seconds, per call and per start; `python` is the interpreter of another
         environment, `level` one of `harness.execution.levels`; `realize` makes the arrays, from several threads."""
         self._realize = realize
-        self._code = private_code()
+        self._stack = ExitStack()
+        self._place = self._stack.enter_context(workplace())
         # The kernel ends a worker when the thread that started it ends, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(1, "worker starter")
         self._parallel = max(1, parallel)
@@ -79,7 +81,7 @@ class WorkerPool:
         for supervisor in self._all():
             supervisor.close()
         self._starter.shutdown()
-        self._code.cleanup()
+        self._stack.close()
 
     def start(self) -> tuple[dict[str, Description], dict[str, str]]:
         """Start all workers; the descriptions of those that answered, and why the others did not."""
@@ -184,9 +186,9 @@ class WorkerPool:
     ) -> Callable[[], WorkerProcess]:
         command = command_line(implementation, python)
         user = environment_at(level, os.environ, numpy_dispatches())
-        alone = environment_of(implementation, self._code.name, user, python)
+        alone = environment_of(implementation, self._place.code, user, python)
         environment = alone if threads == 1 else with_threads(alone, threads)
-        return lambda: self._starter.submit(WorkerProcess, command, environment).result()
+        return lambda: self._starter.submit(WorkerProcess, command, environment, self._place.leftovers).result()
 
     def _encoder(self, implementation: Implementation) -> Callable[[Question, int], bytes]:
         realized = bool(implementation.command)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.execution import protocol
+from harness.execution.leftovers import Leftovers
 
 KEPT_NOISE = 20_000
 """Bytes of stdout and stderr that are kept of a worker: the end, where the reason is."""
@@ -61,8 +62,9 @@ Reply = dict[str, Any] | Died | Silent | Garbled
 class WorkerProcess:
     """A running worker and its pipes. One thread uses it; `kill` may be called from any."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start it. Raises OSError where the program cannot be executed."""
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], leftovers: Leftovers) -> None:
+        """Start it, to end with us. Raises OSError where the program cannot be executed."""
+        self._leftovers = leftovers
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             request_read, self._requests = _pipe(theirs, ours, they_read=True)
             self._responses, response_write = _pipe(ours, theirs, they_read=False)
@@ -79,6 +81,7 @@ class WorkerProcess:
                 # be ended together with it.
                 start_new_session=True,
             )
+            leftovers.group(self._process.pid)
             self._selector = ours.enter_context(selectors.DefaultSelector())
             self._life = _life(self._process.pid, ours)
             self._ours = ours.pop_all()
@@ -228,6 +231,7 @@ class WorkerProcess:
 
     def _reap(self) -> int:
         self.kill()  # before it is reaped: until then its number, and that of its group, is its own
+        self._leftovers.ended(self._process.pid)
         code = self._process.wait()
         with self._reaping:
             self._reaped = True

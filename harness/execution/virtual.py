@@ -18,6 +18,8 @@ from pathlib import Path
 import platformdirs
 
 from harness.core.errors import InfrastructureError
+from harness.core.files import write_whole
+from harness.execution.leftovers import Leftovers
 
 LONGEST_ANSWER = 3000
 """Characters of what uv says that are passed on: its explanation of a conflict is worth reading whole."""
@@ -52,9 +54,10 @@ def build(requirements: Sequence[str], exclude_newer: str | None = None) -> Envi
     place = environments_folder() / key_of(chosen)
     python, complete = place / "bin" / "python", place / "packages.json"
     place.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(place.with_suffix(".lock")):
+    with _alone(place.with_suffix(".lock")) as lock, Leftovers([lock]) as leftovers:
         if complete.is_file():
             return Environment(python, json.loads(complete.read_text(encoding="utf-8")), fresh=False)
+        leftovers.folder(place)
         shutil.rmtree(place, ignore_errors=True)
         _call([uv, "venv", "--quiet", "--python", sys.executable, str(place)], settings, requirements)
         # Compiled now, once: a framework that compiles its modules at every import takes longer than the suite.
@@ -62,7 +65,8 @@ def build(requirements: Sequence[str], exclude_newer: str | None = None) -> Envi
         _call(install, settings, requirements)
         listed = _call([uv, "pip", "list", "--format", "json", "--python", str(python)], settings, requirements)
         packages = {entry["name"]: entry["version"] for entry in json.loads(listed)}
-        complete.write_text(json.dumps(packages, indent=1), encoding="utf-8")
+        write_whole(complete, json.dumps(packages, indent=1))
+        leftovers.keep(place)
         return Environment(python, packages, fresh=True)
 
 
@@ -71,7 +75,7 @@ def existing(python: Path) -> Environment:
     ask = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
     try:
         # -P: the folder the user is in must not be taken for a package of that environment.
-        answer = subprocess.run([str(python), "-P", "-c", ask], capture_output=True, text=True, check=False)
+        answer = _ended([str(python), "-P", "-c", ask], os.environ)
     except OSError as error:
         raise CannotBuild(f"{python} cannot be started: {error}") from error
     if answer.returncode:
@@ -91,11 +95,11 @@ def resolved(
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Holds a lock that other threads and processes wait for; the system takes it away when we end."""
+def _alone(path: Path) -> Iterator[int]:
+    """Holds a lock that other threads and processes wait for; the system takes it away when nobody has it open."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file.fileno()
 
 
 def environments_folder() -> Path:
@@ -124,18 +128,37 @@ def uv_program() -> str:
 def _call(
     command: Sequence[str], settings: Mapping[str, str], requirements: Sequence[str], said: str | None = None
 ) -> str:
-    ended = subprocess.run(command, input=said, capture_output=True, text=True, env=dict(settings), check=False)
+    ended = _ended(command, settings, said)
     if ended.returncode:
         complaint = (ended.stderr or ended.stdout).strip()[-LONGEST_ANSWER:]
         raise CannotBuild(f"no environment with {', '.join(requirements)}: {complaint}")
     return ended.stdout
 
 
+def _ended(
+    command: Sequence[str], settings: Mapping[str, str], said: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What a program answered. It ends with us, and what it started: it is a session of its own, as a worker is."""
+    with Leftovers() as leftovers:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=dict(settings),
+            start_new_session=True,
+        )
+        leftovers.group(process.pid)
+        output, errors = process.communicate(said)
+        # It has been waited for, and its group is ended all the same: its number is not given again within seconds.
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
 def pip_configuration() -> Mapping[str, str]:
     """pip's settings as `pip config list` tells them, by name without their section; {} where there is no pip."""
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    )
+    listed = _ended([sys.executable, "-m", "pip", "config", "list"], os.environ)
     return dict(_settings(listed.stdout)) if listed.returncode == 0 else {}
 
 

@@ -18,7 +18,6 @@ import random
 import resource
 import signal
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -81,20 +80,11 @@ def _serve(target: str, requests: BinaryIO, responses: BinaryIO) -> None:
 
 
 def _die_with(parent: int) -> None:
-    """End this process when its parent is gone, even in the middle of a call that never returns."""
+    """Have the kernel end this process when its parent is gone, should the survivor be gone too (Linux)."""
     if platform.system() == "Linux":
-        # By the kernel, since a call that keeps the interpreter's lock would also keep a thread from looking.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(0)  # gone before the kernel knew
-        return
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)  # a second of an orphan's life harms nobody, a busy loop would
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _line_of(answer: Mapping[str, Any], number: Any) -> bytes:

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 from harness.adapters.registry import resolve
@@ -23,6 +21,7 @@ from harness.core.call import Question
 from harness.core.case import Case, ExpectImplementationDefined, ExpectInvariances, ExpectTruth
 from harness.core.outcomes import Outcome, Refused
 from harness.execution.pool import WorkerPool
+from harness.execution.side_by_side import processes
 from harness.execution.worker import evaluate
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
@@ -108,8 +107,7 @@ def kill_matrix(cases: Sequence[Case], workers: int, progress: Progress | None =
     tried = {n: m for n, m in MUTANTS.items() if losses & set(m.losses)}
     kills: dict[str, tuple[str, ...]] = {}
     accused: list[str] = []
-    # Spawned, since a fork would share locks with whatever threads the caller has.
-    with ProcessPoolExecutor(max(1, workers), mp_context=get_context("spawn")) as pool:
+    with processes(workers) as pool:
         for case, names in zip(judged, pool.map(killed_by, judged, chunksize=8), strict=True):
             kills[case.id] = tuple(name for name in names if name != SOUND)
             if SOUND in names:

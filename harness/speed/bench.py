@@ -20,7 +20,7 @@ from harness.adapters.choice import check_modes
 from harness.adapters.registry import Implementation
 from harness.core.cell import Speed
 from harness.core.outcomes import Crashed, Missing, Refused, TimedOut
-from harness.execution.environments import private_code
+from harness.execution.environments import workplace
 from harness.execution.timing import Block
 from harness.speed import plan
 from harness.speed import statistics as judging
@@ -123,13 +123,13 @@ class Session:
 
     def _start(self, stack: ExitStack) -> dict[str, TimedWorker]:
         """A set of workers, imported side by side on all cores; what does not come up is left out for good."""
-        code = stack.enter_context(private_code())
+        place = stack.enter_context(workplace())
         dtypes = {dtype for workload in self._bench.workloads for dtype in workload.case.dtypes}
         workers: dict[str, TimedWorker] = {}
         for implementation in (MACHINE, *self._bench.implementations):
             if implementation.name not in self.absent:
                 python = self._bench.pythons.get(implementation.name, self._bench.python)
-                worker = TimedWorker(as_used(implementation, dtypes), code, self._where, python)
+                worker = TimedWorker(as_used(implementation, dtypes), place, self._where, python)
                 stack.callback(worker.stop)
                 workers[implementation.name] = worker
         for name, worker in list(workers.items()):

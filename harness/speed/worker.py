@@ -15,7 +15,7 @@ from harness.adapters.registry import Implementation
 from harness.core.errors import InfrastructureError, UsageError
 from harness.core.outcomes import Crashed, Missing, Outcome, TimedOut
 from harness.execution import protocol
-from harness.execution.environments import command_line, environment_of, with_threads
+from harness.execution.environments import Workplace, command_line, environment_of, with_threads
 from harness.execution.process import Died, Garbled, Silent, WorkerProcess
 from harness.execution.timing import Block, block_from_wire
 from harness.speed.workloads import Workload
@@ -101,14 +101,14 @@ class TimedWorker:
     def __init__(
         self,
         implementation: Implementation,
-        code: str,
+        place: Workplace,
         where: Core,
         python: str | None = None,
         startup: float = STARTUP,
     ) -> None:
         """Start it, without waiting until it is up: `describe` does."""
-        environment = with_threads(environment_of(implementation, code, os.environ, python), where.threads)
-        self._process = WorkerProcess(command_line(implementation, python), environment)
+        environment = with_threads(environment_of(implementation, place.code, os.environ, python), where.threads)
+        self._process = WorkerProcess(command_line(implementation, python), environment, place.leftovers)
         self._startup = startup
         self._number = 0
         self._where = where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ import pytest
 from harness.core.arrays import Array
 from harness.execution import process as process_module
 from harness.execution import protocol
+from harness.execution.leftovers import Leftovers
 from harness.execution.process import Died, Garbled, Silent, WorkerProcess
 from harness.tests.pools import PLENTY, is_gone_within
 
@@ -30,15 +32,16 @@ Start = Callable[[str], WorkerProcess]
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Runs a program; whatever is left of it is ended after the test."""
-    processes = []
+    with Leftovers() as leftovers:
+        processes = []
 
-    def started(program: str) -> WorkerProcess:
-        processes.append(WorkerProcess([sys.executable, "-c", PRELUDE + program], os.environ))
-        return processes[-1]
+        def started(program: str) -> WorkerProcess:
+            processes.append(WorkerProcess([sys.executable, "-c", PRELUDE + program], os.environ, leftovers))
+            return processes[-1]
 
-    yield started
-    for process in processes:
-        process.stop()
+        yield started
+        for process in processes:
+            process.stop()
 
 
 def test_large_messages_pass_both_ways(start: Start) -> None:
@@ -136,11 +139,10 @@ def test_what_was_opened_is_closed() -> None:
         return len(os.listdir("/dev/fd"))  # noqa: PTH208 - pathlib would open another one to look
 
     before = descriptors()
-    for command in (["/no/such/program"], [sys.executable, "-c", ""]):
-        try:
-            WorkerProcess(command, os.environ).stop()
-        except FileNotFoundError:
-            continue
+    with Leftovers() as leftovers:
+        for command in (["/no/such/program"], [sys.executable, "-c", ""]):
+            with contextlib.suppress(FileNotFoundError):
+                WorkerProcess(command, os.environ, leftovers).stop()
     assert descriptors() == before
 
 

@@ -24,6 +24,7 @@ from harness.core.case import ArraySpec
 from harness.core.formats import FORMATS
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned
 from harness.execution import protocol
+from harness.execution.leftovers import Leftovers
 from harness.execution.pool import WorkerPool
 from harness.execution.process import WorkerProcess
 from harness.tests.pools import PLENTY, plan
@@ -224,13 +225,14 @@ def program(tmp_path: Path) -> list[str]:
 
 
 def test_the_documented_conversation_takes_place(program: list[str]) -> None:
-    process = WorkerProcess(program, os.environ)
     lines = block("transcript").splitlines()
     assert [text[:2] for text in lines] == ["> ", "< "] * 5
-    for asked, answered in zip(lines[::2], lines[1::2], strict=True):
-        process.send(asked[2:].encode() + b"\n")
-        assert process.receive(PLENTY) == json.loads(answered[2:])
-    process.stop()
+    with Leftovers() as leftovers:
+        process = WorkerProcess(program, os.environ, leftovers)
+        for asked, answered in zip(lines[::2], lines[1::2], strict=True):
+            process.send(asked[2:].encode() + b"\n")
+            assert process.receive(PLENTY) == json.loads(answered[2:])
+        process.stop()
 
 
 def test_the_documented_requests_are_what_is_sent() -> None:

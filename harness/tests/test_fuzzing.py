@@ -181,7 +181,7 @@ def test_an_interrupt_keeps_what_was_found() -> None:
         said, complained = process.communicate(timeout=PLENTY)
     assert "interrupted: what was found so far follows" in complained
     assert f"{mutant} (eager) softmax_cross_entropy value: finite" in said
-    assert process.returncode == ExitCode.DISAGREES
+    assert process.returncode == ExitCode.INTERRUPTED
 
 
 def test_what_is_right_by_convention_is_noted() -> None:

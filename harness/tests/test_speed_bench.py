@@ -22,7 +22,7 @@ from harness.adapters.registry import Implementation, installed, registered
 from harness.core.exit_codes import ExitCode
 from harness.core.outcomes import Raised, Refused, Returned
 from harness.execution import timing
-from harness.execution.environments import private_code
+from harness.execution.environments import workplace
 from harness.runs.gate import run_codes
 from harness.runs.run_file import read_run
 from harness.speed.bench import Bench, Effort, Session
@@ -74,8 +74,8 @@ def test_the_block_of_an_enlarged_call_is_what_the_call_alone_gives(reduction: s
 
 @pytest.fixture
 def worker() -> Iterator[TimedWorker]:
-    with private_code() as code:
-        started = TimedWorker(registered()["numpy"], code, core(1))
+    with workplace() as place:
+        started = TimedWorker(registered()["numpy"], place, core(1))
         try:
             assert isinstance(started.describe(), Description)
             yield started
@@ -179,9 +179,9 @@ class Spinning:
 
 def test_nobody_is_timed_before_the_threads_of_the_last_one_rest() -> None:
     cpus = core(None).cpus
-    with private_code() as code:
+    with workplace() as place:
         spinning = Implementation("spinning", f"{__name__}:Spinning", found_here=True)
-        started = TimedWorker(spinning, code, Core(cpus, 2, cpus))
+        started = TimedWorker(spinning, place, Core(cpus, 2, cpus))
         try:
             started.describe()
             started.prepare("w", SMALL, "float32", "eager", ())
@@ -234,8 +234,8 @@ class Frozen:
 
 
 def test_collections_in_a_worker_do_not_look_at_what_importing_left() -> None:
-    with private_code() as code:
-        started = TimedWorker(Implementation("frozen", f"{__name__}:Frozen", found_here=True), code, core(1))
+    with workplace() as place:
+        started = TimedWorker(Implementation("frozen", f"{__name__}:Frozen", found_here=True), place, core(1))
         try:
             started.describe()
             answered = started.prepare("w", SMALL, "float32", "eager", ()).outcome
@@ -282,8 +282,8 @@ def test_the_modes_measured() -> None:
 
 
 def test_the_machine_reads_and_copies() -> None:
-    with private_code() as code:
-        machine = TimedWorker(MACHINE, code, core(1))
+    with workplace() as place:
+        machine = TimedWorker(MACHINE, place, core(1))
         try:
             machine.describe()
             for what in ("nothing", "read", "copy"):

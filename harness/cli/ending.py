@@ -1,0 +1,91 @@
+"""The one place that ends the program: what it was told by signals, which code it ends with, what is said of it.
+
+An interrupt (Ctrl-C, or SIGTERM, or SIGHUP) has one meaning: everything that is at work ends, exit code 2, one line.
+Before a command begins there is nothing at work, and the program ends at once, in the middle of an import too; later it
+is a KeyboardInterrupt in the main thread, and a second one ends it at once. What is left then, or after a SIGKILL, goes
+with `harness.execution.leftovers`.
+
+The standard library only, and little of it: from the first line on an interrupt is answered here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from harness.cli import streams
+from harness.core.errors import InfrastructureError, UsageError
+from harness.core.exit_codes import ExitCode
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Handler = Callable[[int, FrameType | None], object]
+
+
+def program() -> NoReturn:
+    """What `xent` executes: the command that `sys.argv` names."""
+    _on_interrupt(_leave)
+    streams.make_robust()
+    try:
+        from harness.cli.main import main, prepare
+
+        prepare(sys.argv[1:])
+        _on_interrupt(_interrupt)
+        code = main(sys.argv[1:])
+        # The verdict is out, and stands. What was at work has ended.
+        _on_interrupt(signal.SIG_IGN)
+    except UsageError as error:
+        code = _said(str(error), ExitCode.USAGE)
+    except InfrastructureError as error:
+        code = _said(str(error), ExitCode.INFRASTRUCTURE)
+    except KeyboardInterrupt as interrupt:
+        _said(_interrupted(str(interrupt)), ExitCode.INTERRUPTED)
+        _end_now()
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        code = _said("internal error: please report it with the lines above", ExitCode.INTERNAL)
+    streams.say_what_failed()
+    sys.exit(int(code))
+
+
+def _on_interrupt(handler: Handler | signal.Handlers) -> None:
+    for number in INTERRUPTS:
+        # Who started us with nohup, or behind a shell's &, does not want us to hear of it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    """The answer to an interrupt while nothing is at work, and to a second one."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"xent: {_interrupted(signal.Signals(number).name)}\n".encode())
+    os._exit(ExitCode.INTERRUPTED)
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    _on_interrupt(_leave)
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _interrupted(name: str) -> str:
+    return f"interrupted ({name}); what was written is not a run"
+
+
+def _end_now() -> NoReturn:
+    """Without waiting for threads: what they wait for has ended, or ends with us."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ExitCode.INTERRUPTED)
+
+
+def _said(message: str, code: ExitCode) -> ExitCode:
+    sys.stdout.flush()  # what came before is read before
+    print(f"xent: {message}", file=sys.stderr)
+    return code
