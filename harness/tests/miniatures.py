@@ -244,6 +244,14 @@ class LeavesAChild(Idle):
         return Description(version=str(self.child.pid), losses=("softmax",))
 
 
+class HangsWithAChild(LeavesAChild):
+    """Starts a process, and sleeps on every call."""
+
+    def evaluate(self, call: Call) -> Answer:  # noqa: ARG002
+        time.sleep(LONG)
+        raise AssertionError("nobody waits that long")
+
+
 class ReturnsNothing(Idle):
     """Forgets to return."""
 

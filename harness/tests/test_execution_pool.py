@@ -120,7 +120,6 @@ def test_an_interrupt_ends_everything_promptly(name: str) -> None:
     assert worker == 0 or is_gone_within(worker, 5.0)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker looks after its parent, and needs the lock")
 @pytest.mark.parametrize("name", ["Hangs", "HangsHoldingTheLock"])
 def test_a_worker_does_not_outlive_the_harness(name: str) -> None:
     process, worker = running(name)
