@@ -54,11 +54,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.suffix == ".yaml" and file_path.parent == CASES / "workloads":
+    if CASES not in file_path.parents or file_path.suffix.lower() not in (".yaml", ".yml"):
+        return None
+    if file_path.parent == CASES / "workloads":
         workloads: pytest.Collector = pytest_workloads.WorkloadFile.from_parent(parent, path=file_path)
         return workloads
-    is_case_file = file_path.suffix == ".yaml" and CASES in file_path.parents
-    if is_case_file and file_path.parent.name not in ("ledger", "workloads"):
+    if file_path.parent.name not in ("ledger", "workloads"):
         collector: pytest.Collector = CaseFile.from_parent(parent, path=file_path)
         return collector
     return None

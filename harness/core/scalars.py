@@ -1,7 +1,7 @@
 """What a plain YAML scalar means: the core schema of YAML 1.2, and the spellings of numbers that cases need.
 
 Beyond the core schema, `nan`, `inf`, `-inf` and C's hexadecimal floats (`0x1.8p+1`) are numbers, and `-0` keeps its
-sign. A decimal or hexadecimal number beyond float64 (`1e999`) is *not* silently infinite, nor is `1e-999` silently
+sign. A number beyond float64 (`1e999`, an integer of 310 digits) is *not* silently infinite, nor is `1e-999` silently
 zero: such a scalar stays a string, and the field that wants a number says so.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 
 Scalar = bool | int | float | str | None
 
@@ -26,6 +27,8 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 
+_LARGEST = int(sys.float_info.max)
+
 LONGEST_NUMBER = 400
 """Characters a number may have: float64 needs at most 309 digits before the point, and Python's conversion of longer
 integers is deliberately limited."""
@@ -39,11 +42,11 @@ def resolve(text: str) -> Scalar:
         return text
     if _INTEGER.fullmatch(text):
         number = int(text)
-        return -0.0 if number == 0 and text.startswith("-") else number
+        return -0.0 if number == 0 and text.startswith("-") else _exact_within_float64(text, number)
     if _OCTAL.fullmatch(text):
-        return int(text[2:], 8)
+        return _exact_within_float64(text, int(text[2:], 8))
     if _HEXADECIMAL.fullmatch(text):
-        return int(text[2:], 16)
+        return _exact_within_float64(text, int(text[2:], 16))
     if _NAN.fullmatch(text):
         return math.nan
     if match := _INFINITY.fullmatch(text):
@@ -57,6 +60,10 @@ def resolve(text: str) -> Scalar:
         except OverflowError:
             return text
     return text
+
+
+def _exact_within_float64(text: str, number: int) -> int | str:
+    return number if abs(number) <= _LARGEST else text
 
 
 def _within_float64(text: str, number: float, mantissa: str) -> float | str:

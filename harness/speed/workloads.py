@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.case import ArraySpec, Case
 from harness.suite.building import build
+from harness.suite.files import files_in, text_of
 from harness.suite.generators import holds_integers, shape_of
 from harness.suite.loading import display_name, find_cases_directory
 from harness.suite.model import ArrayEntry, LossName, OptionsEntry, Text
@@ -96,16 +97,12 @@ def _dtype(spec: ArraySpec, dtype: str) -> str:
 def load_workloads(paths: Sequence[Path] | None = None) -> tuple[Workload, ...]:
     """The workloads in `paths`; None: those that come with the package. SuiteError with every problem."""
     home = find_cases_directory()
-    files = sorted((home / FOLDER).rglob("*.yaml")) if paths is None else list(paths)
+    files, problems = files_in(home / FOLDER) if paths is None else (list(paths), [])
     found: list[Workload] = []
-    problems: list[Problem] = []
     for path in files:
         name = display_name(path, home)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(Problem(name, 0, "", f"cannot be read: {error}", "Name a readable UTF-8 file"))
-            continue
+        text, wrong = text_of(path, name)
+        problems += wrong
         for item in parse_workloads(text, name):
             if isinstance(item, Workload):
                 found.append(item)

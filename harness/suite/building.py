@@ -48,6 +48,9 @@ Path = tuple[int | str, ...]
 ARRAY_OPTIONS = frozenset({"class_weights", "sample_weights", "pos_weight"})
 DENOMINATORS = ("count", "weights", "valid")
 """What a case may ask a mean to divide by; the other denominators are conventions of single implementations."""
+LARGEST_CASE = 2**24
+"""Elements of an array of a case: their gradient still fits one line of the protocol, and their truth the memory of an
+ordinary machine. What is larger is measured, not judged: a workload repeats a block."""
 SCHEMA_FILE = "cases/schema/case.schema.json"
 
 
@@ -124,6 +127,7 @@ class _Build:
                 for name, what in parameter_problems(entry.generator, parameters):
                     known = ", ".join(GENERATORS[entry.generator].parameters)
                     self.wrong((*path, name), what, f"{entry.generator} takes {known}")
+                self.check_size(_shape(spec) or (), path)
                 return spec
             case ValuesEntry():
                 spec = ArraySpec(_frozen(entry.values), dtype=entry.dtype, layout=entry.layout)
@@ -134,6 +138,11 @@ class _Build:
         except ValueError as error:
             self.wrong(path, str(error), "Write rows of equal length and numbers the dtype can hold")
         return spec
+
+    def check_size(self, shape: tuple[int, ...], path: Path) -> None:
+        if (count := math.prod(shape)) > LARGEST_CASE:
+            what = f"{count} elements are too many; a case has at most {LARGEST_CASE}"
+            self.wrong(path, what, "Write fewer; what needs more is a workload, which repeats a block")
 
     def inputs(self, signature: Signature) -> dict[str, ArraySpec]:
         for name in self.entry.inputs:
@@ -146,6 +155,9 @@ class _Build:
                 self.wrong(("inputs",), f"{self.entry.loss} needs the input {name}", f"Add {name}: to inputs")
         found = len(self.problems)
         specs = {name: self.array(entry, ("inputs", name)) for name, entry in self.entry.inputs.items()}
+        if "hidden" in specs and "weight" in specs:
+            hidden, weight = (_shape(specs[name]) or () for name in ("hidden", "weight"))
+            self.check_size((*hidden[:-1], *weight[-1:]), ("inputs", "weight"))
         if len(self.problems) > found:
             return specs
         return {

@@ -24,6 +24,10 @@ from harness.suite.reading import ListNode, MapNode, Node, ScalarNode
 LARGEST_FAMILY = 2000
 """Cases one entry may become. The largest useful family so far has a few hundred; more is a crossing too many."""
 
+LARGEST_EXPANSION = 10**5
+"""Scalars that the cases of one entry may have together, two hundred times what any has: a list
+that is written once would fill the memory when it stands in two thousand cases."""
+
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -56,6 +60,11 @@ def expand(entry: MapNode, file: str, field: str) -> tuple[list[MapNode], list[P
     if count > LARGEST_FAMILY:
         what = f"{count} combinations, at most {LARGEST_FAMILY}"
         return [], [Problem(file, entry.lines["for_each"], f"{field}.for_each", what, "Cross fewer parameters")]
+    size = sum(1 for node in entry.entries.values() for _ in _scalars(node))
+    if count * size > LARGEST_EXPANSION:
+        what = f"{count} cases of up to {size} numbers and texts, at most {LARGEST_EXPANSION} in all"
+        hint = "Cross fewer parameters, or use a generator"
+        return [], [Problem(file, entry.lines["for_each"], f"{field}.for_each", what, hint)]
     body = {name: node for name, node in entry.entries.items() if name not in ("for_each", "except")}
     _check_names(body, entry, choices, file, field, problems)
     if problems:
@@ -99,6 +108,10 @@ def _choices(entry: MapNode, file: str, field: str, problems: list[Problem]) -> 
     choices: dict[str, list[Choice]] = {}
     for name, values in node.entries.items():
         where, line = f"{field}.{name}", node.lines[name]
+        if isinstance(values, ListNode | MapNode) and len(values.entries) > LARGEST_FAMILY:
+            what = f"{len(values.entries)} values, at most {LARGEST_FAMILY}"
+            problems.append(Problem(file, line, where, what, "Write fewer"))
+            continue
         if not _NAME.fullmatch(name):
             hint = "Use lower-case letters, digits and underscores"
             problems.append(Problem(file, line, where, f"{name!r} is no name for a parameter", hint))

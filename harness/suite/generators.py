@@ -34,6 +34,11 @@ LARGEST_SIZE = 2**31
 """Elements a generated array may have. The largest workload anyone runs on one machine has fewer; more is a typing
 error that would otherwise be answered by the kernel killing the worker."""
 
+MOST_AXES = 32
+"""Axes an array may have: what every version of NumPy can hold."""
+
+_INT64 = range(-(2**63), 2**63)
+
 _BLOCK = 2**20
 """Elements drawn at once, so that a large array never needs several times its own memory."""
 
@@ -185,7 +190,9 @@ def _eye(p: Parameters) -> Numbers:
 
 
 def _cycle(p: Parameters) -> Numbers:
-    return np.resize(np.repeat(np.asarray(p["values"], dtype=np.float64).ravel(), p["times"]), p["shape"])
+    values = np.asarray(list(_leaves(p["values"])), dtype=np.float64)
+    which = np.arange(_size(p["shape"])) // p["times"] % values.size
+    return np.asarray(values[which].reshape(p["shape"]))
 
 
 _SHAPE = Parameter("shape", "shape of the array", required=True)
@@ -339,23 +346,33 @@ def _kind_problem(kind: str, value: Any) -> str | None:
     def is_integer(v: Any) -> bool:
         return isinstance(v, int) and not isinstance(v, bool)
 
+    def is_int64(v: Any) -> bool:
+        return is_integer(v) and v in _INT64
+
     def is_number(v: Any) -> bool:
         return isinstance(v, int | float) and not isinstance(v, bool)
 
     if kind == "shape":
         if not isinstance(value, tuple | list) or not all(is_integer(n) and n >= 0 for n in value):
             return f"expected a list of sizes such as [8, 3], got {value!r}"
-        if _size(tuple(value)) > LARGEST_SIZE:
-            return f"{_size(tuple(value))} elements are too many; at most {LARGEST_SIZE}"
-        return None
+        return _size_problem(tuple(value))
     wanted, accepts = {
-        "integer": ("an integer", is_integer),
+        "integer": ("an integer of 64 bits", is_int64),
         "count": (f"an integer from 1 to {LARGEST_SIZE}", lambda v: is_integer(v) and 1 <= v <= LARGEST_SIZE),
         "number": ("a number", is_number),
         "integers": ("integers in nested lists", lambda v: all(is_integer(leaf) for leaf in _leaves(v))),
         "numbers": ("numbers in nested lists", lambda v: all(is_number(leaf) for leaf in _leaves(v))),
     }[kind]
     return None if accepts(value) else f"expected {wanted}, got {value!r}"
+
+
+def _size_problem(shape: tuple[int, ...]) -> str | None:
+    """Why no array of this shape is made; found out before anything is."""
+    if len(shape) > MOST_AXES:
+        return f"{len(shape)} axes are too many; at most {MOST_AXES}"
+    # An array without elements may still have an axis that no machine can count.
+    count = math.prod(max(n, 1) for n in shape)
+    return f"{count} elements are too many; at most {LARGEST_SIZE}" if count > LARGEST_SIZE else None
 
 
 def parameter_problems(generator: str, parameters: Parameters) -> list[tuple[str, str]]:
@@ -385,7 +402,7 @@ def _combination_problems(generator: str, p: Parameters) -> list[tuple[str, str]
                 (name, f"expected a finite number, got {value!r}")
                 for name, value in p.items()
                 if name != "shape" and not math.isfinite(value)
-            ]
+            ] or _range_problems(generator, p)
         case "one_hot" if ("labels" in p) == ("seed" in p):
             return [("labels", "one_hot takes either labels or a seed, not both or neither")]
         case "one_hot" if "labels" in p:
@@ -396,11 +413,29 @@ def _combination_problems(generator: str, p: Parameters) -> list[tuple[str, str]
             return [("classes", f"the last entry of shape {list(p['shape'])} is the number of classes, at least one")]
         case "eye" if len(p["shape"]) not in (1, 2):
             return [("shape", f"an identity matrix has shape [n] or [rows, columns], got {list(p['shape'])}")]
+        case "eye" if (problem := _size_problem((p["shape"][0], p["shape"][-1]))) is not None:
+            return [("shape", problem)]
+        case "arange" if p.get("start", 0) + p.get("step", 1) * _size(tuple(p["shape"])) not in _INT64:
+            return [("step", "the last number does not fit 64 bits")]
         case "probabilities" if not -len(p["shape"]) <= p.get("axis", -1) < len(p["shape"]):
             return [("axis", f"axis {p.get('axis', -1)} is outside an array of shape {list(p['shape'])}")]
         case "cycle" if not list(_leaves(p["values"])):
             return [("values", "expected at least one number")]
     return []
+
+
+def _range_problems(generator: str, p: Parameters) -> list[tuple[str, str]]:
+    """Finite numbers between which lies more than the largest float64, so that those in between are infinite or nan."""
+    match generator:
+        case "uniform":
+            name, extent = "high", float(p.get("high", 1.0)) - float(p.get("low", 0.0))
+        case "normal":  # never beyond six times its scale
+            name, extent = "scale", abs(float(p.get("shift", 0.0))) + 6 * abs(float(p.get("scale", 1.0)))
+        case "linspace":
+            name, extent = "stop", float(p["stop"]) - float(p["start"])
+        case _:
+            name, extent = "step", float(p.get("start", 1.0)) + float(p.get("step", 1.0)) * _size(tuple(p["shape"]))
+    return [] if math.isfinite(extent) else [(name, "the numbers go beyond float64")]
 
 
 def _one_hot_problems(p: Parameters) -> list[tuple[str, str]]:
@@ -410,6 +445,8 @@ def _one_hot_problems(p: Parameters) -> list[tuple[str, str]]:
         shape = (*literal_shape(p["labels"]), p["classes"])
     except ValueError as error:
         return [("labels", str(error))]
+    if (problem := _size_problem(shape)) is not None:
+        return [("classes", problem)]
     if "shape" in p and tuple(p["shape"]) != shape:
         return [("shape", f"labels and classes make the shape {list(shape)}, not {list(p['shape'])}; leave shape out")]
     return []

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core.files import write_whole
 from harness.core.ledger import Entry
+from harness.suite.files import files_in
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.reading import ListNode, MapNode, ScalarNode, read
 from harness.suite.writing import yaml_text
@@ -17,7 +18,7 @@ from harness.suite.writing import yaml_text
 def remove_entries(folder: Path, ids: Collection[str]) -> tuple[str, ...]:
     """Take these entries out of the ledger's files, leaving every other line as it is; the ids that were there."""
     removed: list[str] = []
-    for path in sorted(folder.glob("*.yaml")) if ids else ():
+    for path in files_in(folder)[0] if ids else ():
         text = _text(path)
         spans = _spans(text, str(path))
         gone = [id_ for id_, _ in spans if id_ in ids]

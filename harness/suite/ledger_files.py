@@ -26,12 +26,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from harness.core.cell import OBSERVED
 from harness.core.formats import FORMATS
+from harness.core.inputs import is_there
 from harness.core.ledger import NOWHERE, Condition, Entry, Pin
 from harness.core.machine_facts import contradiction
-from harness.suite.problems import Problem, SuiteError
+from harness.suite.files import files_in, text_of
+from harness.suite.problems import Problem, SuiteError, suggestion
 from harness.suite.reading import ListNode, line_at, plain, read
 
-Globs = Annotated[list[str], Field(min_length=1)]
+Globs = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 UNWRITTEN = "TODO"
 """What `xent accept` and `xent fuzz --save` leave as a reason; lint refuses it until a person has written one."""
@@ -41,14 +43,14 @@ _SHORTEST_REASON = 40
 
 
 class _PinModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     kind: str
     of: str | None = None
     error: str | None = None
     dtype: str | None = None
     computed_in: str | None = None
-    ratio: tuple[float, float] | None = None
+    ratio: list[float] | None = None
 
     @field_validator("kind", mode="before")
     @classmethod
@@ -63,6 +65,13 @@ class _PinModel(BaseModel):
             raise ValueError(f"expected one of {', '.join(OBSERVED)}")
         return value
 
+    @field_validator("ratio")
+    @classmethod
+    def _interval(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and not (len(value) == 2 and 0 <= value[0] <= value[1]):
+            raise ValueError("expected [LOW, HIGH] with 0 <= LOW <= HIGH")
+        return value
+
     @field_validator("computed_in")
     @classmethod
     def _format(cls, value: str | None) -> str | None:
@@ -72,7 +81,7 @@ class _PinModel(BaseModel):
 
 
 class _EntryModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     cases: Globs
@@ -89,10 +98,22 @@ class _EntryModel(BaseModel):
     @field_validator("versions")
     @classmethod
     def _specifier(cls, value: str) -> str:
+        # What the library skips or reads in other digits would select other versions than whoever wrote it believes.
+        parts = value.split(",") if value else []
         try:
-            SpecifierSet(value)
-        except InvalidSpecifier as error:
-            raise ValueError(f'expected a version specifier such as ">=2.0,<2.15", got {value!r}') from error
+            understood = len(SpecifierSet(value)) == len({part.strip() for part in parts})
+        except InvalidSpecifier:
+            understood = False
+        if not understood or not value.isascii():
+            raise ValueError(f'expected a version specifier such as ">=2.0,<2.15", got {value!r}')
+        return value
+
+    @field_validator("dtypes")
+    @classmethod
+    def _dtypes(cls, value: list[str]) -> list[str]:
+        for glob in value:
+            if not fnmatch.filter(FORMATS, glob):
+                raise ValueError(f"the glob {glob!r} matches none of {', '.join(FORMATS)}")
         return value
 
     @field_validator("where", mode="before")
@@ -151,9 +172,14 @@ def _loaded(folder: Path, *, drafts: bool) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     problems: list[Problem] = []
     seen: dict[str, str] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        found, wrong = parse_ledger(path.read_text(encoding="utf-8"), f"{folder.name}/{path.name}", drafts=drafts)
-        problems.extend(wrong)
+    files, unreadable = files_in(folder) if is_there(folder) else ([], [])
+    problems += unreadable
+    for path in files:
+        name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+        text, wrong = text_of(path, name)
+        problems += wrong
+        found, wrong = parse_ledger(text, name, drafts=drafts)
+        problems += wrong
         for entry in found:
             if entry.id in seen:
                 hint = f"Ids are unique and permanent: the first is at {seen[entry.id]}"
@@ -182,8 +208,12 @@ def parse_ledger(text: str, file: str, *, drafts: bool = False) -> tuple[list[En
             for one in error.errors():
                 path = tuple(one["loc"])
                 field = ".".join(str(step) for step in (f"[{position}]", *path))
+                what = one["msg"].removeprefix("Value error, ")
                 hint = f"See CONTRIBUTING.md, accepting a divergence; got {_short(one.get('input'))}"
-                problems.append(Problem(file, line_at(item, path), field, one["msg"], hint))
+                if one["type"] == "extra_forbidden":
+                    model_of = _EntryModel if len(path) == 1 else _PinModel
+                    what, hint = f"no field {path[-1]!r} here", suggestion(str(path[-1]), model_of.model_fields)
+                problems.append(Problem(file, line_at(item, path), field, what, hint))
             continue
         entries.append(_entry(model, f"{file}:{item.line}"))
     return entries, problems
@@ -191,11 +221,12 @@ def parse_ledger(text: str, file: str, *, drafts: bool = False) -> tuple[list[En
 
 def _entry(model: _EntryModel, location: str) -> Entry:
     pin = model.outcome
+    ratio = None if pin.ratio is None else (pin.ratio[0], pin.ratio[1])
     return Entry(
         id=model.id,
         cases=tuple(model.cases),
         implementations=tuple(model.implementations),
-        pin=Pin(pin.kind, pin.of, pin.error, pin.dtype, pin.computed_in, pin.ratio),
+        pin=Pin(pin.kind, pin.of, pin.error, pin.dtype, pin.computed_in, ratio),
         reason=model.reason,
         upstream=model.upstream,
         versions=model.versions,

@@ -12,13 +12,12 @@ from typing import Any
 from harness.core.case import Case
 from harness.suite.building import build
 from harness.suite.families import expand
+from harness.suite.files import files_in, text_of
 from harness.suite.problems import Problem, SuiteError
-from harness.suite.reading import LARGEST_FILE, ListNode, MapNode, read
+from harness.suite.reading import ListNode, MapNode, read
 
 FOLDERS = ("documents", "edges", "options", "invalid", "invariances")
 """Folders of cases; cases/ledger, cases/workloads and cases/schema hold other things."""
-
-SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -118,9 +117,12 @@ def _files(roots: Iterable[Path], home: Path, problems: list[Problem]) -> list[P
     found: dict[Path, Path] = {}
     for root in roots:
         if root.is_dir():
-            inside = sorted(p for p in root.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+            inside, unreadable = files_in(root)
+            problems += unreadable
             if root.resolve() == home:
-                inside = [p for p in inside if p.resolve().relative_to(home).parts[0] in FOLDERS]
+                inside = [path for path in inside if path.relative_to(root).parts[0] in FOLDERS]
+            if not inside and not unreadable:
+                problems.append(Problem(str(root), 0, "", "no case file in this folder", "Name another, or a file"))
         elif root.is_file():
             inside = [root]
         else:
@@ -132,15 +134,9 @@ def _files(roots: Iterable[Path], home: Path, problems: list[Problem]) -> list[P
 
 
 def _load_file(path: Path, name: str, folder: str) -> tuple[list[Case], list[Problem]]:
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            hint = "Split it, and write large inputs with a generator"
-            return [], [Problem(name, 1, "", f"larger than {LARGEST_FILE} bytes", hint)]
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        return [], [Problem(name, 1, "", f"not UTF-8: {error.reason} at byte {error.start}", "Save it as UTF-8")]
-    except OSError as error:
-        return [], [Problem(name, 0, "", f"cannot be read: {error.strerror}", "Check the file's permissions")]
+    text, problems = text_of(path, name)
+    if problems:
+        return [], problems
     return load_text(text, name, folder)
 
 

@@ -36,6 +36,12 @@ def _number(value: Any) -> int | float:
     return value
 
 
+def _int64(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
+        raise PydanticCustomError("int64", "expected an integer of 64 bits")
+    return value
+
+
 Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema(NUMBER_SCHEMA)]
 if TYPE_CHECKING:
     # Types that are computed or recursive are checked when they run; to the type checker they are what they hold.
@@ -66,6 +72,7 @@ Values = Annotated[
     Annotated[Row, Tag("(row)")] | Annotated[Number, Tag("(number)")],
     Discriminator(lambda value: "(row)" if isinstance(value, list | tuple) else "(number)"),
 ]
+Int64 = Annotated[int, PlainValidator(_int64), WithJsonSchema({"type": "integer"})]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -111,13 +118,13 @@ class OptionsEntry(_Entry):
 
     reduction: str | None = Field(default=None, description="none, sum or mean (default); batchmean for kl_divergence")
     denominator: str | None = Field(default=None, description="what mean divides by: count, weights or valid")
-    axis: int | None = Field(default=None, description="axis of the classes, an integer; default -1")
+    axis: Int64 | None = Field(default=None, description="axis of the classes, an integer; default -1")
     base: Number | None = Field(default=None, description="base of the logarithm, a number; default e")
     class_weights: ArrayEntry | None = Field(default=None, description="one weight per class")
     sample_weights: ArrayEntry | None = Field(default=None, description="one weight per sample")
     pos_weight: ArrayEntry | None = Field(default=None, description="weight of the positive term")
     label_smoothing: Number | None = Field(default=None, description="a number from 0 to 1")
-    ignore_index: int | None = Field(default=None, description="the label that is ignored, an integer")
+    ignore_index: Int64 | None = Field(default=None, description="the label that is ignored, an integer")
     log_target: bool | None = Field(default=None, description="true where targets are logarithms")
     alpha: ArrayEntry | None = Field(default=None, description="balance of the focal loss: a number, or one per class")
     gamma: Number | None = Field(default=None, description="exponent of the focal loss, a number")

@@ -26,13 +26,20 @@ class Problem:
         return f"{where}: {self.message}. {self.hint}"
 
 
+MOST_SHOWN = 100
+"""Problems in the message of an error; more are of the same few kinds, and nobody reads them at once."""
+
+
 class SuiteError(UsageError):
     """Case files that cannot be used, with all their problems: nothing partial is ever run."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problem" + ("" if len(self.problems) == 1 else "s")
-        super().__init__(f"{count} in the case files\n" + "\n".join(f"  {problem}" for problem in self.problems))
+        lines = [f"  {problem}" for problem in self.problems[:MOST_SHOWN]]
+        more = len(self.problems) - len(lines)
+        lines += [f"  … and {more} more"] if more else []
+        super().__init__(f"{count} in the case files\n" + "\n".join(lines))
 
 
 def close_matches(name: str, names: Iterable[str], count: int = 3) -> tuple[str, ...]:

@@ -23,9 +23,6 @@ PARSER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """That of libyaml, thirty times as fast, or where PyYAML was built without it the one in Python: the nodes are the
 same, the words for what is wrong are its own."""
 
-LARGEST_FILE = 4 * 2**20
-"""Bytes of one case file: larger inputs belong in a generator."""
-
 
 @dataclass(frozen=True)
 class ScalarNode:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from harness.core.case import Case
 from harness.core.errors import UsageError
+from harness.core.inputs import is_there
 from harness.suite.cover import cover_file, lint_cover, read_cover
+from harness.suite.files import text_of
 from harness.suite.loading import Suite, digest, display_name, find_cases_directory, load
 from harness.suite.problems import SuiteError, close_matches
 
@@ -45,7 +47,7 @@ def load_selection(patterns: Sequence[str]) -> Suite:
 
     Raises SuiteError where files cannot be used and SelectionError where a pattern matches nothing.
     """
-    paths = [path for path in map(Path, patterns) if path.exists()]
+    paths = [path for path in map(Path, patterns) if is_there(path)]
     if patterns and len(paths) == len(patterns):
         # Where only files are named, only they are read: a broken file elsewhere is no reason not to run these.
         return load(paths)
@@ -64,7 +66,10 @@ def load_cover() -> tuple[Suite, int]:
     """
     suite = load()
     file = cover_file()
-    chosen = read_cover(file.read_text(encoding="utf-8"), display_name(file, file.parent))
+    text, problems = text_of(file, display_name(file, file.parent))
+    if problems:
+        raise SuiteError(problems)
+    chosen = read_cover(text, display_name(file, file.parent))
     problems = lint_cover(chosen.items(), {case.id for case in suite.cases}, display_name(file, file.parent))
     if problems:
         raise SuiteError(problems)
@@ -76,7 +81,7 @@ def _matches(case: Case, pattern: str, home: Path) -> bool:
     if case.id == pattern or fnmatchcase(case.id, pattern) or case.id.startswith(f"{pattern.rstrip('/')}/"):
         return True
     path = Path(pattern)
-    if not path.exists():
+    if not is_there(path):
         return False
     written = case.location.file
     file = home.parent / written if written.startswith("cases/") else Path(written)
@@ -84,7 +89,7 @@ def _matches(case: Case, pattern: str, home: Path) -> bool:
 
 
 def _explanation(pattern: str, cases: Sequence[Case]) -> str:
-    if Path(pattern).exists():
+    if is_there(Path(pattern)):
         return f"{pattern}: no case of the suite is written there. Name a case file, or a folder with case files"
     ids = [case.id for case in cases]
     inside = [i for i in ids if pattern.strip("*") and pattern.strip("*") in i][:3]

@@ -210,6 +210,16 @@ def test_integers_are_int64_unless_the_case_says_otherwise() -> None:
         (ArraySpec(generator="uniform", parameters={"shape": (2,), "seed": 1, "low": float("inf")}), "finite"),
         (ArraySpec(generator="zeros", parameters={"shape": (2**16, 2**16)}), "too many"),
         (ArraySpec(generator="zeros", parameters={"shape": 3}), "list of sizes"),
+        (ArraySpec(generator="zeros", parameters={"shape": (1,) * 70}), "70 axes are too many"),
+        (ArraySpec(generator="zeros", parameters={"shape": (0, 10**19)}), "too many"),
+        (ArraySpec(generator="one_hot", parameters={"labels": (0, 1), "classes": 2**31}), "too many"),
+        (ArraySpec(generator="eye", parameters={"shape": (2**20,)}), "too many"),
+        (ArraySpec(generator="uniform", parameters={"shape": (2,), "seed": 2**63}), "64 bits"),
+        (ArraySpec(generator="arange", parameters={"shape": (2,), "start": 2**63 - 2}), "64 bits"),
+        (ArraySpec(generator="ramp", parameters={"shape": (9,), "step": 1e308}), "beyond float64"),
+        (ArraySpec(generator="uniform", parameters={"shape": (9,), "seed": 1, "low": -1e308, "high": 1e308}), "beyond"),
+        (ArraySpec(generator="linspace", parameters={"shape": (9,), "start": -1e308, "stop": 1e308}), "beyond"),
+        (ArraySpec(generator="normal", parameters={"shape": (9,), "seed": 1, "scale": 1e308}), "beyond float64"),
         (ArraySpec(generator="labels", parameters={"shape": (2,), "classes": 0, "seed": 1}), "from 1"),
         (ArraySpec(generator="one_hot", parameters={"shape": (2, 3)}), "either labels or a seed"),
         (ArraySpec(generator="one_hot", parameters={"labels": (0, 1)}), "number of classes"),
@@ -272,6 +282,15 @@ def test_a_spec_that_is_gone_is_not_taken_for_another() -> None:
     remembered = Realized()
     for value in range(200):
         assert float(remembered(ArraySpec((float(value),)), "float64").storage[0]) == value
+
+
+@given(st.lists(st.floats(), min_size=1, max_size=5), st.integers(1, 4), st.integers(0, 30))
+def test_a_cycle_repeats_each_number_and_then_all_of_them(values: list[float], times: int, size: int) -> None:
+    parameters = {"shape": (size,), "values": tuple(values), "times": times}
+    made = realize(ArraySpec(generator="cycle", parameters=parameters), "float64").storage
+    np.testing.assert_array_equal(made, np.resize(np.repeat(values, times), size))
+    endless = realize(ArraySpec(generator="cycle", parameters={**parameters, "times": 2**31}), "float64").storage
+    np.testing.assert_array_equal(endless, np.full(size, values[0]))  # and no array of 2^31 numbers is made for it
 
 
 def test_what_is_remembered_cannot_be_written_to() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
+from harness.suite.files import LARGEST_FILE
 from harness.suite.loading import digest, find_cases_directory, load, load_text
 from harness.suite.problems import Problem, SuiteError
 
@@ -231,6 +232,40 @@ def test_a_broken_input_is_named(inputs: str, place: str, message: str) -> None:
     assert any(place in p.field and message in p.message for p in found), found
 
 
+@pytest.mark.parametrize(
+    ("fields", "place", "message"),
+    [
+        ("cotangent: {generator: zeros, shape: [4097, 4096]}", "cotangent", "a case has at most 16777216"),
+        ("cotangent: {generator: zeros, shape: [100000000, 100000000]}", "cotangent.shape", "too many"),
+        (f"cotangent: {{generator: zeros, shape: [{'1, ' * 69}1]}}", "cotangent.shape", "70 axes"),
+        ("cotangent: {generator: one_hot, labels: [0], classes: 2000000000}", "cotangent", "a case has at most"),
+        (f"cotangent: {'9' * 350}", "cotangent", "within float64"),
+        (f"options: {{base: {'9' * 350}}}", "options.base", "within float64"),
+        (f"options: {{ignore_index: {'9' * 350}}}", "options.ignore_index", "expected an integer"),
+        (f"options: {{ignore_index: {2**63}}}", "options.ignore_index", "64 bits"),
+        (f"options: {{axis: {-(2**63) - 1}}}", "options.axis", "64 bits"),
+        (f"for_each: {{x: [{', '.join(map(str, range(2001)))}]}}", "for_each.x", "2001 values, at most 2000"),
+        (
+            f"for_each: {{x: {{a: [{'1, ' * 500}1], b: 2}}, y: [{', '.join(map(str, range(200)))}]}}",
+            "for_each",
+            "400 cases of up to 7",
+        ),
+    ],
+)
+def test_the_size_of_everything_is_found_out_before_it_is_made(fields: str, place: str, message: str) -> None:
+    found = problems_of(f"{HEAD}, {fields}}}\n")
+    assert f"[0].{place}" in [p.field for p in found]
+    assert message in str(found[0])
+    assert len(str(found[0])) < 500
+
+
+def test_a_product_of_matrices_is_as_large_as_its_result() -> None:
+    tall, wide = (f"{{generator: zeros, shape: {shape}}}" for shape in ("[10000, 1]", "[1, 10000]"))
+    text = f"{{hidden: {tall}, weight: {wide}, targets: {{generator: labels, shape: [10000], classes: 2, seed: 1}}}}"
+    entry = f"- {{id: edges/a, title: t, why: w, loss: linear_cross_entropy, inputs: {text}}}\n"
+    assert [p.field for p in problems_of(entry)] == ["[0].inputs.weight"]
+
+
 @pytest.mark.parametrize("id_", ["a", "options/a", "edges/", "edges/A", "edges/a//b", "edges/a b", "edges/a/"])
 def test_ids_begin_with_their_folder_and_keep_to_their_alphabet(id_: str) -> None:
     text = f"- {{id: {id_}, title: t, why: w, loss: softmax, inputs: {{logits: [1]}}}}\n"
@@ -293,7 +328,7 @@ def test_files_and_folders_are_read_and_everything_wrong_raised_at_once(tmp_path
 
 def test_a_file_too_large_is_refused_unread(tmp_path: Path) -> None:
     file = tmp_path / "large.yaml"
-    file.write_bytes(b"#" * (4 * 2**20 + 1))
+    file.write_bytes(b"#" * (LARGEST_FILE + 1))
     with pytest.raises(SuiteError, match="larger than"):
         load([file])
 

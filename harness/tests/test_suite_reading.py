@@ -46,6 +46,12 @@ from harness.suite.writing import yaml_text
         ("", None),
         ("true", True),
         ("9" * 5000, "9" * 5000),
+        ("9" * 308, 10**308 - 1),
+        ("9" * 350, "9" * 350),
+        ("-" + "9" * 350, "-" + "9" * 350),
+        ("0x" + "f" * 300, "0x" + "f" * 300),
+        ("0o" + "7" * 390, "0o" + "7" * 390),
+        ("\u0661\u0662", "\u0661\u0662"),
     ],
 )
 def test_plain_scalars(text: str, value: object) -> None:
