@@ -10,6 +10,7 @@ and gives the exit code that `xent run` has for it.
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ import pytest
 
 from harness.core.cell import INFRASTRUCTURE, Cell, ClaimRecord
 from harness.core.exit_codes import ExitCode, gravest
+from harness.core.printing import printable
 from harness.speed import pytest_workloads
 
 if TYPE_CHECKING:
@@ -115,9 +117,10 @@ class CellsItem(pytest.Item):
         bad = [c for c in cells if c.verdict == "disagrees" or c.verdict in INFRASTRUCTURE]
         if bad:
             lines = [f"{c.mode} {c.dtype} {c.aspect}: {c.verdict}: {c.explanation}" for c in bad]
-            pytest.fail("\n".join([self.case.why, *lines, f"xent explain {self.case.id}"]), pytrace=False)
+            again = f"xent explain {shlex.quote(self.case.id)}"
+            pytest.fail(printable("\n".join([self.case.why, *lines, again])), pytrace=False)
         if all(c.verdict == "unsupported" for c in cells):
-            pytest.skip(str(cells[0].explanation))
+            pytest.skip(printable(cells[0].explanation))
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, self.case.location.line - 1, self.name
@@ -134,7 +137,7 @@ class ClaimItem(pytest.Item):
     def runtest(self) -> None:
         claim = self.config.stash[RESULTS].claims[self.case.id][self.position]
         if not claim.expected:
-            pytest.fail(f"judged {claim.verdict}: {claim.explanation}", pytrace=False)
+            pytest.fail(printable(f"judged {claim.verdict}: {claim.explanation}"), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, self.case.location.line - 1, self.name
@@ -175,7 +178,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What is wrong with the run as a whole."""
     results = terminalreporter.config.stash.get(RESULTS, None)
     for problem in () if results is None else results.problems:
-        terminalreporter.write_line(f"xent: {problem}")
+        terminalreporter.write_line(printable(f"xent: {problem}"))
 
 
 def _order(items: Sequence[CellsItem], claims: Sequence[ClaimItem], modes: tuple[str, ...] | None) -> Order:

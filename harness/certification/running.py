@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from harness.certification.grid import Sample, large, samples
 from harness.core.arrays import Array
 from harness.core.case import Case, ExpectTruth
 from harness.core.files import write_whole
+from harness.core.printing import say
 from harness.execution.side_by_side import processes
 from harness.suite.calls import call_of
 
@@ -43,7 +43,7 @@ def main(output: Path | None, points: int, seed: int, workers: int) -> Certifica
     with processes(workers) as pool:
         for done, part in enumerate(pool.map(certify_chunk, chunks), start=1):
             parts.append(part)
-            print(f"certified {done * CHUNK} of {points} points", file=sys.stderr, flush=True)
+            say(f"certified {done * CHUNK} of {points} points", error=True)
         parts += pool.map(certify_cases_of_part, range(CASE_PARTS))
         parts.append(pool.submit(certify_large).result())
     certificate = replace(
@@ -51,14 +51,14 @@ def main(output: Path | None, points: int, seed: int, workers: int) -> Certifica
         versions={"mpmath": version("mpmath"), "numpy": np.__version__},
         digest=source_digest(),
     )
-    print(certificate.sentence)
+    say(certificate.sentence)
     for name, count in certificate.by_loss.items():
-        print(f"  {count:8} {name}")
+        say(f"  {count:8} {name}")
     if certificate.skipped:
-        print(f"  {certificate.skipped} cases and dtypes not certified: more than {LARGEST_CASE} elements")
+        say(f"  {certificate.skipped} cases and dtypes not certified: more than {LARGEST_CASE} elements")
     if output is not None:
         write_whole(output, certificate.to_json() + "\n")
-        print(f"certificate: {output}")
+        say(f"certificate: {output}")
     return certificate
 
 

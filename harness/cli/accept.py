@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from harness.core.cell import Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
+from harness.core.printing import say
 from harness.judgement.ledger import Ledger
 from harness.runs.baseline import accepted, lacking, reduced
 from harness.runs.diff import NotComparable
@@ -49,7 +49,7 @@ def accept(
     shown = existing_run(run)
     codes = run_codes(shown)
     if ExitCode.NOTHING_RAN in codes:
-        print(f"xent: {run}: nothing in it was judged, so there is nothing to accept", file=sys.stderr)
+        say(f"xent: {run}: nothing in it was judged, so there is nothing to accept", error=True)
         return gravest(codes)
     if ExitCode.INFRASTRUCTURE in codes:
         raise NotComparable(
@@ -65,11 +65,11 @@ def accept(
     whole = reduced(known)
     if new:
         file = append_entries(folder / "accepted.yaml", new)
-        print(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
+        say(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
     for name in remove_entries(folder, gone):
-        print(f"removed:  {name}, whose outcome no longer happens")
+        say(f"removed:  {name}, whose outcome no longer happens")
     write_run(baseline, whole)
-    print(f"baseline: {baseline} ({len(whole.cells)} cells)")
+    say(f"baseline: {baseline} ({len(whole.cells)} cells)")
     return ExitCode.FINE
 
 

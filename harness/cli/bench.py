@@ -7,22 +7,22 @@ import datetime
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.markup import escape
-from rich.table import Table
 
 from harness.adapters.choice import ALL, choose
 from harness.cli import terminal
+from harness.cli.console import Terminal
 from harness.cli.options import Count, Implementations, Modes, Python, Report, RunFile
 from harness.core.case import ArraySpec
 from harness.core.cell import Header, Speed
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
 from harness.core.machine import describe_machine
+from harness.core.printing import say
 from harness.runs.gate import run_codes
 from harness.runs.run_file import RunWriter, read_run
 from harness.runs.session import SUITE_VERSION, describe_array
@@ -80,11 +80,11 @@ def bench(
         run = read_run(path)
         show(run.speeds, time.perf_counter() - since)
         for name, reason in session.absent.items():
-            terminal.console().print(f"[red]{escape(name)} could not start:[/] {escape(reason[:300])}")
+            Terminal().print((f"{name} could not start:", "red"), f" {reason[:300]}")
         if output is not None:
-            print(f"run file: {output}")
+            say(f"run file: {output}")
         if report is not None:
-            print(f"report:   {write(run, report).resolve()}")
+            say(f"report:   {write(run, report).resolve()}")
     codes = run_codes(run)
     if {speed.implementation for speed in run.speeds} <= {YARDSTICK} < {i.name for i in order.implementations}:
         codes.add(ExitCode.NOTHING_RAN)  # what they were to be measured against, and none of them
@@ -147,9 +147,23 @@ def _described(workload: Workload) -> dict[str, Any]:
     }
 
 
+HEADINGS: Mapping[str, Literal["left", "right"]] = {
+    "implementation": "left",
+    "time": "right",
+    "ns/element": "right",
+    "GB/s": "right",
+    "of limit": "right",
+    f"× {YARDSTICK}": "right",
+    "interval": "right",
+    "verdict": "left",
+    "first call": "right",
+    "peak MiB": "right",
+}
+
+
 def show(speeds: Sequence[Speed], seconds: float) -> None:
     """One table per workload and pass, fastest first."""
-    out = terminal.console()
+    out = Terminal()
     groups: dict[tuple[str, str, str], list[Speed]] = {}
     for speed in speeds:
         groups.setdefault((speed.workload, speed.dtype, str(speed.figures["passes"])), []).append(speed)
@@ -158,24 +172,9 @@ def show(speeds: Sequence[Speed], seconds: float) -> None:
         read = next((s.figures["read_gb_per_s"] for s in members if "read_gb_per_s" in s.figures), None)
         limit = "" if read is None else f", reading {read:.1f} GB/s"
         head = f"{workload} {dtype}, {passes}, {threads} thread{'' if threads == 1 else 's'}{limit}"
-        out.print(f"\n[bold]{escape(head)}[/]")
-        table = Table(box=None, pad_edge=False)
-        for name in (
-            "implementation",
-            "time",
-            "ns/element",
-            "GB/s",
-            "of limit",
-            f"× {YARDSTICK}",
-            "interval",
-            "verdict",
-        ):
-            table.add_column(name, justify="left" if name in ("implementation", "verdict") else "right")
-        table.add_column("first call", justify="right")
-        table.add_column("peak MiB", justify="right")
-        for speed in sorted(members, key=lambda s: s.figures.get("seconds", float("inf"))):
-            table.add_row(*(escape(text) for text in _row(speed)))
-        out.print(table)
+        out.print((f"\n{head}", "bold"))
+        fastest_first = sorted(members, key=lambda s: s.figures.get("seconds", float("inf")))
+        out.table(HEADINGS, map(_row, fastest_first))
     overhead = [s.figures["overhead_seconds"] for s in speeds if "overhead_seconds" in s.figures]
     ours = f"; our overhead of {1e9 * max(overhead):.0f} ns per call or less is subtracted" if overhead else ""
     out.print(f"\n{seconds:.1f} s{ours}")

@@ -8,6 +8,7 @@ from harness.cli.options import Cases
 from harness.cli.run_files import BASELINE
 from harness.core.case import ArraySpec
 from harness.core.exit_codes import ExitCode
+from harness.core.printing import say
 from harness.runs.margins import lint_margins
 from harness.runs.run_file import read_run
 from harness.runs.service import read_ledger
@@ -50,12 +51,12 @@ def lint(*cases: Cases) -> ExitCode:
     cover, _ = load_cover()
     problems = lint_cases(suite.cases) + ([] if cases else _lint_baseline(suite))
     for problem in problems:
-        print(problem)
+        say(problem)
     if problems:
-        print(f"{len(problems)} problems in {len(suite.cases)} cases")
+        say(f"{len(problems)} problems in {len(suite.cases)} cases")
         return ExitCode.USAGE
     workloads = load_workloads()
-    print(
+    say(
         f"{len(suite.cases)} cases, {len(cover.cases)} of them the cover, {len(entries)} ledger entries and "
         f"{len(workloads)} workloads: nothing to complain about"
     )
@@ -77,7 +78,7 @@ def _lint_baseline(suite: Suite) -> list[Problem]:
 def list_cases(*cases: Cases) -> ExitCode:
     """One line per case: its id, its loss and its title."""
     for case in load_selection(cases).cases:
-        print(f"{case.id}\t{case.loss}\t{case.title}")
+        say(f"{case.id}\t{case.loss}\t{case.title}")
     return ExitCode.FINE
 
 
@@ -85,20 +86,20 @@ def list_cases(*cases: Cases) -> ExitCode:
 def show(*cases: Cases) -> ExitCode:
     """Cases as they are after the expansion of families."""
     for case in load_selection(cases).cases:
-        print(f"{case.id}  ({case.location})\n  {case.title}\n  why: {case.why}\n  loss: {case.loss}")
+        say(f"{case.id}  ({case.location})\n  {case.title}\n  why: {case.why}\n  loss: {case.loss}")
         for name, spec in case.inputs.items():
-            print(f"  {name}: {describe_array(spec)}")
+            say(f"  {name}: {describe_array(spec)}")
         for name, value in case.options.items():
-            print(f"  {name} = {describe_array(value) if isinstance(value, ArraySpec) else value}")
+            say(f"  {name} = {describe_array(value) if isinstance(value, ArraySpec) else value}")
         if case.vector is not None:
-            print(f"  vector: {describe_array(case.vector)}")
-        print(f"  dtypes: {', '.join(case.dtypes)}; differentiate: {', '.join(case.differentiate) or 'nothing'}")
-        print(f"  expect: {case.expect}")
+            say(f"  vector: {describe_array(case.vector)}")
+        say(f"  dtypes: {', '.join(case.dtypes)}; differentiate: {', '.join(case.differentiate) or 'nothing'}")
+        say(f"  expect: {case.expect}")
     return ExitCode.FINE
 
 
 @schema_app.default
 def schema() -> ExitCode:
     """The JSON schema of case files, for editors."""
-    print(schema_text(), end="")
+    say(schema_text(), end="")
     return ExitCode.FINE

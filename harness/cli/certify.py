@@ -15,6 +15,7 @@ from harness.certification.digest import read as read_digests
 from harness.cli.options import Count, Whole
 from harness.core.exit_codes import ExitCode
 from harness.core.files import write_whole
+from harness.core.printing import say
 from harness.suite.loading import load
 
 app = App(
@@ -53,13 +54,13 @@ def _compare_digest(output: Path | None) -> ExitCode:
     cases = load().cases
     if output is not None:
         write_whole(output, to_json(compute(reference.evaluate, drawn(cases))))
-        print(f"digest: {output}")
+        say(f"digest: {output}")
         return ExitCode.FINE
     committed = read_digests()
     names = [name for digests in committed.values() for name in digests]
     different = list(differences(committed, compute(reference.evaluate, named(cases, names))))
     for sentence in different:
-        print(sentence)
+        say(sentence)
     if not different:
-        print(f"{len(names)} evaluations, each with the committed bits")
+        say(f"{len(names)} evaluations, each with the committed bits")
     return ExitCode.DISAGREES if different else ExitCode.FINE

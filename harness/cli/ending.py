@@ -21,6 +21,7 @@ from typing import NoReturn
 from harness.cli import streams
 from harness.core.errors import InfrastructureError, UsageError
 from harness.core.exit_codes import ExitCode
+from harness.core.printing import say
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -47,10 +48,9 @@ def program() -> NoReturn:
         _said(_interrupted(str(interrupt)), ExitCode.INTERRUPTED)
         _end_now()
     except Exception:
-        import traceback
+        from traceback import format_exc
 
-        traceback.print_exc()
-        code = _said("internal error: please report it with the lines above", ExitCode.INTERNAL)
+        code = _said(f"internal error: please report it with these lines\n{format_exc()}", ExitCode.INTERNAL)
     streams.say_what_failed()
     sys.exit(int(code))
 
@@ -87,5 +87,5 @@ def _end_now() -> NoReturn:
 
 def _said(message: str, code: ExitCode) -> ExitCode:
     sys.stdout.flush()  # what came before is read before
-    print(f"xent: {message}", file=sys.stderr)
+    say(f"xent: {message}", error=True)
     return code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.cli.options import Count, Implementations, Python, Whole, finite_ab
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.machine import describe_machine
+from harness.core.printing import rewrite, say
 from harness.execution.pool import WorkerPool
 from harness.judgement.ledger import Ledger
 from harness.runs.service import read_ledger
@@ -71,7 +71,7 @@ def fuzz(
     with WorkerPool(implementations, timeout=LONGEST_CALL, parallel=parallel, python=python) as pool:
         descriptions, absent = pool.start()
         for name, reason in absent.items():
-            print(f"{name} cannot be fuzzed: {reason}", file=sys.stderr)
+            say(f"{name} cannot be fuzzed: {reason}", error=True)
         if not descriptions:
             return ExitCode.INFRASTRUCTURE
         campaign = Campaign(pool, descriptions, ledger, written, loss or DRAWN, seed, not first_mode)
@@ -83,17 +83,17 @@ def fuzz(
                 campaign.run(minutes * 60.0, _Progress())
         except KeyboardInterrupt:
             interrupted = True
-            print("interrupted: what was found so far follows", file=sys.stderr)
+            say("interrupted: what was found so far follows", error=True)
         summary = _summary(campaign)
         incidents = pool.incidents()
-    print("\n".join([*summary, *(f"incident: {text}" for text in incidents)]))
+    say("\n".join([*summary, *(f"incident: {text}" for text in incidents)]))
     if save is not None and campaign.shown:
         from harness.fuzzing.saving import save as save_findings
 
         for path in save_findings(campaign.shown, save, descriptions, describe_machine()):
-            print(f"wrote {path}")
+            say(f"wrote {path}")
     for name, trace in campaign.broken.items():
-        print(f"internal error while fuzzing {name}, please report it:\n{trace}", file=sys.stderr)
+        say(f"internal error while fuzzing {name}, please report it:\n{trace}", error=True)
     codes = {ExitCode.INTERNAL} if campaign.broken else set()
     codes |= {ExitCode.INTERRUPTED} if interrupted else set()
     codes |= {ExitCode.INFRASTRUCTURE} if absent or incidents or campaign.tally.lost else set()
@@ -114,8 +114,7 @@ class _Progress:
         known = len(campaign.findings) - new
         rest = f", {left:.0f} s left" if math.isfinite(left) else ""
         text = f"{total} judged, {campaign.tally.rate:.0f}/s, {new} findings, {known} known{rest}"
-        on_terminal = sys.stderr.isatty()
-        print(f"\r\033[K{text}" if on_terminal else text, end="" if on_terminal else "\n", file=sys.stderr, flush=True)
+        rewrite(text)
 
 
 def _summary(campaign: object) -> Sequence[str]:

@@ -15,6 +15,7 @@ from harness.cli.options import Slower
 from harness.cli.run_files import baseline_run, existing_run
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
+from harness.core.printing import annotate
 from harness.reproduction.scripts import with_scripts
 from harness.runs.baseline import comparable_part
 from harness.runs.gate import gate as decide
@@ -63,6 +64,6 @@ def gate(
     if markdown is not None:
         write_whole(markdown, reports.gate.markdown(result, new))
     if github and result.difference is not None:
-        for line in reports.github.workflow_commands(result.difference, (old, new)):
-            print(line)
+        for shown in reports.github.annotated(result.difference, (old, new)):
+            annotate(shown.message, **shown.properties)
     return result.code

@@ -6,6 +6,7 @@ from cyclopts import App
 
 from harness.adapters.registry import installed, registered
 from harness.core.exit_codes import ExitCode
+from harness.core.printing import say
 
 app = App(
     name="implementations",
@@ -23,5 +24,5 @@ def implementations() -> ExitCode:
     present = set(installed())
     for name, implementation in registered().items():
         state = "installed" if name in present else f"not installed: pip install 'xent[{implementation.extra}]'"
-        print(f"{name:18} {implementation.target:48} {state}")
+        say(f"{name:18} {implementation.target:48} {state}")
     return ExitCode.FINE

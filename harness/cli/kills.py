@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.progress import Progress
 
+from harness.cli import terminal
 from harness.cli.options import Cases, Count
 from harness.cli.run_files import baseline_run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.files import write_whole
+from harness.core.printing import say
 from harness.mistakes.cover import cover as smallest_cover
 from harness.mistakes.cover import demands, unmet
 from harness.mistakes.kill_matrix import KillMatrix, kill_matrix
@@ -53,20 +53,19 @@ def kills(
     if cover and cases:
         raise UsageError("--cover is that of all cases: name none")
     suite = load_selection(cases)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("cases", total=None)
+    with terminal.progress() as tick:
         matrix = kill_matrix(
-            suite.cases, parallel or os.cpu_count() or 1, lambda n, total: bar.update(task, completed=n, total=total)
+            suite.cases, parallel or os.cpu_count() or 1, lambda n, total: tick("known-bad ones", n, total)
         )
     if output is not None:
         entry = {**matrix.entry(), "suite": suite.digest}
         write_whole(output, json.dumps(entry, indent=1, ensure_ascii=False) + "\n")
     if not matrix.kills:
-        print("none of these cases is judged: each only records what implementations choose")
+        say("none of these cases is judged: each only records what implementations choose")
         return ExitCode.NOTHING_RAN
     _show(matrix)
     if output is not None:
-        print(f"matrix: {output}")
+        say(f"matrix: {output}")
     # Some cases cannot catch every mutant; only the whole suite has to, and its cover.
     holes = () if cases else (*matrix.survivors, *_uncovered(matrix, suite, write=cover))
     return ExitCode.DISAGREES if holes or matrix.false_positives or matrix.accused or matrix.idle else ExitCode.FINE
@@ -79,7 +78,7 @@ def _uncovered(matrix: KillMatrix, suite: Suite, *, write: bool) -> tuple[str, .
     if write:
         chosen = smallest_cover(wanted)
         write_whole(cover_file(), cover_text(chosen))
-        print(f"cover: {len(chosen)} of {len(ids)} cases show all {len(wanted)} mistakes, entries and conventions")
+        say(f"cover: {len(chosen)} of {len(ids)} cases show all {len(wanted)} mistakes, entries and conventions")
         return ()
     covering, _ = load_cover()
     lacking = unmet(wanted, {case.id for case in covering.cases})
@@ -91,7 +90,7 @@ def _uncovered(matrix: KillMatrix, suite: Suite, *, write: bool) -> tuple[str, .
 def _show(matrix: KillMatrix) -> None:
     count = len(matrix.mutants) - len(matrix.survivors)
     times = Counter(name for names in matrix.kills.values() for name in names)
-    print(f"{count} of {len(matrix.mutants)} known-bad implementations are caught by {len(matrix.kills)} cases")
+    say(f"{count} of {len(matrix.mutants)} known-bad implementations are caught by {len(matrix.kills)} cases")
     for heading, names in (
         ("caught by no case", matrix.survivors),
         ("right, and caught all the same", matrix.false_positives),
@@ -105,4 +104,4 @@ def _show(matrix: KillMatrix) -> None:
 
 def _show_list(heading: str, names: Sequence[str]) -> None:
     more = f", and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    print(f"{heading}: {', '.join(names[:MOST_NAMED])}{more}")
+    say(f"{heading}: {', '.join(names[:MOST_NAMED])}{more}")

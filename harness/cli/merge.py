@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from harness.cli.run_files import existing_run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
+from harness.core.printing import say
 from harness.runs.gate import run_codes
 from harness.runs.merge import merge as merged
 from harness.runs.run_file import write_run
@@ -39,5 +40,5 @@ def merge(
     check_outputs([output], (first, *more))
     whole = merged([existing_run(path) for path in (first, *more)], other_machines=other_machines)
     write_run(output, whole)
-    print(f"run file: {output} ({len(whole.cells)} cells of {1 + len(more)} parts)")
+    say(f"run file: {output} ({len(whole.cells)} cells of {1 + len(more)} parts)")
     return gravest(run_codes(whole))

@@ -17,6 +17,7 @@ from harness.cli.run_files import existing_run
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
+from harness.core.printing import say
 from harness.reproduction.scripts import cases_of, scripts_of
 from reports.html import killing
 
@@ -55,7 +56,7 @@ def report(
     before = None if baseline is None else existing_run(baseline)
     matrix = None if kills is None else killing.read(kills)
     scripts = scripts_of(shown, cases_of(shown))
-    print(f"report:   {reports.html.write(shown, output, before, matrix, scripts).resolve()}")
+    say(f"report:   {reports.html.write(shown, output, before, matrix, scripts).resolve()}")
     writers: tuple[tuple[Path | None, Callable[[Run], str]], ...] = (
         (markdown, reports.markdown.render),
         (junit, reports.junit.render),
@@ -65,5 +66,5 @@ def report(
     for path, render in writers:
         if path is not None:
             write_whole(path, render(shown))
-            print(f"written:  {path}")
+            say(f"written:  {path}")
     return ExitCode.FINE

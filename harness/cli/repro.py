@@ -16,6 +16,7 @@ from harness.core.case import Case
 from harness.core.cell import Cell, Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
+from harness.core.printing import say
 from harness.reproduction.standalone import standalone
 from harness.runs.gate import run_codes
 from harness.runs.plan import Scope
@@ -86,7 +87,7 @@ def repro(
         program = standalone(case, cell_of(finished, named), finished, note=_pointer(finished, named))
     except reproduction.Inexpressible as reason:
         raise UsageError(f"{cell}: {reason}; `xent repro --again` runs it once more instead") from reason
-    print(issue_text(case, named, finished, program) if issue else program, end="")
+    say(issue_text(case, named, finished, program) if issue else program, end="")
     return ExitCode.FINE
 
 

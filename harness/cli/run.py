@@ -13,6 +13,7 @@ from harness.cli.options import Report, RunFile
 from harness.cli.selection import NOTHING_SAID, Selection, order_from
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
+from harness.core.printing import say
 from harness.reproduction.scripts import scripts_of
 from harness.runs.gate import run_codes
 from harness.runs.service import execute_order
@@ -43,7 +44,7 @@ def run(
     order = order_from(cases, selection, cover=not complete)
     if order.cover_of is not None:
         shown = "the cover, which shows every known mistake, ledger entry and convention"
-        print(f"{len(order.cases)} of {order.cover_of} cases: {shown}; --complete for all", flush=True)
+        say(f"{len(order.cases)} of {order.cover_of} cases: {shown}; --complete for all")
     # Cases, ledger and modules stay until the end, and so do most of the small objects a run makes by the hundred
     # thousand: looking through all of them again and again, as Python does by itself, is a twentieth of our time.
     gc.freeze()
@@ -53,7 +54,7 @@ def run(
         finished = execute_order(order, output=output, progress=tick, fresh=fresh)
     terminal.show_run(finished, time.perf_counter() - since)  # the verdict first: a report takes a while
     if output is not None:
-        print(f"run file: {output}")
+        say(f"run file: {output}")
     if report is not None:
-        print(f"report:   {write(finished, report, scripts=scripts_of(finished, order.cases)).resolve()}")
+        say(f"report:   {write(finished, report, scripts=scripts_of(finished, order.cases)).resolve()}")
     return gravest(run_codes(finished))

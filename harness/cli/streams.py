@@ -13,6 +13,8 @@ import select
 import sys
 from typing import TYPE_CHECKING
 
+from harness.core.printing import say
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -64,5 +66,5 @@ def say_what_failed() -> None:
     sys.stdout.flush()
     file = getattr(sys.stdout.buffer, "raw", None)
     if isinstance(file, TakesAll) and file.failure is not None and file.failure.errno != errno.EPIPE:
-        print(f"xent: standard output could not be written: {file.failure.strerror}", file=sys.stderr)
+        say(f"xent: standard output could not be written: {file.failure.strerror}", error=True)
     sys.stderr.flush()

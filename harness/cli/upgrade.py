@@ -23,6 +23,7 @@ from harness.cli.options import Dtypes, Implementations, Modes, Seconds, Slower
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import refusal, write_whole
+from harness.core.printing import say
 from harness.execution.virtual import CannotBuild, Environment, build, existing
 from harness.judgement.ledger import Ledger
 from harness.reproduction.scripts import with_scripts
@@ -151,10 +152,10 @@ def upgrade(
     absent = [f"{name} side: {text}" for name, run in runs.items() for text in _missing(run)]
     if absent:
         for text in absent:
-            print(f"xent: {text}", file=sys.stderr)
-        print(
+            say(f"xent: {text}", error=True)
+        say(
             "xent: not compared: a side that cannot start is no difference; see --old-pin and --old-exclude-newer",
-            file=sys.stderr,
+            error=True,
         )
         return ExitCode.INFRASTRUCTURE
     difference = compare_runs(runs["old"], runs["new"], same_machine=True)
@@ -178,9 +179,9 @@ def upgrade(
         (output / "upgrade.html", reports.upgrade.html(found)),
     ):
         write_whole(path, text)
-        print(f"report:   {path.resolve()}")
+        say(f"report:   {path.resolve()}")
     if canaries.unreported(heard):
-        print("xent: a planted change was not reported as what it is: this comparison proves nothing", file=sys.stderr)
+        say("xent: a planted change was not reported as what it is: this comparison proves nothing", error=True)
         return ExitCode.INTERNAL
     return gravest(found.codes)
 

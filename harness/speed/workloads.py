@@ -9,7 +9,6 @@ one after the other. So nothing large is generated or judged, and the truth of t
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -19,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.case import ArraySpec, Case
+from harness.core.printing import say
 from harness.suite.building import build
 from harness.suite.files import files_in, text_of
 from harness.suite.generators import holds_integers, shape_of
@@ -205,4 +205,4 @@ def schema_text() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(schema_text())
+    say(schema_text(), end="")

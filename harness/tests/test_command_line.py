@@ -75,6 +75,7 @@ def test_the_help_imports_nothing_of_the_engine() -> None:
         "harness.core",
         "harness.core.errors",
         "harness.core.exit_codes",
+        "harness.core.printing",
     }
     assert not {name.partition(".")[0] for name in modules} & {"numpy", "pydantic", "jinja2", "yaml", "torch"}
 
