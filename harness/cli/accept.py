@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,11 @@ from harness.core.cell import Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
+from harness.core.ledger import Condition
 from harness.core.printing import say
 from harness.judgement.ledger import Ledger
-from harness.runs.baseline import accepted, lacking, reduced
+from harness.runs.accepting import accepted, depending
+from harness.runs.baseline import lacking, reduced
 from harness.runs.diff import NotComparable
 from harness.runs.gate import run_codes
 from harness.runs.run_file import read_run, write_run
@@ -25,19 +28,21 @@ from harness.suite.loading import find_cases_directory
 app = App(
     name="accept",
     help_epilogue="""\
-Example:
+Examples: what this machine shows, and with it what other kernels show:
 
     xent run --complete -o run.jsonl
     xent accept run.jsonl
+    xent run --complete --level avx2 -o avx2.jsonl
+    xent accept run.jsonl avx2.jsonl
 """,
 )
 
 
 @app.default
 def accept(
-    run: Annotated[Path, Parameter(help="The run file.")],
+    run: Annotated[Path, Parameter(help="The run that becomes the baseline.")],
     /,
-    *,
+    *others: Annotated[Path, Parameter(name="RUNS", help="Runs of the same on machines with other facts.")],
     baseline: Annotated[Path, Parameter(metavar="FILE", help="Write the baseline here.")] = BASELINE,
     ledger: Annotated[Path | None, Parameter(metavar="FOLDER", help="Another ledger; default: cases/ledger.")] = None,
     fewer: Annotated[
@@ -45,32 +50,51 @@ def accept(
     ] = False,
 ) -> ExitCode:
     """Make a run the baseline, and put what it shows into the ledger, with reasons for a person to write."""
-    check_outputs([baseline], [run])
-    shown = existing_run(run)
-    codes = run_codes(shown)
-    if ExitCode.NOTHING_RAN in codes:
-        say(f"xent: {run}: nothing in it was judged, so there is nothing to accept", error=True)
-        return gravest(codes)
-    if ExitCode.INFRASTRUCTURE in codes:
-        raise NotComparable(
-            f"{run}: it has cells or timings that never were judged (crashed, timed out or missing): run it again; "
-            "a baseline without them would hide whatever they do"
-        )
+    paths = (run, *others)
+    check_outputs([baseline], paths)
+    runs = [existing_run(path) for path in paths]
+    for path, shown in zip(paths, runs, strict=True):
+        if (code := _refused(path, shown)) is not None:
+            return code
     if baseline.is_file() and not fewer:
-        _refuse_fewer(run, shown, baseline)
+        _refuse_fewer(run, runs[0], baseline)
     folder = ledger if ledger is not None else find_cases_directory() / "ledger"
-    gone = {p.entry for p in shown.footer.problems if p.kind == "fixed" and p.entry is not None}
-    remaining = Ledger(tuple(entry for entry in load_drafts(folder) if entry.id not in gone))
-    known, new = accepted(shown, remaining)
-    whole = reduced(known)
+    entries = load_drafts(folder)
+    partly = {entry.id: where for entry, where in depending(runs, Ledger(entries))}
+    fixed = {p.entry for shown in runs for p in shown.footer.problems if p.kind == "fixed" and p.entry is not None}
+    gone = fixed - partly.keys()
+    known, new = accepted(runs, Ledger(tuple(entry for entry in entries if entry.id not in gone)))
+    whole = reduced(known[0])
     if new:
         file = append_entries(folder / "accepted.yaml", new)
         say(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
     for name in remove_entries(folder, gone):
         say(f"removed:  {name}, whose outcome no longer happens")
+    for name, where in partly.items():
+        conditions = "no machine fact says why" if where is None else f"it needs where: {_in_yaml(where)}"
+        say(f"ledger:   {name} shows in some of these runs only; {conditions}")
     write_run(baseline, whole)
     say(f"baseline: {baseline} ({len(whole.cells)} cells)")
     return ExitCode.FINE
+
+
+def _refused(path: Path, run: Run) -> ExitCode | None:
+    """The code with which a run is refused that has nothing to accept."""
+    codes = run_codes(run)
+    if ExitCode.NOTHING_RAN in codes:
+        say(f"xent: {path}: nothing in it was judged, so there is nothing to accept", error=True)
+        return gravest(codes)
+    if ExitCode.INFRASTRUCTURE in codes:
+        raise NotComparable(
+            f"{path}: it has cells or timings that never were judged (crashed, timed out or missing): run it again; "
+            "a baseline without them would hide whatever they do"
+        )
+    return None
+
+
+def _in_yaml(where: Iterable[Condition]) -> str:
+    conditions = (f"{condition.fact}: [{', '.join(condition.values)}]" for condition in where)
+    return f"{{{', '.join(conditions)}}}"
 
 
 def _refuse_fewer(path: Path, run: Run, baseline: Path) -> None:

@@ -14,7 +14,7 @@ from harness.core.case import ArraySpec, Case, ExpectRaises
 from harness.core.files import write_whole
 from harness.core.ledger import Entry
 from harness.fuzzing.campaign import Finding
-from harness.runs.baseline import exactly, pinned
+from harness.runs.accepting import exactly, pinned
 from harness.suite.ledger_edits import written
 from harness.suite.ledger_files import UNWRITTEN
 from harness.suite.writing import yaml_text

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.core.cell import OBSERVED, Run
 from harness.core.ledger import Condition, Entry, Pin
 from harness.judgement.ledger import Ledger
-from harness.runs.baseline import accepted
+from harness.runs.accepting import accepted
 from harness.runs.run_file import read_run
 from harness.suite.ledger_edits import append_entries, remove_entries, written
 from harness.suite.ledger_files import UNWRITTEN, load_drafts, load_entries, parse_ledger
@@ -140,7 +140,7 @@ def test_an_entry_that_no_longer_happens_is_taken_out_by_its_id(tmp_path: Path) 
 
 
 def test_another_failure_than_the_accepted_one_still_disagrees(first: Run) -> None:
-    _, entries = accepted(first, Ledger())
+    _, entries = accepted([first], Ledger())
     ledger = Ledger(entries)
     for cell in first.cells:
         if cell.observed is not None and cell.verdict == "disagrees":
@@ -151,7 +151,7 @@ def test_another_failure_than_the_accepted_one_still_disagrees(first: Run) -> No
 
 
 def _explaining(run: Run, ledger: Ledger, cell: object) -> list[str]:
-    known, new = accepted(replace(run, cells=(cell,)), ledger)  # type: ignore[arg-type]
+    (known,), new = accepted([replace(run, cells=(cell,))], ledger)  # type: ignore[arg-type]
     return [] if new else [str(known.cells[0].ledger)]
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.core.cell import Run
+from harness.core.ledger import Condition
 from harness.runs.run_file import read_run
+from harness.suite.ledger_files import load_entries
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -156,3 +158,49 @@ def test_the_same_kernels_may_be_demanded(made: Path) -> None:
     refused = xent(made, "gate", "baseline.jsonl", "right.jsonl", "--same-kernels")
     assert refused.returncode == 9, refused.stdout + refused.stderr
     assert "bits and drift are not compared" in " ".join(refused.stdout.split())
+
+
+def written_reasons(place: Path) -> None:
+    file = place / "ledger" / "accepted.yaml"
+    reason = "The kernel for eight lanes multiplies the value by two, which is the whole point of it."
+    text = (
+        file.read_text().replace("reason: TODO", f"reason: {reason}").replace("upstream: TODO", "upstream: none found")
+    )
+    file.write_text(text)
+
+
+def test_what_some_machines_show_is_accepted_where_their_facts_hold(place: Path) -> None:
+    run(place, "avx512.jsonl", wrong="2")
+    run(place, "avx2.jsonl", isa="avx2", wrong="12")
+    run(place, "sse.jsonl", isa="sse", wrong="2")
+    files = ("avx512.jsonl", "avx2.jsonl", "sse.jsonl")
+    accepted = xent(place, "accept", *files, "--ledger", "ledger", "--baseline", "accepted.jsonl.gz")
+    assert accepted.returncode == 0, accepted.stdout + accepted.stderr
+    written_reasons(place)
+    everywhere, conditional = sorted(load_entries(place / "ledger"), key=lambda entry: entry.where != ())
+    assert (everywhere.cases, everywhere.where) == (("mine/label-2",), ())
+    assert (conditional.cases, conditional.where) == (("mine/label-1",), (Condition("isa", ("avx2",)),))
+    assert run(place, "again.jsonl", isa="avx2", wrong="12").returncode == 0
+    assert run(place, "again.jsonl", wrong="2").returncode == 0
+    assert run(place, "again.jsonl", wrong="12").returncode == 1
+
+
+def test_what_no_fact_separates_is_not_guessed(place: Path) -> None:
+    run(place, "right.jsonl")
+    run(place, "wrong.jsonl", wrong="1")
+    refused = xent(place, "accept", "right.jsonl", "wrong.jsonl", "--ledger", "ledger", "--baseline", "b.jsonl.gz")
+    assert refused.returncode == 4
+    assert "an entry would be a guess" in " ".join(refused.stderr.split())
+    assert list((place / "ledger").iterdir()) == []
+    assert not (place / "b.jsonl.gz").exists()
+
+
+def test_an_entry_that_shows_in_some_runs_only_stays_and_needs_a_condition(place: Path) -> None:
+    (place / "ledger" / "mine.yaml").write_text(ENTRY.replace("  where: {isa: avx2, onednn: off}\n", ""))
+    run(place, "avx512.jsonl")
+    run(place, "avx2.jsonl", isa="avx2", wrong="1")
+    files = ("avx512.jsonl", "avx2.jsonl")
+    accepted = xent(place, "accept", *files, "--ledger", "ledger", "--baseline", "b.jsonl.gz")
+    assert accepted.returncode == 0, accepted.stderr
+    assert "doubled-on-avx2 shows in some of these runs only; it needs where: {isa: [avx2]}" in accepted.stdout
+    assert [entry.id for entry in load_entries(place / "ledger")] == ["doubled-on-avx2"]
