@@ -20,7 +20,7 @@ from harness.core.files import write_whole
 from harness.core.printing import say
 from harness.mistakes.cover import cover as smallest_cover
 from harness.mistakes.cover import demands, unmet
-from harness.mistakes.kill_matrix import KillMatrix, kill_matrix
+from harness.mistakes.kill_matrix import KillMatrix, kill_matrix, witnesses
 from harness.runs.service import read_ledger
 from harness.suite.cover import cover_file, cover_text
 from harness.suite.loading import Suite
@@ -49,21 +49,32 @@ def kills(
         bool, Parameter(help="Write cases/cover.yaml anew: few cases that catch and show what all do.")
     ] = False,
 ) -> ExitCode:
-    """Compute the matrix of the cases named; 1 where a mutant survives a whole suite, or a case is idle."""
+    """Ask whether every mistake is caught, also by the cover alone, and whether every case catches one; 1 where not.
+
+    For cases named, for --output and for --cover all of the matrix is computed: every mistake put to every case.
+    """
     if cover and cases:
         raise UsageError("--cover is that of all cases: name none")
     suite = load_selection(cases)
+    whole = bool(cases) or output is not None or cover
+    workers = parallel or os.cpu_count() or 1
     with terminal.progress() as tick:
-        matrix = kill_matrix(
-            suite.cases, parallel or os.cpu_count() or 1, lambda n, total: tick("known-bad ones", n, total)
-        )
+
+        def progress(done: int, total: int) -> None:
+            tick("known-bad ones", done, total)
+
+        if whole:
+            matrix = kill_matrix(suite.cases, workers, progress)
+        else:
+            covering, _ = load_cover()
+            matrix = witnesses(suite.cases, {case.id for case in covering.cases}, workers, progress)
     if output is not None:
         entry = {**matrix.entry(), "suite": suite.digest}
         write_whole(output, json.dumps(entry, indent=1, ensure_ascii=False) + "\n")
     if not matrix.kills:
         say("none of these cases is judged: each only records what implementations choose")
         return ExitCode.NOTHING_RAN
-    _show(matrix)
+    _show(matrix, whole=whole)
     if output is not None:
         say(f"matrix: {output}")
     # Some cases cannot catch every mutant; only the whole suite has to, and its cover.
@@ -87,7 +98,7 @@ def _uncovered(matrix: KillMatrix, suite: Suite, *, write: bool) -> tuple[str, .
     return lacking
 
 
-def _show(matrix: KillMatrix) -> None:
+def _show(matrix: KillMatrix, *, whole: bool) -> None:
     count = len(matrix.mutants) - len(matrix.survivors)
     times = Counter(name for names in matrix.kills.values() for name in names)
     say(f"{count} of {len(matrix.mutants)} known-bad implementations are caught by {len(matrix.kills)} cases")
@@ -96,7 +107,7 @@ def _show(matrix: KillMatrix) -> None:
         ("right, and caught all the same", matrix.false_positives),
         ("cases that catch the correct implementation", matrix.accused),
         ("cases that catch no mutant and are not marked as characterisations", matrix.idle),
-        ("caught by one case only", [name for name, n in times.items() if n == 1]),
+        ("caught by one case only", [name for name, n in times.items() if whole and n == 1]),
     ):
         if names:
             _show_list(heading, names)

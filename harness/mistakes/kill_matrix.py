@@ -12,7 +12,8 @@ Mutants that compute are asked in this process: they are our own NumPy code. Tho
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,9 @@ CHARACTERISATION = "characterisation"
 """Tag of a case that records what real frameworks do where no mistake of ours could be caught."""
 
 SOUND = "sound"
+
+COMPUTING = tuple(name for name, mutant in MUTANTS.items() if mutant.kind != "conduct")
+"""The mutants that are asked in this process."""
 
 PATIENCE = 2.0
 """Seconds a misbehaving mutant may take for a call: our NumPy code on a few numbers takes milliseconds, or hangs."""
@@ -102,31 +106,92 @@ class KillMatrix:
 
 def kill_matrix(cases: Sequence[Case], workers: int, progress: Progress | None = None) -> KillMatrix:
     """Every mutant on every case of its losses, `workers` cases side by side."""
-    judged = [c for c in cases if not isinstance(c.expect, ExpectImplementationDefined | ExpectInvariances)]
-    losses = {case.loss for case in judged}
-    tried = {n: m for n, m in MUTANTS.items() if losses & set(m.losses)}
-    kills: dict[str, tuple[str, ...]] = {}
-    accused: list[str] = []
+    judged = _judged(cases)
+    caught: dict[str, tuple[str, ...]] = {}
     with processes(workers) as pool:
         for case, names in zip(judged, pool.map(killed_by, judged, chunksize=8), strict=True):
-            kills[case.id] = tuple(name for name in names if name != SOUND)
-            if SOUND in names:
-                accused.append(case.id)
+            caught[case.id] = names
             if progress is not None:
-                progress(len(kills), len(judged))
+                progress(len(caught), len(judged))
+    return _matrix(judged, caught, workers)
+
+
+def witnesses(cases: Sequence[Case], first: Set[str], workers: int, progress: Progress | None = None) -> KillMatrix:
+    """The matrix as far as it takes to say that no mutant survives and no case is idle.
+
+    Each mutant is asked until one case catches it, by the cases in `first` before the others, and then each case until
+    it catches one. So who survives, what `first` lets through, what is idle and what is accused is the same as in the
+    whole matrix, in a quarter of the time; how often each is caught is not known.
+    """
+    judged = _judged(cases)
+    by_loss: dict[str, list[Case]] = defaultdict(list)
+    for case in sorted(judged, key=lambda case: (case.id not in first, _elements(case))):
+        by_loss[case.loss].append(case)
+    caught: dict[str, tuple[str, ...]] = {}
+
+    def note(found: Mapping[str, tuple[str, ...]]) -> None:
+        for case_id, names in found.items():
+            caught[case_id] = (*caught.get(case_id, ()), *names)
+        if progress is not None:
+            progress(sum(map(bool, caught.values())), len(judged))
+
+    with processes(workers) as pool:
+        for found in pool.map(caught_once, by_loss.values()):
+            note(found)
+        silent = [[case for case in some if not caught.get(case.id)] for some in by_loss.values()]
+        for found in pool.map(one_each, [some[at : at + 16] for some in silent for at in range(0, len(some), 16)]):
+            note(found)
+    return _matrix(judged, {case.id: caught[case.id] for case in judged}, workers)
+
+
+def _judged(cases: Iterable[Case]) -> list[Case]:
+    return [case for case in cases if not isinstance(case.expect, ExpectImplementationDefined | ExpectInvariances)]
+
+
+def _matrix(judged: Sequence[Case], caught: Mapping[str, tuple[str, ...]], workers: int) -> KillMatrix:
+    """What was found by asking in this process, and what misbehaves asked in others."""
+    losses = {case.loss for case in judged}
+    tried = {n: m for n, m in MUTANTS.items() if losses & set(m.losses)}
+    kills = {case_id: tuple(name for name in names if name != SOUND) for case_id, names in caught.items()}
     for name, case_ids in _misconduct(judged, [m for m in tried.values() if m.kind == "conduct"], workers).items():
         for case_id in case_ids:
             kills[case_id] = (*kills[case_id], name)
     marked = frozenset(case.id for case in judged if CHARACTERISATION in case.tags)
-    return KillMatrix(kills, tried, marked, tuple(accused))
+    accused = tuple(case_id for case_id, names in caught.items() if SOUND in names)
+    return KillMatrix(kills, tried, marked, accused)
 
 
-def killed_by(case: Case) -> tuple[str, ...]:
-    """The mutants that compute and that one case catches, in any of its dtypes; `sound` too, should it be caught."""
+def caught_once(cases: Sequence[Case]) -> dict[str, tuple[str, ...]]:
+    """By case asked: the mutants that none before it has caught. The cases are of one loss."""
+    left = [name for name in COMPUTING if cases[0].loss in MUTANTS[name].losses]
+    found: dict[str, tuple[str, ...]] = {}
+    for case in cases:
+        if left:
+            found[case.id] = killed_by(case, left)
+            left = [name for name in left if name not in found[case.id]]
+    return found
+
+
+def one_each(cases: Sequence[Case]) -> dict[str, tuple[str, ...]]:
+    """By case: one mutant that it catches, if there is any. What caught the last one is tried first."""
+    order = list(COMPUTING)
+    found: dict[str, tuple[str, ...]] = {}
+    for case in cases:
+        found[case.id] = killed_by(case, order, most=1)
+        order.sort(key=lambda name: name not in found[case.id])
+    return found
+
+
+def killed_by(case: Case, among: Iterable[str] | None = None, most: int | None = None) -> tuple[str, ...]:
+    """The mutants that compute and that one case catches, in any of its dtypes; `sound` too, should it be caught.
+
+    `among` names those to try and their order, None all; after `most` that are caught no other is tried.
+    """
     # Who is wrong about second derivatives alone answers like the correct one where none is asked for.
-    possible = {n: m for n, m in MUTANTS.items() if m.kind != SECOND or case.vector is not None}
-    left = {n: m.factory() for n, m in possible.items() if m.kind != "conduct" and case.loss in m.losses}
+    possible = [n for n in (COMPUTING if among is None else among) if case.loss in MUTANTS[n].losses]
+    left = {n: MUTANTS[n].factory() for n in possible if MUTANTS[n].kind != SECOND or case.vector is not None}
     sound = Sound()
+    accused: list[str] = []
     caught: list[str] = []
     for dtype in case.dtypes:
         call = call_of(case, dtype)
@@ -136,11 +201,14 @@ def killed_by(case: Case) -> tuple[str, ...]:
             # What the implementation they are made from does not offer is no mistake of the mutants.
             continue
         if is_caught(case, SOUND, dtype, right, table):
-            caught.append(SOUND)
-        for name in [n for n, mutant in left.items() if is_caught(case, n, dtype, evaluate(mutant, call), table)]:
-            caught.append(name)
-            del left[name]
-    return tuple(caught)
+            accused.append(SOUND)
+        for name, mutant in list(left.items()):
+            if len(caught) == most:
+                break
+            if is_caught(case, name, dtype, evaluate(mutant, call), table):
+                caught.append(name)
+                del left[name]
+    return (*accused, *caught)
 
 
 def is_caught(case: Case, name: str, dtype: str, outcome: Outcome, table: TruthTable) -> bool:

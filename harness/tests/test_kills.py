@@ -12,7 +12,7 @@ import pytest
 
 from harness.core.case import Case, ExpectRaises
 from harness.mistakes import MUTANTS
-from harness.mistakes.kill_matrix import CHARACTERISATION, SOUND, KillMatrix, kill_matrix, killed_by
+from harness.mistakes.kill_matrix import SOUND, KillMatrix, caught_once, kill_matrix, killed_by, one_each
 from harness.suite.loading import load
 
 
@@ -28,19 +28,34 @@ def test_a_case_catches_the_mistakes_it_is_about_and_not_the_correct_implementat
     assert all("categorical_cross_entropy" in name for name in caught)
 
 
-def test_a_wrong_expectation_catches_the_correct_implementation(cases: dict[str, Case]) -> None:
-    wrong = replace(cases["documents/d4-dog-in-bits"], expect=ExpectRaises("shape_mismatch"))
-    matrix = kill_matrix([wrong], workers=1)
-    assert matrix.accused == (wrong.id,)
-
-
 def test_what_hangs_dies_or_repeats_is_caught_in_processes_and_what_only_prints_is_not(cases: dict[str, Case]) -> None:
-    chosen = [case for name, case in cases.items() if name.startswith("documents/d4")]
+    chosen = [case for name, case in cases.items() if name.startswith("documents/d4")][:4]
     matrix = kill_matrix(chosen, workers=2)
     caught = {name for names in matrix.kills.values() for name in names}
     assert {"hangs", "aborts", "repeats"} <= caught
     assert "prints" in matrix.mutants
     assert matrix.false_positives == ()
+
+
+def test_what_is_asked_no_further_than_to_the_first_witness_is_caught_and_idle_alike(cases: dict[str, Case]) -> None:
+    chosen = [case for case in cases.values() if case.loss == "entropy"][:12]
+    whole = {case.id: set(killed_by(case)) for case in chosen}
+    idle = [case for case in chosen if not whole[case.id]]
+    once = caught_once(chosen)
+    everybody = set().union(*whole.values())
+    assert sorted(name for names in once.values() for name in names) == sorted(everybody)
+    before: set[str] = set()
+    for case in chosen:
+        assert set(once.get(case.id, ())) == whole[case.id] - before
+        before |= whole[case.id]
+    each = one_each(chosen)
+    assert [case for case in chosen if not each[case.id]] == idle
+    assert all(len(each[case.id]) == 1 and set(each[case.id]) <= whole[case.id] for case in chosen if case not in idle)
+
+
+def test_the_correct_implementation_is_asked_in_every_dtype_though_a_witness_was_found(cases: dict[str, Case]) -> None:
+    wrong = replace(cases["documents/d4-dog-in-bits"], expect=ExpectRaises("shape_mismatch"))
+    assert one_each([wrong])[wrong.id][0] == SOUND
 
 
 def test_survivors_idle_cases_and_false_positives_are_told_apart() -> None:
@@ -56,25 +71,39 @@ def test_survivors_idle_cases_and_false_positives_are_told_apart() -> None:
 IDLE = """
 - id: mine/nothing-to-catch
   title: One class has probability one whatever is done
-  why: {why}
+  why: Nothing in particular, which is what is tested.
   loss: softmax
-  inputs: {{logits: [[0.0]]}}
+  inputs: {logits: [[0.0]]}
   differentiate: []
   dtypes: [float32]
-  tags: [{tag}]
+  tags: [one-class]
+- id: mine/says-so
+  title: One class has probability one, and that is said
+  why: Nothing in particular, which is what is tested.
+  loss: softmax
+  inputs: {logits: [[0.0]]}
+  differentiate: []
+  dtypes: [float32]
+  tags: [characterisation]
+- id: mine/wrong
+  title: The shapes are right, and nobody refuses them
+  why: Nothing in particular, which is what is tested.
+  loss: softmax
+  inputs: {logits: [[0.0]]}
+  expect: {raises: shape_mismatch}
 """
 
 
-@pytest.mark.parametrize(("tag", "code"), [("one-class", 1), (CHARACTERISATION, 0)])
-def test_the_command_fails_for_an_idle_case_that_does_not_say_so(tmp_path: Path, tag: str, code: int) -> None:
+def test_the_command_fails_for_a_wrong_case_and_for_an_idle_one_that_does_not_say_so(tmp_path: Path) -> None:
     file = tmp_path / "mine" / "cases.yaml"
     file.parent.mkdir()
-    file.write_text(IDLE.format(why="Nothing in particular, which is what is tested.", tag=tag), encoding="utf-8")
+    file.write_text(IDLE, encoding="utf-8")
     matrix = tmp_path / "kills.json"
     command = [sys.executable, "-m", "harness", "kills", str(file), "-o", str(matrix), "--parallel", "1"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == code, ended.stdout + ended.stderr
-    assert ("mark" in ended.stdout) == bool(code)
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "not marked as characterisations: mine/nothing-to-catch\n" in ended.stdout
+    assert "cases that catch the correct implementation: mine/wrong\n" in ended.stdout
     entry = json.loads(matrix.read_text(encoding="utf-8"))
-    caught = entry["cases"]["mine/nothing-to-catch"]
-    assert {entry["mutants"][name]["kind"] for name in caught} == {"conduct"}
+    for names in (entry["cases"]["mine/nothing-to-catch"], entry["cases"]["mine/says-so"]):
+        assert {entry["mutants"][name]["kind"] for name in names} == {"conduct"}
