@@ -25,8 +25,10 @@ class Terminal:
         self._console = console() if sys.stdout.isatty() else console(width=150, color_system=None)
 
     def print(self, *parts: Styled, wrap: bool = True) -> None:
-        """One line of texts, or more where one has line breaks or is too wide."""
-        self._show(Text.assemble(*parts), wrap=wrap)
+        """One line of texts, or more where one has line breaks or, with `wrap`, is too wide."""
+        text = Text.assemble(*parts)
+        # A character takes eight columns at most: a tab.
+        self._show(text, None if wrap else 8 * (len(text) + 1))
 
     def table(self, headings: Mapping[str, JustifyMethod], rows: Iterable[Iterable[Styled]]) -> None:
         """A table without lines; what is too wide for its column goes on below."""
@@ -37,9 +39,9 @@ class Terminal:
             table.add_row(*(Text(cell) if isinstance(cell, str) else Text(*cell) for cell in row))
         self._show(table)
 
-    def _show(self, what: RenderableType, *, wrap: bool = True) -> None:
-        given = self._console.options
-        options = given if wrap else given.update(no_wrap=True, overflow="ignore")
+    def _show(self, what: RenderableType, width: int | None = None) -> None:
+        options = self._console.options
+        options = options if width is None else options.update_width(width)
         for line in self._console.render_lines(what, options, pad=False):
             text = "".join(segment.text for segment in line)
             safe = printable(text)

@@ -64,9 +64,15 @@ def test_a_line_of_the_terminal_holds_text_alone(text: str, capsys: pytest.Captu
 def test_lines_and_tables_end_where_they_end(capsys: pytest.CaptureFixture[str]) -> None:
     out = Terminal()
     out.print("a\nb", ("c", "red"))
-    out.print("d", wrap=False)
+    out.print("d " * 200, wrap=False)
     out.table({"e": "left", "f": "right"}, [("gg", ("1", "red"))])
-    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == ["a", "bc", "d", "e   f", "gg  1"]
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "a",
+        "bc",
+        ("d " * 200).strip(),
+        "e   f",
+        "gg  1",
+    ]
 
 
 def test_a_line_in_place_is_a_line_of_its_own_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
