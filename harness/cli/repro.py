@@ -13,7 +13,7 @@ from harness import reproduction
 from harness.adapters.choice import FIRST, choose
 from harness.cli import terminal
 from harness.core.case import Case
-from harness.core.cell import Cell, Run
+from harness.core.cell import EVERY, Cell, Run, wider
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.printing import say
@@ -99,9 +99,11 @@ def issue_text(case: Case, named: Named, finished: Run, program: str) -> str:
 
 def cell_of(finished: Run, named: Named) -> Cell:
     """The cell a name is about; UsageError where the run has none."""
-    for cell in finished.cells:
-        if (cell.mode, cell.dtype, cell.aspect) == (named.mode, named.dtype, named.aspect):
-            return cell
+    cells = {cell.key: cell for cell in finished.cells}
+    key = (named.case, named.implementation, named.mode, named.dtype, named.aspect)
+    for said in (key, *wider(key)):
+        if said in cells:
+            return cells[said]
     there = ", ".join(sorted({f"{c.mode}:{c.dtype}:{c.aspect}" for c in finished.cells}))
     raise UsageError(f"{named.case} has no cell {named.mode}:{named.dtype}:{named.aspect} here; there are {there}")
 
@@ -116,6 +118,6 @@ def order_of(named: Named) -> Order:
     """What has to be run for a cell: its case, on its implementation, in its mode and dtype."""
     # How a mode agrees with the first one is only seen where both are run.
     modes = (FIRST, named.mode) if named.aspect == "mode_agreement" else (named.mode,)
-    scope = Scope(dtypes=(named.dtype,), modes=modes)
+    scope = Scope(dtypes=None if named.dtype == EVERY else (named.dtype,), modes=modes)
     command = ("xent", *sys.argv[1:])
     return make_order([named.case], choose([named.implementation]), scope, ledger=read_ledger(), command=command)

@@ -24,6 +24,22 @@ OBSERVED = ("finite", "nan", "inf", "shape", "dtype", "raises", "returns", "bits
 """Kinds of facts behind a verdict: a wrong finite number, a nan or an infinity that is not right, an answer of another
 shape or type than the right one, an error, an answer where an error is right, whether the bits are the same."""
 
+EVERY = "*"
+"""In place of an aspect: the call was refused, with all of them; in place of a dtype too: so was the case, in all."""
+
+Key = tuple[str, str, str, str, str]
+"""Case, implementation, mode, dtype, aspect."""
+
+
+def wider(key: Key) -> tuple[Key, ...]:
+    """The refusals that speak for a cell too, narrower first: of its call, of its case. A run has one of them or it."""
+    case, implementation, mode, dtype, aspect = key
+    if dtype == EVERY:
+        return ()
+    of_case = (case, implementation, mode, EVERY, EVERY)
+    return (of_case,) if aspect == EVERY else ((case, implementation, mode, dtype, EVERY), of_case)
+
+
 CLAIM_VERDICTS = ("holds", "holds_to_printed_digits", "holds_under_convention", "wrong", "cannot_be_checked")
 
 
@@ -75,7 +91,10 @@ class Observed:
 
 @dataclass(frozen=True)
 class Cell:
-    """case × implementation × mode × dtype × aspect: the unit of report, diff and gate."""
+    """case × implementation × mode × dtype × aspect: the unit of report, diff and gate.
+
+    What is refused is one cell: of a call with the aspect EVERY, of a case in all its dtypes with the dtype EVERY too.
+    """
 
     case: str
     implementation: str
@@ -84,7 +103,7 @@ class Cell:
     aspect: str
     """value; gradient (with respect to the loss's first differentiated input); gradient/NAME for any other input;
     hessian_vector (the Hessian with respect to that same first input, times the vector of the case); mode_agreement;
-    invariance/NAME."""
+    invariance/NAME; EVERY where the call was refused."""
     verdict: str
     outcome: Mapping[str, Any]
     """{"kind": "value"} with dtype, shape and digest (sha256 of the bits), or {"kind": "raises", "error", "type",
@@ -123,7 +142,7 @@ class Cell:
     """The fact behind the verdict, of every cell that disagrees or is known, and of a choice where nothing is right."""
 
     @property
-    def key(self) -> tuple[str, str, str, str, str]:
+    def key(self) -> Key:
         return (self.case, self.implementation, self.mode, self.dtype, self.aspect)
 
     @property

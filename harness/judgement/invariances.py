@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.core.arrays import Array
 from harness.core.case import Case, ExpectInvariances
-from harness.core.cell import Cell, Observed, number
+from harness.core.cell import EVERY, Cell, Observed, number
 from harness.core.formats import FORMATS, quantum
 from harness.core.invariances import ASPECT, DIFFER, RAISES, SAME
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
@@ -34,11 +34,17 @@ class Difference:
 def judge_invariances(
     case: Case, implementation: str, mode: str, dtype: str, outcomes: Mapping[str, Outcome]
 ) -> Iterator[Cell]:
-    """One cell for each invariance the case asks for; `outcomes` by title of the part, that of the case under ""."""
+    """One cell for each invariance the case asks for; `outcomes` by title of the part, that of the case under "".
+
+    One for all of them where the case itself is refused.
+    """
     assert isinstance(case.expect, ExpectInvariances)
+    whole = Cell(case.id, implementation, mode, dtype, EVERY, "by_convention", {"kind": "value"})
+    if isinstance(outcomes[""], Refused):
+        yield _refused(whole, outcomes[""].reason)
+        return
     for name in case.expect.names:
-        cell = Cell(case.id, implementation, mode, dtype, f"{ASPECT}{name}", "by_convention", {"kind": "value"})
-        yield _judged(cell, case, outcomes)
+        yield _judged(replace(whole, aspect=f"{ASPECT}{name}"), case, outcomes)
 
 
 def _judged(cell: Cell, case: Case, outcomes: Mapping[str, Outcome]) -> Cell:
@@ -75,10 +81,9 @@ def _without_answer(cell: Cell, what: str, outcome: Outcome) -> Cell | None:
     """The cell where one of the calls did not come back with an answer; None where it did."""
     match outcome:
         case Refused(reason):
-            entry: dict[str, Any] = {"kind": "unsupported", "reason": reason}
-            return replace(cell, verdict="unsupported", outcome=entry, severity="unsupported", explanation=reason)
+            return _refused(cell, reason)
         case TimedOut(seconds):
-            entry = {"kind": "timed_out", "seconds": seconds}
+            entry: dict[str, Any] = {"kind": "timed_out", "seconds": seconds}
             return replace(cell, verdict="timed_out", outcome=entry, explanation=f"no answer within {seconds:g} s")
         case Crashed(how):
             entry, sentence = {"kind": "crashed", "signal": how}, f"the worker died on this call: {how}"
@@ -94,6 +99,11 @@ def _without_answer(cell: Cell, what: str, outcome: Outcome) -> Cell | None:
                 explanation=f"{what} raises {type_}",
             )
     return None
+
+
+def _refused(cell: Cell, reason: str) -> Cell:
+    outcome = {"kind": "unsupported", "reason": reason}
+    return replace(cell, verdict="unsupported", outcome=outcome, severity="unsupported", explanation=reason)
 
 
 def _answers(base: Returned, other: Returned, rows: Rows | None) -> Iterator[tuple[str, Array, Array]]:

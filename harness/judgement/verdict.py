@@ -17,7 +17,7 @@ import reference
 from harness.core.arrays import Array
 from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises
 from harness.core.cause import Cause, sentence_of
-from harness.core.cell import Cell, Observed, number
+from harness.core.cell import EVERY, Cell, Observed, number
 from harness.core.formats import FORMATS
 from harness.core.ledger import Selector
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
@@ -83,7 +83,7 @@ class Subject:
 
 
 def judge(subject: Subject, outcome: Outcome, ledger: Ledger) -> tuple[Cell, ...]:
-    """One cell per aspect."""
+    """One cell per aspect; a call that is refused is one cell."""
     return tuple(_judge_aspects(subject, outcome, ledger))
 
 
@@ -95,8 +95,7 @@ def _judge_aspects(subject: Subject, outcome: Outcome, ledger: Ledger) -> Iterat
             for aspect in subject.aspects:
                 yield _raised(subject, aspect, outcome, ledger)
         case Refused(reason):
-            for aspect in subject.aspects:
-                yield _unsupported(subject, aspect, reason)
+            yield _unsupported(subject, EVERY, reason)
         case TimedOut(seconds):
             yield from _infrastructure(
                 subject, "timed_out", {"kind": "timed_out", "seconds": seconds}, f"no answer within {seconds:g} s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.core.cell import Cell, Footer, Run
+from harness.core.cell import EVERY, Cell, Footer, Run, wider
 
 _OUTCOME = ("kind", "type", "dtype", "shape")
 """What of an outcome means the same on any machine: not the bits, and no message with addresses in it."""
@@ -60,13 +60,22 @@ def comparable_part(baseline: Run, current: Run) -> Run:
     """The baseline's cells of what the current run was about: its implementations, modes, dtypes and cases.
 
     A run of one family is compared with that family's part of the baseline; what it did not try is not `removed`.
+    What one of the two says of every dtype is about those that the other one names.
     """
     asked = {(c.implementation, c.mode) for c in current.cells}
     cases = set(current.header.suite.get("cases", {}))
     dtypes = {c.dtype for c in current.cells}
-    cells = tuple(
-        c for c in baseline.cells if (c.implementation, c.mode) in asked and c.case in cases and c.dtype in dtypes
-    )
+    in_some_dtype = {c.case for c in current.cells}
+    refused = {c.key for c in current.cells if c.dtype == EVERY}
+
+    def is_asked(c: Cell) -> bool:
+        if (c.implementation, c.mode) not in asked or c.case not in cases:
+            return False
+        if c.dtype == EVERY:
+            return c.case in in_some_dtype
+        return c.dtype in dtypes or not refused.isdisjoint(wider(c.key))
+
+    cells = tuple(filter(is_asked, baseline.cells))
     return replace(baseline, cells=cells, footer=replace(baseline.footer, cells=len(cells)))
 
 

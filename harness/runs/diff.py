@@ -1,7 +1,9 @@
 """What differs between two runs. Pure: two `Run` values in, a list of changes out.
 
-Cells are matched by case, implementation, mode, dtype and aspect. `rename` maps names of implementations of the new
-side to those of the old one, for runs that compare two implementations rather than two versions.
+Cells are matched by case, implementation, mode, dtype and aspect. What is refused as a whole on one side is matched
+with each cell of it on the other, so that the loss of all is told cell by cell, and the same refusals are the same
+however many cells they are. `rename` maps names of implementations of the new side to those of the old one, for runs
+that compare two implementations rather than two versions.
 """
 
 from __future__ import annotations
@@ -9,10 +11,10 @@ from __future__ import annotations
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.core.cell import INFRASTRUCTURE, SEVERITIES, Cell, Run
+from harness.core.cell import INFRASTRUCTURE, SEVERITIES, Cell, Key, Run, wider
 from harness.core.errors import InfrastructureError
 from harness.runs.kernels import OtherKernels, other_kernels
 
@@ -133,25 +135,46 @@ def compare_runs(
     elsewhere = {names.get(name, name) for some in kernels for name in some.implementations}
     changes: list[Change] = []
     new_here: list[Change] = []
-    identical = 0
-    for key in sorted(before.keys() | after.keys()):
-        if key[1] in elsewhere and key in before and key in after:
-            if after[key].verdict == "disagrees" and before[key].verdict != "disagrees":
-                new_here.append(next(_differences(before[key], after[key], bits_mean_something=False)))
+    compared = identical = 0
+    for was, now in _matched(before, after):
+        if was is None or now is None:
+            changes.append(_one_sided(was, now))
             continue
-        change = _change(before.get(key), after.get(key), bits_mean_something)
+        compared += 1
+        if was.implementation in elsewhere:
+            if now.verdict == "disagrees" and was.verdict != "disagrees":
+                new_here.append(next(_differences(was, now, bits_mean_something=False)))
+            continue
+        change = next(_differences(was, now, bits_mean_something), None)
         if change is not None:
             changes.append(change)
-        elif bits_mean_something and _digest(before[key]) == _digest(after[key]):
+        elif bits_mean_something and _digest(was) == _digest(now):
             identical += 1
     return Difference(
         changes=tuple(sorted(changes, key=lambda c: (c.gravity, c.cell.key))),
-        compared=len(before.keys() & after.keys()),
+        compared=compared,
         identical=identical if bits_mean_something else None,
         versions=dict(_version_changes(old, new, names)),
         kernels=kernels,
         new_here=tuple(sorted(new_here, key=lambda c: (c.gravity, c.cell.key))),
     )
+
+
+def _matched(before: Mapping[Key, Cell], after: Mapping[Key, Cell]) -> Iterator[tuple[Cell | None, Cell | None]]:
+    """What both sides say of the same, by cell; None where one says nothing of it."""
+    narrower = [{refusal for key in side for refusal in wider(key)} for side in (before, after)]
+    for key in sorted(before.keys() | after.keys()):
+        if key in narrower[0] or key in narrower[1]:
+            continue  # a refusal of which the other side has cells: each of these is matched with it
+        yield _spoken(before, key), _spoken(after, key)
+
+
+def _spoken(side: Mapping[Key, Cell], key: Key) -> Cell | None:
+    """The cell, or what the refusal that speaks for it says of it."""
+    if key in side:
+        return side[key]
+    refusal = next((side[said] for said in wider(key) if said in side), None)
+    return None if refusal is None else replace(refusal, dtype=key[3], aspect=key[4])
 
 
 def _refuse_what_cannot_be_compared(old: Run, new: Run) -> None:
@@ -181,13 +204,11 @@ def _digest(cell: Cell) -> Any:
     return cell.outcome.get("digest", (cell.outcome.get("kind"), cell.outcome.get("type")))
 
 
-def _change(old: Cell | None, new: Cell | None, bits_mean_something: bool) -> Change | None:
-    if old is None or new is None:
-        present = new if old is None else old
-        assert present is not None
-        verb = "new" if old is None else "gone"
-        return Change("added" if old is None else "removed", f"{verb}: {present.verdict}", old, new)
-    return next(_differences(old, new, bits_mean_something), None)
+def _one_sided(old: Cell | None, new: Cell | None) -> Change:
+    present = new if old is None else old
+    assert present is not None
+    verb = "new" if old is None else "gone"
+    return Change("added" if old is None else "removed", f"{verb}: {present.verdict}", old, new)
 
 
 def _differences(old: Cell, new: Cell, bits_mean_something: bool) -> Iterator[Change]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.core.cell import VERDICTS, Footer, Header, Run
+from harness.core.cell import VERDICTS, Footer, Header, Run, wider
 from harness.runs.diff import NotComparable
 from harness.runs.kernels import other_kernels
 
@@ -26,7 +26,7 @@ def merge(runs: Sequence[Run], *, other_machines: bool = False) -> Run:
     if len(versions) > 1:
         raise NotComparable(f"the parts come from suite versions {', '.join(versions)}: run them with one version")
     seen = Counter(cell.key for run in runs for cell in run.cells)
-    twice = [key for key, count in seen.items() if count > 1]
+    twice = [key for key, count in seen.items() if count > 1 or any(refusal in seen for refusal in wider(key))]
     if twice:
         raise NotComparable(f"{len(twice)} cells are in more than one part, the first is {twice[0]}: drop one of them")
     cells = tuple(cell for run in runs for cell in run.cells)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.adapters.base import Description
 from harness.adapters.choice import ALL, FIRST
 from harness.core.call import Question
-from harness.core.case import Case, ExpectInvariances
-from harness.core.cell import Cell
-from harness.core.invariances import ASPECT
-from harness.judgement.truth import aspects
+from harness.core.case import Case
+from harness.core.cell import EVERY, Cell
 from harness.suite.parts import case_of, parts_of
 
 
@@ -33,10 +31,15 @@ def sharded(cases: Sequence[Case], scope: Scope) -> tuple[Case, ...]:
     return tuple(case for position, case in enumerate(cases) if position % parts == part - 1)
 
 
+def whole(cases: Sequence[Case], scope: Scope) -> frozenset[str]:
+    """The cases that are asked in every dtype they name."""
+    return frozenset(case.id for case in cases if scope.dtypes is None or set(case.dtypes) <= set(scope.dtypes))
+
+
 def questions(
     cases: Sequence[Case], implementation: str, description: Description, scope: Scope
 ) -> Iterator[Question | Cell]:
-    """Questions in the order they are asked, and the cells that need no asking since the adapter offers no such thing.
+    """Questions in the order they are asked, and a refusal for each dtype of which the adapter offers no such thing.
 
     All modes of one case and dtype follow each other, so that they can be compared without keeping a run in memory.
     """
@@ -44,26 +47,19 @@ def questions(
     for case in cases:
         dtypes = [d for d in case.dtypes if scope.dtypes is None or d in scope.dtypes]
         if case.loss not in description.losses:
-            # The loss as a whole is missing: one cell says so, not one per dtype and mode.
-            for dtype in dtypes[:1]:
-                yield unsupported(case, implementation, modes[0], dtype, "value", f"offers no {case.loss}")
+            # The loss as a whole is missing, in every mode: the first says so.
+            for dtype in dtypes:
+                yield refusal(case, implementation, modes[0], dtype, f"offers no {case.loss}")
             continue
         besides = [(part, case_of(case, part)) for part in parts_of(case)]
         for dtype in dtypes:
             if dtype not in description.dtypes:
-                for aspect in _aspects(case):
-                    yield unsupported(case, implementation, modes[0], dtype, aspect, f"takes no {dtype}")
+                yield refusal(case, implementation, modes[0], dtype, f"takes no {dtype}")
                 continue
             for mode in modes:
                 yield Question(implementation, case, dtype, mode)
                 for part, asked in besides:
                     yield Question(implementation, asked, dtype, mode, part.title, of=case, threads=part.threads)
-
-
-def _aspects(case: Case) -> Iterable[str]:
-    if isinstance(case.expect, ExpectInvariances):
-        return [f"{ASPECT}{name}" for name in case.expect.names]
-    return aspects(case.differentiate, twice=case.vector is not None)
 
 
 def _modes(description: Description, scope: Scope) -> tuple[str, ...]:
@@ -76,14 +72,14 @@ def _modes(description: Description, scope: Scope) -> tuple[str, ...]:
     return chosen or description.modes[:1]
 
 
-def unsupported(case: Case, implementation: str, mode: str, dtype: str, aspect: str, reason: str) -> Cell:
-    """The cell of something an implementation does not offer."""
+def refusal(case: Case, implementation: str, mode: str, dtype: str, reason: str) -> Cell:
+    """The cell of a call that an implementation does not offer."""
     return Cell(
         case.id,
         implementation,
         mode,
         dtype,
-        aspect,
+        EVERY,
         "unsupported",
         {"kind": "unsupported", "reason": reason},
         severity="unsupported",

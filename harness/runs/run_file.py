@@ -26,6 +26,7 @@ import msgspec
 
 from harness.core.cell import (
     CLAIM_VERDICTS,
+    EVERY,
     OBSERVED,
     RUN_PROBLEMS,
     SCHEMA,
@@ -40,6 +41,7 @@ from harness.core.cell import (
     RunProblem,
     Speed,
     number,
+    wider,
 )
 from harness.core.errors import InfrastructureError
 from harness.core.files import write_whole
@@ -434,6 +436,12 @@ def _refuse_contradictions(
         first = seen.setdefault(cell.key, place)
         if first != place:
             _refuse(path, place, f"the cell {cell.name} a second time, the first is at line {first}")
+    for place, cell in cells:
+        if cell.dtype == EVERY != cell.aspect or (cell.aspect == EVERY and cell.verdict != "unsupported"):
+            _refuse(path, place, f"the cell {cell.name}: only a refusal is about every aspect, or every dtype")
+        for refusal in wider(cell.key):
+            if refusal in seen:
+                _refuse(path, place, f"the cell {cell.name}, which is refused as a whole at line {seen[refusal]}")
     if footer.cells != len(cells):
         _refuse(path, last, f"cells: the footer counts {footer.cells} cells, the file holds {len(cells)}")
     counted = Counter(cell.verdict for _, cell in cells)

@@ -33,7 +33,8 @@ from harness.judgement.truth import Evaluate, Evaluated, aspects
 from harness.judgement.truth_table import truth_table
 from harness.mistakes.diagnosis import diagnose
 from harness.runs.judging import Bench
-from harness.runs.plan import Scope, questions
+from harness.runs.plan import Scope, questions, whole
+from harness.runs.refusals import Refusals
 from harness.suite.generators import Realize, shape_of
 from harness.suite.ledger_files import described
 from harness.suite.remembering import Realized
@@ -117,13 +118,14 @@ def execute(
         since = time.perf_counter()
         yield from _absent_cells(order, absent)
         plans: dict[str, list[Question]] = {}
+        unasked: list[Cell] = []
         for name, description in descriptions.items():
-            plans[name] = []
-            for item in questions(order.cases, name, description, order.scope):
-                if isinstance(item, Cell):
-                    yield item
-                else:
-                    plans[name].append(item)
+            items = list(questions(order.cases, name, description, order.scope))
+            plans[name] = [item for item in items if isinstance(item, Question)]
+            unasked += [item for item in items if isinstance(item, Cell)]
+        asked_of = Counter((q.home.id, q.implementation, q.mode) for plan in plans.values() for q in plan)
+        refusals = Refusals(whole(order.cases, order.scope), asked_of)
+        yield from refusals.planned(unasked)
         pending = Counter((q.home.id, q.dtype) for plan in plans.values() for q in plan)
         bench = Bench(order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate, diagnose=diagnose)
         totals = {name: len(plan) for name, plan in plans.items()}
@@ -133,7 +135,7 @@ def execute(
         judging = 0.0
         for question, outcome in pool.ask(plans):
             since = time.perf_counter()
-            yield from bench.judge(question, outcome)
+            yield from refusals.judged(question, bench.judge(question, outcome))
             judging += time.perf_counter() - since
             clock.seconds["inside the frameworks' own calls"] = clock.seconds.get(
                 "inside the frameworks' own calls", 0.0

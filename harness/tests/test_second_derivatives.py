@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import reference
-from harness.adapters.base import Answer, Call, Description
+from harness.adapters.base import Answer, Call
 from harness.adapters.numpy import NumPy
 from harness.core.arrays import Array
 from harness.core.case import ArraySpec, Case, ExpectTruth
 from harness.core.cell import Cell
 from harness.core.formats import FORMATS
-from harness.core.outcomes import Outcome, Raised, Refused, Returned
+from harness.core.outcomes import Outcome, Raised, Returned
 from harness.execution import protocol
 from harness.judgement.agreement import Target, compare
 from harness.judgement.ledger import Ledger
@@ -27,7 +27,6 @@ from harness.judgement.truth import HESSIAN_VECTOR, TruthTable, aspects
 from harness.judgement.verdict import Subject, judge, judge_modes
 from harness.mistakes.diagnosis import diagnose
 from harness.mistakes.kill_matrix import killed_by
-from harness.runs.plan import Scope, questions
 from harness.suite.loading import load, load_text
 from harness.tests.calls import make_call
 
@@ -191,9 +190,8 @@ def test_what_is_not_there_is_unsupported_and_what_was_raised_is_said(more: Mapp
     assert more or cell.explanation == "no second derivatives"
 
 
-def test_who_refuses_or_raises_altogether_does_so_for_the_second_derivative_too() -> None:
+def test_who_raises_altogether_does_so_for_the_second_derivative_too() -> None:
     s = subject()
-    assert cell_of(s, Refused("no such option")).verdict == "unsupported"
     assert cell_of(s, Raised("builtins.ValueError", "x")).severity == "unexpected_error"
 
 
@@ -228,13 +226,6 @@ def test_a_convention_of_the_divisor_divides_the_second_derivative_too() -> None
     assert both.hi.tolist() == counted.hi.tolist()
     nothing = subject(options={"class_weights": np.zeros(3)})
     assert HESSIAN_VECTOR not in nothing.table.under({"finite_zero_mean": True}).targets
-
-
-def test_a_type_that_is_not_taken_is_unsupported_in_every_aspect() -> None:
-    case = next(c for c in load().cases if c.id == "options/second-binary-logits-none")
-    narrow = Description("1", (case.loss,), dtypes=("float64",))
-    cells = [item for item in questions([case], "it", narrow, Scope()) if isinstance(item, Cell)]
-    assert {c.aspect for c in cells if c.dtype == "float32"} == {"value", "gradient", HESSIAN_VECTOR}
 
 
 # -- the error scale ---------------------------------------------------------------------------------------------------

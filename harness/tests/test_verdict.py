@@ -10,7 +10,7 @@ import pytest
 from harness.core.arrays import Array
 from harness.core.call import Call
 from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises, ExpectTruth
-from harness.core.cell import Cell
+from harness.core.cell import EVERY, Cell
 from harness.core.ledger import Entry, Pin
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.judgement.ledger import Ledger
@@ -127,12 +127,17 @@ def test_severities_of_values(got: float, severity: str) -> None:
         (TimedOut(1.0), "timed_out"),
         (Crashed("SIGSEGV"), "crashed"),
         (Missing("no such module"), "missing"),
-        (Refused("no such loss"), "unsupported"),
     ],
 )
-def test_infrastructure_and_what_is_not_offered_are_no_judgement(outcome: Outcome, verdict: str) -> None:
+def test_infrastructure_is_no_judgement(outcome: Outcome, verdict: str) -> None:
     cells = judge(subject("softmax_cross_entropy", THREE, differentiate=("logits",)), outcome, Ledger())
     assert [(cell.aspect, cell.verdict) for cell in cells] == [("value", verdict), ("gradient", verdict)]
+
+
+def test_a_call_that_is_refused_is_one_cell() -> None:
+    refused = Refused("no such loss")
+    (cell,) = judge(subject("softmax_cross_entropy", THREE, differentiate=("logits",)), refused, Ledger())
+    assert (cell.aspect, cell.verdict, cell.explanation) == (EVERY, "unsupported", "no such loss")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.core.cell import VERDICTS, Cell, ClaimRecord, Footer, Header, Run, RunProblem, Speed, number
+from harness.core.cell import EVERY, VERDICTS, Cell, ClaimRecord, Footer, Header, Run, RunProblem, Speed, number
 from harness.reproduction import Inexpressible
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -180,14 +180,19 @@ def _cells(id_: str, entry: Mapping[str, Any], name: str, chance: random.Random)
     values_only = name in ("sklearn", "scipy")
     troubled = chance.random() < (0.5 if scratch else 0.12)
     for mode in IMPLEMENTATIONS[name][1]:
+        if name == "scipy" and entry["loss"] == "kl_divergence":
+            yield _refused((id_, name, mode, EVERY, EVERY), "offers no kl_divergence")
+            continue
         for dtype in DTYPES:
+            if name == "sklearn" and dtype == "bfloat16":
+                yield _refused((id_, name, mode, dtype, EVERY), "takes no bfloat16")
+                continue
             for aspect in ("value", "gradient"):
                 draw = chance.random()
                 right: Any = truth if aspect == "value" else [-0.7, 0.3, 0.4]
                 where = (id_, name, mode, dtype, aspect)
                 if (values_only and aspect == "gradient") or (scratch and dtype != "float64" and aspect == "gradient"):
-                    reason = "computes values only"
-                    yield _cell(where, "unsupported", {"kind": "unsupported", "reason": reason}, explanation=reason)
+                    yield _refused(where, "computes values only")
                 elif entry["expect"] != "truth":
                     yield _error_expected(where, wrong=troubled and draw < 0.6)
                 elif troubled and draw < 0.75:
@@ -203,6 +208,10 @@ Where = tuple[str, str, str, str, str]
 def _cell(where: Where, verdict: str, outcome: Mapping[str, Any], **more: Any) -> Cell:
     case, implementation, mode, dtype, aspect = where
     return Cell(case, implementation, mode, dtype, aspect, verdict, outcome, **more)
+
+
+def _refused(where: Where, reason: str) -> Cell:
+    return _cell(where, "unsupported", {"kind": "unsupported", "reason": reason}, explanation=reason)
 
 
 def _right(where: Where, right: Any, chance: random.Random) -> Cell:

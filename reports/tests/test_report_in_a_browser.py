@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reports.html
-from harness.core.cell import Run
+from harness.core.cell import EVERY, Run
 from reports.html.addresses import address
 from reports.numbers import rough
-from reports.tests.synthetic import BUDGETS, EPS, KILLS, hostile, run, script
+from reports.tests.synthetic import BUDGETS, DTYPES, EPS, KILLS, hostile, run, script
 from reports.words import status
 from tools.screenshots import BROWSER_FLAGS, PAGES, chromium
 
@@ -266,6 +266,28 @@ def test_what_is_not_offered_has_no_button(opened: Opener) -> None:
     page = opened("#" + address("cell", refused.name))
     page.locator("td.aim").wait_for()
     assert page.locator("td.aim button").count() == 0
+
+
+def test_what_is_refused_as_a_whole_is_one_answer_across_its_aspects(opened: Opener) -> None:
+    whole = next(c for c in RUN.cells if c.dtype == EVERY)
+    page = opened("#" + address("cell", whole.name))
+    page.locator("td.aim").wait_for()
+    assert "offers no kl_divergence" in page.locator("td.aim").inner_text()
+    of_call = next(c for c in RUN.cells if c.dtype == "bfloat16" and c.aspect == EVERY and c.case == whole.case)
+    page = opened("#" + address("cell", of_call.name))
+    page.locator("td.aim").wait_for()
+    assert page.locator("td.aim").get_attribute("colspan") == "2"
+    headings = page.locator("article.casepage.here .answers h2").all_inner_texts()
+    assert [heading.split(" ")[0] for heading in headings] == [*DTYPES, "Refused"]
+
+
+def test_a_refusal_of_every_dtype_and_aspect_is_found_under_each(opened: Opener) -> None:
+    refused = sum(c.implementation == "scipy" and c.dtype == EVERY for c in RUN.cells)
+    for narrowed in ("dtype=float16", "aspect=gradient", "dtype=float32&aspect=value"):
+        page = opened(f"#page=matrix&status=unsupported&implementation=scipy&loss=kl_divergence&{narrowed}")
+        until(page, f"document.getElementById('found').textContent.startsWith('{refused} of ')")
+    offered = page.locator("select[name=dtype] option").all_inner_texts()
+    assert offered == ["any", *DTYPES]
 
 
 def test_button_copies_what_the_command_line_prints_and_it_runs(browser: Browser, tmp_path: Path) -> None:

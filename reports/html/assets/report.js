@@ -8,6 +8,7 @@
 
   const FILTERS = ["q", "status", "implementation", "loss", "trait", "dtype", "aspect", "sort"];
   const DTYPE_ORDER = ["float64", "float32", "float16", "bfloat16"];
+  const EVERY = "*"; // what is refused as a whole is one cell of every aspect, or of every dtype too
   const EVENT = "oncontentvisibilityautostatechange";
   const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50)); // Safari: after the next frames
   const cancelIdle = window.cancelIdleCallback ?? clearTimeout;
@@ -268,8 +269,8 @@
     return {
       status: mask(data.statuses, ([key, , , rank]) => !filters.status || (group ? group(key, rank) : key === filters.status)),
       column: mask(data.columns, ([implementation]) => !filters.implementation || implementation === filters.implementation),
-      dtype: mask(data.dtypes, (dtype) => !filters.dtype || dtype === filters.dtype),
-      aspect: mask(data.aspects, (aspect) => !filters.aspect || aspect === filters.aspect),
+      dtype: mask(data.dtypes, (dtype) => !filters.dtype || dtype === filters.dtype || dtype === EVERY),
+      aspect: mask(data.aspects, (aspect) => !filters.aspect || aspect === filters.aspect || aspect === EVERY),
       case: mask(
         data.cases,
         ([, , , loss, traits]) => (!filters.loss || loss === filters.loss) && (!filters.trait || traits.includes(filters.trait)),
@@ -505,7 +506,7 @@
       if (chosen && !entries.some(([value]) => value === chosen)) field.append(make("option", { value: chosen }, chosen));
       field.value = chosen;
     };
-    const same = (list) => [...new Set(list)].filter(Boolean).map((item) => [item, item]);
+    const same = (list) => [...new Set(list)].filter((item) => item && item !== EVERY).map((item) => [item, item]);
     const present = new Set(data.status);
     fill("status", [
       ...Object.entries(GROUPS_OF_STATUSES).map(([value, [text]]) => [value, text]),
@@ -598,7 +599,8 @@
   }
 
   function answersOf(dtype, cells, c) {
-    const aspects = [...new Set(cells.map((i) => data.aspects[data.aspect[i]]))].sort(
+    const aspectOf = (i) => data.aspects[data.aspect[i]];
+    const aspects = [...new Set(cells.map(aspectOf))].filter((aspect) => aspect !== EVERY).sort(
       (a, b) => (b === "value") - (a === "value") || (a < b ? -1 : 1),
     );
     const rows = new Map();
@@ -612,7 +614,7 @@
       "tr",
       {},
       make("th", { scope: "col" }, "implementation"),
-      ...aspects.map((aspect) =>
+      ...(aspects.length ? aspects : ["reason"]).map((aspect) =>
         make(
           "th",
           { scope: "col" },
@@ -630,18 +632,26 @@
         {},
         make("th", { scope: "row" }, implementation, make("i", {}, mode), ...called.map((f) => make("i", { class: "mono" }, f))),
       );
-      for (const aspect of aspects) {
-        const i = members.find((m) => data.aspects[data.aspect[m]] === aspect);
-        tr.append(i === undefined ? make("td") : answer(i, truths[aspect]));
+      const refused = members.find((m) => aspectOf(m) === EVERY);
+      if (refused !== undefined) {
+        const td = answer(refused, "");
+        td.colSpan = Math.max(aspects.length, 1);
+        tr.append(td);
+      } else {
+        for (const aspect of aspects) {
+          const i = members.find((m) => aspectOf(m) === aspect);
+          tr.append(i === undefined ? make("td") : answer(i, truths[aspect]));
+        }
       }
       body.append(tr);
     }
-    const name = `Answers in ${dtype}`;
+    const title = dtype === EVERY ? "Refused in every dtype" : dtype;
+    const name = dtype === EVERY ? title : `Answers in ${dtype}`;
     const table = make("table", { class: "answer-table" }, make("thead", {}, head), body);
     return make(
       "div",
       {},
-      make("h2", {}, dtype, " ", make("span", { class: "quiet" }, standing(cells))),
+      make("h2", {}, title, " ", make("span", { class: "quiet" }, standing(cells))),
       make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name }, table),
     );
   }
@@ -670,7 +680,8 @@
   function answer(i, truth) {
     const [key, glyph, word] = data.statuses[data.status[i]];
     const string = (name) => data.strings[data[name][i]];
-    const td = make("td", { class: key, "data-name": cellName(i), "data-label": data.aspects[data.aspect[i]], tabindex: "-1" });
+    const aspect = data.aspects[data.aspect[i]];
+    const td = make("td", { class: key, "data-name": cellName(i), "data-label": aspect === EVERY ? "every aspect" : aspect, tabindex: "-1" });
     const happened = data.happenings[data.happened[i]];
     td.append(
       make(
