@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from harness.cli.run_files import BASELINE, existing_run
+from harness.cli.run_files import BASELINE, existing_run, overlay_file, overlays_of
 from harness.core.cell import Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
-from harness.core.ledger import Condition
+from harness.core.ledger import Condition, Entry
 from harness.core.printing import say
 from harness.judgement.ledger import Ledger
 from harness.runs.accepting import accepted, depending
 from harness.runs.baseline import lacking, reduced
 from harness.runs.diff import NotComparable
 from harness.runs.gate import run_codes
+from harness.runs.overlays import overlay, rebased
 from harness.runs.run_file import read_run, write_run
 from harness.suite.ledger_edits import append_entries, remove_entries
 from harness.suite.ledger_files import load_drafts
@@ -65,6 +66,37 @@ def accept(
     gone = fixed - partly.keys()
     known, new = accepted(runs, Ledger(tuple(entry for entry in entries if entry.id not in gone)))
     whole = reduced(known[0])
+    earlier = overlays_of(baseline)
+    overlays = _kept(earlier, baseline, whole)
+    overlays |= {_name(path): overlay(whole, reduced(one)) for path, one in zip(others, known[1:], strict=True)}
+    _change_ledger(folder, new, gone, partly)
+    write_run(baseline, whole)
+    say(f"baseline: {baseline} ({len(whole.cells)} cells)")
+    for name, over in overlays.items():
+        write_run(overlay_file(baseline, name), over)
+        say(f"overlay:  {name} ({len(over.cells)} cells of {', '.join(over.header.implementations) or 'nobody'})")
+    for name in earlier.keys() - overlays.keys():
+        overlay_file(baseline, name).unlink()
+        say(f"removed:  overlay {name}, which says nothing of this baseline")
+    return ExitCode.FINE
+
+
+def _kept(earlier: Mapping[str, Run], baseline: Path, whole: Run) -> dict[str, Run]:
+    """The overlays there are, as overlays on the new baseline; without those that say nothing of it any more."""
+    if not earlier or not baseline.is_file():
+        return {}
+    before = read_run(baseline)
+    found = ((name, rebased(over, before, whole)) for name, over in earlier.items())
+    return {name: over for name, over in found if over is not None}
+
+
+def _name(run: Path) -> str:
+    return run.name.partition(".")[0]
+
+
+def _change_ledger(
+    folder: Path, new: Sequence[Entry], gone: Set[str], partly: Mapping[str, tuple[Condition, ...] | None]
+) -> None:
     if new:
         file = append_entries(folder / "accepted.yaml", new)
         say(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
@@ -73,9 +105,6 @@ def accept(
     for name, where in partly.items():
         conditions = "no machine fact says why" if where is None else f"it needs where: {_in_yaml(where)}"
         say(f"ledger:   {name} shows in some of these runs only; {conditions}")
-    write_run(baseline, whole)
-    say(f"baseline: {baseline} ({len(whole.cells)} cells)")
-    return ExitCode.FINE
 
 
 def _refused(path: Path, run: Run) -> ExitCode | None:

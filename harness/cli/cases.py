@@ -5,7 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from harness.cli.options import Cases
-from harness.cli.run_files import BASELINE
+from harness.cli.run_files import committed_baseline, overlays_of
 from harness.core.case import ArraySpec
 from harness.core.exit_codes import ExitCode
 from harness.core.printing import say
@@ -15,7 +15,7 @@ from harness.runs.service import read_ledger
 from harness.runs.session import describe_array
 from harness.speed.workloads import load_workloads
 from harness.suite.linting import lint as lint_cases
-from harness.suite.loading import Suite, display_name, find_cases_directory
+from harness.suite.loading import Suite, display_name
 from harness.suite.margins import margins_file, read_margins
 from harness.suite.problems import Problem
 from harness.suite.schema import schema_text
@@ -64,14 +64,15 @@ def lint(*cases: Cases) -> ExitCode:
 
 
 def _lint_baseline(suite: Suite) -> list[Problem]:
-    """What the committed baseline says of the suite; nothing where there is none."""
-    file, margins = find_cases_directory().parent / BASELINE, margins_file()
+    """What the committed baseline and its overlays say of the suite; nothing where there is none."""
+    file, margins = committed_baseline(), margins_file()
     if not file.is_file() or not margins.is_file():
         return []
     name = display_name(margins, margins.parent)
     statements = read_margins(margins.read_text(encoding="utf-8"), name)
     places = {case.id: case.location for case in suite.cases}
-    return lint_margins(read_run(file).cells, statements, name, places)
+    cells = [cell for run in (read_run(file), *overlays_of(file).values()) for cell in run.cells]
+    return lint_margins(cells, statements, name, places)
 
 
 @list_app.default

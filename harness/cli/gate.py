@@ -12,13 +12,14 @@ import reports.gate
 import reports.github
 from harness.cli import terminal
 from harness.cli.options import Slower
-from harness.cli.run_files import baseline_run, existing_run
+from harness.cli.run_files import baseline_run, existing_run, overlays_of
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
 from harness.core.printing import annotate
 from harness.reproduction.scripts import with_scripts
 from harness.runs.baseline import comparable_part
 from harness.runs.gate import gate as decide
+from harness.runs.overlays import as_here
 
 app = App(
     name="gate",
@@ -54,7 +55,8 @@ def gate(
     if current is None:
         # One file: that is the run, and the committed baseline is what it is compared with, as far as it went.
         new = existing_run(baseline)
-        old = comparable_part(baseline_run(against), new)
+        whole = as_here(baseline_run(against), list(overlays_of(against).values()), new)
+        old = comparable_part(whole, new)
     else:
         old, new = existing_run(baseline), existing_run(current)
     result = decide(old, new, slower / 100, same_kernels=same_kernels)

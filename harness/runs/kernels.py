@@ -36,14 +36,19 @@ def other_kernels(
     """
     found: dict[tuple[tuple[str, str, str], ...], list[str]] = defaultdict(list)
     for name in sorted(asked):
-        before, now = (d.get("facts", {}) for d in (old.get(names.get(name, name), {}), new.get(name, {})))
-        differing = tuple((fact, before[fact], now[fact]) for fact in now if before.get(fact, now[fact]) != now[fact])
+        differing = differing_facts(old.get(names.get(name, name), {}), new.get(name, {}))
         if differing:
             found[differing].append(name)
     return tuple(
         OtherKernels(tuple(some), {f: was for f, was, _ in differing}, {f: is_ for f, _, is_ in differing})
         for differing, some in found.items()
     )
+
+
+def differing_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """The facts that differ between two descriptions of an implementation, each as it was and as it is."""
+    before, now = old.get("facts", {}), new.get("facts", {})
+    return tuple((fact, before[fact], now[fact]) for fact in now if before.get(fact, now[fact]) != now[fact])
 
 
 def told(kernels: OtherKernels, cells: Collection[Cell]) -> str:

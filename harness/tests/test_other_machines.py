@@ -160,6 +160,23 @@ def test_the_same_kernels_may_be_demanded(made: Path) -> None:
     assert "bits and drift are not compared" in " ".join(refused.stdout.split())
 
 
+def test_with_an_overlay_the_comparison_is_whole_again(made: Path) -> None:
+    files = ("baseline.jsonl", "right.jsonl")
+    accepted = xent(made, "accept", *files, "--ledger", "ledger", "--baseline", "two.jsonl.gz")
+    assert accepted.returncode == 0, accepted.stderr
+    assert [path.name for path in (made / "two.overlays").iterdir()] == ["right.jsonl.gz"]
+    for file in files:
+        passed = xent(made, "gate", file, "--against", "two.jsonl.gz", "--same-kernels")
+        assert passed.returncode == 0, passed.stdout + passed.stderr
+        assert "are not compared" not in passed.stdout
+    red = xent(made, "gate", "wrong.jsonl", "--against", "two.jsonl.gz")
+    assert red.returncode == 7, red.stdout + red.stderr
+    assert "1 cells changed" in red.stdout
+    again = xent(made, "accept", "baseline.jsonl", "--ledger", "ledger", "--baseline", "two.jsonl.gz")
+    assert "overlay:  right" in again.stdout
+    assert xent(made, "gate", "right.jsonl", "--against", "two.jsonl.gz", "--same-kernels").returncode == 0
+
+
 def written_reasons(place: Path) -> None:
     file = place / "ledger" / "accepted.yaml"
     reason = "The kernel for eight lanes multiplies the value by two, which is the whole point of it."
