@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -18,18 +15,19 @@ from harness.cli import terminal
 from harness.cli.console import Terminal
 from harness.cli.options import Count, Implementations, Modes, Python, Report, RunFile
 from harness.core.case import ArraySpec
-from harness.core.cell import Header, Speed
+from harness.core.cell import Header, Run, Speed
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
 from harness.core.machine import describe_machine
 from harness.core.printing import say
 from harness.runs.gate import run_codes
-from harness.runs.run_file import RunWriter, read_run
+from harness.runs.run_file import footer_of, write_run
 from harness.runs.session import SUITE_VERSION, describe_array
 from harness.speed.bench import Bench, Effort, Session
 from harness.speed.entrants import YARDSTICK, timed_by_default, with_yardstick
 from harness.speed.worker import core, thread_count
 from harness.speed.workloads import Workload, load_workloads, select_workloads
+from harness.suite.selection import sources
 from reports.html import write
 
 app = App(
@@ -59,7 +57,7 @@ def bench(
     python: Python = None,
 ) -> ExitCode:
     """Measure speed, against NumPy and against what the machine's memory allows."""
-    check_outputs((output, report))
+    check_outputs((output, report), sources(()))
     effort = Effort() if sets is None else Effort(sets=sets)
     chosen = choose(implementation, among=timed_by_default(complete=complete), elsewhere=python is not None)
     order = Bench(
@@ -70,33 +68,31 @@ def bench(
         threads=thread_count(threads),
         python=python,
     )
-    with contextlib.ExitStack() as stack:
-        path = output
-        if path is None:
-            path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "bench.jsonl"
-        since = time.perf_counter()
-        with terminal.progress() as tick:
-            session = record_bench(order, path, tick)
-        run = read_run(path)
-        show(run.speeds, time.perf_counter() - since)
-        for name, reason in session.absent.items():
-            Terminal().print((f"{name} could not start:", "red"), f" {reason[:300]}")
-        if output is not None:
-            say(f"run file: {output}")
-        if report is not None:
-            say(f"report:   {write(run, report).resolve()}")
+    since = time.perf_counter()
+    with terminal.progress() as tick:
+        run = measured(order, tick)
+    if output is not None:
+        write_run(output, run)
+    show(run.speeds, time.perf_counter() - since)
+    for name, described in run.header.implementations.items():
+        if "missing" in described:
+            Terminal().print((f"{name} could not start:", "red"), f" {described['missing'][:300]}")
+    if output is not None:
+        say(f"run file: {output}")
+    if report is not None:
+        say(f"report:   {write(run, report).resolve()}")
     codes = run_codes(run)
     if {speed.implementation for speed in run.speeds} <= {YARDSTICK} < {i.name for i in order.implementations}:
         codes.add(ExitCode.NOTHING_RAN)  # what they were to be measured against, and none of them
     return gravest(codes)
 
 
-def record_bench(order: Bench, path: Path, tick: Any) -> Session:
-    """Measure into a run file; what cannot be measured any more leaves no footer."""
+def measured(order: Bench, tick: Any) -> Run:
+    """Measure, and tell what was measured with what and where."""
     since = time.perf_counter()
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     session = Session(order, core(order.threads), tick)
-    speeds = list(session.measure())
+    speeds = tuple(session.measure())
     header = Header(
         suite={
             "version": SUITE_VERSION,
@@ -127,11 +123,7 @@ def record_bench(order: Bench, path: Path, tick: Any) -> Session:
         started=started,
         command=("xent", *sys.argv[1:]),
     )
-    with RunWriter(path, header) as writer:
-        for speed in speeds:
-            writer.add(speed)
-        writer.finish({"total": round(time.perf_counter() - since, 3)})
-    return session
+    return Run(header, (), (), speeds, footer_of({}, {"total": round(time.perf_counter() - since, 3)}))
 
 
 def _described(workload: Workload) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from harness.certification.digest import compute, differences, drawn, named, to_
 from harness.certification.digest import read as read_digests
 from harness.cli.options import Count, Whole
 from harness.core.exit_codes import ExitCode
-from harness.core.files import write_whole
+from harness.core.files import check_outputs, write_whole
 from harness.core.printing import say
 from harness.suite.loading import load
+from harness.suite.selection import sources
 
 app = App(
     name="certify",
@@ -44,6 +45,7 @@ def certify(
     workers: Annotated[Count | None, Parameter(help="Processes side by side; default: one per core.")] = None,
 ) -> ExitCode:
     """Certify the reference over random points and every case of the suite."""
+    check_outputs([output], sources(()))
     if digest:
         return _compare_digest(output)
     certificate = certify_all(output, points, seed, workers or os.cpu_count() or 1)

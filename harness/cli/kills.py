@@ -16,7 +16,7 @@ from harness.cli.options import Cases, Count
 from harness.cli.run_files import baseline_run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
-from harness.core.files import write_whole
+from harness.core.files import check_outputs, write_whole
 from harness.core.printing import say
 from harness.mistakes.cover import cover as smallest_cover
 from harness.mistakes.cover import demands, unmet
@@ -24,7 +24,7 @@ from harness.mistakes.kill_matrix import KillMatrix, kill_matrix, witnesses
 from harness.runs.service import read_ledger
 from harness.suite.cover import cover_file, cover_text
 from harness.suite.loading import Suite
-from harness.suite.selection import load_cover, load_selection
+from harness.suite.selection import load_cover, load_selection, sources
 
 MOST_NAMED = 20
 """Names printed of a list; all of them stand in the file."""
@@ -55,6 +55,7 @@ def kills(
     """
     if cover and cases:
         raise UsageError("--cover is that of all cases: name none")
+    check_outputs([output], sources(cases))
     suite = load_selection(cases)
     whole = bool(cases) or output is not None or cover
     workers = parallel or os.cpu_count() or 1

@@ -17,6 +17,7 @@ from harness.core.printing import say
 from harness.reproduction.scripts import scripts_of
 from harness.runs.gate import run_codes
 from harness.runs.service import execute_order
+from harness.suite.selection import sources
 from reports.html import write
 
 app = App(
@@ -40,7 +41,7 @@ def run(
     fresh: Annotated[bool, Parameter(help="Evaluate every truth, even those kept of earlier runs.")] = False,
 ) -> ExitCode:
     """Run the cases, print a verdict, write the run file and the report where asked."""
-    check_outputs((output, report))
+    check_outputs((output, report), sources(cases, selection.ledger))
     order = order_from(cases, selection, cover=not complete)
     if order.cover_of is not None:
         shown = "the cover, which shows every known mistake, ledger entry and convention"

@@ -22,7 +22,7 @@ from harness.cli import terminal
 from harness.cli.options import Dtypes, Implementations, Modes, Seconds, Slower
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode, gravest
-from harness.core.files import refusal, write_whole
+from harness.core.files import check_outputs, write_whole
 from harness.core.printing import say
 from harness.execution.virtual import CannotBuild, Environment, build, existing
 from harness.judgement.ledger import Ledger
@@ -35,6 +35,7 @@ from harness.speed.compared import SpeedChange, slowest_first
 from harness.speed.entrants import has_speed
 from harness.speed.versus import old_against_new
 from harness.speed.workloads import Workload, load_workloads, select_workloads
+from harness.suite.selection import sources
 from harness.versions import canaries
 from harness.versions.environments import Side, SideError, from_installed, side, touched
 from harness.versions.upgrade import Upgrade
@@ -87,6 +88,9 @@ class Sides:
     new_python: Annotated[Interpreter, Parameter(group=NEW)] = None
 
 
+WRITTEN = ("old.jsonl", "new.jsonl", "canaries.jsonl", "upgrade.md", "upgrade.html")
+"""What is written into the folder."""
+
 NOTHING_SAID = Sides()
 """The options where none is given."""
 
@@ -124,6 +128,7 @@ def upgrade(
     ),
 ) -> ExitCode:
     """Build both sides, run the suite in both side by side, show the difference."""
+    check_outputs([output / name for name in WRITTEN], sources(cases))
     timed = () if no_speed else select_workloads(load_workloads(), list(workloads), complete=False)
     implementations = _implementations(implementation, requirements)
     built = _environments(requirements, sides, implementations)
@@ -143,10 +148,6 @@ def upgrade(
         )
         for name, (_, environment) in built.items()
     }
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise refusal(output, error) from error
     paths = {name: output / f"{name}.jsonl" for name in orders}
     runs = _record_side_by_side(orders, paths)
     absent = [f"{name} side: {text}" for name, run in runs.items() for text in _missing(run)]

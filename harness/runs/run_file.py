@@ -9,8 +9,8 @@ JSON has no nan and no infinities; numbers that may be either are written as the
 
 from __future__ import annotations
 
+import contextlib
 import gzip
-import io
 import json
 import zlib
 from collections import Counter
@@ -20,7 +20,7 @@ from functools import reduce
 from operator import attrgetter, or_
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self, TextIO, get_type_hints
+from typing import Any, Literal, NoReturn, Self, get_type_hints
 
 import msgspec
 
@@ -44,7 +44,7 @@ from harness.core.cell import (
     wider,
 )
 from harness.core.errors import InfrastructureError
-from harness.core.files import write_whole
+from harness.core.files import GrowingFile, OutputError, write_whole
 
 
 class RunFileError(InfrastructureError):
@@ -107,12 +107,14 @@ def _characters(value: Any) -> Any:
 class RunWriter:
     """Writes a run line by line, so that whatever happens, what was found is on disk.
 
-    The footer is written by `finish` alone: leaving the `with` block early leaves a file that `read_run` refuses.
+    `finish` writes the footer and gives the file its name. Leaving the `with` block early leaves what stood there
+    before, and PATH.part beside it, without a footer, which `read_run` refuses.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = _opened(path)
+        self._file = GrowingFile(path)
+        # Compressed where the name ends in .gz, with no time inside: a baseline that did not change is the same file.
+        self._packed = gzip.GzipFile("", "wb", fileobj=self._file, mtime=0) if path.suffix == ".gz" else None
         self._verdicts: Counter[str] = Counter()
         self._write(header)
 
@@ -125,10 +127,13 @@ class RunWriter:
         self.close()
 
     def close(self) -> None:
+        if self._packed is not None:
+            with contextlib.suppress(OutputError):  # what is left early is not whole in any case
+                self._packed.close()
         self._file.close()
 
     def _write(self, record: Record) -> None:
-        self._file.write(to_json(record) + "\n")
+        (self._packed or self._file).write((to_json(record) + "\n").encode("ascii"))
 
     def add(self, record: Cell | ClaimRecord | Speed) -> None:
         if isinstance(record, Cell):
@@ -140,16 +145,10 @@ class RunWriter:
     ) -> Footer:
         footer = footer_of(self._verdicts, seconds, problems, dormant)
         self._write(footer)
-        self._file.flush()
+        if self._packed is not None:
+            self._packed.close()
+        self._file.finish()
         return footer
-
-
-def _opened(path: Path) -> TextIO:
-    """A run file to write, compressed where its name ends in .gz; the same run always gives the same bytes."""
-    if path.suffix != ".gz":
-        return path.open("w", encoding="utf-8")
-    # No time inside: a baseline that did not change is the same file.
-    return io.TextIOWrapper(gzip.GzipFile(path, "wb", mtime=0), encoding="utf-8")
 
 
 def write_run(path: Path, run: Run) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.files import write_whole
 from harness.core.ledger import Entry
 from harness.suite.files import files_in
+from harness.suite.ledger_files import parse_ledger
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.reading import ListNode, MapNode, ScalarNode, read
 from harness.suite.writing import yaml_text
@@ -31,13 +33,20 @@ def remove_entries(folder: Path, ids: Collection[str]) -> tuple[str, ...]:
 
 
 def append_entries(path: Path, entries: Sequence[Entry]) -> Path:
-    """Write entries to the end of a ledger file, leaving every line that is there as it is; the path."""
+    """Write entries to the end of a ledger file, leaving every line that is there as it is; the path.
+
+    The file is replaced only where the same entries can be read back from it; SuiteError otherwise.
+    """
     text = _text(path) if path.is_file() else ""
     if not _spans(text, str(path)):
         text = re.sub(r"(?m)^\[ *\] *$", "", text)  # an empty list, which nothing can follow
     gap = "" if not text.strip() else "\n" if text.endswith("\n") else "\n\n"
     whole = f"{text}{gap}{written(entries)}"
-    if [id_ for id_, _ in _spans(whole, str(path))][-len(entries) :] != [entry.id for entry in entries]:
+    _spans(whole, str(path))
+    read_back, problems = parse_ledger(whole, str(path), drafts=True)
+    if problems:
+        raise SuiteError(problems)
+    if [replace(entry, location="") for entry in read_back[-len(entries) :]] != list(entries):
         what = "no entry can follow what is written here"
         raise SuiteError([Problem(str(path), 1, "", what, "Begin every entry at the start of a line with - id:")])
     write_whole(path, whole)

@@ -10,7 +10,7 @@ from harness.core.case import Case
 from harness.core.errors import UsageError
 from harness.core.inputs import is_there
 from harness.suite.cover import cover_file, lint_cover, read_cover
-from harness.suite.files import text_of
+from harness.suite.files import files_in, text_of
 from harness.suite.loading import Suite, digest, display_name, find_cases_directory, load
 from harness.suite.problems import SuiteError, close_matches
 
@@ -75,6 +75,14 @@ def load_cover() -> tuple[Suite, int]:
         raise SuiteError(problems)
     cases = tuple(case for case in suite.cases if case.id in chosen)
     return Suite(cases, digest(cases), suite.files), len(suite.cases)
+
+
+def sources(patterns: Sequence[str], ledger: Path | None = None) -> list[Path]:
+    """Every file of cases and ledgers that is read for these patterns, or could be: none is to be written over."""
+    named = [path for path in map(Path, patterns) if is_there(path)]
+    folders = [find_cases_directory(), *named, *([] if ledger is None else [ledger])]
+    inside = [file for folder in folders if folder.is_dir() for file in files_in(folder)[0]]
+    return [*(path for path in named if path.is_file()), *inside]
 
 
 def _matches(case: Case, pattern: str, home: Path) -> bool:

@@ -189,13 +189,14 @@ def test_interrupting_ends_with_2_and_leaves_no_run(place: Path) -> None:
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not (place / "run.jsonl").exists() and time.monotonic() < deadline:
+    while not (place / "run.jsonl.part").exists() and time.monotonic() < deadline:
         time.sleep(0.1)  # the header is written once the workers have started
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 2, errors
+    assert not (place / "run.jsonl").exists()
     with pytest.raises(RunFileError, match="cut off"):
-        read_run(place / "run.jsonl")
+        read_run(place / "run.jsonl.part")
 
 
 def test_a_bad_case_file_names_file_line_and_field(place: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import UsageError
-from harness.core.files import OutputError, check_outputs, write_whole
+from harness.core.files import GrowingFile, check_outputs, write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from harness.core.files import OutputError, write_whole
+from harness.core.files import GrowingFile, OutputError, write_whole
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+path, way = Path(sys.argv[1]), sys.argv[2]
 try:
-    write_whole(Path(sys.argv[1]), "x" * 10_000)
+    if way == "whole":
+        write_whole(path, "x" * 10_000)
+    else:
+        growing = GrowingFile(path)
+        for _ in range(100):
+            growing.write(b"x" * 100)
+        growing.finish()
 except OutputError as error:
     print(error)
 """
@@ -36,16 +44,22 @@ def test_what_is_written_is_there_and_nothing_beside_it(tmp_path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
 
 
-def test_a_full_disk_leaves_the_earlier_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["whole", "growing"])
+def test_a_full_disk_leaves_the_earlier_file(tmp_path: Path, way: str) -> None:
     path = tmp_path / "report.html"
     path.write_text("earlier", encoding="utf-8")
     said = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(path)], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", LIMITED, str(path), way],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     ).stdout
     assert path.name in said
-    assert "could not be written" in said
+    assert "could not be written: File too large. What stood there before still stands" in said
     assert path.read_text(encoding="utf-8") == "earlier"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+    assert {entry.name for entry in tmp_path.iterdir()} <= {"report.html", "report.html.part"}
 
 
 def impossible(folder: Path) -> dict[str, Path]:
@@ -58,16 +72,74 @@ def impossible(folder: Path) -> dict[str, Path]:
         "a NUL": folder / "a\0b",
         "a file as a folder": folder / "file" / "report.html",
         "links in a circle": folder / "a",
+        "where nobody can make one": Path("/proc/report.html"),
     }
 
 
-@pytest.mark.parametrize("kind", ["a folder", "too long", "a NUL", "a file as a folder", "links in a circle"])
+IMPOSSIBLE = (
+    "a folder",
+    "too long",
+    "a NUL",
+    "a file as a folder",
+    "links in a circle",
+    "where nobody can make one",
+)
+
+
+@pytest.mark.parametrize("kind", IMPOSSIBLE)
 def test_a_name_that_no_file_can_have_is_the_users_mistake(kind: str, tmp_path: Path) -> None:
-    before = sorted(entry.name for entry in tmp_path.iterdir())
     path = impossible(tmp_path)[kind]
-    with pytest.raises(UsageError, match="cannot be written"):
-        write_whole(path, "text")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([*before, "a", "b", "file"])
+    for write in (lambda: write_whole(path, "text"), lambda: GrowingFile(path)):
+        with pytest.raises(UsageError, match="cannot be written"):
+            write()
+    if kind != "where nobody can make one":  # nothing but trying tells
+        with pytest.raises(UsageError, match="cannot be written"):
+            check_outputs([path])
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a", "b", "file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_to_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    for path in (tmp_path / "locked" / "report.html", tmp_path / "locked" / "new" / "report.html"):
+        with pytest.raises(UsageError, match="Permission denied"):
+            check_outputs([path])
+        with pytest.raises(UsageError, match="Permission denied"):
+            write_whole(path, "text")
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    check_outputs([pipe, pipe, Path("/dev/null")])
+    write_whole(pipe, "text")
+    growing = GrowingFile(pipe)
+    growing.write(b" and more")
+    growing.finish()
+    assert os.read(read, 100) == b"text and more"
+    os.close(read)
+    assert pipe.is_fifo()
+
+
+def test_a_file_grows_beside_its_name_and_takes_it_once_it_is_whole(tmp_path: Path) -> None:
+    path, part = tmp_path / "new" / "run.jsonl", tmp_path / "new" / "run.jsonl.part"
+    write_whole(path, "earlier")
+    path.chmod(0o640)
+    left = GrowingFile(path)
+    left.write(b"half")
+    left.close()
+    assert (path.read_text(), part.read_text()) == ("earlier", "half")
+    growing = GrowingFile(path)
+    growing.write(b"who")
+    with pytest.raises(UsageError, match="is being written by another process"):
+        GrowingFile(path)
+    growing.write(b"le")
+    growing.finish()
+    growing.close()
+    assert path.read_text() == "whole"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert not part.exists()
 
 
 def test_a_link_still_points_at_its_file(tmp_path: Path) -> None:
@@ -86,13 +158,20 @@ def test_permissions_stay_as_they_were(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o750
 
 
-def test_outputs_are_neither_one_file_nor_an_input(tmp_path: Path) -> None:
+def test_outputs_are_neither_one_file_nor_an_input_whatever_their_spelling(tmp_path: Path) -> None:
     case, run = tmp_path / "case.yaml", tmp_path / "run.jsonl"
+    case.write_text("", encoding="utf-8")
+    (tmp_path / "soft").symlink_to(case)
+    (tmp_path / "hard").hardlink_to(case)
+    (tmp_path / "folder").symlink_to(tmp_path)
+    (tmp_path / "nowhere").symlink_to(run)
     check_outputs([run, None, tmp_path / "report.html"], [case])
-    with pytest.raises(UsageError, match="is also read"):
-        check_outputs([tmp_path / "x" / ".." / "case.yaml"], [case])
-    with pytest.raises(UsageError, match="are one file"):
-        check_outputs([run, tmp_path / "." / "run.jsonl"])
+    for name in ("case.yaml", "x/../case.yaml", "soft", "hard", "folder/case.yaml"):
+        with pytest.raises(UsageError, match="is also read"):
+            check_outputs([tmp_path / name], [case])
+    for name in ("./run.jsonl", "folder/run.jsonl", "nowhere"):
+        with pytest.raises(UsageError, match="are one file"):
+            check_outputs([run, tmp_path / name])
 
 
 @given(st.text())
@@ -100,9 +179,3 @@ def test_any_text_can_be_written(tmp_path_factory: pytest.TempPathFactory, text:
     path = tmp_path_factory.getbasetemp() / "text"
     write_whole(path, text)
     assert path.read_bytes() == text.encode("utf-8", "replace")
-
-
-def test_an_error_of_the_disk_is_no_mistake_of_the_user() -> None:
-    # Nothing can be made in this folder, by anybody.
-    with pytest.raises(OutputError, match="could not be written"):
-        write_whole(Path("/proc/report.html"), "text")

@@ -111,8 +111,9 @@ def test_every_line_is_strict_json(tmp_path: Path) -> None:
         json.loads(line, parse_constant=refuse)
 
 
-def test_leaving_early_leaves_a_file_that_is_refused(tmp_path: Path) -> None:
+def test_leaving_early_leaves_the_earlier_run_and_beside_it_a_file_that_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
+    write_run(path, RUN)
 
     def interrupted() -> None:
         with RunWriter(path, HEADER) as writer:
@@ -121,8 +122,11 @@ def test_leaving_early_leaves_a_file_that_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+    assert read_run(path) == RUN
+    part = tmp_path / "run.jsonl.part"
     with pytest.raises(RunFileError, match="cut off"):
-        read_run(path)
+        read_run(part)
+    assert [type(from_json(line)) for line in part.read_text().splitlines()] == [Header, Cell]
 
 
 @pytest.mark.parametrize("keep", range(4))
