@@ -103,7 +103,7 @@ def focusing(value: Any) -> float:
 
 
 def labels(
-    array: NDArray[Any], shape: tuple[int, ...], classes: int, ignored: int | None, *, wrap: bool
+    array: NDArray[Any], shape: tuple[int, ...], classes: int, ignored: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Class labels and which rows count. A label that is no class and is not ignored is refused."""
     if array.dtype.kind not in "iu":
@@ -113,8 +113,6 @@ def labels(
         raise ArgumentError("targets: a label beyond every class")
     whole = array.astype(np.int64)
     valid = np.ones(shape, dtype=bool) if ignored is None else whole != ignored
-    if wrap:
-        whole = np.where(valid & (whole < 0), whole + classes, whole)
     wrong = valid & ((whole < 0) | (whole >= classes))
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])

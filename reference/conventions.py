@@ -12,9 +12,6 @@ A convention is a mapping from names to parameters; transformations of probabili
 | gradient_clamp | ε | binary, gradient only: (p − t) / max(p (1 − p), ε) |
 | denominator | count, weights, valid, nonzero_weights, elements, one | what a mean divides by |
 | smoothing | uniform, others | ε/K over all classes, or ε/(K − 1) over the others |
-| targets_argmax | true | distributions are replaced by the one-hot of their largest entry |
-| wrap_negative_labels | true | label −k means class C − k |
-| ignored_in_denominator | true | ignored rows count in a mean |
 | finite_zero_mean | true | the mean over nothing is 0, not nan |
 | gradient_of_targets_summing_to_one | true | gradient only: weight · (softmax − targets), whatever the targets sum to |
 
@@ -38,9 +35,6 @@ NAMES = (
     "gradient_clamp",
     "denominator",
     "smoothing",
-    "targets_argmax",
-    "wrap_negative_labels",
-    "ignored_in_denominator",
     "finite_zero_mean",
     "gradient_of_targets_summing_to_one",
 )

@@ -47,8 +47,6 @@ def denominator(rows: RowWeights[N], options: Mapping[str, Any], convention: Map
         if not rows.rows:
             raise ArgumentError("reduction batchmean: expected a batch axis, got a scalar")
         return rows.weights.constant(float(rows.rows[0]))
-    if kind == "valid" and convention.get("ignored_in_denominator"):
-        kind = "count"
     match kind:
         case "count":
             return rows.weights.constant(float(count))
@@ -61,8 +59,7 @@ def denominator(rows: RowWeights[N], options: Mapping[str, Any], convention: Map
         case "nonzero_weights":
             return rows.weights.constant(float((rows.valid & ~rows.weights.is_zero()).sum()))
     each = rows.weights + rows.weights.constant(np.zeros(count))
-    kept = each if convention.get("ignored_in_denominator") else _masked(each, rows.valid)
-    return kept.sum()
+    return _masked(each, rows.valid).sum()
 
 
 def _masked(number: N, keep: NDArray[np.bool_]) -> N:

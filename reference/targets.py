@@ -97,8 +97,7 @@ def targets_of(problem: Problem, shape: tuple[int, ...], axis: int) -> Targets:
     smoothing = arguments.unit_interval("label_smoothing", options.get("label_smoothing", 0.0))
     labels, dense, valid = None, None, np.ones(count, dtype=bool)
     if raw.dtype.kind in "iu":
-        wrap = bool(convention.get("wrap_negative_labels"))
-        labels, valid = arguments.labels(raw, rows, classes, None if ignored is None else int(ignored), wrap=wrap)
+        labels, valid = arguments.labels(raw, rows, classes, None if ignored is None else int(ignored))
         labels, valid = labels.reshape(count), valid.reshape(count)
         weights = sample_weights if class_weights is None else class_weights[labels] * sample_weights
     else:
@@ -106,8 +105,6 @@ def targets_of(problem: Problem, shape: tuple[int, ...], axis: int) -> Targets:
             raise ArgumentError("ignore_index: distributions cannot be ignored, expected integer targets")
         moved = np.moveaxis(arguments.floats("targets", raw), axis, -1) if raw.ndim == len(shape) else raw
         dense = arguments.shaped("targets", moved, shape, "the shape of the other input").reshape(count, classes)
-        if convention.get("targets_argmax"):
-            dense = (np.arange(classes) == np.argmax(dense, axis=-1)[..., None]).astype(np.float64)
         weights = sample_weights
         if class_weights is not None:
             weights = _weighted_sums(make, dense, class_weights) * sample_weights

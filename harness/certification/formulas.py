@@ -171,8 +171,6 @@ class _Formula:
         s = [mpmath.mpf(1)] * count if samples is None else [_mp(v) for v in np.asarray(samples).ravel()]
         eps = _mp(self.options.get("label_smoothing", 0.0))
         labels = raw.ravel() if raw.dtype.kind in "iu" else None
-        if labels is not None and self.convention.get("wrap_negative_labels"):
-            labels = np.where(labels < 0, labels + classes, labels)
         ignored = self.options.get("ignore_index")
         a, per_target, row_weights, valid = [], [], [], []
         dense = None if labels is not None else np.moveaxis(raw, axis, -1).reshape(-1, classes)
@@ -184,9 +182,6 @@ class _Formula:
             else:
                 assert dense is not None
                 q = [_mp(v) for v in dense[i]]
-                if self.convention.get("targets_argmax"):
-                    largest = max(range(classes), key=lambda j: dense[i][j])
-                    q = [mpmath.mpf(j == largest) for j in range(classes)]
                 weight = mpmath.mpf(1) if given is None else mpmath.fsum(x * y for x, y in zip(w, q, strict=True))
             if self.convention.get("smoothing") == "others":
                 smooth = [(1 - eps) * v + (1 - v) * eps / max(classes - 1, 1) for v in q]
@@ -199,8 +194,6 @@ class _Formula:
         kind = self.convention.get("denominator", self.options.get("denominator"))
         if kind is None:
             kind = "weights" if given is not None else "valid" if ignored is not None else "count"
-        if kind == "valid" and self.convention.get("ignored_in_denominator"):
-            kind = "count"
         size = np.asarray(self.inputs.get("logits", self.inputs.get("probabilities", 0))).size
         denominators = {
             "count": mpmath.mpf(count),

@@ -114,7 +114,7 @@ def test_what_is_not_allowed_is_refused_by_name_with_what_is(
     ("name", "convention", "shape", "says"),
     [
         ("softmax_cross_entropy", None, (3,), r"vector has shape \(3,\): expected \(2, 3\)"),
-        ("softmax_cross_entropy", "targets_argmax", (2, 3), "not under targets_argmax"),
+        ("softmax_cross_entropy", "finite_zero_mean", (2, 3), "not under finite_zero_mean"),
         ("categorical_focal", None, (2, 3), "categorical_focal has no second derivatives"),
     ],
 )
