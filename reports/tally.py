@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.cell import Cell, ClaimRecord, Run
+from harness.core.cell import RIGHT, Cell, ClaimRecord, Run
 from harness.core.invariances import is_invariance
 from reports.words import FINDINGS, INFRASTRUCTURE_STATUSES, MARKS, excess, status
 
@@ -24,7 +24,6 @@ __all__ = [
 ]
 
 
-RIGHT = ("agrees", "by_convention")
 JUDGED = (*RIGHT, "known", *FINDINGS)
 """What says something about the mathematics."""
 

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from harness.core.cell import INFRASTRUCTURE, Cell
 
 __all__ = [
-    "AGREES",
     "CLAIM_MARKS",
     "FINDINGS",
     "INFRASTRUCTURE_STATUSES",
@@ -60,7 +59,6 @@ MARKS: Mapping[str, Mark] = MappingProxyType(
 )
 """By status: the verdict, or for what disagrees its severity. Gravest first."""
 
-AGREES = frozenset({"agrees", "by_convention"})
 FINDINGS = ("silently_wrong", "silent_nonfinite", "unexpected_error", "wrong_error")
 INFRASTRUCTURE_STATUSES = ("crashed", "timed_out", "missing")
 

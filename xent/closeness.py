@@ -8,7 +8,7 @@ from typing import Any
 import reference
 from harness.core.call import Call
 from harness.core.case import ExpectTruth
-from harness.core.cell import Cell
+from harness.core.cell import RIGHT, Cell
 from harness.core.outcomes import Returned
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable, aspects
@@ -16,8 +16,6 @@ from harness.judgement.verdict import Subject, judge
 from harness.mistakes.diagnosis import diagnose
 from xent.arrays import array_of
 from xent.calls import call_of
-
-RIGHT = ("agrees", "by_convention")
 
 
 def assert_close(

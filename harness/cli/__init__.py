@@ -1,1 +1,1 @@
-"""The commands of the command line, one module per room of the house."""
+"""The commands of the command line, one module each."""

@@ -1,6 +1,7 @@
 """A call: a case in a dtype, realized, the way everybody sees it; and the question that asks an implementation for it.
 
-Made in one place, `harness.suite.calls.call_of`, for the worker, the truth, the reproduction and the certificate.
+`harness.suite.calls.call_of` makes it of a case, for the truth, the reproduction and the certificate; a worker makes it
+of a line of the protocol, and `xent.calls` of the arguments of `xent.assert_close`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ from typing import Any
 SCHEMA = 1
 
 VERDICTS = ("agrees", "by_convention", "known", "disagrees", "unsupported", "crashed", "timed_out", "missing")
+RIGHT = ("agrees", "by_convention")
+"""Verdicts of answers that are right, by mathematics or by a documented choice; and of what nothing is wrong in."""
+
 INFRASTRUCTURE = frozenset({"crashed", "timed_out", "missing"})
 """Verdicts that say nothing about the implementation's mathematics: never a pass, never a skip, never a score."""
 

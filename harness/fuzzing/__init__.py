@@ -1,1 +1,1 @@
-"""Finding what nobody wrote down: cases drawn by Hypothesis, judged, grouped by cause, shrunk and written."""
+"""Finding what nobody wrote down: cases drawn at random, judged, grouped by cause, shrunk and written."""

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field, replace
 from harness.adapters.base import Description
 from harness.core.call import Question
 from harness.core.case import Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
-from harness.core.cell import Cell
+from harness.core.cell import RIGHT, Cell
 from harness.core.outcomes import Missing, Outcome, Refused, Returned
 from harness.execution.pool import WorkerPool
 from harness.execution.supervisor import Stopped
@@ -452,7 +452,7 @@ def _is_settled(cell: Cell) -> bool:
     """Whether the first look is enough."""
     if cell.verdict in ("unsupported", "missing"):
         return True
-    if cell.verdict not in ("agrees", "by_convention"):
+    if cell.verdict not in RIGHT:
         return False
     ratio = cell.ratio if isinstance(cell.ratio, float | int) else 0.0
     return ratio <= MARGIN[cell.dtype] or cell.aspect == "mode_agreement"

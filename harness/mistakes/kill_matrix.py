@@ -20,6 +20,7 @@ from typing import Any
 from harness.adapters.registry import resolve
 from harness.core.call import Question
 from harness.core.case import Case, ExpectImplementationDefined, ExpectInvariances, ExpectTruth
+from harness.core.cell import RIGHT
 from harness.core.outcomes import Outcome, Refused
 from harness.execution.pool import WorkerPool
 from harness.execution.side_by_side import processes
@@ -225,7 +226,7 @@ def is_caught(case: Case, name: str, dtype: str, outcome: Outcome, table: TruthT
         flush_to_zero=False,
         table=table,
     )
-    return any(cell.verdict not in ("agrees", "by_convention") for cell in judge(subject, outcome, Ledger()))
+    return any(cell.verdict not in RIGHT for cell in judge(subject, outcome, Ledger()))
 
 
 def _misconduct(cases: Sequence[Case], mutants: Sequence[Mutant], workers: int) -> dict[str, list[str]]:

@@ -25,6 +25,7 @@ class Sound:
     def evaluate(self, call: Call) -> Answer:
         if call.loss not in self._losses:
             raise Unsupported(f"{self._name} has no {call.loss}")
+        call.refuse_options_except(*OPTIONS)
         _check(call)
         with np.errstate(all="ignore"):  # infinities and nans are answers here
             prepared = self._steps.prepare(call)
@@ -37,6 +38,23 @@ class Sound:
                 hessian_vector=None if second is None else Array.of(second, call.dtype),
             )
             return self._steps.finish(call, answer)
+
+
+OPTIONS = (
+    "alpha",
+    "axis",
+    "base",
+    "class_weights",
+    "denominator",
+    "gamma",
+    "ignore_index",
+    "label_smoothing",
+    "log_target",
+    "pos_weight",
+    "reduction",
+    "sample_weights",
+)
+"""What the formulas of `harness.mistakes.families` read. Any other option is refused, not passed over."""
 
 
 def _check(call: Call) -> None:

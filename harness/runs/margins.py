@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.core.case import Location
-from harness.core.cell import Cell
+from harness.core.cell import RIGHT, Cell
 from harness.judgement.agreement import BUDGET
 from harness.suite.margins import Statement
 from harness.suite.problems import Problem
-
-RIGHT = ("agrees", "by_convention")
 
 
 def close_to_the_edge(cells: Iterable[Cell]) -> Iterator[Cell]:

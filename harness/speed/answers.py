@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.adapters.base import Description
+from harness.core.cell import RIGHT
 from harness.core.outcomes import Outcome
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
@@ -13,7 +14,7 @@ from harness.judgement.verdict import Subject, judge
 from harness.speed.tasks import Player, Task
 from harness.suite.generators import realize
 
-GOOD = ("agrees", "by_convention", "known")
+GOOD = (*RIGHT, "known")
 """Verdicts of answers whose speed is worth a number."""
 
 

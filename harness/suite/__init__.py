@@ -1,9 +1,8 @@
-"""The suite: YAML case files become `Case` values.
+"""The suite: YAML case files become `Case` values (of `harness.core.case`).
 
 This package imports nothing by itself, because workers read `harness.suite.generators` in environments that hold a
 framework and NumPy only. Import what you need from its modules:
 
-    case        the values: Case, ArraySpec, Claim, the expectations
     generators  ArraySpec -> Array (also inside workers)
     loading     load(paths) -> Suite, find_cases_directory()
     selection   select(cases, patterns)

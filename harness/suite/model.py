@@ -114,7 +114,7 @@ ArrayEntry = Annotated[
 
 
 class OptionsEntry(_Entry):
-    """Options of the losses; which loss takes which is in the table of DESIGN."""
+    """Options of the losses; which loss takes which is in `reference.signatures`."""
 
     reduction: str | None = Field(default=None, description="none, sum or mean (default); batchmean for kl_divergence")
     denominator: str | None = Field(default=None, description="what mean divides by: count, weights or valid")

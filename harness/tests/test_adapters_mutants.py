@@ -312,6 +312,12 @@ def test_sound_is_right_on_every_probe(loss: str, kind: str) -> None:
         assert is_right(probe, truth, outcome(adapter("sound"), probe)), probe
 
 
+def test_sound_refuses_an_option_it_has_no_formula_for() -> None:
+    call = Call("softmax", {"logits": Array.of(np.zeros((1, 2)))}, {"softcap": 30.0}, "float64")
+    with pytest.raises(Unsupported, match="softcap"):
+        adapter("sound").evaluate(call)
+
+
 # -- the sound implementation ----------------------------------------------------------------------------------------
 
 

@@ -35,6 +35,11 @@ def xent(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[st
 EVERY_COMMAND = ((), *((name,) for name in COMMANDS), *(("cases", verb) for verb in ("lint", "list", "show", "schema")))
 
 
+def test_every_command_is_in_the_documentation() -> None:
+    text = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"\n| `{name}` |" not in text] == []
+
+
 @pytest.mark.parametrize("command", EVERY_COMMAND, ids=" ".join)
 def test_every_help_is_readable_at_80_columns_and_shows_every_option_and_an_example(command: tuple[str, ...]) -> None:
     done = xent(*command, "--help")

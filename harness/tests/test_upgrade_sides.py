@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.adapters.registry import registered
@@ -70,3 +72,9 @@ def test_uv_takes_wheels_from_where_pip_would() -> None:
         "UV_FIND_LINKS": "/w1,/w2",
     }
     assert "UV_FIND_LINKS" not in uv_settings({"UV_FIND_LINKS": "/mine"}, dict(_settings(listed)))
+
+
+def test_a_package_is_named_like_its_module_where_nothing_else_is_said() -> None:
+    new = replace(TABLE["torch"], name="tinyloss", requires=("tinyloss",))
+    assert touched(["tinyloss==1"], {**TABLE, "tinyloss": new}) == ("tinyloss",)
+    assert "tinyloss==2.0" in side("old", ["tinyloss==2.0"], (), None, [new], {}).requirements

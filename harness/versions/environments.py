@@ -17,19 +17,8 @@ class SideError(UsageError):
     """A requirement that cannot be used, with the reason and a hint."""
 
 
-PACKAGES: Mapping[str, str] = {
-    "torch": "torch",
-    "tensorflow": "tensorflow",
-    "keras": "keras",
-    "jax": "jax",
-    "optax": "optax",
-    "sklearn": "scikit-learn",
-    "scipy": "scipy",
-    "onnx": "onnx",
-    "onnxruntime": "onnxruntime",
-    "numpy": "numpy",
-}
-"""By importable name: the distribution that brings it."""
+NAMED_OTHERWISE: Mapping[str, str] = {"sklearn": "scikit-learn"}
+"""By importable name: the distribution that brings it, where that has another name."""
 
 PARTS: Mapping[str, str] = {"jaxlib": "jax", "tensorflow-cpu": "tensorflow", "onnxruntime-gpu": "onnxruntime"}
 """Distributions that are a part or another build of one above."""
@@ -72,14 +61,23 @@ def parsed(requirements: Iterable[str]) -> dict[str, Requirement]:
     return found
 
 
+def package_of(module: str) -> str:
+    """The distribution that brings an importable module."""
+    return NAMED_OTHERWISE.get(module, module)
+
+
+def _packages(implementation: Implementation) -> set[str]:
+    return {package_of(module) for module in implementation.requires}
+
+
 def touched(requirements: Iterable[str], table: Mapping[str, Implementation]) -> tuple[str, ...]:
     """Names of the registered implementations that use any of these packages; SideError where none does."""
     names = {PARTS.get(name, name) for name in parsed(requirements)}
-    modules = {module for module, package in PACKAGES.items() if package in names}
-    modules |= {module for module, package in RESTS_ON.items() if package in names}
-    found = tuple(name for name, i in table.items() if modules & set(i.requires) and i.family != "scratch")
+    packages = {name: _packages(i) for name, i in table.items() if i.family != "scratch"}
+    resting = {module for module, package in RESTS_ON.items() if package in names}
+    found = tuple(name for name in packages if names & packages[name] or resting & set(table[name].requires))
     if not found:
-        known = ", ".join(sorted({*PACKAGES.values(), *PARTS}))
+        known = ", ".join(sorted(set(PARTS).union(*packages.values())))
         raise SideError(f"no implementation uses {', '.join(sorted(names))}: there are ones for {known}")
     return found
 
@@ -101,7 +99,7 @@ def side(
     chosen = {**parsed(asked), **parsed(pins)}
     for implementation in implementations:
         for module in ("numpy", *implementation.requires):
-            package = PACKAGES[module]
+            package = package_of(module)
             if package in chosen:
                 continue
             if exclude_newer is None and package in kept and not _part_of(package, chosen):

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.cell import CLAIM_VERDICTS, INFRASTRUCTURE, Cell, ClaimRecord, Run
+from harness.core.cell import CLAIM_VERDICTS, INFRASTRUCTURE, RIGHT, Cell, ClaimRecord, Run
 from harness.core.invariances import is_invariance
 from reports.html.addresses import outside
 from reports.numbers import count, percent, rough, shown
 from reports.tally import loss_of, order_of, text
-from reports.words import AGREES, CLAIM_MARKS, FINDINGS, MARKS, Mark, status
+from reports.words import CLAIM_MARKS, FINDINGS, MARKS, Mark, status
 
 __all__ = [
     "Broken",
@@ -131,7 +131,7 @@ def choices(run: Run) -> tuple[Choices, ...]:
     """Losses on which at least one implementation needs a convention, with everybody who offers them beside it."""
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for cell in run.cells:
-        if cell.verdict in ("agrees", "by_convention") and not is_invariance(cell.aspect):
+        if cell.verdict in RIGHT and not is_invariance(cell.aspect):
             name = "" if cell.verdict == "agrees" else cell.convention or "not named"
             counts[loss_of(run, cell.case)][cell.implementation][name] += 1
     return tuple(
@@ -284,7 +284,7 @@ def _by_mode(places: Iterable[Mapping[str, Cell]]) -> tuple[tuple[str, str, int]
     for by_mode in places:
         for mode, cell in by_mode.items():
             judged[mode] += cell.verdict != "unsupported"
-            right[mode] += cell.verdict in AGREES
+            right[mode] += cell.verdict in RIGHT
     return tuple((m, percent(100.0 * right[m] / judged[m] if judged[m] else None), judged[m]) for m in sorted(judged))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from harness.core.cell import Run, Speed
+from harness.core.cell import RIGHT, Run, Speed
 from reports.numbers import count, duration, rough
 from reports.tally import cases_of, text
 from reports.words import excess
@@ -22,7 +22,7 @@ __all__ = ["Picture", "Table", "pictures", "table"]
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _KEY = 520, 320, 70, 20, 50, 210
 """Units of a drawing: of the plane, of the space around it, of the key beside it."""
-_RIGHT = ("agrees", "by_convention", "known")
+_TIMED = (*RIGHT, "known")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -111,7 +111,7 @@ def _verdict(speed: Speed) -> str:
 
 def _counts(speed: Speed) -> bool:
     """Whether there is a time, of an answer that is right."""
-    return (_finite(speed.figures.get("seconds")) or 0) > 0 and speed.figures.get("judged") in _RIGHT
+    return (_finite(speed.figures.get("seconds")) or 0) > 0 and speed.figures.get("judged") in _TIMED
 
 
 def _word(value: object) -> str:

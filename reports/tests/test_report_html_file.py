@@ -305,7 +305,7 @@ def test_report_of_a_run_without_cells_is_still_a_report() -> None:
 
 
 def test_size_at_a_hundred_thousand_cells() -> None:
-    made = run(cases=660)
+    made = run(cases=670)
     assert len(made.cells) > 100_000
     assert len(reports.html.render(made, scripts=script).encode()) < 8_000_000
 
@@ -428,8 +428,14 @@ def test_runs_that_must_not_be_compared_say_so_on_the_first_screen() -> None:
 
 
 def judged_only(made: Run) -> Run:
-    """Without the cells that crashed or hung, which forbid every comparison."""
-    return replace(made, cells=tuple(c for c in made.cells if c.verdict not in INFRASTRUCTURE))
+    """Without what could not start and the cells and timings that crashed or hung, which forbid every comparison."""
+    present = {name: said for name, said in made.header.implementations.items() if "missing" not in said}
+    return replace(
+        made,
+        header=replace(made.header, implementations=present),
+        cells=tuple(c for c in made.cells if c.verdict not in INFRASTRUCTURE),
+        speeds=tuple(s for s in made.speeds if s.judged not in INFRASTRUCTURE),
+    )
 
 
 def test_conventions_are_compared_loss_by_loss() -> None:
