@@ -9,7 +9,9 @@ from harness.core.exit_codes import ExitCode
 from harness.runs.gate import GateResult
 from harness.speed.compared import LOST, in_words
 from harness.speed.statistics import FASTER, SLOWER
-from reports.upgrade import cause_lines, inline
+from reports.text import markdown as line
+from reports.text import table_row
+from reports.upgrade import cause_lines
 
 __all__ = ["markdown"]
 
@@ -32,38 +34,38 @@ def markdown(result: GateResult, current: Run) -> str:
 def _lines(result: GateResult, current: Run) -> Iterator[str]:
     yield "## Gate"
     yield ""
-    yield f"**{_WORDS.get(result.code, result.code.name)}** (exit code {int(result.code)})"
+    yield line("**{}** (exit code {})", _WORDS.get(result.code, result.code.name), int(result.code))
     yield ""
     for reason in result.reasons:
-        yield f"- {inline(reason)}"
+        yield line("- {}", reason)
     difference = result.difference
     if difference is None:
         return
     yield from _speed_lines(result)
     losses = {case: str(entry["loss"]) for case, entry in current.header.suite.get("cases", {}).items()}
     if difference.new_here:
-        yield f"**New on this machine, which nobody has judged yet: {len(difference.new_here)} cells.**"
+        yield line("**New on this machine, which nobody has judged yet: {} cells.**", len(difference.new_here))
         yield ""
         yield from cause_lines(difference.groups(losses, new_here=True))
         yield ""
     yield from cause_lines(difference.groups(losses))
     yield ""
     same = "" if difference.identical is None else f", {difference.identical} of them identical to the bit"
-    yield f"{len(difference.changes)} of {difference.compared} cells changed{same}."
+    yield line("{} of {} cells changed{}.", len(difference.changes), difference.compared, same)
     if difference.versions:
         yield ""
         yield "| package | baseline | now |"
         yield "|---|---|---|"
         for name, (old, new) in difference.versions.items():
-            yield f"| {inline(name)} | {inline(old)} | {inline(new)} |"
+            yield table_row(name, old, new)
 
 
 def _speed_lines(result: GateResult) -> Iterator[str]:
     """How many timings moved which way, and each that did."""
     if not result.speeds:
         return
-    yield f"- Speed, against NumPy within each run: {in_words(result.speeds)}."
+    yield line("- Speed, against NumPy within each run: {}.", in_words(result.speeds))
     for moved in result.speeds:
         if moved.verdict in (LOST, SLOWER, FASTER):
-            yield f"  - {inline(moved.sentence)}"
+            yield line("  - {}", moved.sentence)
     yield ""

@@ -16,8 +16,8 @@ from xml.etree import ElementTree as Xml
 from harness.core.cell import INFRASTRUCTURE, Cell, ClaimRecord, Run
 from reports.numbers import rough, shown
 from reports.tally import order_of, sentence
+from reports.text import xml_document
 from reports.words import MARKS, happened, status
-from reports.xml_text import printable
 
 __all__ = ["render"]
 
@@ -43,32 +43,31 @@ def render(run: Run) -> str:
         failures += int(suite.get("failures", "0"))
     for attribute, number in (("tests", tests), ("failures", failures), ("errors", errors), ("skipped", skipped)):
         root.set(attribute, str(number))
-    Xml.indent(root, space="")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+    return xml_document(root)
 
 
 def _suite(run: Run, name: str, cells: list[Cell]) -> Xml.Element:
     statuses = [cell.verdict for cell in cells]
     suite = Xml.Element(
         "testsuite",
-        name=printable(name),
+        name=name,
         tests=str(len(cells)),
         failures=str(statuses.count("disagrees")),
         errors=str(sum(1 for f in statuses if f in INFRASTRUCTURE)),
         skipped=str(statuses.count("unsupported")),
         time=_seconds(sum(cell.seconds or 0.0 for cell in cells)),
-        timestamp=printable(run.header.started),
+        timestamp=run.header.started,
     )
     described = run.header.implementations.get(name, {})
     properties = Xml.SubElement(suite, "properties")
     for key in ("version", "device", "threads"):
         if key in described:
-            Xml.SubElement(properties, "property", name=key, value=printable(described[key]))
+            Xml.SubElement(properties, "property", name=key, value=str(described[key]))
     for cell in cells:
         suite.append(_test(cell))
     known = _known(run, {cell.ledger for cell in cells if cell.ledger})
     if known:
-        Xml.SubElement(suite, "system-out").text = printable(known)
+        Xml.SubElement(suite, "system-out").text = known
     return suite
 
 
@@ -83,22 +82,22 @@ def _known(run: Run, ids: Set[str]) -> str:
 def _test(cell: Cell) -> Xml.Element:
     test = Xml.Element(
         "testcase",
-        classname=printable(f"{cell.implementation}.{cell.case.replace('/', '.')}"),
-        name=printable(f"{cell.mode}:{cell.dtype}:{cell.aspect}"),
+        classname=f"{cell.implementation}.{cell.case.replace('/', '.')}",
+        name=f"{cell.mode}:{cell.dtype}:{cell.aspect}",
     )
     if cell.seconds is not None:
         test.set("time", _seconds(cell.seconds))
-    message = printable(f"{MARKS[status(cell)].word}: {sentence(cell)}")
+    message = f"{MARKS[status(cell)].word}: {sentence(cell)}"
     if cell.verdict == "disagrees":
         failure = Xml.SubElement(test, "failure", type=status(cell), message=message)
-        failure.text = printable(_detail(cell))
+        failure.text = _detail(cell)
     elif cell.verdict in INFRASTRUCTURE:
         Xml.SubElement(test, "error", type=cell.verdict, message=message)
     elif cell.verdict == "unsupported":
-        Xml.SubElement(test, "skipped", message=printable(cell.outcome.get("reason", "not offered")))
+        Xml.SubElement(test, "skipped", message=str(cell.outcome.get("reason", "not offered")))
     elif cell.verdict != "agrees":
         note = f"{MARKS[status(cell)].word}: {cell.ledger or cell.convention or cell.explanation or ''}"
-        Xml.SubElement(test, "system-out").text = printable(note)
+        Xml.SubElement(test, "system-out").text = note
     return test
 
 
@@ -124,11 +123,11 @@ def _claims(run: Run) -> Xml.Element:
         test = Xml.SubElement(
             suite,
             "testcase",
-            classname=printable(claim.document or "claims"),
-            name=printable(_claim_name(claim, position)),
+            classname=claim.document or "claims",
+            name=_claim_name(claim, position),
         )
         if not claim.expected:
-            Xml.SubElement(test, "failure", type=claim.verdict, message=printable(claim.explanation))
+            Xml.SubElement(test, "failure", type=claim.verdict, message=claim.explanation)
     return suite
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from harness.core.cell import ClaimRecord, Run
 from reports.numbers import count, percent, rough
 from reports.tally import Finding, Standing, sentence, standings, totals, worst_known, worst_things
+from reports.text import markdown, table_row
 from reports.words import CLAIM_MARKS, FINDINGS, INFRASTRUCTURE_STATUSES, MARKS, status
 
 __all__ = ["render"]
@@ -15,8 +14,6 @@ _MOST_FINDINGS = 25
 """A job summary is read on one screen; the HTML report holds the rest."""
 _MOST_KNOWN = 5
 """Where nothing disagrees, what a reader is told of the ledger."""
-_LONGEST = 400
-"""Characters of a message: GitHub refuses summaries above 1 MiB, and nobody reads a longer one in a table."""
 
 
 def render(run: Run) -> str:
@@ -35,31 +32,35 @@ def render(run: Run) -> str:
 
 def _verdict(run: Run) -> str:
     t = totals(run)
-    share = percent(100.0 * t.right / t.judged if t.judged else None)
+    disagree = "**{} of {} judged cells disagree with the truth**:"
+    agree = "**All {} judged cells agree, or differ exactly as the ledger says**:"
+    judged = count(t.judged)
     words = [
-        f"**{count(t.disagreeing)} of {count(t.judged)} judged cells disagree with the truth**"
-        if t.disagreeing
-        else f"**All {count(t.judged)} judged cells agree, or differ exactly as the ledger says**",
-        f"{share} right, {count(t.counts.get('known', 0))} known,",
-        f"over {count(t.cases)} cases and {t.implementations_run} implementations.",
+        markdown(disagree, count(t.disagreeing), judged) if t.disagreeing else markdown(agree, judged),
+        markdown(
+            "{} right, {} known, over {} cases and {} implementations.",
+            percent(100.0 * t.right / t.judged if t.judged else None),
+            count(t.counts.get("known", 0)),
+            count(t.cases),
+            t.implementations_run,
+        ),
     ]
     if t.infrastructure:
-        words.append(f"**{count(t.infrastructure)} cells were not run to an end** (crashed, timed out, missing).")
-    return " ".join([words[0] + ":", *words[1:]])
+        broken = "**{} cells were not run to an end** (crashed, timed out, missing)."
+        words.append(markdown(broken, count(t.infrastructure)))
+    return " ".join(words)
 
 
 def _standings(all_standings: tuple[Standing, ...]) -> str:
+    headings = ("implementation", "version", "right", "by convention", "known", *(MARKS[f].word for f in FINDINGS))
     lines = [
-        "| implementation | version | right | by convention | known | "
-        + " | ".join(MARKS[f].word for f in FINDINGS)
-        + " | not offered | crashed, timed out, missing |",
-        "|---|---|" + "--:|" * (5 + len(FINDINGS)),
+        table_row(*headings, "not offered", "crashed, timed out, missing"),
+        "|---|---|" + "--:|" * len(headings),
     ]
     for s in all_standings:
         counts = [s.counts.get(f, 0) for f in ("by_convention", "known", *FINDINGS, "unsupported")]
-        broken = count(s.infrastructure) if s.missing is None else f"∅ {_inline(s.missing)}"
-        cells = [_inline(s.implementation), _inline(s.version), percent(s.share), *(count(c) for c in counts), broken]
-        lines.append("| " + " | ".join(cells) + " |")
+        broken = count(s.infrastructure) if s.missing is None else f"∅ {s.missing}"
+        lines.append(table_row(s.implementation, s.version, percent(s.share), *(count(c) for c in counts), broken))
     return "\n".join(lines)
 
 
@@ -78,15 +79,17 @@ def _finding(f: Finding) -> str:
     mark = MARKS[status(f.cell)]
     more = f"; {count(f.alike - 1)} more alike on {f.loss}" if f.alike > 1 else ""
     error = f", {rough(f.cell.ulps)} ulp" if f.cell.ulps is not None else ""
-    error += f"; ledger: {_inline(f.cell.ledger)}" if f.cell.ledger else ""
-    return f"| {mark.glyph} {mark.word} | {_inline(f.cell.name)} | {_inline(sentence(f.cell))}{error}{_inline(more)} |"
+    entry = f"; ledger: {f.cell.ledger}" if f.cell.ledger else ""
+    # Each a text of its own, so that a long sentence leaves the others their room.
+    what = "".join(markdown("{}", text) for text in (sentence(f.cell), error, entry, more))
+    return markdown("| {} {} | {} | ", mark.glyph, mark.word, f.cell.name) + what + " |"
 
 
 def _claims(claims: tuple[ClaimRecord, ...]) -> list[str]:
     if not claims:
         return []
     lines = [
-        f"<details><summary>{len(claims)} claims of the documents</summary>",
+        markdown("<details><summary>{} claims of the documents</summary>", len(claims)),
         "",
         "| | says | why |",
         "|---|---|---|",
@@ -94,8 +97,8 @@ def _claims(claims: tuple[ClaimRecord, ...]) -> list[str]:
     for claim in claims:
         glyph, word = CLAIM_MARKS[claim.verdict]
         surprise = "" if claim.expected else " **(not as expected)**"
-        says = _inline(claim.says or claim.claimed)
-        lines.append(f"| {glyph} {word}{surprise} | {says} | {_inline(claim.explanation)} |")
+        row = "| {} {}" + surprise + " | {} | {} |"
+        lines.append(markdown(row, glyph, word, claim.says or claim.claimed, claim.explanation))
     return ["\n".join([*lines, "", "</details>"])]
 
 
@@ -103,24 +106,17 @@ def _problems(run: Run) -> list[str]:
     if not run.footer.problems:
         return []
     lines = ["## To be mended", ""]
-    lines += [f"- {_inline(p.kind)}: {_inline(p.what)}; {_inline(p.hint)}" for p in run.footer.problems]
+    lines += [markdown("- {}: {}; {}", p.kind, p.what, p.hint) for p in run.footer.problems]
     return ["\n".join(lines)]
 
 
 def _provenance(run: Run) -> str:
     suite, machine = run.header.suite, run.header.machine
-    broken = ", ".join(MARKS[f].word for f in INFRASTRUCTURE_STATUSES)
-    return (
-        f"Suite {_inline(suite.get('version'))}, {_inline(run.header.started)}, {_inline(machine.get('cpu'))}, "
-        f"Python {_inline(machine.get('python'))}. What is {broken} is in no percentage."
+    return markdown(
+        "Suite {}, {}, {}, Python {}. What is {} is in no percentage.",
+        suite.get("version"),
+        run.header.started,
+        machine.get("cpu"),
+        machine.get("python"),
+        ", ".join(MARKS[f].word for f in INFRASTRUCTURE_STATUSES),
     )
-
-
-def _inline(value: object) -> str:
-    """Any text as literal text on one line of a table: no markup, no links, no mentions."""
-    words = " ".join(("" if value is None else str(value)).split())
-    if len(words) > _LONGEST:
-        words = words[: _LONGEST - 1] + "…"
-    words = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
-    words = re.sub(r"([\\`*_{}\[\]()#+!|~$^])", r"\\\1", words)
-    return re.sub(r"(?i)\b(https?|ftp|www)([:.])", r"\1&#8203;\2", words)

@@ -8,6 +8,7 @@ import io
 from harness.core.cell import Run
 from reports.numbers import shown
 from reports.tally import loss_of
+from reports.text import csv_row
 from reports.words import happened
 
 __all__ = ["render"]
@@ -31,33 +32,30 @@ def render(run: Run) -> str:
     for cell in run.cells:
         version = run.header.implementations.get(cell.implementation, {}).get("version", "")
         writer.writerow(
-            [
-                _inert(cell.case),
-                _inert(losses[cell.case]),
-                _inert(cell.implementation),
-                _inert(version),
-                _inert(cell.mode),
-                cell.dtype,
-                _inert(cell.aspect),
-                cell.verdict,
-                cell.severity or "",
-                happened(cell),
-                "" if cell.ulps is None else cell.ulps,
-                "" if cell.ratio is None else cell.ratio,
-                "" if cell.budget is None else cell.budget,
-                cell.grade or "",
-                shown(cell.got, cell.dtype),
-                shown(cell.truth, "float64"),
-                _inert(cell.convention),
-                _inert(cell.ledger),
-                _inert(cell.explanation),
-                _inert(cell.function),
-                "" if cell.seconds is None else cell.seconds,
-            ]
+            csv_row(
+                [
+                    cell.case,
+                    losses[cell.case],
+                    cell.implementation,
+                    version,
+                    cell.mode,
+                    cell.dtype,
+                    cell.aspect,
+                    cell.verdict,
+                    cell.severity,
+                    happened(cell),
+                    cell.ulps,
+                    cell.ratio,
+                    cell.budget,
+                    cell.grade,
+                    shown(cell.got, cell.dtype),
+                    shown(cell.truth, "float64"),
+                    cell.convention,
+                    cell.ledger,
+                    cell.explanation,
+                    cell.function,
+                    cell.seconds,
+                ]
+            )
         )
     return buffer.getvalue()
-
-
-def _inert(value: object) -> str:
-    words = "" if value is None else str(value)
-    return "'" + words if len(words) > 1 and words[0] in "=+-@\t\r" else words

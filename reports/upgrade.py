@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
@@ -12,11 +11,11 @@ from harness.runs.diff import Group
 from harness.speed.statistics import SLOWER
 from harness.versions.canaries import CanaryResult
 from harness.versions.upgrade import Upgrade
+from reports.text import LONGEST, table_row
+from reports.text import markdown as line
 
 MOST_CELLS = 12
 """Cells listed under a cause; the run files beside the report hold them all."""
-
-LONGEST = 400
 
 
 def markdown(upgrade: Upgrade) -> str:
@@ -27,40 +26,37 @@ def markdown(upgrade: Upgrade) -> str:
 def _lines(upgrade: Upgrade) -> Iterator[str]:
     yield "# What this upgrade changes"
     yield ""
-    yield f"**{upgrade.verdict}**"
+    yield line("**{}**", upgrade.verdict)
     yield ""
     yield from cause_lines(upgrade.groups)
     yield ""
     yield "| package | old | new |"
     yield "|---|---|---|"
     for name, (old, new) in upgrade.packages.items():
-        yield f"| {inline(name)} | {inline(old)} | {inline(new)} |"
+        yield table_row(name, old, new)
     if not upgrade.packages:
         yield "| (none differs) | | |"
     yield ""
-    yield f"Speed: {inline(upgrade.speed_verdict)}."
+    yield line("Speed: {}.", upgrade.speed_verdict)
     yield ""
     for moved in upgrade.moved:
-        yield f"- {inline(moved.sentence)}"
+        yield line("- {}", moved.sentence)
         if moved.verdict == SLOWER:
-            yield f"  - `{upgrade.timed_by(moved).replace('`', ' ')}`"
+            yield line("  - {:code}", upgrade.timed_by(moved))
     if upgrade.moved:
         yield ""
-    yield f"Canaries, planted changes that have to be reported: {_canaries(upgrade.canary_results)}."
+    yield line("Canaries, planted changes that have to be reported: {}.", _canaries(upgrade.canary_results))
     yield ""
-    yield (
-        f"Made with `{upgrade.command.replace('`', ' ')}` on {inline(upgrade.new.header.started)}, suite version "
-        f"{inline(str(upgrade.new.header.suite.get('version')))}."
-    )
+    made, version = upgrade.new.header.started, upgrade.new.header.suite.get("version")
+    yield line("Made with {:code} on {}, suite version {}.", upgrade.command, made, version)
 
 
 def cause_lines(groups: Iterable[Group]) -> Iterator[str]:
     """A point for every cause, with what reproduces its first cell."""
     for group in groups:
-        yield f"- **{len(group.changes)} × {inline(group.implementation)} {inline(group.loss)}, {group.kind}**: " + (
-            inline(group.sentence)
-        )
-        yield f"  - `{group.repro.replace('`', ' ')}`"
+        what = (len(group.changes), group.implementation, group.loss, group.kind, group.sentence)
+        yield line("- **{} × {} {}, {}**: {}", *what)
+        yield line("  - {:code}", group.repro)
 
 
 def _canaries(canary_results: tuple[CanaryResult, ...]) -> str:
@@ -70,12 +66,6 @@ def _canaries(canary_results: tuple[CanaryResult, ...]) -> str:
         seen = "reported as " + " and ".join(canary_result.kinds) if canary_result.kinds else "NOT reported"
         told.append(f"{name} {seen}" + ("" if canary_result.as_planted else f" (planted: {canary_result.canary.kind})"))
     return "; ".join(told)
-
-
-def inline(text: str) -> str:
-    """Foreign text inside a line of Markdown: no line breaks, no markup, no HTML."""
-    flat = " ".join(str(text).split())[:LONGEST]
-    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", flat)
 
 
 def html(upgrade: Upgrade) -> str:
