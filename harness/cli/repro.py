@@ -13,7 +13,7 @@ from harness import reproduction
 from harness.adapters.choice import FIRST, choose
 from harness.cli import terminal
 from harness.core.case import Case
-from harness.core.cell import EVERY, Cell, Run, wider
+from harness.core.cell import EVERY, MODE_AGREEMENT, Cell, Run, wider
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.printing import say
@@ -117,7 +117,7 @@ def _pointer(finished: Run, named: Named) -> str:
 def order_of(named: Named) -> Order:
     """What has to be run for a cell: its case, on its implementation, in its mode and dtype."""
     # How a mode agrees with the first one is only seen where both are run.
-    modes = (FIRST, named.mode) if named.aspect == "mode_agreement" else (named.mode,)
+    modes = (FIRST, named.mode) if named.aspect == MODE_AGREEMENT else (named.mode,)
     scope = Scope(dtypes=None if named.dtype == EVERY else (named.dtype,), modes=modes)
     command = ("xent", *sys.argv[1:])
     return make_order([named.case], choose([named.implementation]), scope, ledger=read_ledger(), command=command)

@@ -27,6 +27,9 @@ OBSERVED = ("finite", "nan", "inf", "shape", "dtype", "raises", "returns", "bits
 """Kinds of facts behind a verdict: a wrong finite number, a nan or an infinity that is not right, an answer of another
 shape or type than the right one, an error, an answer where an error is right, whether the bits are the same."""
 
+MODE_AGREEMENT = "mode_agreement"
+"""The aspect in which a mode is compared with the first one."""
+
 EVERY = "*"
 """In place of an aspect: the call was refused, with all of them; in place of a dtype too: so was the case, in all."""
 

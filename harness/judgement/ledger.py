@@ -1,8 +1,8 @@
 """The ledger: known divergences as data, strict both ways.
 
 An entry explains a cell only where the cell shows exactly the outcome that is pinned; another failure than the pinned
-one still disagrees. An entry whose selected cells all ran and none shows the pinned outcome is `fixed`; one that
-selects nothing in a complete run is `unmatched`. Both fail the gate.
+one still disagrees. An entry is `fixed` where everything it is about was asked and none of it shows the pinned outcome;
+a run of a part of that decides nothing. One that selects nothing in a complete run is `unmatched`. Both fail the gate.
 
 An entry with conditions on machine facts is `dormant` where they hold for none of the cells it is about: it explains
 nothing, and is neither fixed nor unmatched. A run counts what sleeps.
@@ -11,7 +11,7 @@ nothing, and is neither fixed nor unmatched. A run counts what sleeps.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase, translate
 from functools import cached_property
@@ -65,12 +65,12 @@ class Ledger:
 def selects(entry: Entry, cell: Selector) -> bool:
     """Whether a cell is among those an entry is about, wherever its conditions hold."""
     return (
-        _any_matches(entry.implementations, cell.implementation)
-        and _any_matches(entry.dtypes, cell.dtype)
-        and _any_matches(entry.aspects, cell.aspect)
-        and _any_matches(entry.modes, cell.mode)
-        and _any_matches(entry.cases, cell.case)
-        and _in_versions(cell.version, entry.versions)
+        any_matches(entry.implementations, cell.implementation)
+        and any_matches(entry.dtypes, cell.dtype)
+        and any_matches(entry.aspects, cell.aspect)
+        and any_matches(entry.modes, cell.mode)
+        and any_matches(entry.cases, cell.case)
+        and in_versions(cell.version, entry.versions)
     )
 
 
@@ -102,6 +102,8 @@ class Tally:
     explained: int = 0
     dormant: int = 0
     """Cells it would select if its conditions held."""
+    unjudged: int = 0
+    """Cells it is about that came to no judgement: they crashed, timed out or are missing."""
 
 
 def dormant(ledger: Ledger, tallies: Mapping[str, Tally]) -> tuple[Entry, ...]:
@@ -110,16 +112,19 @@ def dormant(ledger: Ledger, tallies: Mapping[str, Tally]) -> tuple[Entry, ...]:
     return tuple(entry for entry, tally in counts if tally.dormant and not tally.awake)
 
 
-def audit(ledger: Ledger, tallies: Mapping[str, Tally], *, complete: bool) -> tuple[RunProblem, ...]:
+def audit(
+    ledger: Ledger, tallies: Mapping[str, Tally], *, complete: bool, is_decided: Callable[[Entry], bool]
+) -> tuple[RunProblem, ...]:
     """The stale entries of a run: those that no longer say something true.
 
     `complete` says whether every case and registered implementation was run: only then can an entry be unmatched.
+    `is_decided` says whether everything that an entry is about was asked: only then can it be fixed.
     """
     problems: list[RunProblem] = []
     for entry in ledger.entries:
         where = f" ({entry.location})" if entry.location else ""
         tally = tallies.get(entry.id, Tally())
-        if tally.awake and not tally.explained:
+        if tally.awake and not tally.explained and not tally.unjudged and is_decided(entry):
             problems.append(
                 RunProblem(
                     "fixed",
@@ -129,7 +134,7 @@ def audit(ledger: Ledger, tallies: Mapping[str, Tally], *, complete: bool) -> tu
                     entry.location or None,
                 )
             )
-        elif complete and not tally.awake and not tally.dormant:
+        elif complete and tally == Tally():
             problems.append(
                 RunProblem(
                     "unmatched",
@@ -142,11 +147,13 @@ def audit(ledger: Ledger, tallies: Mapping[str, Tally], *, complete: bool) -> tu
     return tuple(problems)
 
 
-def _any_matches(patterns: tuple[str, ...], name: str) -> bool:
+def any_matches(patterns: tuple[str, ...], name: str) -> bool:
+    """Whether a name is among those that a field of an entry means."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _in_versions(version: str, allowed: str) -> bool:
+def in_versions(version: str, allowed: str) -> bool:
+    """Whether a version is among those that an entry is about."""
     if not allowed:
         return True
     try:

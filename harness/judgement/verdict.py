@@ -17,7 +17,7 @@ import reference
 from harness.core.arrays import Array
 from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises
 from harness.core.cause import Cause, sentence_of
-from harness.core.cell import EVERY, Cell, Observed, number
+from harness.core.cell import EVERY, MODE_AGREEMENT, Cell, Observed, number
 from harness.core.formats import FORMATS
 from harness.core.ledger import Selector
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
@@ -401,8 +401,7 @@ def judge_modes(subject: Subject, first: str, one: Outcome, other: Outcome, ledg
     `first` is the mode `one` ran in, `subject.mode` the mode of `other`. Both may be as far from the truth as the
     budget allows, so they may be twice that far from each other.
     """
-    aspect = "mode_agreement"
-    cell = subject.cell(aspect, "agrees", {"kind": "value"})
+    cell = subject.cell(MODE_AGREEMENT, "agrees", {"kind": "value"})
     match one, other:
         case Returned(), Returned():
             return _same_numbers(subject, first, one, other, cell, ledger)

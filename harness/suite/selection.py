@@ -59,6 +59,17 @@ def load_selection(patterns: Sequence[str]) -> Suite:
     return Suite(chosen, digest(chosen), tuple(sorted({case.location.file for case in chosen})))
 
 
+def load_around(cases: Iterable[Case]) -> tuple[Case, ...]:
+    """All cases that there are beside some: the package's own, and those of the files these were read from.
+
+    Raises SuiteError where some of them cannot be read.
+    """
+    home = find_cases_directory()
+    names = {case.location.file for case in cases}
+    foreign = sorted(name for name in names if not _written(name, home).is_relative_to(home))
+    return (*load().cases, *(load([Path(name) for name in foreign]).cases if foreign else ()))
+
+
 def load_cover() -> tuple[Suite, int]:
     """The cases of the cover, and how many there are in all.
 
@@ -91,9 +102,12 @@ def _matches(case: Case, pattern: str, home: Path) -> bool:
     path = Path(pattern)
     if not is_there(path):
         return False
-    written = case.location.file
-    file = home.parent / written if written.startswith("cases/") else Path(written)
-    return file.resolve().is_relative_to(path.resolve())
+    return _written(case.location.file, home).is_relative_to(path.resolve())
+
+
+def _written(name: str, home: Path) -> Path:
+    """The file that a case names as its place."""
+    return (home.parent / name if name.startswith("cases/") else Path(name)).resolve()
 
 
 def _explanation(pattern: str, cases: Sequence[Case]) -> str:

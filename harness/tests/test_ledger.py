@@ -95,14 +95,14 @@ def test_an_entry_that_no_longer_happens_is_fixed_and_one_that_matches_nothing_u
     name = entry().id
 
     def kinds(selected: int, explained: int, complete: bool) -> list[str]:
-        found = audit(ledger, {name: Tally(selected, explained)}, complete=complete)
+        found = audit(ledger, {name: Tally(selected, explained)}, complete=complete, is_decided=lambda _: True)
         return [problem.kind for problem in found]
 
     assert kinds(3, 1, True) == []
     assert kinds(3, 0, False) == ["fixed"]
     assert kinds(0, 0, True) == ["unmatched"]
     assert kinds(0, 0, False) == []
-    (problem,) = audit(ledger, {name: Tally(3)}, complete=True)
+    (problem,) = audit(ledger, {name: Tally(3)}, complete=True, is_decided=lambda _: True)
     assert (problem.entry, problem.place) == (name, "x.yaml:1")
 
 
@@ -127,16 +127,21 @@ def test_an_entry_explains_only_where_all_its_conditions_hold(facts: dict[str, s
     assert Ledger((conditional,)).selecting(selector) == (conditional,)
 
 
-@given(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.booleans())
-def test_an_entry_is_missed_only_where_it_is_awake(awake: int, explained: int, sleeping: int, complete: bool) -> None:
+COUNTS = st.integers(0, 3)
+
+
+@given(COUNTS, COUNTS, COUNTS, COUNTS, st.booleans(), st.booleans())
+def test_an_entry_is_missed_only_where_it_is_awake_and_all_it_is_about_was_judged(
+    awake: int, explained: int, sleeping: int, unjudged: int, complete: bool, decided: bool
+) -> None:
     (conditional,) = parse_ledger(ON_AVX2, "x.yaml")[0]
-    ledger, tallies = Ledger((conditional,)), {conditional.id: Tally(awake, min(explained, awake), sleeping)}
-    kinds = [problem.kind for problem in audit(ledger, tallies, complete=complete)]
+    ledger, tallies = Ledger((conditional,)), {conditional.id: Tally(awake, min(explained, awake), sleeping, unjudged)}
+    kinds = [problem.kind for problem in audit(ledger, tallies, complete=complete, is_decided=lambda _: decided)]
     sleeps = dormant(ledger, tallies) != ()
     assert sleeps == (awake == 0 and sleeping > 0)
-    assert ("fixed" in kinds) == (awake > 0 and explained == 0)
+    assert ("fixed" in kinds) == (awake > 0 and explained == 0 and unjudged == 0 and decided)
     assert not (sleeps and kinds)
-    assert ("unmatched" in kinds) == (complete and not awake and not sleeping)
+    assert ("unmatched" in kinds) == (complete and not awake and not sleeping and not unjudged)
 
 
 @pytest.mark.parametrize(
