@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -179,3 +181,102 @@ def test_any_text_can_be_written(tmp_path_factory: pytest.TempPathFactory, text:
     path = tmp_path_factory.getbasetemp() / "text"
     write_whole(path, text)
     assert path.read_bytes() == text.encode("utf-8", "replace")
+
+
+# --- nothing else writes ----------------------------------------------------------------------------------------------
+
+WRITERS = {
+    "harness/core/files.py",
+    # A lock, whose content nobody reads.
+    "harness/execution/virtual.py",
+    # An order to the kernel, under /proc.
+    "harness/execution/timing.py",
+    # The pipe of its answers.
+    "harness/execution/worker.py",
+    # A stream that is closed is made to lead nowhere.
+    "harness/cli/streams.py",
+}
+
+
+def writing(source: str) -> Iterator[str]:
+    """What in a module writes a file by itself, or moves one."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name("open") | ast.Attribute(attr="open" | "fdopen")) if _may_write(node):
+                yield "open"
+            case ast.Call(func=ast.Attribute(attr="write_text" | "write_bytes" | "touch" as name)):
+                yield name
+            case ast.Call(
+                func=ast.Attribute(
+                    ast.Name("json" | "pickle" | "marshal" | "shutil" | "np" | "tempfile" | "os"),
+                    "dump" | "copy" | "copyfile" | "copy2" | "move" | "copytree" | "save" | "savez" | "savetxt"
+                    | "mkstemp" | "NamedTemporaryFile" | "TemporaryFile" | "mkdtemp" | "TemporaryDirectory"
+                    | "rename" | "replace" | "link" | "truncate" as name,
+                )
+            ):  # fmt: skip
+                yield name
+            case ast.ImportFrom("tempfile" | "shutil"):
+                yield "an import that hides where it comes from"
+
+
+def _may_write(call: ast.Call) -> bool:
+    """Whether a call of something named open may write: its mode, wherever it stands, says so or is not told."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "open" and _is_named(call.func.value, "os"):
+        return not any(_is_named(node, "O_RDONLY") for node in ast.walk(call))
+    texts = [
+        node.value
+        for node in (*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode"))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    return any(set(text) <= set("rwaxbt+") and set(text) & set("wax+") for text in texts)
+
+
+def _is_named(node: ast.AST, name: str) -> bool:
+    return getattr(node, "id", getattr(node, "attr", None)) == name
+
+
+def test_nothing_writes_past_the_one_place_for_it() -> None:
+    sources = [path for room in ("harness", "reference", "reports", "xent") for path in (ROOT / room).rglob("*.py")]
+    found = {
+        path.relative_to(ROOT).as_posix(): list(writing(path.read_text(encoding="utf-8")))
+        for path in sources
+        if "tests" not in path.parts
+    }
+    assert len(found) > 150
+    assert {name for name, ways in found.items() if ways} == WRITERS
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "open(path, 'w')",
+        "open(path, mode='ab')",
+        "path.open('w', encoding='utf-8')",
+        "path.open(mode='x')",
+        "gzip.open(path, 'wb')",
+        "io.open(path, 'r+')",
+        "os.fdopen(descriptor, 'wb')",
+        "os.open(path, os.O_WRONLY | os.O_CREAT)",
+        "os.open(path, flags)",
+        "path.write_text('a')",
+        "Path('a').write_bytes(b'a')",
+        "path.touch()",
+        "json.dump(value, file)",
+        "pickle.dump(value, file)",
+        "np.save(path, array)",
+        "shutil.copyfile(a, b)",
+        "os.replace(a, b)",
+        "tempfile.TemporaryDirectory()",
+        "from tempfile import mkdtemp",
+        "from shutil import copy",
+    ],
+)
+def test_what_writes_by_itself_is_found(bad: str) -> None:
+    assert list(writing(bad))
+
+
+@pytest.mark.parametrize(
+    "good", ["open(path)", "path.open('rb')", "os.open(path, os.O_RDONLY)", "write_whole(path, a)"]
+)
+def test_what_reads_is_left_alone(good: str) -> None:
+    assert not list(writing(good))
