@@ -71,6 +71,7 @@ class Server:
             "arguments": fault.arguments,
             "environment": dict(fault.environment),
             "seconds": fault.seconds,
+            "largest_file": fault.largest_file,
             "streams": streams,
         }
         assert self._process.stdin is not None

@@ -83,6 +83,8 @@ class Fault:
     """Done in the folder once the files are there: links, permissions, folders."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables set for the command."""
+    largest_file: int | None = None
+    """Bytes that a file may hold: to the command every disk is full then."""
     annotates: bool = False
     """Whether commands for a CI server were asked for."""
     seconds: float = 60.0

@@ -1,7 +1,7 @@
 """Started as a program in a copy of the source: imports its commands once and forks for every fault.
 
-A request is a line of JSON on the standard input (folder, arguments, environment, seconds, streams); the answer is a
-line with the exit code, minus the number of the signal that ended it, or null where it was killed for taking too long.
+A request is a line of JSON on the standard input (folder, arguments, environment, seconds, largest file, streams); the
+answer is a line with the exit code, minus the number of the signal that ended it, or null where it took too long.
 What the command printed is in the two files named as streams.
 """
 
@@ -77,6 +77,8 @@ def _become(request: dict[str, Any]) -> NoReturn:
         os.environ.update(request["environment"])
         resource.setrlimit(resource.RLIMIT_AS, (LARGEST_MEMORY, LARGEST_MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if request["largest_file"] is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (request["largest_file"],) * 2)
         sys.argv = ["xent", *request["arguments"]]
         runpy.run_module("harness", run_name="__main__")
         code = 0
