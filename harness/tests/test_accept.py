@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from harness.runs.run_file import read_run
 from harness.suite.ledger_edits import append_entries, remove_entries, written
 from harness.suite.ledger_files import UNWRITTEN, load_drafts, load_entries, parse_ledger
 from harness.suite.problems import SuiteError
+from harness.tests.commands import xent
 from harness.tests.divergent import WAYS, cases
 
 REASON = "It is wrong on purpose, in a way that this entry is about and no other."
@@ -31,11 +31,6 @@ OTHER = """\
   reason: An entry about another implementation, which no run of this one has anything to say about.
   upstream: none found
 """
-
-
-def xent(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 class Place:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,15 +10,11 @@ from harness.runs.run_file import read_run
 from harness.suite.ledger_edits import remove_entries
 from harness.suite.ledger_files import load_entries
 from harness.suite.problems import SuiteError
+from harness.tests.commands import xent
 from harness.versions.canaries import CANARIES, Canary, CanaryResult, unreported
 
 CASES = ("documents/d4-gradient-*", "documents/d4-perfect-*", "invalid/label-3-softmax-cross-entropy")
 WRONG = "mutant:opposite-gradient.softmax_cross_entropy"
-
-
-def xent(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -16,20 +15,9 @@ from hypothesis import strategies as st
 from harness.cli.main import COMMANDS, assembled
 from harness.cli.options import DTYPES, part_of_all, words
 from harness.core.formats import FORMATS
+from harness.tests.commands import ROOT, xent
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def xent(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "harness", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+NARROW = {"COLUMNS": "80"}
 
 
 EVERY_COMMAND = ((), *((name,) for name in COMMANDS), *(("cases", verb) for verb in ("lint", "list", "show", "schema")))
@@ -42,7 +30,7 @@ def test_every_command_is_in_the_documentation() -> None:
 
 @pytest.mark.parametrize("command", EVERY_COMMAND, ids=" ".join)
 def test_every_help_is_readable_at_80_columns_and_shows_every_option_and_an_example(command: tuple[str, ...]) -> None:
-    done = xent(*command, "--help")
+    done = xent(*command, "--help", environment=NARROW)
     assert done.returncode == 0, done.stderr
     assert not [line for line in done.stdout.splitlines() if len(line) > 80]
     assert re.search(r"^Examples?:?.*\n\n    xent ", done.stdout, re.MULTILINE)
@@ -61,9 +49,9 @@ def test_every_help_is_readable_at_80_columns_and_shows_every_option_and_an_exam
 
 
 def test_without_a_command_there_is_the_help() -> None:
-    done = xent()
+    done = xent(environment=NARROW)
     assert done.returncode == 0
-    assert done.stdout == xent("--help").stdout
+    assert done.stdout == xent("--help", environment=NARROW).stdout
     assert all(f"│ {name} " in done.stdout for name in COMMANDS)
 
 
@@ -133,7 +121,7 @@ MISTAKES = (
 def test_a_mistake_in_its_use_ends_with_4_and_says_what_where_and_what_instead(
     tmp_path: Path, line: str, says: str
 ) -> None:
-    done = xent(*line.split(), folder=tmp_path)
+    done = xent(*line.split(), folder=tmp_path, environment=NARROW)
     assert done.returncode == 4, done.stdout + done.stderr
     assert done.stderr.startswith("xent: ")
     assert says in done.stderr

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +10,8 @@ import pytest
 
 from harness.core.cell import Cell, Footer, Header, Observed, Run, RunProblem
 from harness.runs.run_file import RunWriter
+from harness.tests.commands import xent
 
-ROOT = Path(__file__).resolve().parents[2]
 MACHINE = {"cpu": "a", "instruction_set": "b"}
 CASE = {"loss": "softmax", "file": "cases/documents/d4.yaml", "line": 7, "title": "a", "why": "b", "tags": []}
 RIGHT = Cell(
@@ -61,17 +58,6 @@ def written(path: Path, run: Run) -> Path:
     return path
 
 
-def xent(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "harness", *arguments],
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
 def cut_off(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[:-1]), encoding="utf-8")
@@ -106,7 +92,7 @@ def test_every_way_a_gate_ends(tmp_path: Path, name: str) -> None:
     written(tmp_path / "old.jsonl", run_of(RIGHT))
     spoil: Callable[[Path], None] = damage
     spoil(written(tmp_path / "new.jsonl", current))
-    done = xent(tmp_path, "gate", "old.jsonl", "new.jsonl")
+    done = xent("gate", "old.jsonl", "new.jsonl", folder=tmp_path)
     assert done.returncode == code, done.stdout + done.stderr
     assert said in done.stdout + done.stderr
     assert ("Nothing changed" in done.stdout) == (code == 0)
@@ -115,7 +101,7 @@ def test_every_way_a_gate_ends(tmp_path: Path, name: str) -> None:
 def test_the_gate_writes_a_summary_for_the_job(tmp_path: Path) -> None:
     written(tmp_path / "old.jsonl", run_of(RIGHT))
     written(tmp_path / "new.jsonl", run_of(WRONG))
-    done = xent(tmp_path, "gate", "old.jsonl", "new.jsonl", "--markdown", "summary/gate.md")
+    done = xent("gate", "old.jsonl", "new.jsonl", "--markdown", "summary/gate.md", folder=tmp_path)
     assert done.returncode == 7
     text = (tmp_path / "summary/gate.md").read_text(encoding="utf-8")
     assert "(exit code 7)" in text
@@ -126,7 +112,7 @@ def test_the_gate_writes_a_summary_for_the_job(tmp_path: Path) -> None:
 def test_a_known_cell_that_no_entry_covers_any_more_is_no_change_but_a_stale_ledger(tmp_path: Path) -> None:
     written(tmp_path / "old.jsonl", run_of(KNOWN))
     written(tmp_path / "new.jsonl", run_of(WRONG))
-    done = xent(tmp_path, "gate", "old.jsonl", "new.jsonl")
+    done = xent("gate", "old.jsonl", "new.jsonl", folder=tmp_path)
     assert done.returncode == 6, done.stdout + done.stderr
     assert "version range" in done.stdout
     assert "No cell changed" in done.stdout

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,7 @@ from harness.core.cell import Run
 from harness.core.ledger import Condition
 from harness.runs.run_file import read_run
 from harness.suite.ledger_files import load_entries
-
-ROOT = Path(__file__).resolve().parents[2]
+from harness.tests import commands
 
 ADAPTER = '''
 import os
@@ -78,15 +75,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def xent(place: Path, *arguments: str, isa: str = "avx512", wrong: str = "") -> subprocess.CompletedProcess[str]:
-    told = {"PYTHONPATH": str(ROOT), "TOLD_ISA": isa, "TOLD_WRONG": wrong}
-    return subprocess.run(
-        [sys.executable, "-m", "harness", *arguments],
-        cwd=place,
-        env={**os.environ, **told},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return commands.xent(*arguments, folder=place, environment={"TOLD_ISA": isa, "TOLD_WRONG": wrong})
 
 
 def run(place: Path, file: str, isa: str = "avx512", wrong: str = "") -> subprocess.CompletedProcess[str]:

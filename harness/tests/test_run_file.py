@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +18,7 @@ from harness.core.cell import OBSERVED, Cell, ClaimRecord, Footer, Header, Obser
 from harness.runs.diff import NotComparable
 from harness.runs.gate import gate
 from harness.runs.run_file import RunFileError, RunWriter, from_json, read_run, to_json, write_run
+from harness.tests.commands import xent
 
 HEADER = Header(
     suite={"version": "1", "cases": {"documents/a": {"loss": "softmax"}, "edges/b": {"loss": "entropy", "tags": []}}},
@@ -81,11 +80,6 @@ def write(path: Path) -> Path:
         writer.add(CLAIM)
         writer.finish({"total": 1.0})
     return path
-
-
-def xent(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("name", ["run.jsonl", "run.jsonl.gz"])
