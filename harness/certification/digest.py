@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from harness.certification.certificate import Evaluate
-from harness.certification.grid import Sample, samples
+from harness.certification.grid import Sample, by_maker
 from harness.certification.running import sample_of
 from harness.core.case import Case, ExpectTruth
 from harness.suite.generators import shape_of
@@ -29,8 +29,8 @@ COMMITTED = Path(__file__).resolve().parent / "digest.json"
 COUNT = 500
 LARGEST = 512
 """Elements of the largest input: what is digested is evaluated in seconds under an emulator too."""
-GRID_SEED, GRID_POINTS = 7, 8000
-"""The part of the grid that is drawn from: some 500 samples."""
+GRID_SEED, GRID_EACH = 7, 20
+"""What is drawn from of the grid: so many samples of each kind."""
 GRID_BITS = 24
 """Significant bits of the inputs of the grid: what draws them takes logarithms and powers, whose last bit depends on
 the machine, and the digest is of the reference and not of them."""
@@ -143,7 +143,7 @@ def drawn(cases: Sequence[Case], seed: int = 0, count: int = COUNT) -> Mapping[s
 
 
 def named(cases: Sequence[Case], names: Sequence[str]) -> Mapping[str, Sample]:
-    """Evaluations by name: `CASE DTYPE`, or `grid-NUMBER float64`; all there are where no name is given."""
+    """Evaluations by name: `CASE DTYPE`, or `KIND-NUMBER float64` of the grid; all where no name is given."""
     wanted = set(names)
     found: dict[str, Sample] = {}
     for case in cases:
@@ -153,8 +153,8 @@ def named(cases: Sequence[Case], names: Sequence[str]) -> Mapping[str, Sample]:
                 sample = sample_of(case, dtype)
                 assert sample is not None, f"{name} is small, and no sample"
                 found[name] = sample
-    for number, sample in enumerate(samples(GRID_SEED, GRID_POINTS)):
-        name = f"grid-{number} float64"
+    for kind, sample in by_maker(GRID_SEED, GRID_EACH):
+        name = f"{kind} float64"
         if not wanted or name in wanted:
             found[name] = _rounded(sample)
     return found

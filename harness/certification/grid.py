@@ -47,6 +47,15 @@ def samples(seed: int, points: int) -> Iterator[Sample]:
         yield sample
 
 
+def by_maker(seed: int, each: int) -> Iterator[tuple[str, Sample]]:
+    """So many samples of each kind, with names: each drawn for itself, so that a change of one kind moves no other."""
+    for maker in dict.fromkeys(_MAKERS):
+        kind = maker.__name__.strip("_").replace("_", "-")
+        for number in range(each):
+            random = np.random.default_rng([seed, number, *kind.encode()])
+            yield f"{kind}-{number}", maker(random)
+
+
 def large(seed: int) -> Iterator[Sample]:
     """A few rows with many classes."""
     random = np.random.default_rng(seed)
