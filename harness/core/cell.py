@@ -185,6 +185,12 @@ class Speed:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def key(self) -> tuple[str, str, str, str, str, str]:
+        """Workload, passes, threads, implementation, mode, dtype."""
+        what = (self.workload, str(self.figures.get("passes")), str(self.figures.get("threads")))
+        return (*what, self.implementation, self.mode, self.dtype)
+
+    @property
     def judged(self) -> str:
         """The verdict of the answer that was timed, one of VERDICTS; `missing` where the record says none."""
         return str(self.figures.get("judged", "missing"))

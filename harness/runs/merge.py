@@ -29,6 +29,9 @@ def merge(runs: Sequence[Run], *, other_machines: bool = False) -> Run:
     twice = [key for key, count in seen.items() if count > 1 or any(refusal in seen for refusal in wider(key))]
     if twice:
         raise NotComparable(f"{len(twice)} cells are in more than one part, the first is {twice[0]}: drop one of them")
+    timed = Counter(speed.key for run in runs for speed in run.speeds)
+    if again := [key for key, count in timed.items() if count > 1]:
+        raise NotComparable(f"{len(again)} measurements are in more than one part, the first is {again[0]}")
     cells = tuple(cell for run in runs for cell in run.cells)
     claims = {(c.case, str(c.claimed), c.says): c for run in runs for c in run.claims}
     verdicts = Counter(cell.verdict for cell in cells)
@@ -48,10 +51,12 @@ def merge(runs: Sequence[Run], *, other_machines: bool = False) -> Run:
 
 
 def _header(runs: Sequence[Run], other_machines: bool) -> Header:
-    cases: dict[str, Any] = {}
     implementations: dict[str, Any] = {}
+    described: dict[str, dict[str, Any]] = {}
     for run in runs:
-        cases.update(run.header.suite.get("cases", {}))
+        for what in ("cases", "ledger", "workloads"):
+            if what in run.header.suite:
+                described.setdefault(what, {}).update(run.header.suite[what])
         for name, description in run.header.implementations.items():
             former = implementations.setdefault(name, description)
             if former.get("version") != description.get("version"):
@@ -69,7 +74,7 @@ def _header(runs: Sequence[Run], other_machines: bool) -> Header:
     digests = sorted({str(run.header.suite.get("digest")) for run in runs})
     return replace(
         first,
-        suite={**first.suite, "cases": cases, "digest": "+".join(digests)},
+        suite={**first.suite, **described, "digest": "+".join(digests)},
         implementations=dict(sorted(implementations.items())),
         started=min(run.header.started for run in runs),
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import json
 import zlib
 from collections import Counter
@@ -20,13 +21,14 @@ from functools import reduce
 from operator import attrgetter, or_
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, Self, get_type_hints
 
 import msgspec
 
 from harness.core.cell import (
     CLAIM_VERDICTS,
     EVERY,
+    INFRASTRUCTURE,
     OBSERVED,
     RUN_PROBLEMS,
     SCHEMA,
@@ -45,6 +47,9 @@ from harness.core.cell import (
 )
 from harness.core.errors import InfrastructureError
 from harness.core.files import GrowingFile, OutputError, write_whole
+from harness.core.formats import FORMATS
+from harness.core.inputs import read_whole, reason_of
+from harness.speed.statistics import VERDICTS as SPEED_VERDICTS
 
 
 class RunFileError(InfrastructureError):
@@ -175,6 +180,12 @@ def footer_of(
 # --- what a line may hold ---------------------------------------------------------------------------------------------
 
 
+DEEPEST = 32
+"""Levels of nesting: of numbers no array has more axes, of everything else we write five."""
+
+_INT64 = range(-(2**63), 2**63)
+
+
 def _one_of(names: Sequence[str]) -> Any:
     return Literal.__getitem__(tuple(names))
 
@@ -201,11 +212,12 @@ def _outcome(kind: str, **types: Any) -> Any:
 
 
 _NOT_FINITE = ("nan", "inf", "-inf")
+_SIZE = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _MEASURED = float | _one_of(_NOT_FINITE) | None
 _OUTCOME = reduce(
     or_,
     (
-        _outcome("value", dtype=str, shape=list[int], digest=str),
+        _outcome("value", dtype=str, shape=list[_SIZE], digest=str),
         _outcome("raises", error=list[str], type=str, message=str),
         _outcome("unsupported", reason=str),
         _outcome("timed_out", seconds=float),
@@ -216,26 +228,73 @@ _OUTCOME = reduce(
 _CELL = _record(
     Cell,
     {
+        "dtype": _one_of((*FORMATS, EVERY)),
         "verdict": _one_of(VERDICTS),
         "severity": _one_of(SEVERITIES) | None,
         "outcome": _OUTCOME,
-        "observed": _record(Observed, {"kind": _one_of(OBSERVED)}) | None,
+        "observed": _record(Observed, {"kind": _one_of(OBSERVED), "differing": _SIZE | None, "elements": _SIZE | None})
+        | None,
+        "error_scale": dict[str, float] | None,
+        "worst": _SIZE | None,
+        "grade": _one_of("ABCF") | None,
         "ratio": _MEASURED,
         "ulps": _MEASURED,
     },
     "cell",
 )
 _CLAIM = _record(ClaimRecord, {"verdict": _one_of(CLAIM_VERDICTS)}, "claim")
-_SPEED = _record(Speed, {}, "speed")
+_SPEED = _record(Speed, {"verdict": _one_of(SPEED_VERDICTS), "figures": dict[str, Any]}, "speed")
 _FOOTER = _record(
     Footer,
     {
-        "verdicts": dict.__class_getitem__((_one_of(VERDICTS), int)),
+        "cells": _SIZE,
+        "verdicts": dict.__class_getitem__((_one_of(VERDICTS), _SIZE)),
         "problems": list.__class_getitem__(_record(RunProblem, {"kind": _one_of(RUN_PROBLEMS)})),
     },
     "footer",
 )
 _HEADER = _record(Header, {}, "header")
+
+
+class _Figures(msgspec.Struct):
+    """What whoever reads a run asks of a measurement; there may be more, each a number, a word or a list of numbers."""
+
+    passes: str
+    threads: _SIZE
+    judged: _one_of(VERDICTS)  # type: ignore[valid-type]
+    why: str = ""
+    ratios: list[Annotated[float, msgspec.Meta(gt=0)]] = []
+    mostly_disturbed: bool = False
+
+
+class _Measurement(msgspec.Struct):
+    """What is in a measurement, where it is an object of its own."""
+
+    figures: _Figures
+
+
+class _Digits(msgspec.Struct):
+    """A truth to twenty digits."""
+
+    shape: list[_SIZE]
+    digits: list[str]
+
+
+class _Entry(msgspec.Struct):
+    """What of a ledger entry is told; there may be more."""
+
+    reason: str
+    upstream: str | None = None
+    pinned: str = ""
+    versions: str = ""
+    where: dict[str, list[str]] = {}
+    location: str = ""
+
+
+class _Workload(msgspec.Struct):
+    loss: str
+    title: str = ""
+    why: str = ""
 
 
 class _Case(msgspec.Struct):
@@ -246,22 +305,22 @@ class _Case(msgspec.Struct):
     why: str = ""
     tags: list[str] = []
     inputs: dict[str, str] = {}
-    options: dict[str, Any] = {}
+    options: dict[str, str | float | bool | None] = {}
     file: str = ""
-    line: int = 0
+    line: _SIZE = 0
     expect: str = ""
     cotangent: str | None = None
     vector: str | None = None
     source: dict[str, str | None] | None = None
-    truth: dict[str, Any] | None = None
+    truth: dict[str, str | _Digits] | None = None
 
 
 class _Suite(msgspec.Struct):
     version: str
-    digest: str = ""
+    digest: str
     cases: dict[str, _Case] = {}
-    ledger: dict[str, dict[str, Any]] = {}
-    workloads: dict[str, dict[str, Any]] = {}
+    ledger: dict[str, _Entry] = {}
+    workloads: dict[str, _Workload] = {}
 
 
 class _Implementation(msgspec.Struct):
@@ -270,10 +329,24 @@ class _Implementation(msgspec.Struct):
     modes: list[str] = []
     dtypes: list[str] = []
     losses: list[str] = []
+    device: str = ""
+    threads: _SIZE = 1
+    startup_seconds: float = 0.0
     flags: dict[str, str] = {}
     facts: dict[str, str] = {}
     missing: str | None = None
     stderr: str = ""
+
+
+class _Certificate(msgspec.Struct):
+    """What is told of the certificate of the reference; there may be more."""
+
+    holds: bool
+    sentence: str = ""
+    digest: str = ""
+    points: _SIZE = 0
+    normal_ulps: float = 0.0
+    versions: dict[str, str] = {}
 
 
 class _Described(msgspec.Struct):
@@ -281,6 +354,8 @@ class _Described(msgspec.Struct):
 
     suite: _Suite
     implementations: dict[str, _Implementation]
+    machine: dict[str, str | float | None]
+    certificate: _Certificate | None
 
 
 _LINE: Any = msgspec.json.Decoder(_HEADER | _CELL | _CLAIM | _SPEED | _FOOTER)
@@ -326,8 +401,17 @@ def _parsed(line: str | bytes) -> Record:
             for name in ("truth", "got"):
                 if not _is_result(getattr(found, name)):
                     raise _Malformed(f"`$.{name}` holds neither numbers nor an error that is right")
+            if (contradiction := _contradiction(found)) is not None:
+                raise _Malformed(contradiction)
         elif isinstance(found, _HEADER):
-            msgspec.convert({"suite": found.suite, "implementations": found.implementations}, _Described)
+            msgspec.convert({name: getattr(found, name) for name in _Described.__struct_fields__}, _Described)
+            _refuse_boundless({name: getattr(found, name) for name in _Described.__struct_fields__}, "$", DEEPEST)
+        elif isinstance(found, _CLAIM):
+            for name in ("claimed", "truth"):
+                _refuse_boundless(getattr(found, name), f"$.{name}", DEEPEST)
+        elif isinstance(found, _SPEED):
+            msgspec.convert({"figures": found.figures}, _Measurement)
+            _refuse_boundless(found.figures, "$.figures", 2)
         elif isinstance(found, _FOOTER):
             found.problems = tuple(RunProblem(*_PROBLEM_FIELDS(problem)) for problem in found.problems)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -335,6 +419,20 @@ def _parsed(line: str | bytes) -> Record:
     type_, told = _FIELDS[type(found)]
     record: Record = type_(*told(found))
     return record
+
+
+def _contradiction(cell: Any) -> str | None:
+    """What a cell says of itself that cannot be so at once; `cell` has the fields of one."""
+    kind = cell.outcome["kind"]
+    if (cell.verdict in INFRASTRUCTURE or cell.verdict == "unsupported") and kind != cell.verdict:
+        return f"`$.verdict` is {cell.verdict}, `$.outcome.kind` is {kind}"
+    if cell.verdict in ("agrees", "by_convention") and kind not in ("value", "raises"):
+        return f"`$.verdict` is {cell.verdict}, `$.outcome.kind` is {kind}"
+    if cell.verdict == "disagrees" and (cell.observed is None or cell.severity is None):
+        return "`$.verdict` is disagrees, and `$.observed` and `$.severity` do not both say what was seen"
+    if cell.verdict == "known" and cell.ledger is None:
+        return "`$.verdict` is known, and `$.ledger` does not say by which entry"
+    return None
 
 
 def _is_result(value: Any) -> bool:
@@ -348,10 +446,23 @@ def _is_result(value: Any) -> bool:
     return _is_numbers(value)
 
 
-def _is_numbers(value: Any) -> bool:
+def _is_numbers(value: Any, levels: int = DEEPEST) -> bool:
     if isinstance(value, list):
-        return all(type(entry) is float or _is_numbers(entry) for entry in value)
-    return (isinstance(value, float | int) and not isinstance(value, bool)) or value in _NOT_FINITE
+        return levels > 0 and all(type(entry) is float or _is_numbers(entry, levels - 1) for entry in value)
+    if isinstance(value, int):
+        return not isinstance(value, bool) and value in _INT64
+    return isinstance(value, float) or value in _NOT_FINITE
+
+
+def _refuse_boundless(value: Any, field: str, levels: int) -> None:
+    """_Malformed where something is nested deeper, or a whole number larger, than whoever reads it can be asked for."""
+    if isinstance(value, int) and value not in _INT64:
+        raise _Malformed(f"`{field}` is a whole number of more than 64 bits")
+    if isinstance(value, dict | list):
+        if levels == 0:
+            raise _Malformed(f"`{field}` is nested too deep")
+        for name, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            _refuse_boundless(entry, f"{field}[{name}]" if isinstance(value, list) else f"{field}.{name}", levels - 1)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -372,28 +483,37 @@ def read_run(path: Path) -> Run:
         if isinstance(record, Header | Footer):
             _refuse(path, place, "a second header or footer", "merge runs with `xent merge`")
     cells = [(place, record) for place, record in records if isinstance(record, Cell)]
-    _refuse_contradictions(path, header, cells, (last, footer))
-    claims = [(place, record) for place, record in records if isinstance(record, ClaimRecord)]
-    for place, claim in claims:
-        if claim.case not in header.suite.get("cases", {}):
-            _refuse(path, place, f"case: {claim.case!r} is not among the cases of the header")
+    _refuse_strangers(path, header, records)
+    _refuse_contradictions(path, cells, (last, footer))
+    speeds = [(place, record) for place, record in records if isinstance(record, Speed)]
+    _refuse_measured_twice(path, speeds)
     return Run(
         header=header,
         cells=tuple(cell for _, cell in cells),
-        claims=tuple(claim for _, claim in claims),
-        speeds=tuple(record for _, record in records if isinstance(record, Speed)),
+        claims=tuple(record for _, record in records if isinstance(record, ClaimRecord)),
+        speeds=tuple(speed for _, speed in speeds),
         footer=footer,
     )
 
 
+LARGEST_RUN = 2**29
+"""Bytes of a run file, unpacked: ten times a run of every case on every implementation in every mode."""
+
+
 def _content(path: Path) -> bytes:
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                return file.read()
-        return path.read_bytes()
+        raw = read_whole(path, LARGEST_RUN)
+        if path.suffix != ".gz":
+            return raw
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+            content = file.read(LARGEST_RUN + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise RunFileError(f"{path}: cannot be read as a run file: {error}") from error
+        reason = reason_of(error)
+    else:
+        if len(content) <= LARGEST_RUN:
+            return content
+        reason = f"unpacked it is larger than {LARGEST_RUN} bytes"
+    raise RunFileError(f"{path}:0: cannot be read as a run file: {reason}; name a file of `xent run -o`")
 
 
 def _refuse(path: Path, place: int, what: str, hint: str = "run it again") -> NoReturn:
@@ -412,7 +532,7 @@ def _refuse_another_schema(path: Path, lines: Sequence[tuple[int, bytes]]) -> No
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return  # what is no header is refused as such
         if schema != SCHEMA:
-            _refuse(path, place, f"schema {schema}, this version reads {SCHEMA}", "run the suite again")
+            _refuse(path, place, f"schema {str(schema)[:60]}, this version reads {SCHEMA}", "run the suite again")
 
 
 def _read(path: Path, place: int, line: bytes) -> Record:
@@ -422,16 +542,28 @@ def _read(path: Path, place: int, line: bytes) -> Record:
         _refuse(path, place, f"not a record of a run file: {error}")
 
 
-def _refuse_contradictions(
-    path: Path, header: Header, cells: Sequence[tuple[int, Cell]], end: tuple[int, Footer]
-) -> None:
-    cases, last, footer = header.suite.get("cases", {}), *end
+def _refuse_strangers(path: Path, header: Header, records: Sequence[tuple[int, Record]]) -> None:
+    """Refuse what is of a case, implementation, mode or workload that the header does not know."""
+    cases, workloads, described = header.suite.get("cases", {}), header.suite.get("workloads"), header.implementations
+    for place, record in records:
+        if isinstance(record, Cell | ClaimRecord) and record.case not in cases:
+            _refuse(path, place, f"case: {record.case!r} is not among the cases of the header")
+        if isinstance(record, Speed) and workloads is not None and record.workload not in workloads:
+            _refuse(path, place, f"workload: {record.workload!r} is not among the workloads of the header")
+        if isinstance(record, Cell | Speed):
+            if record.implementation not in described:
+                _refuse(path, place, f"implementation: {record.implementation!r} is not among those of the header")
+            of = described[record.implementation]
+            if "missing" in of and not (isinstance(record, Cell) and record.verdict == "missing"):
+                _refuse(path, place, f"implementation: {record.implementation!r} could not start, says the header")
+            if "missing" not in of and record.mode not in of.get("modes", (record.mode,)):
+                _refuse(path, place, f"mode: {record.implementation} has no mode {record.mode!r}, says the header")
+
+
+def _refuse_contradictions(path: Path, cells: Sequence[tuple[int, Cell]], end: tuple[int, Footer]) -> None:
+    last, footer = end
     seen: dict[tuple[str, ...], int] = {}
     for place, cell in cells:
-        if cell.case not in cases:
-            _refuse(path, place, f"case: {cell.case!r} is not among the cases of the header")
-        if cell.implementation not in header.implementations:
-            _refuse(path, place, f"implementation: {cell.implementation!r} is not among those of the header")
         first = seen.setdefault(cell.key, place)
         if first != place:
             _refuse(path, place, f"the cell {cell.name} a second time, the first is at line {first}")
@@ -448,3 +580,11 @@ def _refuse_contradictions(
         told = footer.verdicts.get(verdict, 0)
         if told != counted[verdict]:
             _refuse(path, last, f"verdicts: the footer counts {told} cells of {verdict}, the file {counted[verdict]}")
+
+
+def _refuse_measured_twice(path: Path, speeds: Sequence[tuple[int, Speed]]) -> None:
+    seen: dict[tuple[str, ...], int] = {}
+    for place, speed in speeds:
+        first = seen.setdefault(speed.key, place)
+        if first != place:
+            _refuse(path, place, f"the measurement {':'.join(speed.key)} a second time, the first is at line {first}")

@@ -60,7 +60,7 @@ def compare_speeds(old: Run, new: Run, threshold: float = THRESHOLD) -> tuple[Sp
     `threshold` is what a change must exceed besides clearing its interval: 0.05 is five per cent. What the later run
     was not about, a workload or an implementation, is not lost.
     """
-    before, after = _by_key(old.speeds), _by_key(new.speeds)
+    before, after = ({speed.key: speed for speed in run.speeds} for run in (old, new))
     found = [_change(key, before[key], after[key], threshold) for key in before if key in after and key[3] != YARDSTICK]
     asked = {_task(key) for key in after}
     gone = [k for k in before.keys() - after.keys() if _task(k) in asked and k[3] in new.header.implementations]
@@ -100,20 +100,6 @@ def counts(changes: Sequence[SpeedChange]) -> Mapping[str, int]:
 def in_words(changes: Sequence[SpeedChange]) -> str:
     """How many of each verdict, as a sentence says it: 1 slower, 0 faster, 8 same."""
     return ", ".join(f"{n} {verdict}" for verdict, n in counts(changes).items())
-
-
-def _by_key(speeds: Iterable[Speed]) -> dict[Key, Speed]:
-    return {
-        (
-            s.workload,
-            str(s.figures.get("passes")),
-            str(s.figures.get("threads")),
-            s.implementation,
-            s.mode,
-            s.dtype,
-        ): s
-        for s in speeds
-    }
 
 
 def _change(key: Key, old: Speed, new: Speed, threshold: float) -> SpeedChange:

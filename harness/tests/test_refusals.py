@@ -82,7 +82,8 @@ def cell(mode: str, dtype: str, aspect: str, verdict: str) -> Cell:
 
 
 def run(*cells: Cell) -> Run:
-    header = Header({"version": "1", "cases": {"edges/a": {"loss": "softmax"}}}, {"it": {"version": "1"}}, {}, "")
+    suite = {"version": "1", "digest": "", "cases": {"edges/a": {"loss": "softmax"}}}
+    header = Header(suite, {"it": {"version": "1"}}, {}, "")
     verdicts = Counter(c.verdict for c in cells)
     return Run(header, cells, (), (), Footer(len(cells), verdicts))
 

@@ -15,19 +15,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.cell import OBSERVED, Cell, ClaimRecord, Footer, Header, Observed, Run, RunProblem, Speed
+from harness.runs import run_file
 from harness.runs.diff import NotComparable
 from harness.runs.gate import gate
 from harness.runs.run_file import RunFileError, RunWriter, from_json, read_run, to_json, write_run
 from harness.tests.commands import xent
 
 HEADER = Header(
-    suite={"version": "1", "cases": {"documents/a": {"loss": "softmax"}, "edges/b": {"loss": "entropy", "tags": []}}},
-    implementations={"torch": {"version": "2", "modes": ["eager"], "facts": {"onednn": "on"}}},
+    suite={
+        "version": "1",
+        "digest": "0",
+        "cases": {"documents/a": {"loss": "softmax"}, "edges/b": {"loss": "entropy", "tags": []}},
+    },
+    implementations={"torch": {"version": "2", "modes": ["eager", "graph"], "facts": {"onednn": "on"}}},
     machine={},
     started="2026-01-01T00:00:00Z",
 )
 CELL = Cell("documents/a", "torch", "eager", "float32", "value", "agrees", {"kind": "value"}, ratio=0.5, grade="A")
 CLAIM = ClaimRecord("documents/a", 0.3677, "holds", 0.3677, "yes")
+MEASURED = {"passes": "forward", "threads": 1, "judged": "agrees", "seconds": 1.0, "ratios": [1.5, 2.0]}
 CELLS = (
     CELL,
     Cell(
@@ -67,7 +73,7 @@ RUN = Run(
     HEADER,
     CELLS,
     (CLAIM,),
-    (Speed("workloads/w", "torch", "eager", "float32", "same", {"seconds": 1.0}),),
+    (Speed("workloads/w", "torch", "eager", "float32", "same", MEASURED),),
     Footer(4, {"agrees": 1, "known": 1, "disagrees": 1, "timed_out": 1}, {"total": 1.0}, (PROBLEM,)),
 )
 MIDDLE: tuple[Cell | ClaimRecord | Speed, ...] = (*CELLS, CLAIM, *RUN.speeds)
@@ -174,14 +180,28 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "a case nobody knows": ("case", "edges/c", "case: 'edges/c'"),
     "an implementation nobody knows": ("implementation", "jax", "implementation: 'jax'"),
     "a cell twice": ("aspect", "value", "a second time, the first is at line 2"),
+    "a mode nobody knows": ("mode", "grpah", "mode: torch has no mode 'grpah'"),
+    "a dtype nobody knows": ("dtype", "float23", "`$.dtype`"),
+    "a grade nobody gives": ("grade", "G", "`$.grade`"),
+    "a tolerance of words": ("error_scale", {"1": "small"}, "`$.error_scale"),
+    "more digits than a number has": ("ratio", 10**400, "out of range"),
+    "a place before the first": ("worst", -1, "`$.worst`"),
+    "more axes than an array has": ("got", json.loads("[" * 40 + "]" * 40), "`$.got`"),
+    "a whole number beyond 64 bits": ("truth", 2**64, "`$.truth`"),
+    "agreement of what crashed": ("verdict", "agrees", "`$.outcome.kind` is crashed"),
+    "refusal of what has a value": ("verdict", "unsupported", "`$.outcome.kind` is value"),
+    "known by no entry": ("verdict", "known", "`$.ledger`"),
+    "disagreement that saw nothing": ("observed", None, "`$.observed`"),
 }
+BESIDES = {"agreement of what crashed": {"outcome": {"kind": "crashed", "signal": "SIGABRT"}}}
+"""What else is changed in the line."""
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_wrong_is_named_with_its_line_and_field(tmp_path: Path, name: str) -> None:
     field, value, says = REFUSED[name]
     lines = [dict(line) for line in LINES]
-    lines[CELL_LINE - 1][field] = value
+    lines[CELL_LINE - 1] |= {field: value, **BESIDES.get(name, {})}
     refusal = refused(tmp_path, lines)
     assert f"run.jsonl:{CELL_LINE}: " in refusal
     assert says in refusal
@@ -203,11 +223,60 @@ def test_a_footer_that_contradicts_the_cells_is_refused(tmp_path: Path, name: st
     assert says in refusal
 
 
+SPEEDS: dict[str, tuple[dict[str, Any], str]] = {
+    "no verdict": ({"figures": {"passes": "forward", "threads": 1}}, "`judged`"),
+    "a verdict nobody knows": ({"figures": {**MEASURED, "judged": "fine"}}, "`$.figures.judged`"),
+    "ratios of nothing": ({"figures": {**MEASURED, "ratios": [0.0]}}, "`$.figures.ratios"),
+    "ratios of words": ({"figures": {**MEASURED, "ratios": ["1"]}}, "`$.figures.ratios"),
+    "more digits than a number has": ({"figures": {**MEASURED, "more": 2**64}}, "`$.figures.more`"),
+    "an implementation nobody knows": ({"implementation": "jax"}, "implementation: 'jax'"),
+    "a mode nobody knows": ({"mode": "xla"}, "mode: torch has no mode 'xla'"),
+    "a workload nobody knows": ({"workload": "workloads/x"}, "workload: 'workloads/x'"),
+}
+
+
+@pytest.mark.parametrize("name", SPEEDS)
+def test_a_measurement_is_held_to_the_header_and_to_what_is_asked_of_it(tmp_path: Path, name: str) -> None:
+    fields, says = SPEEDS[name]
+    lines = [dict(line) for line in LINES]
+    lines[0] = {**lines[0], "suite": {**lines[0]["suite"], "workloads": {"workloads/w": {"loss": "softmax"}}}}
+    lines[-2] |= fields
+    refusal = refused(tmp_path, lines)
+    assert f"run.jsonl:{len(LINES) - 1}: " in refusal
+    assert says in refusal
+
+
+def test_a_measurement_twice_is_refused(tmp_path: Path) -> None:
+    assert "a second time" in refused(tmp_path, [*LINES[:-1], LINES[-2], LINES[-1]])
+
+
+def test_what_could_not_start_has_no_cells_but_missing_ones(tmp_path: Path) -> None:
+    header = {**LINES[0], "implementations": {"torch": {"version": "?", "missing": "no module"}}}
+    assert "run.jsonl:2: implementation: 'torch' could not start" in refused(tmp_path, [header, *LINES[1:]])
+
+
+def test_a_small_file_that_unpacks_to_a_large_one_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_file, "LARGEST_RUN", 2**20)
+    for name, content in (("run.jsonl", b" " * (2**20 + 1)), ("run.jsonl.gz", gzip.compress(b" " * 2**24))):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(RunFileError, match="larger than"):
+            read_run(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
         ({"suite": {"version": 1}}, "`$.suite.version`"),
-        ({"suite": {"version": "1", "cases": {"documents/a": {}}}}, "`$.suite.cases"),
+        ({"suite": {"version": "1"}}, "`digest`"),
+        ({"suite": {"version": "1", "digest": "", "cases": {"documents/a": {}}}}, "`$.suite.cases"),
+        ({"suite": {"version": "1", "digest": "", "ledger": {"a": {}}}}, "`$.suite.ledger"),
+        ({"machine": {"cpu": []}}, "`$.machine"),
+        ({"machine": {"cores": 10**400}}, "out of range"),
+        ({"certificate": {"holds": "yes"}}, "`$.certificate.holds`"),
+        ({"certificate": {"holds": True, "more": 10**30}}, "`$.certificate.more` is a whole number of more than 64"),
+        ({"certificate": {"holds": True, "more": json.loads("[" * 40 + "]" * 40)}}, "nested too deep"),
         ({"implementations": {"torch": {"version": 2}}}, "`$.implementations"),
         ({"implementations": {"torch": {"facts": []}}}, "`$.implementations"),
         ({"started": None}, "`$.started`"),
@@ -225,6 +294,19 @@ def refused(place: Path, lines: list[dict[str, Any]]) -> str:
     with pytest.raises(RunFileError) as caught:
         read_run(path)
     return str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["schema", "cells", "seconds"])
+@pytest.mark.parametrize("value", ["9" * 5000, "1e999", "[" * 99_999, "1" + "0" * 400])
+def test_no_number_and_no_nesting_is_too_much_for_the_reader(tmp_path: Path, field: str, value: str) -> None:
+    lines = [json.dumps(line) for line in LINES]
+    place = {"schema": 0, "cells": -1, "seconds": CELL_LINE - 1}[field]
+    lines[place] = lines[place].removesuffix("}") + f', "{field}": {value}}}'
+    path = tmp_path / "run.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(RunFileError, match=rf"run.jsonl:{place % len(LINES) + 1}: ") as caught:
+        read_run(path)
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize("command", [("gate",), ("accept",), ("report",), ("merge", "-o", "merged.jsonl")])
@@ -253,7 +335,7 @@ def test_any_line_is_a_record_or_an_error_of_ours(line: str) -> None:
 
 @given(st.text(), st.text())
 def test_hostile_text_survives_unchanged(case: str, explanation: str) -> None:
-    cell = Cell(case, "x", "y", "z", "value", "disagrees", {"kind": "value"}, explanation=explanation)
+    cell = Cell(case, "x", "y", "float32", "value", "agrees", {"kind": "value"}, explanation=explanation)
     line = to_json(cell)
     assert from_json(line) == cell
     assert "\n" not in line
@@ -262,7 +344,7 @@ def test_hostile_text_survives_unchanged(case: str, explanation: str) -> None:
 @given(st.text(st.characters(categories=("Cs", "L"))))
 def test_what_is_no_character_is_replaced(message: str) -> None:
     raises = {"kind": "raises", "type": "E", "message": message}
-    cell = Cell("a", "x", "y", "z", "value", "disagrees", raises, observed=Observed("raises", error=message))
+    cell = Cell("a", "x", "y", "float32", "value", "agrees", raises, observed=Observed("raises", error=message))
     read = from_json(to_json(cell))
     assert isinstance(read, Cell)
     assert to_json(read) == to_json(cell)
@@ -271,7 +353,9 @@ def test_what_is_no_character_is_replaced(message: str) -> None:
 
 @given(st.sampled_from(OBSERVED), st.none() | st.text(), st.none() | st.text(), st.none() | st.text())
 def test_what_was_observed_is_read_back(kind: str, of: str | None, error: str | None, dtype: str | None) -> None:
-    cell = Cell("a", "x", "y", "z", "value", "known", {"kind": "value"}, observed=Observed(kind, of, error, dtype))
+    cell = Cell(
+        "a", "x", "y", "float32", "value", "agrees", {"kind": "value"}, observed=Observed(kind, of, error, dtype)
+    )
     assert from_json(to_json(cell)) == cell
 
 

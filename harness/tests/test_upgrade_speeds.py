@@ -13,7 +13,7 @@ import pytest
 
 from harness.core.cell import Header, Run, Speed
 from harness.core.exit_codes import ExitCode
-from harness.runs.diff import Difference
+from harness.runs.diff import Difference, NotComparable
 from harness.runs.gate import gate, run_codes
 from harness.runs.merge import merge
 from harness.runs.run_file import RunWriter, read_run
@@ -35,7 +35,8 @@ def speed(implementation: str, found: list[float], **more: Any) -> Speed:
 
 def run_of(tmp_path: Path, name: str, *speeds: Speed) -> Run:
     path = tmp_path / name
-    header = Header({"version": "1", "digest": "", "cases": {}}, {}, {"cpu": "some"}, "2026-01-01T00:00:00+00:00")
+    names = {one.implementation: {"version": "1"} for one in speeds}
+    header = Header({"version": "1", "digest": "", "cases": {}}, names, {"cpu": "some"}, "2026-01-01T00:00:00+00:00")
     with RunWriter(path, header) as writer:
         for one in speeds:
             writer.add(one)
@@ -146,8 +147,11 @@ def test_what_was_not_timed_since_it_is_wrong_or_was_never_judged_is_red_everywh
     code = NO_NUMBER[judged]
     assert run_codes(bad) == {ExitCode(code)}
     assert gate(good, bad).code == gate(bad, bad).code == code
-    assert merge([good, bad]).speeds == good.speeds + bad.speeds
-    assert run_codes(merge([good, bad])) == {ExitCode(code)}
+    other = run_of(tmp_path, "other.jsonl", speed("c", ratios(1, 1)))
+    assert merge([other, bad]).speeds == other.speeds + bad.speeds
+    assert run_codes(merge([other, bad])) == {ExitCode(code)}
+    with pytest.raises(NotComparable, match="1 measurements are in more than one part"):
+        merge([good, bad])
 
 
 def test_an_implementation_that_could_not_start_is_red_though_nobody_measured_it(tmp_path: Path) -> None:

@@ -261,7 +261,12 @@ def _odd(where: Where, right: Any, draw: float, chance: random.Random) -> Cell:
         text = "nan where the truth is finite: exp overflows without a shift by the maximum"
         return _cell(where, "disagrees", value, got=nans, explanation=text, **more, **measured)
     if draw < 0.55:
-        raised = {"kind": "raises", "error": "bad_dtype", "type": "RuntimeError", "message": "not implemented for Half"}
+        raised = {
+            "kind": "raises",
+            "error": ["bad_dtype"],
+            "type": "RuntimeError",
+            "message": "not implemented for Half",
+        }
         text = "raises RuntimeError where a number is right"
         return _cell(where, "disagrees", raised, severity="unexpected_error", explanation=text, **nothing)
     if draw < 0.75:
@@ -287,7 +292,7 @@ def _error_expected(where: Where, *, wrong: bool) -> Cell:
         return _cell(where, "disagrees", value, truth=truth, got=0.25, severity="silently_wrong", explanation=text)
     raised = {
         "kind": "raises",
-        "error": "out_of_range_label",
+        "error": ["out_of_range_label"],
         "type": "IndexError",
         "message": "Target 3 is out of bounds.",
     }
@@ -437,7 +442,7 @@ def hostile() -> Run:
         started=bad,
         command=(bad,),
     )
-    raised = {"kind": "raises", "error": bad, "type": bad, "message": bad}
+    raised = {"kind": "raises", "error": [bad], "type": bad, "message": bad}
     cells = (
         Cell(case, name, bad, "float32", "value", "disagrees", raised, truth=bad, got=bad, explanation=bad),
         Cell(
