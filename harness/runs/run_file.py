@@ -317,7 +317,7 @@ class _Case(msgspec.Struct):
 
 class _Suite(msgspec.Struct):
     version: str
-    digest: str
+    digest: str = ""
     cases: dict[str, _Case] = {}
     ledger: dict[str, _Entry] = {}
     workloads: dict[str, _Workload] = {}

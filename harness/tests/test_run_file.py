@@ -269,7 +269,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_refused_before_it_fills_the
     ("fields", "says"),
     [
         ({"suite": {"version": 1}}, "`$.suite.version`"),
-        ({"suite": {"version": "1"}}, "`digest`"),
+        ({"suite": {"version": "1", "digest": 1}}, "`$.suite.digest`"),
         ({"suite": {"version": "1", "digest": "", "cases": {"documents/a": {}}}}, "`$.suite.cases"),
         ({"suite": {"version": "1", "digest": "", "ledger": {"a": {}}}}, "`$.suite.ledger"),
         ({"machine": {"cpu": []}}, "`$.machine"),
