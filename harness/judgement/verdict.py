@@ -17,11 +17,10 @@ import reference
 from harness.core.arrays import Array
 from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises
 from harness.core.cause import Cause, sentence_of
-from harness.core.cell import EVERY, MODE_AGREEMENT, Cell, Observed, number
-from harness.core.formats import FORMATS
+from harness.core.cell import EVERY, Cell, Observed, number
 from harness.core.ledger import Selector
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
-from harness.judgement.agreement import Agreement, Compared, Floats, Target, compare
+from harness.judgement.agreement import Agreement, Compared, Floats, Target
 from harness.judgement.errors import kinds_of
 from harness.judgement.ledger import Ledger
 from harness.judgement.narrowing import computed_in
@@ -157,7 +156,7 @@ def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, attes
 def _returned(subject: Subject, returned: Returned, ledger: Ledger) -> Iterator[Cell]:
     attested = {"function": returned.function, "warnings": returned.warnings, "seconds": round(returned.seconds, 9)}
     for aspect, name in subject.aspects.items():
-        array, error = _part(returned, aspect, name)
+        array, error = part_of(returned, aspect, name)
         if array is not None:
             yield _judge_array(subject, aspect, array, returned.convention, attested, ledger)
         elif error is not None:
@@ -167,7 +166,7 @@ def _returned(subject: Subject, returned: Returned, ledger: Ledger) -> Iterator[
             yield _unsupported(subject, aspect, f"no {lacking}", attested)
 
 
-def _part(returned: Returned, aspect: str, name: str | None) -> tuple[Array | None, Raised | None]:
+def part_of(returned: Returned, aspect: str, name: str | None) -> tuple[Array | None, Raised | None]:
     """What came back for an aspect, and what was raised on the way to it; neither where it is not offered."""
     if name is not None:
         return returned.gradients.get(name), returned.gradient_error
@@ -393,86 +392,3 @@ def digest(array: Array, got: Floats) -> str:
     else:
         h.update(np.ravel(array.storage).data)
     return h.hexdigest()[:32]
-
-
-def judge_modes(subject: Subject, first: str, one: Outcome, other: Outcome, ledger: Ledger) -> Cell | None:
-    """Whether two modes of one implementation agree with each other; None where either did not run.
-
-    `first` is the mode `one` ran in, `subject.mode` the mode of `other`. Both may be as far from the truth as the
-    budget allows, so they may be twice that far from each other.
-    """
-    cell = subject.cell(MODE_AGREEMENT, "agrees", {"kind": "value"})
-    match one, other:
-        case Returned(), Returned():
-            return _same_numbers(subject, first, one, other, cell, ledger)
-        case Raised(), Raised():
-            return replace(cell, outcome={"kind": "raises", "type": other.type, "message": other.message[:200]})
-        case (Raised(), Returned()) | (Returned(), Raised()):
-            refusing, raised = (first, one) if isinstance(one, Raised) else (subject.mode, other)
-            assert isinstance(raised, Raised)
-            sentence = f"{refusing} raises {raised.type}, the other mode of {first} and {subject.mode} answers"
-            wrong = replace(
-                cell,
-                verdict="disagrees",
-                severity="silently_wrong" if refusing == first else "unexpected_error",
-                outcome={"kind": "raises", "type": raised.type, "message": raised.message[:200]},
-                explanation=sentence,
-                observed=Observed("raises", error=raised.type),
-            )
-            return explained(subject, wrong, ledger)
-    return None
-
-
-def _same_numbers(subject: Subject, first: str, one: Returned, other: Returned, cell: Cell, ledger: Ledger) -> Cell:
-    truths = subject.table.under().targets
-    cell = replace(cell, outcome={"kind": "value", "dtype": other.value.dtype, "shape": list(other.value.shape)})
-    pairs: list[tuple[str, Array, Array]] = []
-    for aspect, name in subject.aspects.items():
-        (left, _), (right, _) = _part(one, aspect, name), _part(other, aspect, name)
-        if left is not None and right is not None:
-            pairs.append((aspect, left, right))
-    fmt = FORMATS[subject.dtype]
-    for aspect, left, right in pairs:
-        if left.same_bits(right):
-            continue
-        sentence = None
-        a, b = left.to_float64(), right.to_float64()
-        kind, ratio = "finite", None
-        if left.dtype != right.dtype or left.shape != right.shape:
-            kind = "dtype" if left.dtype != right.dtype else "shape"
-            sentence = (
-                f"{aspect}: {first} answers {left.dtype}{list(left.shape)}, "
-                f"{subject.mode} {right.dtype}{list(right.shape)}"
-            )
-        else:
-            truth = truths.get(aspect)
-            error_scale = np.abs(a) + 1.0 if truth is None or truth.error_scale.shape != a.shape else truth.error_scale
-            # Under a convention the result can be larger than the truth whose error scale this is.
-            with np.errstate(invalid="ignore", over="ignore"):
-                error_scale = 2.0 * np.maximum(error_scale, np.where(np.isfinite(a), np.abs(a), 0.0))
-            # Both may answer in a narrower format than was asked for: that is a finding of its own, not a difference.
-            narrower = max(fmt, FORMATS[left.dtype], key=lambda f: f.eps)
-            distance = compare(
-                b, Target(a, np.zeros_like(a), error_scale), narrower, flush_to_zero=subject.flush_to_zero
-            )
-            ratio = distance.ratio
-            if not distance.agrees:
-                kind = (
-                    "finite"
-                    if distance.pattern is None
-                    else ("nan" if np.isnan(a).any() | np.isnan(b).any() else "inf")
-                )
-                w = distance.worst
-                sentence = f"{aspect}: {first} gives {a[w]:.9g}, {subject.mode} {b[w]:.9g}"
-        if sentence is not None:
-            severity = "silently_wrong" if kind in ("finite", "shape", "dtype") else "silent_nonfinite"
-            wrong = replace(
-                cell,
-                verdict="disagrees",
-                severity=severity,
-                explanation=sentence,
-                ratio=None if ratio is None else number(float(f"{ratio:.6g}")),
-                observed=Observed(kind, of=aspect, dtype=right.dtype if kind == "dtype" else None),
-            )
-            return explained(subject, wrong, ledger)
-    return cell

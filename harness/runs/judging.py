@@ -15,9 +15,10 @@ from harness.core.formats import FORMATS
 from harness.core.outcomes import Outcome
 from harness.judgement.invariances import judge_invariances
 from harness.judgement.ledger import Ledger, Tally, is_awake
+from harness.judgement.modes import judge_modes
 from harness.judgement.truth import Evaluate, Evaluated, TruthTable
 from harness.judgement.truth_table import truth_table
-from harness.judgement.verdict import Diagnose, Subject, judge, judge_modes
+from harness.judgement.verdict import Diagnose, Subject, judge
 from harness.suite.generators import Realize
 from harness.suite.parts import parts_of
 

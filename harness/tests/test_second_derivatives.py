@@ -23,8 +23,9 @@ from harness.core.outcomes import Outcome, Raised, Returned
 from harness.execution import protocol
 from harness.judgement.agreement import Target, compare
 from harness.judgement.ledger import Ledger
+from harness.judgement.modes import judge_modes
 from harness.judgement.truth import HESSIAN_VECTOR, TruthTable, aspects
-from harness.judgement.verdict import Subject, judge, judge_modes
+from harness.judgement.verdict import Subject, judge
 from harness.mistakes.diagnosis import diagnose
 from harness.mistakes.kill_matrix import killed_by
 from harness.suite.loading import load, load_text

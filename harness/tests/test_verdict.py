@@ -14,8 +14,9 @@ from harness.core.cell import EVERY, Cell
 from harness.core.ledger import Entry, Pin
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.judgement.ledger import Ledger
+from harness.judgement.modes import judge_modes
 from harness.judgement.truth import TruthTable
-from harness.judgement.verdict import Subject, judge, judge_modes
+from harness.judgement.verdict import Subject, judge
 from harness.mistakes.diagnosis import diagnose
 
 
