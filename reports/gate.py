@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode
+from harness.core.text import markdown as line
+from harness.core.text import table_row
 from harness.runs.gate import GateResult
 from harness.speed.compared import LOST, in_words
 from harness.speed.statistics import FASTER, SLOWER
-from reports.text import markdown as line
-from reports.text import table_row
 from reports.upgrade import cause_lines
 
 __all__ = ["markdown"]

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Set
 from xml.etree import ElementTree as Xml
 
 from harness.core.cell import INFRASTRUCTURE, Cell, ClaimRecord, Run
+from harness.core.text import xml_document
 from reports.numbers import rough, shown
 from reports.tally import order_of, sentence
-from reports.text import xml_document
 from reports.words import MARKS, happened, status
 
 __all__ = ["render"]

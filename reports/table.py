@@ -6,9 +6,9 @@ import csv
 import io
 
 from harness.core.cell import Run
+from harness.core.text import csv_row
 from reports.numbers import shown
 from reports.tally import loss_of
-from reports.text import csv_row
 from reports.words import happened
 
 __all__ = ["render"]

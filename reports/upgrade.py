@@ -7,12 +7,12 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.core.text import LONGEST, table_row
+from harness.core.text import markdown as line
 from harness.runs.diff import Group
 from harness.speed.statistics import SLOWER
 from harness.versions.canaries import CanaryResult
 from harness.versions.upgrade import Upgrade
-from reports.text import LONGEST, table_row
-from reports.text import markdown as line
 
 MOST_CELLS = 12
 """Cells listed under a cause; the run files beside the report hold them all."""

@@ -24,15 +24,36 @@ class Inexpressible(Exception):  # noqa: N818 - a statement about the cell, not 
     """The cell cannot be written as a standalone script, with the reason."""
 
 
+MODES = frozenset({"eager", "compile", "module", "graph", "xla", "v1", "jit", "class"})
+"""Modes that some template knows how to write."""
+
+
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One call of one implementation, with its exact bits."""
+    """One call of one implementation, with its exact bits.
+
+    What becomes a name or a word of a script is checked here, where every script comes by: a run file may say anything.
+    Inexpressible where something is none of what the templates know.
+    """
 
     implementation: str
     call: Call
     """It asks for the one gradient that is wanted, or for the value alone."""
     specs: Mapping[str, ArraySpec] = field(default_factory=lambda: MappingProxyType({}))
     """How the arrays are written in the suite, by name: one too large to write out is made as the suite makes it."""
+
+    def __post_init__(self) -> None:
+        call, signature = self.call, SIGNATURES.get(self.call.loss)
+        named = {*call.inputs, *call.options}
+        known = set() if signature is None else {*signature.inputs, *signature.optional_inputs, *signature.options}
+        for what, found, allowed in (
+            ("mode", {call.mode}, MODES),
+            ("dtype", {call.dtype}, FORMATS),
+            ("reduction", {self.reduction}, REDUCTIONS),
+            ("name", named | set(call.differentiate), known),
+        ):
+            if foreign := found - set(allowed):
+                raise Inexpressible(f"no template writes the {what} {min(foreign)}")
 
     @property
     def loss(self) -> str:

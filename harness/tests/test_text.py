@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness.core.printing import printable
-from reports.text import csv_row, markdown, table_row, xml_document
+from harness.core.text import csv_row, markdown, table_row, xml_document
 
 PIECES = [*"=+-@\t\r\n\x1b\u2028\ud800|`*_~[]()<>!&#:;\\{}'\" ab1", "https://a.b", "<b>", "](", "```"]
 HOSTILE = st.lists(st.one_of(st.characters(exclude_categories=()), st.sampled_from(PIECES)), max_size=20).map("".join)
