@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from harness.core.cell import Run
@@ -16,7 +17,7 @@ BASELINE = Path("reports/baseline/baseline.jsonl.gz")
 def existing_run(path: Path) -> Run:
     """A complete run; UsageError where there is no such file."""
     if not path.is_file():
-        raise UsageError(f"{path}: no such run file; make one with `xent run -o {path}`")
+        raise UsageError(f"{path}: no such run file; make one with `xent run -o {shlex.quote(str(path))}`")
     return read_run(path)
 
 

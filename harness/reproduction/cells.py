@@ -51,6 +51,8 @@ def script_of(
     numbers = numbers or Numbers()
     if isinstance(case.expect, ExpectInvariances):
         raise Inexpressible("whether bits are the same is recorded, and no defect that a script could show")
+    if cell.dtype not in case.dtypes:
+        raise Inexpressible(f"the case has no {cell.dtype}")
     if cell.aspect == "mode_agreement":
         return _of_modes(case, cell, numbers, first_mode, note, flush_to_zero=flush_to_zero)
     # A call that is refused is refused in every aspect, those that are not offered included.
@@ -96,10 +98,12 @@ def _expected(case: Case, cell: Cell, numbers: Numbers, aspect: str, *, flush_to
     match case.expect:
         case ExpectRaises(kind):
             is_another = cell.severity == "wrong_error"
-            return Expected(raises=kind, instead=str(cell.outcome["type"]) if is_another else None)
+            return Expected(raises=kind, instead=str(cell.outcome.get("type")) if is_another else None)
         case ExpectImplementationDefined(choices):
             return Expected(choices=choices)
     target = _target(case, cell.dtype, numbers, aspect)
+    if not 0 <= (cell.worst or 0) < max(1, target.hi.size):
+        raise Inexpressible(f"the answer has no element {cell.worst}")
     in_dtype = cell.observed is not None and cell.observed.kind == "dtype"
     return Expected.truth(target, cell.dtype, flush_to_zero=flush_to_zero, in_dtype=in_dtype, element=cell.worst)
 

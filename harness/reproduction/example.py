@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from harness.core.arrays import Array
 from harness.core.call import Call
 from harness.core.case import ArraySpec
+from harness.core.formats import FORMATS
 from harness.reproduction.sources import definitions
 from harness.suite.generators import GENERATORS, completed
 
@@ -43,17 +45,13 @@ class Example:
     """How the arrays are written in the suite, by name: one too large to write out is made as the suite makes it."""
 
     def __post_init__(self) -> None:
-        call, signature = self.call, SIGNATURES.get(self.call.loss)
-        named = {*call.inputs, *call.options}
-        known = set() if signature is None else {*signature.inputs, *signature.optional_inputs, *signature.options}
-        for what, found, allowed in (
-            ("mode", {call.mode}, MODES),
-            ("dtype", {call.dtype}, FORMATS),
-            ("reduction", {self.reduction}, REDUCTIONS),
-            ("name", named | set(call.differentiate), known),
-        ):
-            if foreign := found - set(allowed):
-                raise Inexpressible(f"no template writes the {what} {min(foreign)}")
+        if self.mode not in MODES:
+            raise Inexpressible(f"no template writes the mode {self.mode}")
+        if self.dtype not in FORMATS:
+            raise Inexpressible(f"no template writes the dtype {self.dtype}")
+        for name in (self.loss, self.reduction, *self.inputs, *self.options, *self.call.differentiate):
+            if not name.isidentifier() or keyword.iskeyword(name):
+                raise Inexpressible(f"no template writes the name {name}")
 
     @property
     def loss(self) -> str:

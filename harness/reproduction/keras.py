@@ -111,7 +111,9 @@ def _asked(
         return rows if example.reduction == "none" else f"keras.ops.{example.reduction}({rows})"
     by_weights = example.options.get("denominator") == "weights" and weighted
     mean = "mean_with_sample_weight" if by_weights else "sum_over_batch_size"
-    reduction = {"none": "none", "sum": "sum", "mean": mean}[example.reduction]
+    reduction = {"none": "none", "sum": "sum", "mean": mean}.get(example.reduction)
+    if reduction is None:
+        raise Inexpressible(f"no template writes the reduction {example.reduction} for Keras")
     own = [] if example.mode == "class" else [f"dtype={example.dtype!r}"]
     made = ", ".join([f"reduction={reduction!r}", *own, *keywords])
     given = ", ".join([*operands, *(["sample_weight=sample_weights"] if weighted else [])])

@@ -48,6 +48,8 @@ def _expression(example: Example, n: dict[str, str]) -> tuple[str, str]:
 
 
 def _log_loss(example: Example, n: dict[str, str]) -> str:
+    if not {"probabilities", "targets"} <= example.inputs.keys():
+        raise Inexpressible(f"no template writes {example.loss} for scikit-learn")
     example.understands("axis", "sample_weights")
     keywords = [f"normalize={example.reduction == 'mean'}"]
     if "sample_weights" in example.options:

@@ -29,7 +29,7 @@ def _expression(example: Example, name: str, n: dict[str, str]) -> tuple[list[st
             return ["cross_entropy"], f"cross_entropy({scores}, {targets}.argmax(axis=1))"
         case "d0", _:
             return ["cross_entropy"], f"cross_entropy({scores}, {targets})"
-        case "d1", loss:
+        case "d1", "binary_cross_entropy" | "categorical_cross_entropy" as loss:
             return [loss], f"{loss}({targets}, {scores})"
         case "d3", _:
             return ["cross_entropy_error"], f"cross_entropy_error({scores}, {targets})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -57,7 +58,7 @@ def scripts_of(run: Run, cases: Sequence[Case]) -> Callable[[Cell], str]:
         case = by_id[cell.case]
         if any(math.prod(shape_of(spec)) > LARGEST_WORKED_OUT for spec in case.inputs.values()):
             raise reproduction.Inexpressible(
-                f"its input is too large for a report; xent repro '{cell.name}' tells more"
+                f"its input is too large for a report; xent repro {shlex.quote(cell.name)} tells more"
             )
         if cell.case != last.case:
             last = _Shared(cell.case)

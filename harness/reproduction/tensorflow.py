@@ -90,6 +90,8 @@ def _v1(example: Example, function: str, keyword: str, scores: str = "logits") -
     asked = example.reduction
     asked = str(example.options.get("denominator", "count")) if asked == "mean" else asked
     by_default = example.reduction == "mean" and (example.mode == "v1" or asked == "valid")
+    if not by_default and asked not in _REDUCTIONS:
+        raise Inexpressible(f"no template writes the denominator {asked} for TensorFlow")
     name = "SUM_BY_NONZERO_WEIGHTS" if by_default else _REDUCTIONS[asked]
     keywords = [
         *example.keyword("sample_weights", "weights"),

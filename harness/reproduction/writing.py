@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.core.formats import FORMATS, rounded
+from harness.core.printing import printable
+from harness.core.text import markdown
 from harness.judgement.agreement import BUDGET, Floats, Target
-from harness.reproduction.example import LARGEST_WRITTEN, Code, Example, Inexpressible, dense_source
+from harness.reproduction.example import LARGEST_WRITTEN, Code, Example, Inexpressible, dense_source, literal
 from harness.reproduction.frameworks import code_of, needs
 
 
@@ -70,11 +73,8 @@ def program(calls: Sequence[NamedExample], verdict: Sequence[str], title: str, w
     """The calls as functions, arrays they share before them, and what is made of their answers."""
     codes = [code_of(call.example) for call in calls]
     implementation = calls[0].example.implementation
-    heading = [title.rstrip(".") + ".", "", *textwrap.wrap(" ".join(why.split()), 100)]
-    if note:
-        heading += ["", *textwrap.wrap(" ".join(note.split()), 100)]
     ends = "Exits 1 while the defect shows, 0 when it is gone, 2 where one of them is missing."
-    heading += ["", *textwrap.wrap(f"Needs {needs(implementation)}. {ends}", 100)]
+    paragraphs = (title.rstrip(".") + ".", why, note, f"Needs {needs(implementation)}. {ends}")
     shared = _shared(calls)
     environment = dict.fromkeys(line for code in codes for line in code.environment)
     imports = dict.fromkeys(line for code in codes for line in code.imports)
@@ -82,7 +82,7 @@ def program(calls: Sequence[NamedExample], verdict: Sequence[str], title: str, w
         text for call, code in zip(calls, codes, strict=True) for text in (*call.example.definitions, *code.definitions)
     )
     parts = [
-        '"""' + "\n".join(heading).replace("\\", "\\\\").replace('"""', "'''") + '\n"""',
+        docstring(paragraphs),
         "import os\nimport sys" if environment else "import sys",
         "\n".join(environment),
         "\n".join(
@@ -100,6 +100,13 @@ def program(calls: Sequence[NamedExample], verdict: Sequence[str], title: str, w
         "\n" + "\n".join(["np.set_printoptions(precision=17)", f"print({codes[0].versions})", *verdict]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def docstring(paragraphs: Sequence[str]) -> str:
+    """Paragraphs as the literal that a script begins with: the one place where texts of others get into one."""
+    wrapped = ["\n".join(textwrap.wrap(" ".join(text.split()), 100)) for text in paragraphs]
+    words = printable("\n\n".join(text for text in wrapped if text))
+    return '"""' + words.replace("\\", "\\\\").replace('"""', "'''") + '\n"""'
 
 
 def _shared(calls: Sequence[NamedExample]) -> dict[str, str]:
@@ -132,9 +139,9 @@ def _of_an_error(expected: Expected) -> list[str]:
     kind = str(expected.raises).replace("_", " ")
     gone = "sys.exit(0)"
     if expected.instead is not None:
-        gone = f"sys.exit(1 if type(error).__name__ == {expected.instead.rpartition('.')[2]!r} else 0)"
+        gone = f"sys.exit(1 if type(error).__name__ == {literal(expected.instead.rpartition('.')[2])} else 0)"
     return [
-        f'print("expected: an error ({kind})")',
+        f"print({literal(f'expected: an error ({kind})')})",
         "try:",
         '    print("observed:", *observe())',
         "except Exception as error:",
@@ -149,7 +156,7 @@ def _of_a_choice(expected: Expected) -> list[str]:
     allowed = [choice for choice in general if choice in expected.choices]
     allowed += ["finite"] if set(expected.choices) - set(general) else []
     return [
-        f'print("expected: one of", {", ".join(repr(choice) for choice in expected.choices)})',
+        f'print("expected: one of", {", ".join(literal(choice) for choice in expected.choices)})',
         "try:",
         "    observed, dtype = observe()",
         "except Exception as error:",
@@ -200,28 +207,28 @@ def _of_numbers(example: Example, expected: Expected, numbers: Floats, allowed: 
 
 def issue(title: str, why: str, program: str, observed: str, versions: Mapping[str, str], machine: str) -> str:
     """The text of an issue in Markdown, ready to be pasted."""
-    listed = "\n".join(f"- {name} {version}" for name, version in sorted(versions.items()))
-    fence = "```"
+    # No run of backticks in the script ends the block it stands in.
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", program)), default=0))
     return "\n".join(
         [
-            f"### {title}",
+            markdown("### {}", title),
             "",
-            why,
+            markdown("{}", why),
             "",
             "**What happens**",
             "",
-            observed,
+            markdown("{}", observed),
             "",
             "**To reproduce** (exits 1 while the defect shows)",
             "",
-            f"{fence}python",
+            fence + "python",
             program.rstrip(),
             fence,
             "",
             "**Versions**",
             "",
-            listed,
-            f"- {machine}",
+            *(markdown("- {} {}", name, version) for name, version in sorted(versions.items())),
+            markdown("- {}", machine),
             "",
         ]
     )

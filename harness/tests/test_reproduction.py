@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example as for_instance
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from harness import reproduction
 from harness.core.arrays import Array
@@ -20,9 +26,10 @@ from harness.core.formats import FORMATS
 from harness.judgement.agreement import Target
 from harness.judgement.truth import TruthTable
 from harness.reproduction.example import dense_source, literal
-from harness.reproduction.frameworks import TEMPLATES
+from harness.reproduction.frameworks import TEMPLATES, code_of
 from harness.reproduction.sources import definitions
 from harness.suite.generators import GENERATORS, realize
+from reference import LOSSES as SIGNATURES
 
 
 def problem(implementation: str, loss: str = "softmax_cross_entropy", mode: str = "eager") -> reproduction.Example:
@@ -186,3 +193,83 @@ def test_an_array_too_large_to_write_is_made_as_the_suite_makes_it(generator: st
     scope: dict[str, Any] = {"np": np}
     exec("\n".join([*of.definitions, f"made = {of.constants['logits']}"]), scope)
     assert np.array_equal(scope["made"], of.inputs["logits"].storage)
+
+
+# --- texts of others --------------------------------------------------------------------------------------------------
+
+HOSTILE = st.lists(
+    st.one_of(
+        st.characters(exclude_categories=()),
+        st.sampled_from(
+            ['"""', "'''", '"', "\\", "\n", "\r", "\0", "\x1b", "\u2028", "\ud800", "\\N{", "OWNED()", "```", ":"]
+        ),
+    ),
+    max_size=20,
+).map("".join)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
+@for_instance('a"', "\\", '"""\nimport os; os.system("owned")\n"""')
+@for_instance("a\n# coding: utf-7", "+AG8-", "")
+def test_texts_of_others_stand_in_one_docstring(title: str, why: str, note: str) -> None:
+    of = problem("numpy", "softmax")
+    written = reproduction.script(of, right(of), title, why, note)
+    plain = reproduction.script(of, right(of), "", "")
+    assert written.isascii() or written.encode("utf-8")
+    assert all(c.isprintable() or c == "\n" for c in written)
+    (document, *code), (_, *same) = (ast.parse(program).body for program in (written, plain))
+    assert isinstance(document, ast.Expr)
+    assert isinstance(document.value, ast.Constant)
+    assert [ast.dump(node) for node in code] == [ast.dump(node) for node in same]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"mode": "eager():\n    pass\nOWNED()\ndef in_"},
+        {"mode": "no_such_mode"},
+        {"dtype": "float32; OWNED()"},
+        {"loss": "softmax\nOWNED()"},
+        {"options": {"reduction": "none(); OWNED()"}},
+        {"options": {"axis=1); OWNED(": 1}},
+        {"options": {"import": 1}},
+        {"inputs": {"logits; OWNED()": Array.of(np.ones((1, 2)), "float32")}},
+        {"differentiate": ("logits; OWNED()",)},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("implementation", TEMPLATES)
+def test_what_a_run_file_says_becomes_no_name_of_a_script(implementation: str, changed: dict[str, Any]) -> None:
+    with pytest.raises(reproduction.Inexpressible, match="no template writes the"):
+        with_call(problem(implementation), **changed)
+
+
+@pytest.mark.parametrize("implementation", TEMPLATES)
+def test_of_any_loss_and_reduction_there_is_a_script_or_the_reason_why_not(implementation: str) -> None:
+    """A run file may say that an implementation has a loss it never had."""
+    label, rows = Array.of(np.array([0])), Array.of(np.array([[0.25, 0.75]]), "float32")
+    written = refused = 0
+    for loss, signature in SIGNATURES.items():
+        inputs = {name: rows if what == "floating" else label for name, what in signature.inputs.items()}
+        for reduction in signature.reductions or ("none",):
+            for more in ({}, {"denominator": 3}, {"label_smoothing": 0.1}, {"ignore_index": 0}, {"alpha": 0.5}):
+                options: dict[str, Any] = {"reduction": reduction, **more}
+                try:
+                    code_of(reproduction.Example(implementation, Call(loss, inputs, options, "float32", "eager")))
+                    written += 1
+                except reproduction.Inexpressible:
+                    refused += 1
+    assert written
+    assert refused or implementation == "numpy"
+
+
+def test_texts_become_no_markup_of_an_issue() -> None:
+    bad = "[a](https://a.b) <b>\n\n# c\n```\n| d"
+    text = reproduction.issue(bad, bad, f"print({bad!r})\n````\n", bad, {bad: bad}, bad)
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    inner = [token for outer in tokens for token in (outer, *(outer.children or ()))]
+    kinds = {token.type for token in inner}
+    assert not {kind for kind in kinds if re.match("link|html|image|table|code_inline", kind)}
+    (block,) = (token for token in tokens if token.type == "fence")
+    assert block.content == f"print({bad!r})\n````\n"
+    assert sum(token.type == "heading_open" for token in tokens) == 1

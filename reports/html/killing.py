@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Killing:
 
 def read(path: Path) -> Mapping[str, Any]:
     """The matrix as `xent kills --output` writes it; KillsFileError where the file is something else."""
-    hint = f"write one with `xent kills --output {path}`"
+    hint = f"write one with `xent kills --output {shlex.quote(str(path))}`"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

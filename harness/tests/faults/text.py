@@ -171,6 +171,41 @@ def _reported(chance: Random, sample: Sample) -> Fault:
     )
 
 
+_TEMPLATES = ("torch", "tensorflow", "keras-tensorflow", "keras-torch", "keras-jax", "jax", "optax", "scipy", "sklearn")
+_MORE_TEMPLATES = ("onnx-reference", "onnxruntime", "numpy", "scratch-d0", "scratch-d2", "scratch-d4")
+
+
+def _scripted(chance: Random, sample: Sample) -> Fault:
+    """Cells of an implementation that scripts are written for, said to be of a mode, type or aspect that is none."""
+    header, *middle, footer = whole_run(sample.records, lost=False)
+    name = chance.choice(_TEMPLATES + _MORE_TEMPLATES)
+    modes = [chance.choice(("eager", "compile", "jit", "graph", hostile(chance))) for _ in range(2)]
+    header["implementations"][name] = {**header["implementations"]["torch"], "modes": modes}
+    made = []
+    for cell in (record for record in middle if record["kind"] == "cell" and record["implementation"] == "torch"):
+        said = {
+            "implementation": name,
+            "mode": chance.choice((modes[0], modes[1], hostile(chance))),
+            "aspect": chance.choice((cell["aspect"], "mode_agreement", "gradient", "hessian_vector", hostile(chance))),
+            "dtype": chance.choice((cell["dtype"], cell["dtype"], hostile(chance))),
+            "worst": chance.choice((None, 0, 1, 10**9, -1)),
+            "ledger": "the-entry",
+        }
+        made.append({**cell, **said, **({"verdict": "known"} if cell["verdict"] == "disagrees" else {})})
+    header["suite"]["ledger"]["the-entry"]["reason"] = hostile(chance)
+    verdicts = {"known": len(made)}
+    footer = {**footer, "cells": len(made), "verdicts": verdicts}
+    return Fault(
+        f"cells of {name} are said to be {[(cell['mode'], cell['dtype'], cell['aspect']) for cell in made]!r}",
+        TEXT,
+        ("report", "run.jsonl", "-o", "report.html"),
+        frozenset({FINE}) | REFUSED,
+        {"run.jsonl": lines([header, *made, footer])},
+        stands=("run.jsonl",),
+        checks=(page("report.html"), scripts_of("report.html")),
+    )
+
+
 def _gated(chance: Random, sample: Sample) -> Fault:
     base = whole_run(sample.records, lost=chance.random() < 0.2)
     records, names = _said(chance, base)
@@ -285,6 +320,7 @@ def _cases(chance: Random, _: Sample) -> Fault:
 
 KINDS = (
     Kind("text: a run file in a report", _reported, share=5),
+    Kind("text: a cell in a script", _scripted, share=3),
     Kind("text: a run file at the gate", _gated, share=4),
     Kind("text: a run file merged", _merged, share=1),
     Kind("text: a run file accepted", _accepted, share=2),
