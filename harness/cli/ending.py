@@ -65,7 +65,9 @@ def _on_interrupt(handler: Handler | signal.Handlers) -> None:
 def _leave(number: int, _: FrameType | None) -> None:
     """The answer to an interrupt while nothing is at work, and to a second one."""
     with contextlib.suppress(OSError):
-        os.write(2, f"xent: {_interrupted(signal.Signals(number).name)}\n".encode())
+        # A bar of progress hides the cursor of a terminal.
+        shown = "\033[?25h" if os.isatty(2) else ""
+        os.write(2, f"{shown}xent: {_interrupted(signal.Signals(number).name)}\n".encode())
     os._exit(ExitCode.INTERRUPTED)
 
 

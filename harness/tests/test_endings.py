@@ -92,13 +92,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `xent WORDS` as a terminal does: in a group of its own."""
     started: list[Program] = []
 
-    def program(*words: str, flags: Sequence[str] = ()) -> Program:
+    def program(*words: str, flags: Sequence[str] = (), **variables: str) -> Program:
         mark, temporary = f"xent-test-{uuid.uuid4().hex}", tmp_path / "temporary"
         temporary.mkdir(exist_ok=True)
         process = subprocess.Popen(
             [sys.executable, *flags, "-m", "harness", *words],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "XENT_TEST_MARK": mark, "TMPDIR": str(temporary)},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "XENT_TEST_MARK": mark,
+                "TMPDIR": str(temporary),
+                **variables,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -153,8 +159,7 @@ def test_processes_side_by_side_end_with_the_program(
     ("way", "module"),
     [
         (signal.SIGINT, "cyclopts"),
-        (signal.SIGINT, "numpy"),
-        (signal.SIGTERM, "harness.runs.run_file"),
+        (signal.SIGTERM, "numpy"),
         (signal.SIGHUP, "rich"),
         (signal.SIGINT, "reports.html"),
     ],
@@ -168,6 +173,45 @@ def test_an_interrupt_while_modules_are_imported_has_the_same_meaning(
     program.process.send_signal(way)
     program.assert_it_says_one_line(way)
     program.assert_nothing_is_left()
+
+
+def test_both_sides_of_an_upgrade_end_with_it(start: Start) -> None:
+    sides = ("--old-python", sys.executable, "--new-python", sys.executable, "--no-speed")
+    program = start("upgrade", *sides, "-i", miniature("HangsWithAChild"), "--cases", "documents/d2-softmax")
+    program.wait_for("sleep", 2)
+    program.process.send_signal(signal.SIGINT)
+    program.assert_it_says_one_line(signal.SIGINT)
+    program.assert_nothing_is_left()
+
+
+UV = """\
+#!/bin/sh
+case "$1 $2" in
+    "pip compile") echo "numpy==1.0" ;;
+    venv*) for folder; do :; done; mkdir -p "$folder"; echo half > "$folder/half"; sleep 600 & sleep 601 ;;
+esac
+"""
+"""A program that resolves, and takes very long to build: in the place of uv, it needs no network."""
+
+
+@pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGKILL], ids=lambda way: way.name)
+def test_building_an_environment_ends_with_the_program_and_leaves_no_half_of_it(
+    start: Start, way: signal.Signals, tmp_path: Path
+) -> None:
+    package, cache = tmp_path / "packages" / "uv", tmp_path / "cache"
+    package.mkdir(parents=True)
+    (package / "uv.sh").write_text(UV, encoding="utf-8")
+    (package / "uv.sh").chmod(0o755)
+    finds = f"def find_uv_bin():\n    return {str(package / 'uv.sh')!r}\n"
+    (package / "__init__.py").write_text(finds, encoding="utf-8")
+    path = os.pathsep.join([str(package.parent), str(ROOT)])
+    program = start("upgrade", "numpy==1.0", "-i", "numpy", PYTHONPATH=path, XDG_CACHE_HOME=str(cache))
+    program.wait_for("sleep", 2)
+    assert list(cache.rglob("half"))
+    program.process.send_signal(way)
+    program.assert_it_says_one_line(way)
+    program.assert_nothing_is_left()
+    until(lambda: {entry.suffix for entry in cache.glob("xent/environments/*")} == {".lock"})
 
 
 def test_a_second_interrupt_ends_at_once_what_the_first_one_waits_for(start: Start) -> None:
