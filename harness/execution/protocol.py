@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -19,7 +20,9 @@ from harness.core.case import ArraySpec
 from harness.core.formats import FORMATS
 from harness.core.machine_facts import contradiction
 from harness.core.outcomes import Missing, Outcome, Raised, Refused, Returned
-from harness.suite.generators import realize, spec_from_wire, spec_to_wire
+from harness.suite.generators import MOST_AXES, realize, spec_from_wire, spec_to_wire
+from harness.suite.problems import suggestion
+from reference.signatures import LOSSES
 
 PROTOCOL = 1
 REQUEST_FD = "XENT_REQUEST_FD"
@@ -28,6 +31,12 @@ RESPONSE_FD = "XENT_RESPONSE_FD"
 LONGEST_LINE = 2**28
 """Bytes of one message: base64 of 25 million float64, more than any judged case holds. A worker that sends more without
 an end of line has lost its way, and must not take our memory with it."""
+
+LONGEST_TEXT = 20_000
+"""Characters that are kept of a text: a compiler's message may hold the whole program, and a run has many cells."""
+
+MOST_ENTRIES = 1000
+"""Entries of what is named one by one: versions, flags, warnings. A framework attests some dozens."""
 
 DTYPES = (*FORMATS, "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
 """Types an array on the wire may have."""
@@ -119,25 +128,31 @@ def description_from_wire(message: Mapping[str, Any]) -> Description | Missing:
     if message.get("id") != DESCRIBE_ID:
         raise ProtocolError(f"an answer to request {message.get('id')!r}, expected one to {DESCRIBE_ID}")
     if kind == "missing":
-        return Missing(str(message.get("reason", "no reason given")))
+        return Missing(_text({"reason": "no reason given", **message}, "reason"))
     if kind != "description":
         raise ProtocolError(f"expected a description, got a message of kind {kind!r}")
     modes = _names(message, "modes", ("eager",))
-    if not modes:
-        raise ProtocolError("a description names at least one mode")
+    for mode in modes:
+        if re.fullmatch(r"[\w.+-]+", mode, re.ASCII) is None or mode in ("all", "first", "-"):
+            raise ProtocolError(f"no mode can have the name {mode!r}: letters, digits and _ . + -, not all or first")
     return Description(
         version=_text(message, "version"),
         losses=_names(message, "losses", None),
         modes=modes,
-        dtypes=_names(message, "dtypes", ("float64", "float32")),
-        gradients=bool(message.get("gradients", True)),
-        flush_to_zero=bool(message.get("flush_to_zero", False)),
+        dtypes=_known(_names(message, "dtypes", ("float64", "float32")), FORMATS, "dtype"),
+        gradients=_yes_or_no(message, "gradients", default=True),
+        flush_to_zero=_yes_or_no(message, "flush_to_zero", default=False),
         versions=_texts(message, "versions"),
-        device=str(message.get("device", "cpu")),
+        device=_text({"device": "cpu", **message}, "device"),
         threads=_whole(message, "threads", 1),
         flags=_texts(message, "flags"),
         facts=_facts(message),
     )
+
+
+def check_losses(description: Description) -> None:
+    """ProtocolError where a loss that is offered is none: it would never be asked for, and nobody would notice."""
+    _known(description.losses, LOSSES, "loss")
 
 
 # --- asking ----------------------------------------------------------------------------------------------------------
@@ -205,7 +220,9 @@ def _array_from_wire(message: Any, dtype: str | None = None) -> Array:
         raise ProtocolError(f"no array on the wire has the dtype {message.get('dtype')!r}; known: {', '.join(DTYPES)}")
     shape = message.get("shape")
     if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
-        raise ProtocolError(f"a shape is a list of whole numbers, got {shape!r}")
+        raise ProtocolError(f"a shape is a list of whole numbers, got {shape!r:.80}")
+    if len(shape) > MOST_AXES:
+        raise ProtocolError(f"an array has at most {MOST_AXES} axes, got {len(shape)}")
     return Array.from_wire(dict(message))
 
 
@@ -229,6 +246,8 @@ def _plain_from_wire(value: Any) -> Any:
         if set(value) != {"number"} or value["number"] not in ("nan", "inf", "-inf"):
             raise ProtocolError(f"expected a number, a text or a list, got {value!r}")
         return float(value["number"])
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ProtocolError("a whole number has 64 bits at most")
     return value
 
 
@@ -330,7 +349,7 @@ def _returned_from_wire(message: Mapping[str, Any]) -> Returned:
             hessian_error=None if second is None else _raised_from_wire(second),
             convention=None if convention is None else {n: _plain_from_wire(v) for n, v in convention.items()},
             computed_with=_texts(message, "computed_with"),
-            warnings=tuple(str(warning) for warning in warnings),
+            warnings=tuple(_shortened(str(warning)) for warning in warnings[:MOST_ENTRIES]),
             seconds=float(seconds),
         )
     except ProtocolError:
@@ -345,8 +364,13 @@ def _raised_from_wire(message: Mapping[str, Any]) -> Raised:
 
 def _text(message: Mapping[str, Any], name: str) -> str:
     if not isinstance(message.get(name), str):
-        raise ProtocolError(f"{name} is a text, got {message.get(name)!r}")
-    return str(message[name])
+        raise ProtocolError(f"{name} is a text, got {message.get(name)!r:.80}")
+    return _shortened(message[name])
+
+
+def _shortened(text: str) -> str:
+    """What somebody says, as far as a run keeps it."""
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
 
 
 def _texts(message: Mapping[str, Any], name: str) -> dict[str, str]:
@@ -354,7 +378,9 @@ def _texts(message: Mapping[str, Any], name: str) -> dict[str, str]:
     found = message.get(name, {})
     if not isinstance(found, dict):
         raise ProtocolError(f"{name} is an object of texts, got {type(found).__name__}")
-    return {str(key): str(value) for key, value in found.items()}
+    if len(found) > MOST_ENTRIES:
+        raise ProtocolError(f"{name} has {len(found)} entries, at most {MOST_ENTRIES}")
+    return {_shortened(str(key)): _shortened(str(value)) for key, value in found.items()}
 
 
 def _facts(message: Mapping[str, Any]) -> dict[str, str]:
@@ -368,12 +394,28 @@ def _facts(message: Mapping[str, Any]) -> dict[str, str]:
 def _names(message: Mapping[str, Any], name: str, default: tuple[str, ...] | None) -> tuple[str, ...]:
     found = message.get(name, default)
     if not isinstance(found, list | tuple) or not all(isinstance(entry, str) for entry in found):
-        raise ProtocolError(f"{name} is a list of names, got {found!r}")
+        raise ProtocolError(f"{name} is a list of names, got {found!r:.80}")
+    if not found or len(set(found)) < len(found):
+        raise ProtocolError(f"{name} names at least one, and each once, got {list(found)!r:.80}")
     return tuple(found)
+
+
+def _known(names: tuple[str, ...], known: Collection[str], what: str) -> tuple[str, ...]:
+    for name in names:
+        if name not in known:
+            raise ProtocolError(f"there is no {what} {name!r:.80}. {suggestion(name, known)}")
+    return names
+
+
+def _yes_or_no(message: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    found = message.get(name, default)
+    if not isinstance(found, bool):
+        raise ProtocolError(f"{name} is true or false, got {found!r:.80}")
+    return found
 
 
 def _whole(message: Mapping[str, Any], name: str, default: int) -> int:
     found = message.get(name, default)
-    if type(found) is not int:
-        raise ProtocolError(f"{name} is a whole number, got {found!r}")
+    if type(found) is not int or not 0 <= found < 2**31:
+        raise ProtocolError(f"{name} is a whole number from 0 to 2^31, got {found!r:.80}")
     return found

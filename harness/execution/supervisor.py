@@ -121,6 +121,8 @@ class Supervisor(Generic[T]):
         if isinstance(reply, dict):
             try:
                 description = protocol.description_from_wire(reply)
+                if isinstance(description, Description):
+                    protocol.check_losses(description)
             except protocol.ProtocolError as error:
                 reply = Garbled(str(error))
             else:

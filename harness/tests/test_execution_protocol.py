@@ -185,6 +185,7 @@ ONE = {"dtype": "float64", "shape": [1], "data": "AAAAAAAA8D8="}
         ({"value": {**ONE, "dtype": ["float64"]}}, "no array on the wire has the dtype"),
         ({"value": {**ONE, "shape": [-1]}}, "a shape is a list of whole numbers"),
         ({"value": {**ONE, "shape": [2]}}, "not an array on the wire"),
+        ({"value": {**ONE, "shape": [1] * 33}}, "an array has at most 32 axes, got 33"),
         ({"value": {**ONE, "data": "AAAA"}}, "not an array on the wire"),
         ({"value": {**ONE, "data": "é"}}, "not an array on the wire"),
         ({"gradients": [ONE]}, "gradients is an object or absent"),
@@ -192,6 +193,7 @@ ONE = {"dtype": "float64", "shape": [1], "data": "AAAAAAAA8D8="}
         ({"gradient_error": {"type": "E"}}, "message is a text"),
         ({"convention": {"clip": {"number": "big"}}}, "expected a number, a text or a list"),
         ({"warnings": "none"}, "warnings are a list of texts"),
+        ({"convention": {"base": 2**64}}, "a whole number has 64 bits at most"),
     ],
 )
 def test_a_violation_says_what_was_expected(parts: dict[str, Any], why: str) -> None:
@@ -199,6 +201,49 @@ def test_a_violation_says_what_was_expected(parts: dict[str, Any], why: str) -> 
     assert isinstance(protocol.answer_from_wire(good, 1), Returned)
     with pytest.raises(protocol.ProtocolError, match=re.escape(why)):
         protocol.answer_from_wire({**good, **parts}, 1)
+
+
+def checked(message: dict[str, Any]) -> None:
+    """What is done with the first answer of a worker."""
+    described = protocol.description_from_wire(message)
+    assert isinstance(described, Description)
+    protocol.check_losses(described)
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ({"losses": []}, "losses names at least one"),
+        ({"losses": ["softmax", "softmax"]}, "each once"),
+        ({"losses": "softmax"}, "losses is a list of names"),
+        ({"losses": ["sofmax"]}, "there is no loss 'sofmax'. Did you mean softmax?"),
+        ({"dtypes": []}, "dtypes names at least one"),
+        ({"dtypes": ["flaot32"]}, "there is no dtype 'flaot32'. Did you mean float32?"),
+        ({"modes": []}, "modes names at least one"),
+        ({"modes": [""]}, "no mode can have the name ''"),
+        ({"modes": ["all"]}, "no mode can have the name 'all'"),
+        ({"modes": ["a,b"]}, "no mode can have the name 'a,b'"),
+        ({"modes": ["eager\nimport os"]}, "no mode can have the name"),
+        ({"gradients": "false"}, "gradients is true or false"),
+        ({"flush_to_zero": 0}, "flush_to_zero is true or false"),
+        ({"threads": -1}, "threads is a whole number"),
+        ({"threads": 10**400}, "threads is a whole number"),
+        ({"device": 3}, "device is a text"),
+        ({"flags": {str(n): "" for n in range(10_000)}}, "flags has 10000 entries"),
+    ],
+)
+def test_a_description_of_what_nobody_could_be_asked_for_is_a_violation(parts: dict[str, Any], why: str) -> None:
+    message = {"kind": "description", "id": 0, "version": "1", "losses": ["softmax"], **parts}
+    with pytest.raises(protocol.ProtocolError, match=re.escape(why)) as caught:
+        checked(message)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_text_without_end_is_cut() -> None:
+    message = {"kind": "outcome", "id": 1, "outcome": "raises", "type": "E", "message": "x" * 10**7}
+    answer = protocol.answer_from_wire(message, 1)
+    assert isinstance(answer, Raised)
+    assert len(answer.message) == protocol.LONGEST_TEXT + 1
 
 
 def test_what_happens_to_a_worker_is_no_message() -> None:
