@@ -13,12 +13,13 @@ import reports.html
 import reports.junit
 import reports.markdown
 import reports.table
-from harness.cli.run_files import existing_run
+from harness.cli.run_files import existing_run, overlays_of
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
 from harness.core.printing import say
 from harness.reproduction.scripts import cases_of, scripts_of
+from harness.runs.overlays import as_here
 from reports.html import killing
 
 app = App(
@@ -53,7 +54,7 @@ def report(
     """Write the report of a run file, and print where it is."""
     check_outputs((output, markdown, junit, csv, badge), [path for path in (run, baseline, kills) if path is not None])
     shown = existing_run(run)
-    before = None if baseline is None else existing_run(baseline)
+    before = None if baseline is None else as_here(existing_run(baseline), list(overlays_of(baseline).values()), shown)
     matrix = None if kills is None else killing.read(kills)
     scripts = scripts_of(shown, cases_of(shown))
     say(f"report:   {reports.html.write(shown, output, before, matrix, scripts).resolve()}")

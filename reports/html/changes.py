@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.core.cell import Run
 from harness.runs.diff import KINDS, Group, NotComparable, compare_runs
+from harness.runs.kernels import told
 from reports.html.addresses import address
 from reports.tally import cases_of, text
 
@@ -43,7 +44,12 @@ class Changes:
     versions: tuple[tuple[str, str, str], ...]
     """Package, old, new."""
     lines: tuple[Line, ...]
+    """What is new on this machine before what changed."""
     more: int
+    kernels: tuple[str, ...] = ()
+    """Whose machine facts are others than the baseline's, both told, and that bits and drift are not compared."""
+    new_here: int = 0
+    """Cells of those that disagree and did not: new on this machine."""
 
 
 def build(run: Run, baseline: Run) -> Changes:
@@ -54,7 +60,7 @@ def build(run: Run, baseline: Run) -> Changes:
     except NotComparable as error:
         return Changes(str(error), since, 0, 0, (), (), (), 0)
     losses = {case: text(entry.get("loss")) for r in (baseline, run) for case, entry in cases_of(r).items()}
-    groups = difference.groups(losses)
+    groups = (*difference.groups(losses, new_here=True), *difference.groups(losses))
     counts = Counter(change.kind for change in difference.changes)
     return Changes(
         refused="",
@@ -65,6 +71,8 @@ def build(run: Run, baseline: Run) -> Changes:
         versions=tuple((name, old, new) for name, (old, new) in difference.versions.items()),
         lines=tuple(_line(group) for group in groups[:_SHOWN]),
         more=max(0, len(groups) - _SHOWN),
+        kernels=tuple(told(kernels, run.cells) for kernels in difference.kernels),
+        new_here=len(difference.new_here),
     )
 
 

@@ -408,6 +408,29 @@ def test_what_is_no_kill_matrix_is_refused_with_the_hint(tmp_path: Path, content
         read_kills(path)
 
 
+def on_kernels(shown: Run, **facts: str) -> Run:
+    """The run as torch would attest it on other kernels."""
+    described = {n: {**d, "facts": facts} if n == "torch" else d for n, d in shown.header.implementations.items()}
+    return replace(shown, header=replace(shown.header, implementations=described))
+
+
+def told(now: Run, baseline: Run) -> str:
+    return " ".join(re.sub("<[^>]*>", "", reports.html.render(now, baseline=baseline)).split())
+
+
+def test_other_kernels_than_the_baseline_s_are_told_with_both_facts_and_what_is_new_there() -> None:
+    made = judged_only(run(cases=3))
+    cells = [c for c in made.cells if c.implementation == "torch" and c.verdict == "agrees"]
+    wrong = replace(cells[0], verdict="disagrees", severity="silently_wrong")
+    there = replace(made, cells=tuple(wrong if c is cells[0] else c for c in made.cells))
+    baseline, now = on_kernels(made, isa="avx512"), on_kernels(there, isa="avx2")
+    words = told(now, baseline)
+    assert "torch runs with isa=avx2 here, the baseline with isa=avx512: bits and drift are not compared" in words
+    assert "1 cell is new on this machine, which nobody has judged yet" in words
+    assert "No other cell changed" in words
+    assert "Nothing changed" in told(on_kernels(made, isa="avx2"), baseline)
+
+
 def test_first_screen_says_what_changed_since_the_baseline() -> None:
     now = judged_only(run(cases=5))
     at = next(i for i, c in enumerate(now.cells) if c.verdict == "agrees")
