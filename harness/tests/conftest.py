@@ -3,6 +3,7 @@
 Property tests have no deadline: how long an example takes says how busy the machine is, not whether it is right.
 """
 
+import os
 import signal
 
 import pytest
@@ -12,8 +13,19 @@ settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first, so that none of them is what the others' processes wait for at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
     """A shell that starts pytest in the background has it, and what it starts, ignore interrupts: tests send one."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def alone() -> None:
+    """A pytest that a test starts is none of the processes that share these tests (pytest -n)."""
+    os.environ.pop("PYTEST_XDIST_WORKER", None)

@@ -21,6 +21,8 @@ from harness.suite.problems import SuiteError
 from harness.tests.commands import xent
 from harness.tests.divergent import WAYS, cases
 
+pytestmark = pytest.mark.slow
+
 REASON = "It is wrong on purpose, in a way that this entry is about and no other."
 OTHER = """\
 # Entries of other people.

@@ -16,6 +16,8 @@ import pytest
 
 from harness.adapters.base import Array, Call
 
+pytestmark = pytest.mark.slow
+
 BACKENDS = ("tensorflow", "torch", "jax")
 MEAN = {"reduction": "mean", "denominator": "count"}
 VALID = {"reduction": "mean", "denominator": "valid"}

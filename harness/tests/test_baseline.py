@@ -13,6 +13,8 @@ from harness.suite.problems import SuiteError
 from harness.tests.commands import xent
 from harness.versions.canaries import CANARIES, Canary, CanaryResult, unreported
 
+pytestmark = pytest.mark.slow
+
 CASES = ("documents/d4-gradient-*", "documents/d4-perfect-*", "invalid/label-3-softmax-cross-entropy")
 WRONG = "mutant:opposite-gradient.softmax_cross_entropy"
 

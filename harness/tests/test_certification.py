@@ -26,6 +26,8 @@ from harness.certification.running import (
 from harness.suite.generators import shape_of
 from harness.suite.loading import load
 
+pytestmark = pytest.mark.slow
+
 WORST = Path(harness.certification.__file__).parent / "worst_cases.json"
 
 

@@ -13,6 +13,8 @@ import harness
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 
+pytestmark = pytest.mark.slow
+
 CASES = ("documents/d4-gradient-*", "documents/d4-perfect-*")
 ROOT = Path(harness.__file__).resolve().parents[1]
 

@@ -14,6 +14,8 @@ import pytest
 
 from harness.runs.run_file import RunFileError, read_run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 ADAPTERS = '''

@@ -27,6 +27,8 @@ from harness.suite.calls import call_of
 from harness.suite.generators import shape_of
 from harness.suite.loading import load
 
+pytestmark = pytest.mark.slow
+
 ENOUGH = 2
 """Wrong cells of a known-bad implementation that are looked at."""
 SMALL = 200

@@ -34,7 +34,10 @@ LOOK = 0.02
 
 WAYS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for survivors in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for survivors in /proc"),
+]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from harness.execution.pool import WorkerPool
 from harness.tests import miniatures
 from harness.tests.pools import PLENTY, ask, is_gone_within, miniature, plan
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 5.0
 """Long enough for an honest call on a busy machine, short enough to wait for those that hang."""
 

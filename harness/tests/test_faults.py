@@ -14,6 +14,8 @@ from harness.tests.faults.kinds import KINDS
 from harness.tests.faults.samples import lines, whole_run
 from harness.tests.faults.sinks import badge, code_of_others, markdown_of, page, scripts_of, table, xml
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

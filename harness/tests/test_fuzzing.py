@@ -34,6 +34,8 @@ from harness.suite.loading import load, load_text
 from harness.tests.pools import PLENTY, miniature, softmax_case
 from reference.evaluation import TWICE_DIFFERENTIABLE
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def campaign(name: str, seed: int = 0, losses: tuple[str, ...] = ("softmax_cross_entropy",)) -> Iterator[Campaign]:

@@ -15,6 +15,8 @@ from harness.mistakes import MUTANTS
 from harness.mistakes.kill_matrix import SOUND, KillMatrix, caught_once, kill_matrix, killed_by, one_each
 from harness.suite.loading import load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cases() -> dict[str, Case]:

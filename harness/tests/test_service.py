@@ -17,6 +17,8 @@ from harness.runs.service import execute_order, make_order, read_ledger
 from harness.runs.session import Order
 from harness.suite.selection import load_selection
 
+pytestmark = pytest.mark.slow
+
 
 def order() -> Order:
     """Claims, errors, nan, infinities and wrong answers, without a ledger that would explain them."""

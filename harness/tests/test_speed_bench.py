@@ -33,6 +33,8 @@ from harness.speed.worker import Core, TimedWorker, WorkerLostError, core, cores
 from harness.speed.workloads import load_workloads
 from harness.tests.calls import make_call
 
+pytestmark = pytest.mark.slow
+
 SMALL = next(w for w in load_workloads() if w.id == "workloads/softmax-32x10")
 QUICK = Effort(sets=2, rounds=2, block_seconds=0.001, budget=0.01)
 

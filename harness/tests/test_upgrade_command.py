@@ -1,24 +1,24 @@
-"""`xent upgrade` from a subprocess: the same version twice changes nothing, and what cannot be built or started is
+"""`xent upgrade` from a subprocess: the same version twice changes nothing, and what cannot be built is
 infrastructure. NumPy alone is installed, so the environments take a second or two to build."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from harness.tests.commands import xent
+
+pytestmark = pytest.mark.slow
 
 NUMPY = f"numpy=={version('numpy')}"
 CASES = ("--cases", "documents/d4-*", "--dtypes", "float64", "--no-speed")
 
 
 def upgrade(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness", "upgrade", *words, "-o", str(folder / "out")]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return xent("upgrade", *words, "-o", folder / "out", environment={"XDG_CACHE_HOME": str(folder / "cache")})
 
 
 def test_the_same_version_twice_changes_nothing_to_the_bit_and_every_canary_is_heard(tmp_path: Path) -> None:
@@ -31,16 +31,6 @@ def test_the_same_version_twice_changes_nothing_to_the_bit_and_every_canary_is_h
     page = (tmp_path / "out" / "upgrade.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "Nothing changed" in (tmp_path / "out" / "upgrade.md").read_text(encoding="utf-8")
-
-
-def test_a_side_that_cannot_import_its_framework_is_infrastructure(tmp_path: Path) -> None:
-    """The adapter of scikit-learn in an environment that holds NumPy alone."""
-    ended = upgrade(tmp_path, NUMPY, "-i", "harness.adapters.sklearn:ScikitLearn", *CASES)
-    if "no environment with" in ended.stderr:
-        pytest.skip(f"no index to install NumPy from: {ended.stderr[-300:]}")
-    assert ended.returncode == 9, ended.stdout + ended.stderr
-    assert "cannot start" in ended.stderr
-    assert "no difference" in ended.stderr
 
 
 def test_an_environment_that_cannot_be_built_is_infrastructure(tmp_path: Path) -> None:
