@@ -11,9 +11,11 @@ from harness.cli.run_files import existing_run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
 from harness.core.printing import say
+from harness.runs.auditing import audited_again
 from harness.runs.gate import run_codes
 from harness.runs.merge import merge as merged
 from harness.runs.run_file import write_run
+from harness.runs.service import read_ledger
 
 app = App(
     name="merge",
@@ -38,7 +40,9 @@ def merge(
 ) -> ExitCode:
     """Merge; the exit code is that of the whole."""
     check_outputs([output], (first, *more))
-    whole = merged([existing_run(path) for path in (first, *more)], other_machines=other_machines)
+    whole = audited_again(
+        merged([existing_run(path) for path in (first, *more)], other_machines=other_machines), read_ledger()
+    )
     write_run(output, whole)
     say(f"run file: {output} ({len(whole.cells)} cells of {1 + len(more)} parts)")
     return gravest(run_codes(whole))

@@ -19,7 +19,7 @@ from functools import cached_property
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from harness.core.cell import Cell, RunProblem
+from harness.core.cell import Cell, Header, RunProblem
 from harness.core.ledger import NOWHERE, Entry, Pin, Selector
 
 
@@ -60,6 +60,13 @@ class Ledger:
         """Positions of the entries with patterns among their cases, each with all of its patterns as one."""
         patterns = {n: [c for c in e.cases if any(sign in c for sign in "*?[")] for n, e in enumerate(self.entries)}
         return tuple((n, re.compile("|".join(map(translate, some)))) for n, some in patterns.items() if some)
+
+
+def selector_of(cell: Cell, header: Header) -> Selector:
+    """What entries select a cell by, with the version and the facts that the header of its run has."""
+    described = header.implementations[cell.implementation]
+    version, facts = str(described.get("version", "?")), described.get("facts", {})
+    return Selector(cell.case, cell.implementation, cell.mode, cell.dtype, cell.aspect, version, facts)
 
 
 def selects(entry: Entry, cell: Selector) -> bool:

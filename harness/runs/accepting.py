@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
-from harness.core.cell import INFRASTRUCTURE, Cell, Run
+from harness.core.cell import INFRASTRUCTURE, Cell, Key, Run
 from harness.core.errors import UsageError
-from harness.core.ledger import Condition, Entry, Pin, Selector
-from harness.judgement.ledger import Ledger, is_awake, meets, selects
+from harness.core.ledger import Condition, Entry, Pin
+from harness.judgement.ledger import Ledger, is_awake, meets, selector_of, selects
 from harness.runs.separating import Facts, separating
 from harness.suite.ledger_files import UNWRITTEN
 
@@ -60,13 +60,7 @@ def _known(cell: Cell, entry: Entry | None) -> Cell:
 
 
 def _entry_of(cell: Cell, run: Run, ledger: Ledger) -> Entry | None:
-    return ledger.explanation(_selector(cell, run), cell)
-
-
-def _selector(cell: Cell, run: Run) -> Selector:
-    told = run.header.implementations[cell.implementation]
-    version, facts = str(told.get("version", "?")), told.get("facts", {})
-    return Selector(cell.case, cell.implementation, cell.mode, cell.dtype, cell.aspect, version, facts)
+    return ledger.explanation(selector_of(cell, run.header), cell)
 
 
 def _divergences(runs: Sequence[Run], ledger: Ledger) -> Iterator[_Divergence]:
@@ -77,7 +71,7 @@ def _divergences(runs: Sequence[Run], ledger: Ledger) -> Iterator[_Divergence]:
         for cell in run.cells:
             if cell.verdict != "disagrees" or _entry_of(cell, run, ledger) is not None:
                 continue
-            version, pin = _selector(cell, run).version, pinned(cell)
+            version, pin = selector_of(cell, run.header).version, pinned(cell)
             if (cell.key, version, pin) not in seen:
                 seen.add((cell.key, version, pin))
                 loss = str(run.header.suite["cases"][cell.case]["loss"])
@@ -89,7 +83,7 @@ def _where(
     cell: Cell,
     version: str,
     pin: Pin,
-    runs: Iterable[tuple[Run, Mapping[tuple[str, str, str, str, str], Cell]]],
+    runs: Iterable[tuple[Run, Mapping[Key, Cell]]],
 ) -> tuple[Condition, ...]:
     """The conditions under which it shows, from the runs in which the same version was judged in this cell."""
     showing: list[Facts] = []
@@ -98,7 +92,7 @@ def _where(
         other = cells.get(cell.key)
         if other is None or other.verdict in ("unsupported", *INFRASTRUCTURE):
             continue
-        selector = _selector(other, run)
+        selector = selector_of(other, run.header)
         if selector.version == version:
             (showing if meets(pin, other) else silent).append(selector.facts)
     found = separating(showing, silent)
@@ -112,30 +106,30 @@ def _where(
 
 
 def depending(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[Entry, tuple[Condition, ...] | None]]:
-    """Entries that explain something in some runs and that others found fixed, with the conditions that they lack.
+    """Entries that explain something in some runs and nothing of that in others, with the conditions that they lack.
 
     None where no conditions separate the runs.
     """
+    by_key = [{cell.key: cell for cell in run.cells} for run in runs]
+    shown: dict[str, set[Key]] = defaultdict(set)
+    for cell in (cell for run in runs for cell in run.cells if cell.ledger is not None):
+        shown[str(cell.ledger)].add(cell.key)
     for entry in ledger.entries:
-        if not any(_found_fixed(run, entry) for run in runs):
-            continue
         showing: list[Facts] = []
         silent: list[Facts] = []
-        for run in runs:
+        nothing = False
+        for run, cells in zip(runs, by_key, strict=True):
             explained: dict[str, bool] = defaultdict(bool)
-            for cell in run.cells:
-                if cell.verdict not in ("unsupported", *INFRASTRUCTURE) and selects(entry, _selector(cell, run)):
+            for cell in (cells[key] for key in shown[entry.id] if key in cells):
+                selector = selector_of(cell, run.header)
+                is_judged = cell.verdict not in ("unsupported", *INFRASTRUCTURE)
+                if is_judged and selects(entry, selector) and is_awake(entry, selector.facts):
                     explained[cell.implementation] |= cell.ledger == entry.id
             for name, some in explained.items():
-                facts = run.header.implementations[name].get("facts", {})
-                if is_awake(entry, facts):
-                    (showing if some else silent).append(facts)
-        if showing:
+                (showing if some else silent).append(run.header.implementations[name].get("facts", {}))
+            nothing |= bool(explained) and not any(explained.values())
+        if showing and nothing:
             yield entry, separating(showing, silent)
-
-
-def _found_fixed(run: Run, entry: Entry) -> bool:
-    return any(problem.kind == "fixed" and problem.entry == entry.id for problem in run.footer.problems)
 
 
 def _entries(divergences: Iterable[_Divergence], taken: Set[str]) -> Iterator[Entry]:

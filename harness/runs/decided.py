@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
+from typing import Any
 
 from harness.adapters.base import Description
 from harness.core.case import Case, ExpectInvariances
-from harness.core.cell import MODE_AGREEMENT
+from harness.core.cell import EVERY, MODE_AGREEMENT, Cell, Header
 from harness.core.ledger import Entry
 from harness.judgement.ledger import any_matches, in_versions
 from harness.judgement.truth import aspects
@@ -22,11 +23,25 @@ class Asked:
     """What a run was about."""
 
     calls: Set[tuple[str, str, str, str]]
-    """Case, implementation, mode, dtype."""
+    """Case, implementation, mode, dtype: EVERY where all are refused."""
     files: Mapping[str, str]
     """By case: where it is written. A case of the same name in another file is another case."""
     descriptions: Mapping[str, Description]
     """By implementation that could be started."""
+
+
+def asked_of(header: Header, cells: Iterable[Cell]) -> Asked:
+    """What the run with this header and these cells was about."""
+    return Asked(
+        {(cell.case, cell.implementation, cell.mode, cell.dtype) for cell in cells},
+        {case: str(told.get("file")) for case, told in header.suite["cases"].items()},
+        {name: _described(told) for name, told in header.implementations.items() if "missing" not in told},
+    )
+
+
+def _described(told: Mapping[str, Any]) -> Description:
+    losses, modes, dtypes = (tuple(told.get(name, ())) for name in ("losses", "modes", "dtypes"))
+    return Description(str(told.get("version", "?")), losses, modes, dtypes)
 
 
 def is_decided(entry: Entry, asked: Asked, cases: Collection[Case], implementations: Iterable[str]) -> bool:
@@ -46,14 +61,14 @@ def _asked_all(entry: Entry, case: Case, implementation: str, asked: Asked) -> b
         return True
     dtypes = [d for d in case.dtypes if d in described.dtypes and any_matches(entry.dtypes, d)]
     calls = {(case.id, implementation, mode, dtype) for mode in _modes(entry, case, described) for dtype in dtypes}
-    return calls <= asked.calls
+    return all(call in asked.calls or (*call[:3], EVERY) in asked.calls for call in calls)
 
 
 def _modes(entry: Entry, case: Case, described: Description) -> set[str]:
     """The modes in which an entry could select a cell of a case."""
     if isinstance(case.expect, ExpectInvariances):
         return set()  # nothing there is right or wrong
-    first, *others = described.modes
+    first, *others = described.modes or ("",)
     modes: set[str] = set()
     if any(any_matches(entry.aspects, name) for name in aspects(case.differentiate, twice=case.vector is not None)):
         modes |= {mode for mode in described.modes if any_matches(entry.modes, mode)}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import reference
 from harness.adapters.base import Description
 from harness.core.call import Question
 from harness.core.case import ExpectInvariances
-from harness.core.cell import INFRASTRUCTURE, MODE_AGREEMENT, Cell
+from harness.core.cell import Cell
 from harness.core.formats import FORMATS
 from harness.core.outcomes import Outcome
 from harness.judgement.invariances import judge_invariances
-from harness.judgement.ledger import Ledger, Tally, is_awake
+from harness.judgement.ledger import Ledger
 from harness.judgement.modes import judge_modes
 from harness.judgement.truth import Evaluate, Evaluated, TruthTable
 from harness.judgement.truth_table import truth_table
@@ -34,14 +34,6 @@ class Bench:
     """By case and dtype: how many outcomes are still to come. The truth is dropped after the last."""
     evaluated: dict[str, Evaluated] = field(default_factory=dict)
     """By case: truths that are known already."""
-    awake: Counter[str] = field(default_factory=Counter)
-    """By ledger entry: judged cells it selects where its conditions hold."""
-    sleeping: Counter[str] = field(default_factory=Counter)
-    """By ledger entry: judged cells it would select."""
-    explained: Counter[str] = field(default_factory=Counter)
-    """By ledger entry: cells it explains."""
-    unjudged: Counter[str] = field(default_factory=Counter)
-    """By ledger entry: cells it selects where its conditions hold, of which nobody knows what they would say."""
     exact: bool = True
     """False judges by the plain float64 evaluation: for a first look, see harness.fuzzing."""
     evaluate: Evaluate = reference.evaluate
@@ -92,9 +84,7 @@ class Bench:
             cells += [] if agreement is None else [agreement]
         else:
             self._first_modes[spot] = (question.mode, outcome)
-        for cell in cells:
-            self._count(subject, cell, ledger)
-            yield cell
+        yield from cells
         self._answered(key)
 
     def _bits(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
@@ -110,30 +100,6 @@ class Bench:
         self.open_questions[key] -= 1
         if not self.open_questions[key]:
             self._drop(key)
-
-    def _count(self, subject: Subject, cell: Cell, ledger: Ledger) -> None:
-        """Only a cell that was judged can tell that an entry no longer happens."""
-        if not ledger.entries or cell.verdict == "unsupported":
-            return
-        if cell.verdict in INFRASTRUCTURE:
-            self._count_unjudged(subject, cell, ledger)
-            return
-        for entry in ledger.selecting(subject.selector(cell.aspect)):
-            (self.awake if is_awake(entry, subject.facts) else self.sleeping)[entry.id] += 1
-        if cell.ledger is not None:
-            self.explained[cell.ledger] += 1
-
-    def _count_unjudged(self, subject: Subject, cell: Cell, ledger: Ledger) -> None:
-        """The cell, and how the modes agree, which takes both."""
-        modes = self.descriptions[subject.implementation].modes
-        selectors = [replace(subject.selector(MODE_AGREEMENT), mode=mode) for mode in modes]
-        for selector in (subject.selector(cell.aspect), *selectors):
-            self.unjudged.update(e.id for e in ledger.selecting(selector) if is_awake(e, subject.facts))
-
-    def tallies(self) -> Mapping[str, Tally]:
-        """By ledger entry: how many cells it was about so far."""
-        ids = self.awake.keys() | self.sleeping.keys() | self.unjudged.keys()
-        return {i: Tally(self.awake[i], self.explained[i], self.sleeping[i], self.unjudged[i]) for i in ids}
 
     def _drop(self, key: tuple[str, str]) -> None:
         self._tables.pop(key, None)

@@ -16,6 +16,7 @@ from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run
 from harness.core.errors import UsageError
 from harness.execution.levels import NATIVE
 from harness.judgement.ledger import Ledger
+from harness.runs.auditing import audited
 from harness.runs.plan import Scope, sharded
 from harness.runs.run_file import RunWriter, footer_of
 from harness.runs.session import Order, Progress, Result, execute
@@ -114,13 +115,14 @@ def execute_order(
                     found.append(item)
                     if writer is not None:
                         writer.add(item)
-                case Result(seconds, problems, dormant) if writer is not None:
-                    footer = writer.finish(seconds, problems, dormant)
-                case Result(seconds, problems, dormant):
-                    verdicts = Counter(i.verdict for i in found if isinstance(i, Cell))
-                    footer = footer_of(verdicts, seconds, problems, dormant)
+                case Result(seconds, problems, complete):
+                    assert header is not None, "a run begins with its header"
+                    cells = tuple(item for item in found if isinstance(item, Cell))
+                    stale, dormant = audited(header, cells, order.ledger, complete=complete)
+                    closing = (seconds, (*stale, *problems), dormant)
+                    verdicts = Counter(cell.verdict for cell in cells)
+                    footer = footer_of(verdicts, *closing) if writer is None else writer.finish(*closing)
     assert header is not None, "a run begins with its header"
     assert footer is not None, "a run ends with its result"
-    cells = tuple(item for item in found if isinstance(item, Cell))
     claims = tuple(item for item in found if isinstance(item, ClaimRecord))
     return Run(header, cells, claims, (), footer)

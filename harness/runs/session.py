@@ -7,42 +7,37 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import reference
 from harness.adapters.base import Description
 from harness.adapters.choice import check_modes
-from harness.adapters.registry import Implementation, registered
+from harness.adapters.registry import Implementation
 from harness.certification.running import committed_certificate
 from harness.core.arrays import Array
 from harness.core.call import Question
 from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectInvariances, ExpectRaises
 from harness.core.cell import Cell, ClaimRecord, Header, RunProblem
-from harness.core.ledger import Entry
 from harness.core.machine import describe_machine
 from harness.core.outcomes import Outcome
 from harness.execution.levels import NATIVE
 from harness.execution.pool import WorkerPool
 from harness.judgement.claims import judge_claim
-from harness.judgement.ledger import Ledger, audit, dormant
+from harness.judgement.ledger import Ledger
 from harness.judgement.truth import Evaluate, Evaluated, aspects
 from harness.judgement.truth_table import truth_table
 from harness.mistakes.diagnosis import diagnose
-from harness.runs.decided import Asked, is_decided
 from harness.runs.judging import Bench
 from harness.runs.plan import Scope, questions, whole
 from harness.runs.refusals import Refusals
 from harness.suite.generators import Realize, shape_of
 from harness.suite.ledger_files import described
-from harness.suite.problems import SuiteError
 from harness.suite.remembering import Realized
-from harness.suite.selection import load_around
 
 Progress = Callable[[str, int, int], None]
 """Called with an implementation's name, questions answered, questions in all."""
@@ -83,12 +78,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Result:
-    """What closes a run: where the time went and what is to be said of the ledger and the workers."""
+    """What closes a run: where the time went and what is to be said of the workers."""
 
     seconds: Mapping[str, float]
     problems: tuple[RunProblem, ...]
-    dormant: tuple[str, ...] = ()
-    """Ledger entries that sleep on this machine."""
+    complete: bool
+    """Whether all was ordered, and could be asked."""
 
 
 def execute(
@@ -150,34 +145,12 @@ def execute(
                 progress(question.implementation, answered[question.implementation], totals[question.implementation])
         clock.seconds["judging"] = judging
         clock.seconds["asking (wall, all workers)"] = time.perf_counter() - asked
-        tallies = bench.tallies()
-        calls = {(q.home.id, q.implementation, q.mode, q.dtype) for plan in plans.values() for q in plan}
-        of_all = Asked(calls, {case.id: case.location.file for case in order.cases}, descriptions)
-        stale = audit(
-            order.ledger, tallies, complete=order.complete and not absent, is_decided=_decision(of_all, order.cases)
-        )
-        asleep = tuple(entry.id for entry in dormant(order.ledger, tallies))
         incidents = pool.incidents()
     clock.seconds["total"] = time.perf_counter() - start
-    problems = (*stale, *(RunProblem("incident", text, "see the worker's stderr") for text in incidents))
-    yield Result({part: round(s, 3) for part, s in clock.seconds.items()}, problems, asleep)
-
-
-def _decision(asked: Asked, cases: Sequence[Case]) -> Callable[[Entry], bool]:
-    """Whether a run was about all that an entry is about; what there is besides is read where an entry asks for it."""
-
-    @functools.cache
-    def everything() -> tuple[Case, ...] | None:
-        try:
-            return load_around(cases)
-        except SuiteError:
-            return None  # nobody knows what there is
-
-    def decision(entry: Entry) -> bool:
-        found = everything()
-        return found is not None and is_decided(entry, asked, found, registered())
-
-    return decision
+    problems = tuple(RunProblem("incident", text, "see the worker's stderr") for text in incidents)
+    yield Result(
+        {part: round(s, 3) for part, s in clock.seconds.items()}, problems, complete=order.complete and not absent
+    )
 
 
 def _own_seconds(outcome: Outcome) -> float:

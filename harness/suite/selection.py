@@ -59,14 +59,13 @@ def load_selection(patterns: Sequence[str]) -> Suite:
     return Suite(chosen, digest(chosen), tuple(sorted({case.location.file for case in chosen})))
 
 
-def load_around(cases: Iterable[Case]) -> tuple[Case, ...]:
-    """All cases that there are beside some: the package's own, and those of the files these were read from.
+def load_around(files: Iterable[str]) -> tuple[Case, ...]:
+    """All cases that there are: the package's own, and those of these files, named as cases name their place.
 
     Raises SuiteError where some of them cannot be read.
     """
     home = find_cases_directory()
-    names = {case.location.file for case in cases}
-    foreign = sorted(name for name in names if not _written(name, home).is_relative_to(home))
+    foreign = sorted(name for name in set(files) if not _written(name, home).is_relative_to(home))
     return (*load().cases, *(load([Path(name) for name in foreign]).cases if foreign else ()))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,13 @@ from harness.adapters.base import Answer, Array, Call, Description
 from harness.core.case import ExpectInvariances
 from harness.core.cell import MODE_AGREEMENT
 from harness.core.ledger import Entry, Pin, Selector
-from harness.judgement.ledger import any_matches, selects
+from harness.judgement.ledger import Ledger, any_matches, selects
 from harness.judgement.truth import aspects
+from harness.runs.auditing import audited_again
 from harness.runs.decided import Asked, is_decided
+from harness.runs.merge import merge
 from harness.runs.run_file import read_run
+from harness.suite.ledger_files import load_entries
 from harness.suite.loading import load_text
 
 CASES = """\
@@ -194,6 +199,18 @@ def test_all_of_it_does_where_it_no_longer_happens(place: Path) -> None:
     accepted = xent(place, "accept", "run.jsonl", "--ledger", "ledger", "--baseline", "baseline.jsonl")
     assert "removed:  once-doubled" in accepted.stdout
     assert (place / "ledger" / "mine.yaml").read_text(encoding="utf-8") == ""
+
+
+def test_parts_that_decide_nothing_by_themselves_decide_together(place: Path) -> None:
+    for part in ("1", "2"):
+        assert run(place, "mine/cases.yaml", "--modes", "all", "--shard", f"{part}/2") == 0
+        (place / "run.jsonl").rename(place / f"{part}.jsonl")
+    whole = merge([read_run(place / "1.jsonl"), read_run(place / "2.jsonl")])
+    with contextlib.chdir(place):
+        ledger = Ledger(load_entries(Path("ledger")))
+        assert [p.entry for p in audited_again(whole, ledger).footer.problems] == ["once-doubled"]
+        other = Ledger(tuple(replace(entry, reason="Another entry by now.") for entry in ledger.entries))
+        assert audited_again(whole, other).footer.problems == ()
 
 
 def test_what_died_and_another_implementation_that_was_not_run_decide_nothing(place: Path) -> None:
