@@ -25,6 +25,7 @@ from harness.runs.run_file import read_run, write_run
 from harness.suite.ledger_edits import append_entries, remove_entries
 from harness.suite.ledger_files import load_drafts
 from harness.suite.loading import find_cases_directory
+from harness.suite.selection import sources
 
 app = App(
     name="accept",
@@ -52,7 +53,7 @@ def accept(
 ) -> ExitCode:
     """Make a run the baseline, and put what it shows into the ledger, with reasons for a person to write."""
     paths = (run, *others)
-    check_outputs([baseline], paths)
+    check_outputs([baseline], [*paths, *sources((), ledger)])
     runs = [existing_run(path) for path in paths]
     for path, shown in zip(paths, runs, strict=True):
         if (code := _refused(path, shown)) is not None:

@@ -14,7 +14,6 @@ PAGE = "docs/reference/command-line.md"
 WHOLE = Promise(PAGE, "Every file is written as a whole or not at all")
 IMPOSSIBLE = Promise(PAGE, "with 4 where no file can be written under the name")
 READ = Promise(PAGE, "A file that the command reads, or that it is to write twice, is refused as output")
-DEVICE = Promise(PAGE, "A device or a named pipe, such as `/dev/null`, is written to as it is")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "merge": ("run.jsonl",),
     "report": ("run.jsonl",),
     "gate": ("run.jsonl", "old.jsonl"),
-    "accept": ("run.jsonl",),
+    "accept": ("run.jsonl", "ledger/known.yaml"),
     "run": ("mine/cases.yaml", "ledger/known.yaml"),
 }
 
@@ -213,24 +212,9 @@ def _full(chance: Random, sample: Sample) -> Fault:
     )
 
 
-def _full_device(chance: Random, sample: Sample) -> Fault:
-    command = chance.choice(COMMANDS)
-    files = _files(sample)
-    return Fault(
-        "the device is full",
-        DEVICE,
-        _with(command, {_option(chance, command): "/dev/full"}),
-        frozenset({INFRASTRUCTURE}),
-        files,
-        stands=tuple(name for name in files if name != "ledger/known.yaml"),
-        says=("/dev/full", "could not be written"),
-    )
-
-
 KINDS = (
     Kind("writing: a name that no file can have", _impossible, share=3),
     Kind("writing: an output that is read", _also_read, share=3),
     Kind("writing: two outputs that are one file", _twice, share=2),
     Kind("writing: a full disk", _full, share=2),
-    Kind("writing: a full device", _full_device, share=1),
 )
