@@ -12,7 +12,7 @@ import reference
 from harness.certification import main as certify_all
 from harness.certification.digest import compute, differences, drawn, named, to_json
 from harness.certification.digest import read as read_digests
-from harness.cli.options import Count, Whole
+from harness.cli.options import Count, Whole, Workers
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
 from harness.core.printing import say
@@ -42,7 +42,7 @@ def certify(
     ] = False,
     points: Annotated[Count, Parameter(help="Points of the random grid.")] = 200_000,
     seed: Annotated[Whole, Parameter(metavar="S", help="The same seed draws the same points.")] = 0,
-    workers: Annotated[Count | None, Parameter(help="Processes side by side; default: one per core.")] = None,
+    workers: Annotated[Workers | None, Parameter(help="Processes side by side; default: one per core.")] = None,
 ) -> ExitCode:
     """Certify the reference over random points and every case of the suite."""
     check_outputs([output], sources(()))

@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from harness.adapters.choice import choose
-from harness.cli.options import Count, Implementations, Python, Whole, finite_above_zero
+from harness.cli.options import Count, Implementations, Python, Whole, Workers, finite_above_zero
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.machine import describe_machine
@@ -55,7 +55,7 @@ def fuzz(
     ] = None,
     no_ledger: Annotated[bool, Parameter(help="Take nothing as known.")] = False,
     first_mode: Annotated[bool, Parameter(help="Ask only the first mode of each implementation.")] = False,
-    parallel: Annotated[Count, Parameter(help="Workers side by side.")] = 2,
+    parallel: Annotated[Workers, Parameter(help="Workers side by side.")] = 2,
     python: Python = None,
 ) -> ExitCode:
     """Draw cases at random, judge them, and shrink what disagrees and the ledger does not explain."""

@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from harness.cli import terminal
-from harness.cli.options import Cases, Count
+from harness.cli.options import Cases, Workers
 from harness.cli.run_files import baseline_run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
@@ -44,7 +44,7 @@ Example: what one case catches:
 def kills(
     *cases: Cases,
     output: Annotated[Path | None, Parameter(alias="-o", metavar="KILLS.json", help="Write the matrix here.")] = None,
-    parallel: Annotated[Count | None, Parameter(help="Cases side by side; default: one per core.")] = None,
+    parallel: Annotated[Workers | None, Parameter(help="Cases side by side; default: one per core.")] = None,
     cover: Annotated[
         bool, Parameter(help="Write cases/cover.yaml anew: few cases that catch and show what all do.")
     ] = False,

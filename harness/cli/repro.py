@@ -14,7 +14,7 @@ from harness.adapters.choice import FIRST, choose
 from harness.cli import terminal
 from harness.core.case import Case
 from harness.core.cell import EVERY, MODE_AGREEMENT, Cell, Run, wider
-from harness.core.errors import UsageError
+from harness.core.errors import InfrastructureError, UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.printing import say
 from harness.reproduction.standalone import standalone
@@ -77,12 +77,16 @@ def repro(
     """Print the standalone script of a cell."""
     named = parsed(cell)
     order = order_of(named)
+    if [case.id for case in order.cases] != [named.case]:
+        raise UsageError(f"{named.case}: expected the id of one case, not a file or a pattern; see `xent cases list`")
     with terminal.progress() as tick:
         finished = execute_order(order, progress=tick)
     (case,) = order.cases
     if again:
         terminal.show_case(case, finished)
         return gravest(run_codes(finished) - {ExitCode.STALE_LEDGER})
+    if ExitCode.INFRASTRUCTURE in run_codes(finished) and all(cell.verdict == "missing" for cell in finished.cells):
+        raise InfrastructureError(f"{cell}: {finished.cells[0].explanation}")
     try:
         program = standalone(case, cell_of(finished, named), finished, note=_pointer(finished, named))
     except reproduction.Inexpressible as reason:

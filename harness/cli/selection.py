@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from harness.adapters.choice import choose
-from harness.cli.options import Count, Dtypes, Implementations, Modes, Python, Seconds, Shard
+from harness.cli.options import Dtypes, Implementations, Modes, Python, Seconds, Shard, Workers
 from harness.runs.plan import Scope
 from harness.runs.service import make_order, read_ledger
 from harness.runs.session import Order
@@ -39,7 +39,7 @@ class Selection:
     shard: Annotated[Shard, Parameter(help="Only part I of N of the cases, such as 1/4.")] = (1, 1)
     ledger: Annotated[Path | None, Parameter(metavar="FOLDER", help="Another ledger; default: cases/ledger.")] = None
     timeout: Annotated[Seconds, Parameter(help="How long one call may take.")] = 60.0
-    parallel: Annotated[Count, Parameter(help="Workers side by side.")] = 2
+    parallel: Annotated[Workers, Parameter(help="Workers side by side.")] = 2
     python: Python = None
     level: Annotated[
         Literal["native", "onednn", "eigen", "avx2", "plain"],

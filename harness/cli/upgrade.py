@@ -19,7 +19,7 @@ import reports.upgrade
 from harness.adapters.choice import ALL, FIRST, choose
 from harness.adapters.registry import Implementation, registered
 from harness.cli import terminal
-from harness.cli.options import Dtypes, Implementations, Modes, Seconds, Slower
+from harness.cli.options import Dtypes, Implementations, Modes, Seconds, Slower, day
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs, write_whole
@@ -58,7 +58,8 @@ Pins = Annotated[
     Parameter(metavar="REQUIREMENT", help="Also on this side, such as 'numpy<2'; may be given several times."),
 ]
 Date = Annotated[
-    str | None, Parameter(metavar="DATE", help="This side knows nothing released later, such as 2024-06-01.")
+    str | None,
+    Parameter(validator=day, metavar="DATE", help="This side knows nothing released later, such as 2024-06-01."),
 ]
 Interpreter = Annotated[
     Path | None,

@@ -5,6 +5,7 @@ The command line, pytest and `harness.check` all come through here, so that the 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from harness.adapters.choice import ALL
 from harness.adapters.registry import Implementation, registered
 from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run
 from harness.core.errors import UsageError
+from harness.core.formats import FORMATS
 from harness.execution.levels import NATIVE
 from harness.judgement.ledger import Ledger
 from harness.runs.auditing import audited
@@ -47,6 +49,7 @@ def make_order(
     Where no case is named, `cover` asks for the cover instead of all. `timeout` is in seconds per call; `command` is
     what the run file says it came from. Raises UsageError where a file cannot be used or a pattern selects nothing.
     """
+    _check_limits(scope, timeout, parallel)
     only_cover = cover and not cases
     suite, count = load_cover() if only_cover else (load_selection(cases), None)
     whole_suite = not cases and not only_cover
@@ -65,6 +68,19 @@ def make_order(
         python=python,
         level=level,
     )
+
+
+def _check_limits(scope: Scope, timeout: float, parallel: int) -> None:
+    """What the command line refuses too, for whoever asks from Python."""
+    for dtype in scope.dtypes if scope.dtypes is not None else FORMATS:
+        if dtype not in FORMATS:
+            raise UsageError(f"the dtype {dtype!r}: expected one of {', '.join(FORMATS)}")
+    if scope.dtypes == () or scope.modes == ():
+        raise UsageError("no dtype or no mode: name one at least, or None for the default")
+    if not 0 < timeout < math.inf or parallel < 1:
+        raise UsageError(
+            f"timeout {timeout} s, {parallel} workers: expected a finite time above 0, one worker at least"
+        )
 
 
 def read_ledger(folder: Path | None = None) -> Ledger:

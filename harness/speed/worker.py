@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,13 +75,9 @@ def thread_count(text: str) -> int | None:
     """A number of threads as a user writes it, None for all; UsageError says what was expected."""
     if text == "all":
         return None
-    try:
-        count = int(text)
-    except ValueError:
-        raise UsageError(f"--threads {text}: expected a number or all") from None
-    if count < 1:
-        raise UsageError(f"--threads {text}: expected one at least")
-    return count
+    if re.fullmatch(r"[1-9]\d{0,2}", text, re.ASCII) is None:
+        raise UsageError(f"--threads {text[:40]}: expected a number or all, from 1 to 999")
+    return int(text)
 
 
 def _same_memory(cpus: Sequence[int], cpus_of_system: Path = Path("/sys/devices/system/cpu")) -> set[int]:

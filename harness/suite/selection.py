@@ -47,6 +47,8 @@ def load_selection(patterns: Sequence[str]) -> Suite:
 
     Raises SuiteError where files cannot be used and SelectionError where a pattern matches nothing.
     """
+    if not all(patterns):  # the empty name is that of the folder one is in, which nobody means by it
+        raise SelectionError("an empty name: no case has it, and no file. Name cases, or leave it out for all")
     paths = [path for path in map(Path, patterns) if is_there(path)]
     if patterns and len(paths) == len(patterns):
         # Where only files are named, only they are read: a broken file elsewhere is no reason not to run these.

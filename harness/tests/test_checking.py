@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,7 @@ def test_an_adapter_that_dies_is_broken_and_not_excused() -> None:
 DIES_ONCE = '''
 import os
 from pathlib import Path
+from typing import Any
 
 from harness.mistakes.sound import Sound
 
@@ -121,3 +123,18 @@ def test_the_example_project_passes_its_own_gate_and_fails_it_when_the_loss_is_b
     fails = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert fails.returncode == 1
     assert "where the truth is" in fails.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"dtypes": ["flaot32"]}, "the dtype 'flaot32': expected one of float64"),
+        ({"dtypes": []}, "no dtype or no mode"),
+        ({"modes": []}, "no dtype or no mode"),
+        ({"timeout": float("nan")}, "a finite time above 0"),
+        ({"timeout": 0.0}, "a finite time above 0"),
+    ],
+)
+def test_what_nothing_could_be_asked_with_is_refused_before_anything_starts(options: Any, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        harness.check("mutant:sound", CASES[:1], **options)

@@ -85,6 +85,12 @@ MISTAKES = (
     ("run --timeout soon", '--timeout: unable to convert "soon" into float'),
     ("run --parallel 0", '"0" for --parallel. Expected 1 at least'),
     ("run --parallel 1.5", "--parallel: '1.5' is no whole number"),
+    ("run --parallel 99999", "Expected 1 at least, 1024 at most"),
+    ("run --parallel \u0662", "is no whole number"),
+    (f"run --parallel {'9' * 5000}", "is no whole number of at most 18 digits"),
+    ("run --timeout 1e300", '"1e+300" for --timeout. Expected a finite number above 0'),
+    ("run --python nowhere/python", "there is no such program"),
+    (f"run --shard 1/{'9' * 5000}", "is not i/n"),
     ("run --shard 3/2", "--shard: '3/2' is not i/n with 1 <= i <= n, such as 1/4"),
     ("run --shard half", "--shard: 'half' is not i/n"),
     ("run --dtypes float8", "--dtypes: 'float8' is none of float64, float32, float16, bfloat16"),
@@ -99,6 +105,9 @@ MISTAKES = (
     ("run -o one.jsonl --report one.jsonl", "one.jsonl and one.jsonl are one file"),
     ("explain", "parameter CASE requires an argument"),
     ("repro nonsense", "'nonsense' names no cell: expected case[implementation:mode:dtype:aspect]"),
+    ("repro edges/*[numpy:eager:float32:value]", "edges/*: expected the id of one case, not a file or a pattern"),
+    ("repro documents/d4-dog-in-bits[numpy:eager:float23:value]", "the dtype 'float23': expected one of float64"),
+    ("repro documents/d4-dog-in-bits[numpy:egaer:float32:value]", "--modes egaer: none of numpy has it"),
     ("repro --issue --again a[b:c:d:e]", "Mutually exclusive arguments: {--issue, --again}"),
     ("report missing.jsonl", "missing.jsonl: no such run file; make one with `xent run -o missing.jsonl`"),
     ("gate missing.jsonl --slower -1", '"-1.0" for --slower. Expected a percentage of 0 or more, such as 5'),
@@ -109,10 +118,15 @@ MISTAKES = (
     ("certify --workers 0", '"0" for --workers. Expected 1 at least'),
     ("fuzz --minutes 0", '"0.0" for --minutes. Expected a finite number above 0'),
     ("fuzz --minutes nan", '"nan" for --minutes. Expected a finite number above 0'),
+    ("fuzz --minutes 1e300", "Expected a finite number above 0"),
     ("fuzz --cases 0", '"0" for --cases. Expected 1 at least'),
     ("fuzz --loss softmx", "--loss softmx: expected one of"),
     ("bench --sets 0", '"0" for --sets. Expected 1 at least'),
     ("bench --threads many", "--threads many: expected a number or all"),
+    ("bench --threads 0", "--threads 0: expected a number or all"),
+    ("bench --threads \u0662", "expected a number or all"),
+    ("upgrade torch==2.13.0 --old-exclude-newer 2026-13-45", "Expected a day, such as 2024-06-01"),
+    ("upgrade torch==2.13.0 --old-exclude-newer 2024-W01-1", "Expected a day"),
     ("implementations torch", "['torch']"),
 )
 
@@ -129,11 +143,24 @@ def test_a_mistake_in_its_use_ends_with_4_and_says_what_where_and_what_instead(
     assert not list(tmp_path.iterdir())
 
 
+def test_an_empty_name_is_no_folder(tmp_path: Path) -> None:
+    done = xent("run", "", folder=tmp_path)
+    assert done.returncode == 4
+    assert "an empty name: no case has it" in done.stderr
+
+
+def test_a_program_that_is_no_interpreter_is_infrastructure() -> None:
+    done = xent("run", "documents/d4-dog-in-bits", "-i", "numpy", "--python", "/bin/true")
+    assert done.returncode == 9, done.stdout + done.stderr
+    assert "cannot start numpy" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_the_dtypes_of_the_command_line_are_all_there_are() -> None:
     assert tuple(FORMATS) == DTYPES
 
 
-@given(st.integers(), st.integers())
+@given(st.integers(max_value=10**17), st.integers(max_value=10**17))
 def test_a_shard_is_what_it_says_or_refused(part: int, parts: int) -> None:
     token = Token(value=f"{part}/{parts}")
     if 1 <= part <= parts:
