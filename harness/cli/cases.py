@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cyclopts import App
 
 from harness.cli.options import Cases
 from harness.cli.run_files import committed_baseline, overlays_of
 from harness.core.case import ArraySpec
 from harness.core.exit_codes import ExitCode
+from harness.core.ledger import Entry
 from harness.core.printing import say
+from harness.runs.kernels import lint_dormant
 from harness.runs.margins import lint_margins
 from harness.runs.run_file import read_run
 from harness.runs.service import read_ledger
@@ -49,7 +53,7 @@ def lint(*cases: Cases) -> ExitCode:
     suite = load_selection(cases)
     entries = read_ledger().entries
     cover, _ = load_cover()
-    problems = lint_cases(suite.cases) + ([] if cases else _lint_baseline(suite))
+    problems = lint_cases(suite.cases) + ([] if cases else _lint_baseline(suite, entries))
     for problem in problems:
         say(problem)
     if problems:
@@ -63,7 +67,7 @@ def lint(*cases: Cases) -> ExitCode:
     return ExitCode.FINE
 
 
-def _lint_baseline(suite: Suite) -> list[Problem]:
+def _lint_baseline(suite: Suite, entries: Sequence[Entry]) -> list[Problem]:
     """What the committed baseline and its overlays say of the suite; nothing where there is none."""
     file, margins = committed_baseline(), margins_file()
     if not file.is_file() or not margins.is_file():
@@ -71,8 +75,10 @@ def _lint_baseline(suite: Suite) -> list[Problem]:
     name = display_name(margins, margins.parent)
     statements = read_margins(margins.read_text(encoding="utf-8"), name)
     places = {case.id: case.location for case in suite.cases}
-    cells = [cell for run in (read_run(file), *overlays_of(file).values()) for cell in run.cells]
-    return lint_margins(cells, statements, name, places)
+    committed = (read_run(file), *overlays_of(file).values())
+    cells = [cell for run in committed for cell in run.cells]
+    dormant = lint_dormant(entries, [run.header for run in committed])
+    return lint_margins(cells, statements, name, places) + dormant
 
 
 @list_app.default

@@ -65,6 +65,8 @@ class Entry:
     aspects: tuple[str, ...] = ("*",)
     where: tuple[Condition, ...] = ()
     """All have to hold; where one does not, the entry is dormant: it explains nothing and is not missed."""
+    seen: str = ""
+    """Where it was seen, of an entry that is dormant on every machine that the baseline and its overlays know."""
     location: str = ""
 
 

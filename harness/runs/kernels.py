@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
-from harness.core.cell import Cell, Run
+from harness.core.cell import Cell, Header, Run
+from harness.core.ledger import Entry
+from harness.judgement.ledger import is_awake
+from harness.suite.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -83,3 +87,29 @@ def sleeping(run: Run) -> str:
 
 def _conditions(where: dict[str, list[str]]) -> str:
     return " and ".join(f"{fact}={' or '.join(values)}" for fact, values in where.items()) or "unknown"
+
+
+def lint_dormant(entries: Iterable[Entry], headers: Sequence[Header]) -> list[Problem]:
+    """Entries that sleep in the baseline and all its overlays: nothing that is committed shows what they say.
+
+    Such an entry says where it was seen; one that is awake somewhere does not have to.
+    """
+    problems: list[Problem] = []
+    for entry in entries:
+        told = [
+            described.get("facts", {})
+            for header in headers
+            for name, described in header.implementations.items()
+            if any(fnmatchcase(name, pattern) for pattern in entry.implementations)
+        ]
+        awake = any(is_awake(entry, facts) for facts in told)
+        file, _, line = entry.location.rpartition(":")
+        if told and not awake and not entry.seen:
+            conditions = " and ".join(map(str, entry.where))
+            message = f"no committed baseline or overlay is of a machine with {conditions}"
+            hint = "Accept a run of such a machine, say where it was seen (seen: …), or remove the entry"
+            problems.append(Problem(file, int(line), entry.id, message, hint))
+        elif awake and entry.seen:
+            hint = "Remove `seen`: the baseline or an overlay shows it"
+            problems.append(Problem(file, int(line), entry.id, "an entry that is awake says where it was seen", hint))
+    return problems

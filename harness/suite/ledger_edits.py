@@ -66,6 +66,8 @@ def _fields(entry: Entry) -> dict[str, Any]:
             fields[name] = list(value) if isinstance(value, tuple) else value
     if entry.where:
         fields["where"] = {condition.fact: list(condition.values) for condition in entry.where}
+    if entry.seen:
+        fields["seen"] = entry.seen
     ratio = None if entry.pin.ratio is None else list(entry.pin.ratio)
     outcome = {name: value for name, value in {**vars(entry.pin), "ratio": ratio}.items() if value is not None}
     return {**fields, "outcome": outcome, "reason": entry.reason, "upstream": entry.upstream}

@@ -8,6 +8,7 @@
   dtypes: [float32]                       # optional
   aspects: [gradient]                     # optional
   where: {onednn: on, isa: [avx2, avx512]}  # optional machine facts; of a list any, of the facts all; else dormant
+  seen: On which machine              # of an entry that is dormant wherever the baseline and its overlays are from
   outcome: {kind: finite, ratio: [5, 9]}  # pinned: another failure than this one still disagrees
   reason: Why it happens, not what happens.
   upstream: the address of the thread or the documentation, or `none found`
@@ -91,6 +92,7 @@ class _EntryModel(BaseModel):
     dtypes: Globs = ["*"]
     aspects: Globs = ["*"]
     where: dict[str, list[str]] = {}
+    seen: Annotated[str, Field(pattern=r"\S")] = ""
     outcome: _PinModel
     reason: str
     upstream: str
@@ -234,6 +236,7 @@ def _entry(model: _EntryModel, location: str) -> Entry:
         dtypes=tuple(model.dtypes),
         aspects=tuple(model.aspects),
         where=tuple(Condition(fact, tuple(values)) for fact, values in model.where.items()),
+        seen=model.seen,
         location=location,
     )
 

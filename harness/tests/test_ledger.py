@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.cell import Cell, Observed
+from harness.core.cell import Cell, Header, Observed
 from harness.core.ledger import NOWHERE, Entry, Pin, Selector
 from harness.judgement.ledger import Ledger, Tally, audit, dormant, meets, selects
+from harness.runs.kernels import lint_dormant
 from harness.suite.ledger_files import load_entries, parse_ledger
 from harness.suite.problems import SuiteError
 
@@ -232,3 +233,34 @@ def test_the_entries_about_a_case_are_those_that_select_it() -> None:
     about = Ledger((named, patterned, other)).about("a/b")
     assert [entry.id for entry in about.entries] == ["named", "patterned"]
     assert len(about.selecting(Selector("a/b", "it", "eager", "float32", "value", "1"))) == 2
+
+
+def header(**facts: str) -> Header:
+    return Header({}, {"torch": {"version": "2.13.0", "facts": facts}}, {}, "now")
+
+
+AVX512, AVX2 = header(isa="avx512", onednn="on"), header(isa="avx2", onednn="off")
+
+
+@pytest.mark.parametrize(
+    ("where", "seen", "committed", "complains"),
+    [
+        ("", "", [AVX512], False),
+        ("  where: {isa: avx512}\n", "", [AVX512], False),
+        ("  where: {isa: avx2}\n", "", [AVX512], True),
+        ("  where: {isa: avx2}\n", "", [AVX512, AVX2], False),
+        ("  where: {isa: avx2, onednn: on}\n", "", [AVX512, AVX2], True),
+        ("  where: {isa: avx2, onednn: on}\n", "  seen: On a Zen 3, with oneDNN forced.\n", [AVX512, AVX2], False),
+        ("  where: {isa: avx2}\n", "  seen: On a Zen 3.\n", [AVX512, AVX2], True),
+        ("  where: {isa: avx2}\n", "", [], False),
+    ],
+)
+def test_an_entry_that_sleeps_wherever_something_is_committed_says_where_it_was_seen(
+    where: str, seen: str, committed: list[Header], complains: bool
+) -> None:
+    entries, problems = parse_ledger(GOOD + where + seen, "ledger/x.yaml")
+    assert problems == []
+    found = lint_dormant(entries, committed)
+    assert [(p.file, p.line, p.field) for p in found] == [("ledger/x.yaml", 1, "a-known-thing")] * complains
+    elsewhere = [replace(one, implementations=("jax",)) for one in entries]
+    assert lint_dormant(elsewhere, committed) == []

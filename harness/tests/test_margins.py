@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cli.cases import lint
+from harness.cli.run_files import overlay_file
 from harness.core.case import Location
-from harness.core.cell import VERDICTS, Cell, number
+from harness.core.cell import VERDICTS, Cell, Footer, Header, Run, number
+from harness.core.exit_codes import ExitCode
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET
 from harness.runs.margins import close_to_the_edge, lint_margins
+from harness.runs.run_file import write_run
 from harness.suite.margins import Statement, read_margins
 from harness.suite.problems import SuiteError
 
@@ -92,3 +97,19 @@ def test_the_committed_statements_can_be_read() -> None:
     file = Path(__file__).resolve().parents[2] / "cases" / "margins.yaml"
     statements = read_margins(file.read_text(encoding="utf-8"), "cases/margins.yaml")
     assert all(statement.line for statement in statements)
+
+
+def test_lint_reads_the_baseline_and_its_overlays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = replace(cell(3.5, implementation="mine"), case="documents/d4-dog-in-bits")
+    header = Header({"version": "1", "cases": {shown.case: {"loss": "softmax"}}}, {"mine": {"version": "1"}}, {}, "now")
+    baseline = tmp_path / "baseline.jsonl.gz"
+    write_run(baseline, Run(header, (replace(shown, ratio=0.5),), (), (), Footer(1, {"agrees": 1})))
+    monkeypatch.setattr("harness.cli.cases.committed_baseline", lambda: baseline)
+    lint()
+    assert shown.name not in capsys.readouterr().out
+    write_run(overlay_file(baseline, "avx2"), Run(header, (shown,), (), (), Footer(1, {"agrees": 1})))
+    assert lint() == ExitCode.USAGE
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if shown.name in line]
+    assert line.startswith("cases/documents/d4.yaml:")
