@@ -318,6 +318,56 @@ def _cases(chance: Random, _: Sample) -> Fault:
     )
 
 
+def _ledgers(chance: Random, sample: Sample) -> Fault:
+    entry: dict[str, Any] = {
+        "id": "an-entry",
+        "cases": ["edges/two-equal-logits"],
+        "implementations": ["torch"],
+        "versions": ">=2,<3",
+        "aspects": ["value"],
+        "outcome": {"kind": "finite"},
+        "reason": "A cause.",
+        "upstream": "https://example.org",
+    }
+    for field in chance.sample(sorted(entry), chance.randint(1, 3)):
+        words = hostile(chance)
+        entry[field] = chance.choice((words, words, [words], {"kind": words}, {words: words}))
+    return Fault(
+        f"the ledger says {entry!r}",
+        TEXT,
+        ("accept", "run.jsonl", "--baseline", "baseline.jsonl", "--ledger", "ledger"),
+        frozenset({FINE}) | REFUSED,
+        {"run.jsonl": lines(whole_run(sample.records, lost=False)), "ledger/a.yaml": json.dumps([entry])},
+        stands=("run.jsonl", "ledger/a.yaml"),
+    )
+
+
+_VARIABLES = ("COLUMNS", "TERM", "LANG", "LC_ALL", "HOME", "XDG_CACHE_HOME", "TMPDIR", "NO_COLOR")
+
+
+def _surroundings(chance: Random, sample: Sample) -> Fault:
+    said = {
+        name: hostile(chance).replace("\x00", "").encode("utf-8", "replace").decode()
+        for name in chance.sample(_VARIABLES, chance.randint(1, 3))
+    }
+    commands = (
+        ("cases", "list"),
+        ("implementations",),
+        ("gate", "run.jsonl", "run.jsonl"),
+        ("report", "run.jsonl"),
+        ("explain", "edges/two-equal-logits", "-i", "numpy"),
+        ("--help",),
+    )
+    return Fault(
+        f"the environment says {said!r}",
+        TEXT,
+        chance.choice(commands),
+        ANSWERS,
+        {"run.jsonl": lines(whole_run(sample.records, lost=False))},
+        environment=said,
+    )
+
+
 KINDS = (
     Kind("text: a run file in a report", _reported, share=5),
     Kind("text: a cell in a script", _scripted, share=3),
@@ -326,4 +376,6 @@ KINDS = (
     Kind("text: a run file accepted", _accepted, share=2),
     Kind("text: what a person names", _named, share=4),
     Kind("text: a case file", _cases, share=4),
+    Kind("text: the ledger", _ledgers, share=3),
+    Kind("text: the environment", _surroundings, share=2),
 )
