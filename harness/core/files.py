@@ -156,7 +156,7 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path] = ()) -
         try:
             if _is_device(path):
                 continue
-            _refuse_impossible(_place(path))
+            _place(path)
         except _REFUSED as error:
             raise _refusal(path, error) from error
         identity = _identity(path)
@@ -187,20 +187,19 @@ def _is_device(path: Path) -> bool:
 
 
 def _place(path: Path) -> Path:
-    """The file behind a name, all links followed."""
+    """The file behind a name, all links followed; raises what writing there would raise of the name."""
     place = path.resolve()
     if place.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    return place
-
-
-def _refuse_impossible(place: Path) -> None:
-    """Raise what writing there would raise of the name, without writing."""
     with contextlib.suppress(FileNotFoundError):
-        place.lstat()  # too long a name, a file where a folder should be
+        place.lstat()  # a file where a folder should be, too long a path
     folder = next(parent for parent in place.parents if parent.exists())
+    for name in place.relative_to(folder).parts:
+        with contextlib.suppress(FileNotFoundError):
+            (folder / name).lstat()  # too long a name, be it that of a folder which is still to be made
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return place
 
 
 def _mode_of(place: Path) -> int:

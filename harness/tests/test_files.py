@@ -71,6 +71,7 @@ def impossible(folder: Path) -> dict[str, Path]:
     return {
         "a folder": folder,
         "too long": folder / ("n" * 300),
+        "too long in a new folder": folder / "new" / ("n" * 300) / "report.html",
         "a NUL": folder / "a\0b",
         "a file as a folder": folder / "file" / "report.html",
         "links in a circle": folder / "a",
@@ -81,6 +82,7 @@ def impossible(folder: Path) -> dict[str, Path]:
 IMPOSSIBLE = (
     "a folder",
     "too long",
+    "too long in a new folder",
     "a NUL",
     "a file as a folder",
     "links in a circle",
