@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Annotated
@@ -58,6 +59,8 @@ def accept(
     for path, shown in zip(paths, runs, strict=True):
         if (code := _refused(path, shown)) is not None:
             return code
+    if twice := [name for name, count in Counter(map(_name, others)).items() if count > 1]:
+        raise UsageError(f"two of the runs are named {twice[0]}, and an overlay has the name of its run: rename one")
     if baseline.is_file() and not fewer:
         _refuse_fewer(run, runs[0], baseline)
     folder = ledger if ledger is not None else find_cases_directory() / "ledger"
@@ -69,13 +72,17 @@ def accept(
     whole = reduced(known[0])
     earlier = overlays_of(baseline)
     overlays = _kept(earlier, baseline, whole)
-    overlays |= {_name(path): overlay(whole, reduced(one)) for path, one in zip(others, known[1:], strict=True)}
+    for path, one in zip(others, known[1:], strict=True):
+        try:
+            overlays[_name(path)] = overlay(whole, reduced(one))
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}") from error
     _change_ledger(folder, new, gone, partly)
     write_run(baseline, whole)
     say(f"baseline: {baseline} ({len(whole.cells)} cells)")
     for name, over in overlays.items():
         write_run(overlay_file(baseline, name), over)
-        say(f"overlay:  {name} ({len(over.cells)} cells of {', '.join(over.header.implementations) or 'nobody'})")
+        say(f"overlay:  {name} ({len(over.cells)} cells of {', '.join(over.header.implementations)})")
     for name in earlier.keys() - overlays.keys():
         overlay_file(baseline, name).unlink()
         say(f"removed:  overlay {name}, which says nothing of this baseline")

@@ -127,6 +127,12 @@ def test_a_run_that_lacks_cells_of_the_baseline_is_no_overlay() -> None:
         overlay(run(found, NATIVE), run(dict.fromkeys(list(found)[:2], 0.7), AVX2))
 
 
+def test_a_run_with_the_facts_of_the_baseline_is_no_overlay() -> None:
+    found = {(case, "torch"): 0.7 for case in CASES}
+    with pytest.raises(UsageError, match="nothing to say beside it"):
+        overlay(run(found, NATIVE), run(found, NATIVE))
+
+
 def test_drift_is_compared_with_the_overlay_where_it_has_the_facts() -> None:
     found = {("a", "torch"): 0.7, ("b", "torch"): 0.7}
     baseline, there = run(found, NATIVE), run({**found, ("a", "torch"): 3.9}, AVX2)
