@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from harness.execution.levels import LEVELS, NATIVE, available, environment_at, 
 from harness.execution.pool import WorkerPool
 from harness.suite.ledger_files import load_entries
 from harness.tests.pools import PLENTY
+from tools.levels import OTHERWISE, same_as_native
 
 ROOT = Path(__file__).resolve().parents[2]
 environments = st.dictionaries(st.sampled_from(["XLA_FLAGS", "HOME", "TF_ENABLE_ONEDNN_OPTS"]), st.text(max_size=9))
@@ -73,5 +75,13 @@ def conditional() -> tuple[Entry, ...]:
 
 @pytest.mark.parametrize("entry", conditional(), ids=lambda entry: entry.id)
 def test_the_environment_of_levels_runs_every_case_that_depends_on_the_machine(entry: Entry) -> None:
-    words = re.findall(r"'([^']+)'", (ROOT / "tox.ini").read_text(encoding="utf-8").partition("[testenv:levels]")[2])
+    words = re.findall(r"'([^']+)'", (ROOT / "tox.ini").read_text(encoding="utf-8").partition("\n[testenv:levels]")[2])
     assert set(entry.cases) <= set(words)
+    conditions = {condition.fact for condition in entry.where}
+    # ONNX Runtime reads no variable, so that no level changes its instruction set.
+    assert set(entry.implementations) <= {*OTHERWISE, *(["onnxruntime"] if conditions == {"isa"} else [])}
+
+
+def test_tensorflow_s_own_choice_is_run_once() -> None:
+    assert same_as_native({"avx512_vnni"}) == ("eigen" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else "onednn")
+    assert same_as_native(set()) == ("onednn" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1" else "eigen")
