@@ -74,9 +74,13 @@ def accept(
     overlays = _kept(earlier, baseline, whole)
     for path, one in zip(others, known[1:], strict=True):
         try:
-            overlays[_name(path)] = overlay(whole, reduced(one))
+            over = overlay(whole, reduced(one))
         except UsageError as error:
             raise UsageError(f"{path}: {error}") from error
+        if over is not None:
+            overlays[_name(path)] = over
+        else:
+            say(f"no overlay: {path} has the machine facts of the baseline")
     _change_ledger(folder, new, gone, partly)
     write_run(baseline, whole)
     say(f"baseline: {baseline} ({len(whole.cells)} cells)")

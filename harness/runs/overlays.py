@@ -20,16 +20,16 @@ Place = tuple[str, str, str]
 """Case, implementation, mode."""
 
 
-def overlay(base: Run, run: Run) -> Run:
-    """What a reduced run has to say beside the baseline: the cells that differ, where facts do.
+def overlay(base: Run, run: Run) -> Run | None:
+    """What a reduced run has to say beside the baseline: the cells that differ, where facts do; None where none do.
 
     What is offered in one of the two and refused in the other is told with all cells of its place. Raises UsageError
-    where the run has the baseline's facts, or lacks cells that it has: they would be taken from the baseline.
+    where the run lacks cells that the baseline has: what it does not say would be taken from the baseline.
     """
     mine, theirs = run.header.implementations, base.header.implementations
     about = {n: d for n, d in mine.items() if n in theirs and differing_facts(theirs[n], d)}
     if not about:
-        raise UsageError("its machine facts are the baseline's, so it has nothing to say beside it")
+        return None
     before, now = _places(base.cells, about), _places(run.cells, about)
     different: list[Cell] = []
     for place, old in before.items():

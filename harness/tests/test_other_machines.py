@@ -166,18 +166,19 @@ def test_with_an_overlay_the_comparison_is_whole_again(made: Path) -> None:
     assert xent(made, "gate", "right.jsonl", "--against", "two.jsonl.gz", "--same-kernels").returncode == 0
 
 
-def test_what_can_be_no_overlay_is_refused_by_name_and_nothing_is_written(made: Path) -> None:
+def test_what_can_be_no_overlay_is_told_by_name(made: Path) -> None:
     (made / "same.jsonl").write_bytes((made / "baseline.jsonl").read_bytes())
     (made / "other").mkdir()
     (made / "other" / "right.jsonl").write_bytes((made / "right.jsonl").read_bytes())
-    for files, why in (
-        (("same.jsonl",), "same.jsonl: its machine facts are the baseline's"),
-        (("right.jsonl", "other/right.jsonl"), "two of the runs are named right"),
-    ):
-        refused = xent(made, "accept", "baseline.jsonl", *files, "--ledger", "ledger", "--baseline", "none.jsonl.gz")
-        assert refused.returncode == 4
-        assert why in " ".join(refused.stderr.split())
+    command = ("accept", "baseline.jsonl", "--ledger", "ledger", "--baseline", "none.jsonl.gz")
+    refused = xent(made, *command, "right.jsonl", "other/right.jsonl")
+    assert refused.returncode == 4
+    assert "two of the runs are named right" in " ".join(refused.stderr.split())
     assert not (made / "none.jsonl.gz").exists()
+    accepted = xent(made, *command, "same.jsonl")
+    assert accepted.returncode == 0
+    assert "no overlay: same.jsonl has the machine facts of the baseline" in accepted.stdout
+    assert not (made / "none.overlays").exists()
 
 
 def written_reasons(place: Path) -> None:
