@@ -8,12 +8,18 @@ The adapter runs in a worker process like any implementation, so whatever it doe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from importlib import import_module
+from operator import attrgetter
+from typing import Any
 
 from harness.adapters.choice import choose
+from harness.adapters.registry import LIKE
+from harness.adapters.signatures import signatures
 from harness.core.cell import INFRASTRUCTURE, Cell, Run
+from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.judgement.ledger import Ledger
 from harness.runs.gate import run_codes
@@ -108,9 +114,12 @@ def _matches(cell: Cell, pattern: str) -> bool:
 
 
 def check(
-    adapter: str,
+    adapter: str | Callable[..., Any],
     cases: Sequence[str] = (),
     *,
+    loss: str | None = None,
+    like: str | None = None,
+    complete: bool = False,
     expected_divergences: Mapping[str, str] | None = None,
     modes: Sequence[str] | None = ("all",),
     dtypes: Sequence[str] | None = None,
@@ -121,10 +130,18 @@ def check(
 
     Parameters
     ----------
-    adapter : str
-        A module:Class that can be imported from here, or any name the command line takes.
+    adapter : str or callable
+        A module:Class that can be imported from here, or any name the command line takes; or a function that can be
+        imported by its name, called like one of a framework's own.
     cases : sequence of str, optional
-        Files, folders, ids or patterns of ids; by default the whole suite.
+        Files, folders, ids or patterns of ids; by default the cover, few cases that catch every mistake that all do.
+    loss : str, optional
+        Of a function: which loss it computes.
+    like : str, optional
+        Of a function: whose arguments it takes, such as ``"torch.nn.functional.cross_entropy"``; by default the loss's
+        own inputs and options, as NumPy arrays.
+    complete : bool, default False
+        Whether all cases are run where none is named.
     expected_divergences : mapping of str to str, optional
         Patterns of case ids, or of whole cells such as ``edges/*[*:eager:float16:gradient]``, and the reason why they
         disagree. A pattern that nothing matches any more makes the check fail.
@@ -145,7 +162,8 @@ def check(
     Raises
     ------
     UsageError
-        An adapter, a case or a mode that does not exist.
+        An adapter, a case or a mode that does not exist; a function that no other process could import, or whose
+        signature is not known.
 
     Examples
     --------
@@ -154,5 +172,30 @@ def check(
     >>> result.assert_conforms()  # doctest: +SKIP
     """
     scope = Scope(None if dtypes is None else tuple(dtypes), None if modes is None else tuple(modes))
-    order = make_order(cases, choose([adapter]), scope, ledger=Ledger(), timeout=timeout, parallel=1, python=python)
+    name = adapter if isinstance(adapter, str) else _name(adapter, loss, like)
+    chosen = choose([name])
+    cover = not complete
+    order = make_order(cases, chosen, scope, ledger=Ledger(), cover=cover, timeout=timeout, parallel=1, python=python)
     return CheckResult(execute_order(order), dict(expected_divergences or {}))
+
+
+def _name(function: Callable[..., Any], loss: str | None, like: str | None) -> str:
+    """How a worker finds a function of this process."""
+    known = like or loss
+    if known is None:
+        raise UsageError("a function is checked as a loss: say loss=… and, of a framework's arrays, like=…")
+    place = f"{getattr(function, '__module__', None)}:{getattr(function, '__qualname__', None)}"
+    module, _, path = place.partition(":")
+    try:
+        found = attrgetter(path)(import_module(module))
+    except (ImportError, AttributeError, ValueError):
+        found = None
+    if found is not function:
+        raise UsageError(f"{place} cannot be imported by that name: the worker that checks it is a process of its own")
+    try:
+        losses = sorted({signature.loss for signature in signatures(known)})
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if loss is not None and loss not in losses:
+        raise UsageError(f"a function like {known} computes {' or '.join(losses)}, not {loss}")
+    return f"{LIKE}{known}={place}"

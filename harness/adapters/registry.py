@@ -1,8 +1,9 @@
 """The implementations that have a name, and how any other is addressed.
 
 A name on the command line is one of: a registered name (`torch`), `module:Class` from any importable package, the name
-of an entry point in the group `xent.adapters`, `mutant:NAME` (a known-bad implementation), or `command:PROGRAM ARGS`, a
-program that speaks the protocol of docs/protocol.md.
+of an entry point in the group `xent.adapters`, `like:FUNCTION=module:function` (a plain function that takes the
+arguments of a framework's own), `mutant:NAME` (a known-bad implementation), or `command:PROGRAM ARGS`, a program that
+speaks the protocol of docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from types import MappingProxyType
 
+from harness.adapters.signatures import signatures
 from harness.core.errors import UsageError
 
 ENTRY_POINTS = "xent.adapters"
+LIKE = "like:"
+EXAMPLE = "torch.nn.functional.cross_entropy=my_package.losses:cross_entropy"
 
 
 class RegistryError(UsageError):
@@ -102,6 +106,8 @@ def resolve(name: str) -> Implementation:
         return _program(name)
     if name.startswith("mutant:"):
         return Implementation(name, f"harness.mistakes:{name.removeprefix('mutant:')}", "mutant")
+    if name.startswith(LIKE):
+        return _function(name)
     if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
         return Implementation(name, name, found_here=True)
     points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
@@ -112,8 +118,20 @@ def resolve(name: str) -> Implementation:
     hint = f"did you mean {' or '.join(near)}? There are" if near else "there are"
     raise RegistryError(
         f"no implementation is named {name!r}: {hint} {', '.join(known)}; any other is addressed as module:Class, "
-        "mutant:NAME or command:PROGRAM ARGUMENTS"
+        "like:FUNCTION=module:function, mutant:NAME or command:PROGRAM ARGUMENTS"
     )
+
+
+def _function(name: str) -> Implementation:
+    known, _, place = name.removeprefix(LIKE).partition("=")
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", place) is None:
+        raise RegistryError(f"{name!r}: expected {LIKE}FUNCTION=module:function, such as {LIKE}{EXAMPLE}")
+    try:
+        signature = signatures(known)[0]
+    except ValueError as error:
+        raise RegistryError(f"{name!r}: {error}") from error
+    environment = _JAX if signature.framework == "jax" else {}
+    return Implementation(name, name, environment=environment, found_here=True)
 
 
 def _program(name: str) -> Implementation:

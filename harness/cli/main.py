@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "cases": "Lint, list, show the cases, or emit their schema.",
     "implementations": "What can be run here.",
     "levels": "Which other kernels the frameworks can be told to choose here.",
+    "grade": "What a test of a loss would notice, and tests for the rest.",
     "kills": "Which case catches which known-bad implementation.",
     "certify": "Certify the reference with mpmath.",
 }

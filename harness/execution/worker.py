@@ -12,6 +12,7 @@ import ctypes
 import faulthandler
 import gc
 import importlib
+import operator
 import os
 import platform
 import random
@@ -26,6 +27,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from harness.adapters.base import Adapter, Answer, Call, Description, Unsupported
+from harness.adapters.like import like
+from harness.adapters.registry import LIKE
 from harness.core.arrays import Array
 from harness.core.outcomes import Missing, Outcome, Raised, Refused, Returned
 from harness.execution import arguments, protocol, timing
@@ -108,6 +111,10 @@ def _describe(target: str) -> tuple[dict[str, Any], Adapter | None]:
 
 
 def _construct(target: str) -> Adapter:
+    if target.startswith(LIKE):
+        known, _, place = target.removeprefix(LIKE).partition("=")
+        home, _, path = place.partition(":")
+        return like(known, operator.attrgetter(path)(importlib.import_module(home)))
     module_name, _, class_name = target.partition(":")
     module = importlib.import_module(module_name)
     if module_name == "harness.mistakes":

@@ -20,7 +20,7 @@ from typing import Any
 from harness.adapters.registry import resolve
 from harness.core.call import Question
 from harness.core.case import Case, ExpectImplementationDefined, ExpectInvariances, ExpectTruth
-from harness.core.cell import RIGHT
+from harness.core.cell import RIGHT, Cell
 from harness.core.outcomes import Outcome, Refused
 from harness.execution.pool import WorkerPool
 from harness.execution.side_by_side import processes
@@ -213,8 +213,13 @@ def killed_by(case: Case, among: Iterable[str] | None = None, most: int | None =
 
 
 def is_caught(case: Case, name: str, dtype: str, outcome: Outcome, table: TruthTable) -> bool:
-    """Whether any aspect of an outcome is anything but right. What is called unsupported is caught too: all mutants are
-    made from an implementation that offers it."""
+    """Whether any aspect of an outcome is anything but right."""
+    return bool(wrong_cells(case, name, dtype, outcome, table))
+
+
+def wrong_cells(case: Case, name: str, dtype: str, outcome: Outcome, table: TruthTable) -> tuple[Cell, ...]:
+    """The aspects of an outcome that are anything but right. What is called unsupported is so too: all mutants are made
+    from an implementation that offers it."""
     subject = Subject(
         case=case.id,
         implementation=f"mutant:{name}",
@@ -222,11 +227,11 @@ def is_caught(case: Case, name: str, dtype: str, outcome: Outcome, table: TruthT
         mode="eager",
         dtype=dtype,
         expect=case.expect,
-        differentiate=case.differentiate,
+        differentiate=table.differentiate,
         flush_to_zero=False,
         table=table,
     )
-    return any(cell.verdict not in RIGHT for cell in judge(subject, outcome, Ledger()))
+    return tuple(cell for cell in judge(subject, outcome, Ledger()) if cell.verdict not in RIGHT)
 
 
 def _misconduct(cases: Sequence[Case], mutants: Sequence[Mutant], workers: int) -> dict[str, list[str]]:

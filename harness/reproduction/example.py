@@ -188,7 +188,13 @@ def layout_of(array: Array) -> str:
         return "contiguous"
     if min(storage.strides) < 0:
         return "reversed"
-    return "transposed" if storage.flags.f_contiguous else "strided"
+    if 0 in storage.strides:
+        return "repeated"
+    if storage.flags.f_contiguous:
+        return "transposed"
+    if np.moveaxis(storage, min(1, storage.ndim - 1), -1).flags.c_contiguous:
+        return "channels-last"
+    return "sliced" if storage.strides[-1] == storage.itemsize else "strided"
 
 
 def laid_out(expression: str, array: Array) -> str:
@@ -198,6 +204,12 @@ def laid_out(expression: str, array: Array) -> str:
             return f"np.repeat({expression}, 2, -1)[..., ::2]"
         case "transposed":
             return f"np.asfortranarray({expression})"
+        case "channels-last":
+            return f"np.moveaxis(np.ascontiguousarray(np.moveaxis({expression}, 1, -1)), -1, 1)"
+        case "sliced":
+            return f"np.concatenate([{expression}, {expression}], -1)[..., :{array.shape[-1]}]"
+        case "repeated":
+            return f"np.broadcast_to({expression}[:1], {array.shape})"
         case "reversed":
             return f"np.flip(np.flip({expression}).copy())"
     return expression

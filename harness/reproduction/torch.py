@@ -33,11 +33,12 @@ def code(example: Example) -> Code:
 
 def tensors(example: Example) -> list[str]:
     """Statements that make a tensor NAME_ of every array."""
-    lines = [f"{name}_ = {_tensor(name, array)}" for name, array in example.arrays.items()]
+    lines = [f"{name}_ = {tensor(name, array)}" for name, array in example.arrays.items()]
     return lines + ([f"{example.differentiate}_.requires_grad_()"] if example.differentiate else [])
 
 
-def _tensor(name: str, array: Array) -> str:
+def tensor(name: str, array: Array) -> str:
+    """A tensor that lies in memory as the array does, from an expression of NumPy."""
     kept = f", dtype=torch.{array.dtype}" if array.is_float else ""
     axes = tuple(range(len(array.shape)))
     match layout_of(array):
@@ -45,6 +46,12 @@ def _tensor(name: str, array: Array) -> str:
             return f"torch.tensor(np.repeat({name}, 2, -1){kept})[..., ::2]"
         case "transposed":
             return f"torch.tensor({name}.T.copy(){kept}).permute({axes[::-1]})"
+        case "channels-last":
+            return f"torch.tensor(np.moveaxis({name}, 1, -1).copy(){kept}).movedim(-1, 1)"
+        case "sliced":
+            return f"torch.tensor(np.concatenate([{name}, {name}], -1){kept})[..., :{array.shape[-1]}]"
+        case "repeated":
+            return f"torch.tensor({name}[:1]{kept}).expand({array.shape})"
     return f"torch.tensor({name}{kept})"
 
 

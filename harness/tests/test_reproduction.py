@@ -25,10 +25,11 @@ from harness.core.case import ArraySpec
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import Target
 from harness.judgement.truth import TruthTable
-from harness.reproduction.example import dense_source, literal
+from harness.reproduction.example import dense_source, laid_out, layout_of, literal
 from harness.reproduction.frameworks import TEMPLATES, code_of
 from harness.reproduction.sources import definitions
-from harness.suite.generators import GENERATORS, realize
+from harness.reproduction.torch import tensor as torch_tensor
+from harness.suite.generators import GENERATORS, LAYOUTS, realize
 from reference import LOSSES as SIGNATURES
 
 
@@ -273,3 +274,17 @@ def test_texts_become_no_markup_of_an_issue() -> None:
     (block,) = (token for token in tokens if token.type == "fence")
     assert block.content == f"print({bad!r})\n````\n"
     assert sum(token.type == "heading_open" for token in tokens) == 1
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_array_is_written_with_the_strides_it_has(layout: str) -> None:
+    values = tuple((((1.0, 2.0, 3.0),) * 2,) * 4)
+    array = realize(ArraySpec(values=values, layout=layout), "float32")
+    names = {"np": np, "x": np.ascontiguousarray(array.storage)}
+    written = eval(laid_out("x", array), names)  # our own expression
+    assert layout_of(Array("float32", written)) == layout_of(array) == layout
+    np.testing.assert_array_equal(written, array.storage)
+    if layout != "reversed":
+        torch = pytest.importorskip("torch")
+        tensor = eval(torch_tensor("x", array), {**names, "torch": torch})
+        assert layout_of(Array("float32", tensor.numpy())) == layout

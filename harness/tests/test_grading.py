@@ -1,0 +1,163 @@
+"""Somebody's test of a loss, graded: from a subprocess, as it is used, and the tests that show the rest."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.core.cell import SEVERITIES
+from harness.mistakes import MUTANTS
+from harness.mistakes.grading import Witness, grade, lacking, witnesses
+from harness.suite.cover import cover_file, read_cover
+from harness.suite.loading import load
+
+ROOT = Path(__file__).parents[2]
+LOSS = "cross_entropy"
+"""The loss with the fewest known-bad implementations: each is one start of Python."""
+
+LOSSES = """\
+import numpy as np
+
+
+def cross_entropy(targets, probabilities):
+    return -np.where(targets == 0, 0.0, targets * np.log(np.where(targets == 0, 1.0, probabilities))).sum(-1).mean()
+
+
+ALIAS = cross_entropy
+"""
+EARLY = (
+    "import losses\nfrom losses import cross_entropy\n\n\ndef total(t, p):\n    return cross_entropy(t, p) * len(t)\n"
+)
+WEAK = """\
+import numpy as np
+import users
+import losses
+
+t, p = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.5, 0.5], [0.5, 0.5]])
+assert abs(users.total(t, p) - 2 * np.log(2)) < 1e-9
+assert losses.ALIAS is users.cross_entropy is losses.cross_entropy
+"""
+RUNNER = "import ready\n\nfor name in [n for n in vars(ready) if n.startswith('test_')]:\n    getattr(ready, name)()\n"
+
+
+@pytest.fixture(scope="module")
+def found() -> tuple[Witness, ...]:
+    return witnesses(LOSS, load().cases, read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, text in (("losses.py", LOSSES), ("users.py", EARLY), ("weak.py", WEAK), ("runner.py", RUNNER)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def xent_grade(project: Path, *arguments: str, like: str | None = LOSS) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    given = ["--target", "losses.cross_entropy", *(["--like", like] if like else []), *arguments]
+    command = [sys.executable, "-m", "harness", "grade", *given]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_every_known_bad_implementation_that_a_call_can_show_fits(found: tuple[Witness, ...]) -> None:
+    shown = [name for witness in found for name in witness.shows]
+    assert len(shown) == len(set(shown))
+    assert all(LOSS in MUTANTS[name].losses for name in shown)
+    # A plain function returns the value only: who is wrong about the gradient alone cannot be told by it.
+    assert not any(MUTANTS[name].kind == "gradients" for name in shown)
+    assert len(shown) >= 8
+
+
+def test_a_weak_test_is_graded_and_the_tests_for_the_rest_show_all_of_it(project: Path) -> None:
+    before = {path.name: path.read_bytes() for path in project.iterdir()}
+    weak = xent_grade(project, "--tests", "ready.py", "--markdown", "grade.md", "--", sys.executable, "weak.py")
+    assert weak.returncode == 1, weak.stdout + weak.stderr
+    match = re.search(r"score: (\d+) of (\d+) known-bad", weak.stdout)
+    assert match is not None
+    assert 0 < int(match[1]) < int(match[2])
+    written = {path.name for path in project.iterdir()} - set(before)
+    assert written == {"ready.py", "grade.md"}  # no cache, nothing compiled
+    assert all((project / name).read_bytes() == content for name, content in before.items())
+    report = (project / "grade.md").read_text(encoding="utf-8")
+    assert match[0] in report
+    assert "xent.assert_close(" in report
+    together = "import weak\nimport runner\n"
+    (project / "both.py").write_text(together, encoding="utf-8")
+    both = xent_grade(project, "--", sys.executable, "both.py")
+    assert both.returncode == 0, both.stdout + both.stderr
+    assert "(100 %)" in both.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "says"),
+    [
+        ("import losses\nassert losses.cross_entropy(1, 1) == 'x'", 5, "fails with a right implementation"),
+        ("import losses", 5, "never calls losses.cross_entropy"),
+        ("pass", 5, "never imports losses.cross_entropy"),
+        (None, 4, "cannot be started"),
+    ],
+)
+def test_what_cannot_be_graded_has_no_score(project: Path, script: str | None, code: int, says: str) -> None:
+    command = ["./not-there"] if script is None else [sys.executable, "-c", script]
+    ended = xent_grade(project, "--", *command)
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    assert says in ended.stdout + ended.stderr
+    assert "noticed" not in ended.stdout
+
+
+def test_a_run_that_does_not_end_is_neither_noticed_nor_let_through(project: Path) -> None:
+    hanging = WEAK.replace("assert abs", "import time\nif abs").replace("< 1e-9\n", "> 1e-9: time.sleep(600)\n", 1)
+    (project / "hanging.py").write_text(hanging, encoding="utf-8")
+    ended = xent_grade(project, "--time-limit", "5", "--parallel", "4", "--", sys.executable, "hanging.py")
+    assert ended.returncode == 9, ended.stdout + ended.stderr
+    assert "not found out, it did not end in time" in ended.stdout
+
+
+def test_a_test_that_fails_by_chance_has_no_score(project: Path) -> None:
+    """It fails from the second run with the right implementation on."""
+    lines = "from pathlib import Path\nimport weak, os\nif os.environ['XENT_GRADE_IMPLEMENTATION'] == 'sound':\n"
+    lines += "    Path('seen').touch(exist_ok=False)\n"
+    (project / "flaky.py").write_text(lines, encoding="utf-8")
+    ended = xent_grade(project, "--parallel", "4", "--", sys.executable, "flaky.py")
+    assert ended.returncode == 9, ended.stdout + ended.stderr
+    assert "fails by chance" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--target", "cross_entropy", "--", "x"], "expected module.function"),
+        (["--target", "a.b"], "no command"),
+        (["--target", "a.b", "--", "x"], "say with --like"),
+        (["--target", "a.b", "--like", "nothing", "--", "x"], "is not known"),
+    ],
+)
+def test_what_is_asked_wrongly_is_refused(project: Path, arguments: list[str], says: str) -> None:
+    command = [sys.executable, "-m", "harness", "grade", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 4, ended.stdout + ended.stderr
+    assert says in ended.stderr
+
+
+@given(said=st.data())
+def test_a_grade_counts_each_once_and_what_lacks_shows_what_passed(
+    found: tuple[Witness, ...], said: st.DataObject
+) -> None:
+    names = [name for witness in found for name in witness.shows]
+    result = grade(found, {name: said.draw(st.sampled_from([True, False, None])) for name in names})
+    assert len(result.noticed) + len(result.passed) + len(result.unknown) == len(names)
+    severities = [SEVERITIES.index(g.severity) for g in result.passed]
+    assert severities == sorted(severities)
+    assert {name for witness in lacking(found, result) for name in witness.shows} == {g.name for g in result.passed}
+    for attribute in ("kind", "severity"):
+        counted = result.by(attribute).values()
+        assert sum(noticed for noticed, _ in counted) == len(result.noticed)
+        assert sum(of for _, of in counted) == len(names)
