@@ -6,8 +6,8 @@ No adapter class is needed: `harness.adapters.signatures` knows with which argum
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -36,9 +36,11 @@ def like(known: str, function: Callable[..., Any]) -> Adapter:
 
 
 def version_of(function: Callable[..., Any]) -> str:
-    """What its package says of itself; 0 where it says nothing."""
-    package = sys.modules.get(function.__module__.partition(".")[0])
-    return str(getattr(package, "__version__", "0"))
+    """That of the distribution its package is called like; 0 where there is none."""
+    try:
+        return version(function.__module__.partition(".")[0])
+    except PackageNotFoundError:
+        return "0"
 
 
 class NumPyLike:

@@ -226,7 +226,7 @@ class Spelled:
     ) -> tuple[list[Any], dict[str, Any]]:
         """The same arguments as a framework has them: its tensors by our names, others of our arrays written."""
         means = {parameter.name: parameter.means for parameter in self.signature.parameters}
-        inputs = LOSSES[self.signature.loss].inputs
+        ours = LOSSES[self.signature.loss].inputs
 
         def given(parameter: str, value: Any) -> Any:
             name = means[parameter]
@@ -234,9 +234,9 @@ class Spelled:
                 return value
             if name not in tensors:
                 return write(value)
-            if self.signature.row_mean and name in inputs:
+            if self.signature.row_mean and name in ours:
                 return tensors[name][..., None]
-            moves = self.moved is not None and name in inputs and len(value.shape) == len(self._scores.shape)
+            moves = self.moved is not None and name in ours and len(value.shape) == len(self._scores.shape)
             return move(tensors[name], *self.moved) if moves and self.moved else tensors[name]
 
         arguments = [given(name, value) for name, value in self.arguments.items()]

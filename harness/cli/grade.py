@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.progress import Progress
 
 from harness.adapters.signatures import FUNCTIONS, likely, signatures
+from harness.cli import terminal
 from harness.cli.options import Count, Percent, Seconds
 from harness.core.errors import InfrastructureError, UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
+from harness.core.printing import say
+from harness.core.text import markdown as line
+from harness.core.text import table_row
 from harness.grading.trials import SOUND, Graders, Trial, graders
 from harness.mistakes.grading import Grade, Witness, grade, lacking, witnesses
 from harness.reproduction.ready_tests import tests
@@ -84,17 +85,17 @@ def grade_command(
         _again(runs, limit)
         found = witnesses(function, load().cases, read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml"))
         names = [name for witness in found for name in witness.shows]
-        print(f"{target}, called like {function}: {len(names)} known-bad implementations fit", flush=True)
+        say(f"{target}, called like {function}: {len(names)} known-bad implementations fit")
         noticed = _noticed(runs, names, limit, parallel)
     result = grade(found, noticed)
     rest = lacking(found, result)
     _show(result, rest)
     if markdown is not None:
         write_whole(markdown, _markdown(result, rest, target, function, command))
-        print(f"markdown: {markdown}")
+        say(f"markdown: {markdown}")
     if tests_file is not None and rest:
         write_whole(tests_file, tests(rest, target, function))
-        print(f"tests:    {tests_file}")
+        say(f"tests:    {tests_file}")
     if result.unknown:
         return ExitCode.INFRASTRUCTURE
     return ExitCode.DISAGREES if 100.0 * result.score < at_least else ExitCode.FINE
@@ -126,18 +127,18 @@ def _sound(runs: Graders, target: str, limit: float | None) -> Trial | None:
         reason = "the command fails with a right implementation, so that no failure of it says anything"
     else:
         return first
-    print(f"no score: {reason} (it ended with {first.ended.status})")
-    print("\n".join(f"  | {line}" for line in first.ended.printed.splitlines()[-LAST_LINES:]))
+    say(f"no score: {reason} (it ended with {first.ended.status})")
+    for printed in first.ended.printed.splitlines()[-LAST_LINES:]:
+        say(f"  | {printed}")
     return None
 
 
 def _noticed(runs: Graders, names: Sequence[str], limit: float, parallel: int) -> Mapping[str, bool | None]:
     said: dict[str, bool | None] = dict.fromkeys(names)
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("implementations", total=len(names))
-        for name, trial in runs.trials(names, limit, parallel):
+    with terminal.progress() as tick:
+        for done, (name, trial) in enumerate(runs.trials(names, limit, parallel), 1):
             said[name] = None if trial.ended.status is None else trial.ended.status != 0
-            bar.update(task, advance=1)
+            tick("implementations", done, len(names))
     return said
 
 
@@ -151,24 +152,24 @@ def _again(runs: Graders, limit: float) -> None:
 
 
 def _show(result: Grade, rest: Sequence[Witness]) -> None:
-    print(_sentence(result))
+    say(_sentence(result))
     for heading, attribute in (("kind", "kind"), ("severity", "severity")):
         rows = result.by(attribute)
         width = max(map(len, rows), default=0)
-        print(f"by {heading}:")
+        say(f"by {heading}:")
         for name, (noticed, of) in rows.items():
-            print(f"  {_words(name):{width}}  {noticed:3} of {of:3}")
+            say(f"  {_words(name):{width}}  {noticed:3} of {of:3}")
     if result.passed:
-        print("let through, gravest first:")
+        say("let through, gravest first:")
         shown = result.passed[:MOST_SHOWN]
         for one in shown:
-            print(f"  {one.name}: {one.mistake}")
+            say(f"  {one.name}: {one.mistake}")
         if len(result.passed) > len(shown):
-            print(f"  … and {len(result.passed) - len(shown)} more")
+            say(f"  … and {len(result.passed) - len(shown)} more")
         more = len(rest)
-        print(f"{more} small test{'s' if more != 1 else ''} would show all of these: --tests FILE.py writes them")
+        say(f"{more} small test{'s' if more != 1 else ''} would show all of these: --tests FILE.py writes them")
     for one in result.unknown:
-        print(f"not found out, it did not end in time: {one.name}")
+        say(f"not found out, it did not end in time: {one.name}")
 
 
 def _sentence(result: Grade) -> str:
@@ -181,21 +182,19 @@ def _words(name: str) -> str:
 
 
 def _markdown(result: Grade, rest: Sequence[Witness], target: str, function: str, command: Sequence[str]) -> str:
-    lines = [
-        f"# Would the test of `{target}` have noticed?",
-        "",
-        f"`{' '.join(command)}`, called like `{function}`.",
-        "",
-    ]
-    lines += [f"**{_sentence(result)}**", ""]
+    lines = [line("# Would the test of {:code} have noticed?", target), ""]
+    lines += [line("{:code}, called like {:code}.", " ".join(command), function), ""]
+    lines += [line("**{}**", _sentence(result)), ""]
     for heading, attribute in (("kind of mistake", "kind"), ("severity", "severity")):
-        lines += [f"| {heading} | noticed | of |", "|---|--:|--:|"]
-        lines += [f"| {_words(name)} | {noticed} | {of} |" for name, (noticed, of) in result.by(attribute).items()]
+        lines += [table_row(heading, "noticed", "of"), "|---|--:|--:|"]
+        lines += [table_row(_words(name), noticed, of) for name, (noticed, of) in result.by(attribute).items()]
         lines.append("")
     if result.passed:
-        lines += ["## Let through", "", "| | kind | what it does |", "|---|---|---|"]
-        lines += [f"| `{one.name}` | {one.kind} | {one.mistake} |" for one in result.passed]
+        lines += ["## Let through", "", table_row("", "kind", "what it does"), "|---|---|---|"]
+        lines += [line("| {:code} | {} | {} |", one.name, one.kind, one.mistake) for one in result.passed]
         lines += ["", "## Tests that show it", "", "```python", tests(rest, target, function).rstrip(), "```", ""]
     if result.unknown:
-        lines += ["## Not found out", "", *(f"- `{one.name}` did not end in time" for one in result.unknown), ""]
+        lines += ["## Not found out", ""]
+        lines += [line("- {:code} did not end in time", one.name) for one in result.unknown]
+        lines.append("")
     return "\n".join(lines)

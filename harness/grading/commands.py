@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.execution.leftovers import Leftovers
+
 KEPT = 20_000
 """Bytes that are kept of what a command printed: the end, where the reason is."""
 
@@ -31,9 +33,13 @@ class Ended:
 
 
 def run_command(
-    command: Sequence[str], environment: Mapping[str, str], limit: float, stopped: threading.Event
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    limit: float,
+    stopped: threading.Event,
+    leftovers: Leftovers,
 ) -> Ended:
-    """Run it in a session of its own and end that session, whatever is left in it.
+    """Run it in a session of its own and end that session, whatever is left in it; so do the leftovers.
 
     Raises OSError where the command cannot be started.
     """
@@ -47,12 +53,14 @@ def run_command(
             env=dict(environment),
             start_new_session=True,
         )
+        leftovers.group(process.pid)
         try:
             ended = _ends(process.pid, since + limit, stopped)
         finally:
             # Before it is waited for: afterwards its number may be somebody else's.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+            leftovers.ended(process.pid)
             status = process.wait()
         output.seek(0, os.SEEK_END)
         output.seek(max(0, output.tell() - KEPT))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.execution.environments import private_code
+from harness.execution.environments import Workplace, workplace
 from harness.grading.commands import Ended, run_command
 from harness.grading.replacing import sitecustomize
 
@@ -35,15 +34,16 @@ class Graders:
     command: Sequence[str]
     target: str
     like: str
-    code: Path
+    place: Workplace
     environment: Mapping[str, str]
     stopped: threading.Event
 
     def trial(self, implementation: str, limit: float) -> Trial:
         """The command with one implementation. Raises OSError where it cannot be started."""
-        with tempfile.TemporaryDirectory(prefix="xent-grade-") as told:
-            ended = run_command(self.command, self._environment(implementation, told), limit, self.stopped)
-            return Trial(ended, Path(told, "replaced").exists(), Path(told, "called").exists())
+        told = self.place.leftovers.temporary_folder("xent-grade-")
+        environment = self._environment(implementation, told)
+        ended = run_command(self.command, environment, limit, self.stopped, self.place.leftovers)
+        return Trial(ended, (told / "replaced").exists(), (told / "called").exists())
 
     def trials(self, implementations: Sequence[str], limit: float, parallel: int) -> Iterator[tuple[str, Trial]]:
         """One after the other, `parallel` side by side, as they end."""
@@ -57,7 +57,7 @@ class Graders:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _environment(self, implementation: str, told: str) -> dict[str, str]:
+    def _environment(self, implementation: str, told: Path) -> dict[str, str]:
         own = [self.environment["PYTHONPATH"]] if self.environment.get("PYTHONPATH") else []
         options = [self.environment["PYTEST_ADDOPTS"]] if self.environment.get("PYTEST_ADDOPTS") else []
         return {
@@ -69,13 +69,13 @@ class Graders:
             sitecustomize.TARGET: self.target,
             sitecustomize.LIKE: self.like,
             sitecustomize.IMPLEMENTATION: implementation,
-            sitecustomize.CODE: str(self.code),
-            sitecustomize.TOLD: told,
+            sitecustomize.CODE: self.place.code,
+            sitecustomize.TOLD: str(told),
         }
 
 
 @contextmanager
 def graders(command: Sequence[str], target: str, like: str) -> Iterator[Graders]:
     """For as long as the command is graded."""
-    with private_code() as code:
-        yield Graders(command, target, like, Path(code), dict(os.environ), threading.Event())
+    with workplace() as place:
+        yield Graders(command, target, like, place, dict(os.environ), threading.Event())

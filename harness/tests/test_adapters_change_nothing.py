@@ -35,7 +35,7 @@ WITH_NOUNS = {"base", "registry", "choice", "signatures"}
 PRIVATE = (("jax", "interpreters"), ("keras", "src"), ("onnxruntime", "capi"), ("tensorflow", "python"))
 """Private modules whose names do not begin with an underscore."""
 
-PUBLIC_DUNDERS = {"__future__", "__name__", "__version__"}
+PUBLIC_DUNDERS = {"__future__", "__module__", "__name__", "__qualname__", "__version__"}
 
 CHANGING = {"FunctionType", "CodeType", "mock", "import_module", "__import__", "setattr", "delattr", "exec", "eval"}
 """Names by which imports and attributes escape whoever reads the source."""
