@@ -37,6 +37,8 @@ class CheckResult:
     run: Run
     expected: Mapping[str, str]
     """Reasons of the divergences that are expected, by pattern."""
+    quick: bool = False
+    """Whether only the cover was run: a pattern that none of its cells has says nothing then."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -56,7 +58,8 @@ class CheckResult:
     @property
     def stale(self) -> tuple[str, ...]:
         """Patterns that match no disagreeing cell: what they excuse no longer happens."""
-        return tuple(p for p in self.expected if not any(_matches(cell, p) for cell in self.disagreeing))
+        asked = [p for p in self.expected if not self.quick or any(_matches(cell, p) for cell in self.cells)]
+        return tuple(p for p in asked if not any(_matches(cell, p) for cell in self.disagreeing))
 
     @property
     def broken(self) -> tuple[Cell, ...]:
@@ -176,7 +179,7 @@ def check(
     chosen = choose([name])
     cover = not complete
     order = make_order(cases, chosen, scope, ledger=Ledger(), cover=cover, timeout=timeout, parallel=1, python=python)
-    return CheckResult(execute_order(order), dict(expected_divergences or {}))
+    return CheckResult(execute_order(order), dict(expected_divergences or {}), quick=cover and not cases)
 
 
 def _name(function: Callable[..., Any], loss: str | None, like: str | None) -> str:

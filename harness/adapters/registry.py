@@ -17,7 +17,6 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from types import MappingProxyType
 
-from harness.adapters.signatures import signatures
 from harness.core.errors import UsageError
 
 ENTRY_POINTS = "xent.adapters"
@@ -126,6 +125,8 @@ def _function(name: str) -> Implementation:
     known, _, place = name.removeprefix(LIKE).partition("=")
     if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", place) is None:
         raise RegistryError(f"{name!r}: expected {LIKE}FUNCTION=module:function, such as {LIKE}{EXAMPLE}")
+    from harness.adapters.signatures import signatures  # with NumPy: other names are found without
+
     try:
         signature = signatures(known)[0]
     except ValueError as error:

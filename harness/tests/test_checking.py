@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import harness
+from harness.checking import CheckResult
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
+from harness.tests.plain_losses import softmax_of_the_last_axis
 
 pytestmark = pytest.mark.slow
 
@@ -138,3 +141,35 @@ def test_the_example_project_passes_its_own_gate_and_fails_it_when_the_loss_is_b
 def test_what_nothing_could_be_asked_with_is_refused_before_anything_starts(options: Any, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         harness.check("mutant:sound", CASES[:1], **options)
+
+
+def test_a_plain_function_is_checked_by_the_arguments_it_takes() -> None:
+    cases = ["options/softmax-axis-*", "edges/axis-of-length-one-of-a-row-softmax", "edges/near-the-smallest-softmax-*"]
+    result = harness.check(softmax_of_the_last_axis, cases, loss="softmax", like="softmax", dtypes=["float32"])
+    wrong = {cell.case for cell in result.disagreeing}
+    assert "edges/axis-of-length-one-of-a-row-softmax" in wrong
+    assert not any(case.startswith("edges/near-the-smallest") for case in wrong)
+    assert result.judged > len(result.disagreeing)
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "says"),
+    [
+        (lambda logits: logits, {"loss": "softmax"}, "cannot be imported by that name"),
+        (softmax_of_the_last_axis, {}, "say loss="),
+        (softmax_of_the_last_axis, {"like": "torch.nothing"}, "is not known"),
+        (softmax_of_the_last_axis, {"like": "softmax", "loss": "entropy"}, "computes softmax, not entropy"),
+    ],
+)
+def test_a_function_that_no_worker_can_ask_is_refused(
+    function: Callable[..., Any], given: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        harness.check(function, CASES, **given)
+
+
+def test_a_quick_check_calls_nothing_stale_that_it_did_not_ask() -> None:
+    run = harness.check("mutant:sound", CASES).run
+    reasons = {"edges/never-run-*": "?", "documents/*[*:gradient]": "no longer"}
+    assert CheckResult(run, reasons, quick=True).stale == ("documents/*[*:gradient]",)
+    assert CheckResult(run, reasons).stale == tuple(reasons)

@@ -71,7 +71,7 @@ def test_a_program_is_split_as_a_shell_would_without_one() -> None:
         ("command:'open", "is no command line: No closing quotation"),
         ("torhc", "no implementation is named 'torhc': did you mean torch"),
         ("zzz", "there are torch, tensorflow"),
-        ("a b:C", "addressed as module:Class, mutant:NAME or command:PROGRAM ARGUMENTS"),
+        ("a b:C", "addressed as module:Class, like:FUNCTION=module:function, mutant:NAME or command:PROGRAM ARGUMENTS"),
     ],
 )
 def test_a_name_that_addresses_nothing_is_answered_with_what_would(name: str, why: str) -> None:
