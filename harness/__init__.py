@@ -9,15 +9,14 @@ hold nothing but NumPy and one framework.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # whoever imports this should not wait for the module `typing`
 if TYPE_CHECKING:
     from harness.checking import check as check
 
 __all__ = ["check"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "check":
         from harness.checking import check
 

@@ -5,32 +5,34 @@ Before a command begins there is nothing at work, and the program ends at once, 
 is a KeyboardInterrupt in the main thread, and a second one ends it at once. What is left then, or after a SIGKILL, goes
 with `harness.execution.leftovers`.
 
-The standard library only, and little of it: from the first line on an interrupt is answered here.
+From its first line on: of what the interpreter has not loaded already, `signal` alone is imported before.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
-from types import FrameType
-from typing import NoReturn
 
-from harness.cli import streams
-from harness.core.errors import InfrastructureError, UsageError
-from harness.core.exit_codes import ExitCode
-from harness.core.printing import say
+TYPE_CHECKING = False  # the module `typing` takes longer to import than all of this
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import NoReturn
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    from harness.core.exit_codes import ExitCode
 
-Handler = Callable[[int, FrameType | None], object]
+INTERRUPTED = 2
+"""As a number, since its name is not imported yet when it is needed first: `ExitCode.INTERRUPTED`."""
 
 
 def program() -> NoReturn:
     """What `xent` executes: the command that `sys.argv` names."""
     _on_interrupt(_leave)
+    from harness.cli import streams
+    from harness.core.errors import InfrastructureError, UsageError
+    from harness.core.exit_codes import ExitCode
+
     streams.make_robust()
     try:
         from harness.cli.main import main, prepare
@@ -55,8 +57,8 @@ def program() -> NoReturn:
     sys.exit(int(code))
 
 
-def _on_interrupt(handler: Handler | signal.Handlers) -> None:
-    for number in INTERRUPTS:
+def _on_interrupt(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Who started us with nohup, or behind a shell's &, does not want us to hear of it.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
@@ -64,11 +66,13 @@ def _on_interrupt(handler: Handler | signal.Handlers) -> None:
 
 def _leave(number: int, _: FrameType | None) -> None:
     """The answer to an interrupt while nothing is at work, and to a second one."""
-    with contextlib.suppress(OSError):
-        # A bar of progress hides the cursor of a terminal.
-        shown = "\033[?25h" if os.isatty(2) else ""
+    # A bar of progress hides the cursor of a terminal.
+    shown = "\033[?25h" if os.isatty(2) else ""
+    try:  # noqa: SIM105 - contextlib is not imported yet
         os.write(2, f"{shown}xent: {_interrupted(signal.Signals(number).name)}\n".encode())
-    os._exit(ExitCode.INTERRUPTED)
+    except OSError:
+        pass  # nobody hears it
+    os._exit(INTERRUPTED)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
@@ -84,10 +88,12 @@ def _end_now() -> NoReturn:
     """Without waiting for threads: what they wait for has ended, or ends with us."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(ExitCode.INTERRUPTED)
+    os._exit(INTERRUPTED)
 
 
 def _said(message: str, code: ExitCode) -> ExitCode:
+    from harness.core.printing import say
+
     sys.stdout.flush()  # what came before is read before
     say(f"xent: {message}", error=True)
     return code
