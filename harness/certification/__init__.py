@@ -1,5 +1,1 @@
 """Certifying the reference: an independent evaluation in mpmath says how far off its worst element is."""
-
-from harness.certification.running import main
-
-__all__ = ["main"]

@@ -9,9 +9,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 import reference
-from harness.certification import main as certify_all
 from harness.certification.digest import compute, differences, drawn, named, to_json
 from harness.certification.digest import read as read_digests
+from harness.certification.running import main as certify_all
 from harness.cli.options import Count, Whole, Workers
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole

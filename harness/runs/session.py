@@ -18,7 +18,7 @@ import reference
 from harness.adapters.base import Description
 from harness.adapters.choice import check_modes
 from harness.adapters.registry import Implementation
-from harness.certification.running import committed_certificate
+from harness.certification.committed import committed_certificate
 from harness.core.arrays import Array
 from harness.core.call import Question
 from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectInvariances, ExpectRaises

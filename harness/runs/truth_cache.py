@@ -28,7 +28,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 import reference
-from harness.certification.running import source_digest
+from harness.certification.committed import source_digest
 from harness.execution.environments import processor
 from reference.arguments import ArgumentError
 

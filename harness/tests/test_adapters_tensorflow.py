@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from harness.adapters.base import Answer, Array, Call, Unsupported
 
-pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+if TYPE_CHECKING:
+    from harness.adapters.tensorflow import TensorFlow
 
-from harness.adapters.tensorflow import TensorFlow
+pytestmark = pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 
 MEAN = {"reduction": "mean", "denominator": "count"}
 NONE = {"reduction": "none"}
@@ -22,6 +24,9 @@ MODES = ("eager", "graph", "xla")
 
 @pytest.fixture(scope="module")
 def adapter() -> TensorFlow:
+    """Imported here: collecting tests imports no framework."""
+    from harness.adapters.tensorflow import TensorFlow
+
     return TensorFlow()
 
 

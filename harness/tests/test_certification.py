@@ -14,13 +14,12 @@ import pytest
 import harness.certification
 import reference
 from harness.certification.certificate import Certificate, certify, from_plain, read_worst_cases, to_plain
+from harness.certification.committed import committed_certificate, exact_sources
 from harness.certification.formulas import evaluate as exactly
 from harness.certification.grid import Sample, large, samples
 from harness.certification.running import (
     LARGEST_CASE,
     certify_cases,
-    committed_certificate,
-    exact_sources,
     merged,
 )
 from harness.suite.generators import shape_of
