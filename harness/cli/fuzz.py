@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from harness.adapters.choice import choose
-from harness.cli.options import Count, Implementations, Python, Whole, Workers, finite_above_zero
+from harness.cli.options import Count, Implementations, Python, Real, Whole, Workers, finite_above_zero
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.machine import describe_machine
@@ -47,7 +47,7 @@ def fuzz(
     loss: Annotated[
         tuple[str, ...], Parameter(metavar="NAME", help="Only this loss; may be given several times.")
     ] = (),
-    minutes: Annotated[float, Parameter(validator=finite_above_zero, metavar="M", help="How long to go on.")] = 5.0,
+    minutes: Annotated[Real, Parameter(validator=finite_above_zero, metavar="M", help="How long to go on.")] = 5.0,
     cases: Annotated[Count | None, Parameter(help="Ask so many cases drawn, however long it takes.")] = None,
     seed: Annotated[Whole, Parameter(metavar="S", help="The same seed draws the same cases.")] = 0,
     save: Annotated[

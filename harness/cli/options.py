@@ -49,6 +49,14 @@ def whole_number(_type: Any, tokens: Sequence[Token]) -> int:
     return int(text)
 
 
+def real_number(_type: Any, tokens: Sequence[Token]) -> float:
+    """A number as everybody writes it: Python reads 1_0 and the digits of other scripts too."""
+    text = tokens[-1].value
+    if re.fullmatch(r"[+-]?(\d+\.?\d*(e[+-]?\d+)?|inf|nan)", text, re.ASCII | re.IGNORECASE) is None:
+        raise ValueError(f"{text!r:.60} is no number")
+    return float(text)
+
+
 def one_at_least(_type: Any, value: int | None) -> None:
     """Refuse a number of things that is not positive."""
     if value is not None and value < 1:
@@ -101,8 +109,9 @@ def part_of_all(_type: Any, tokens: Sequence[Token]) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-Seconds = Annotated[float, Parameter(validator=finite_above_zero, metavar="SECONDS")]
-Percent = Annotated[float, Parameter(validator=finite_from_zero, metavar="PER_CENT")]
+Real = Annotated[float, Parameter(converter=real_number, n_tokens=1)]
+Seconds = Annotated[Real, Parameter(validator=finite_above_zero, metavar="SECONDS")]
+Percent = Annotated[Real, Parameter(validator=finite_from_zero, metavar="PER_CENT")]
 Whole = Annotated[int, Parameter(converter=whole_number, n_tokens=1)]
 Count = Annotated[Whole, Parameter(validator=one_at_least, metavar="N")]
 Workers = Annotated[Whole, Parameter(validator=side_by_side, metavar="N")]
