@@ -28,8 +28,8 @@ def test_whose_bits_differ_is_counted_by_implementation_and_is_no_score_and_no_c
     )
     made = replace(plain, cells=(*plain.cells, *asked))
     (line,) = invariances.build(made).lines
-    second, batch, position, layout = line.places
-    assert (line.implementation, line.mode, second) == ("numpy", "eager", None)
+    second, batch, position, layout, threads = line.places
+    assert (line.implementation, line.mode, second, threads) == ("numpy", "eager", None, None)
     assert batch is not None
     assert (batch.asked, batch.differing, batch.worst, batch.cases) == (3, 2, "12", (case,))
     assert position is not None
