@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from cyclopts import App
 
 from harness.cli.options import Cases
-from harness.cli.run_files import committed_baseline, overlays_of
+from harness.cli.run_files import committed_baseline, overlay_file, overlays_of
 from harness.core.case import ArraySpec
 from harness.core.exit_codes import ExitCode
 from harness.core.ledger import Entry
 from harness.core.printing import say
 from harness.runs.kernels import lint_dormant
 from harness.runs.margins import lint_margins
+from harness.runs.overlays import rebased
 from harness.runs.run_file import read_run
 from harness.runs.service import read_ledger
 from harness.runs.session import describe_array
@@ -75,10 +76,17 @@ def _lint_baseline(suite: Suite, entries: Sequence[Entry]) -> list[Problem]:
     name = display_name(margins, margins.parent)
     statements = read_margins(margins.read_text(encoding="utf-8"), name)
     places = {case.id: case.location for case in suite.cases}
-    committed = (read_run(file), *overlays_of(file).values())
+    baseline, overlays = read_run(file), overlays_of(file)
+    committed = (baseline, *overlays.values())
+    hint = "Accept its run again, together with the baseline's"
+    strange = [
+        Problem(str(overlay_file(file, over)), 1, "", "it is an overlay of another baseline than the committed", hint)
+        for over, run in overlays.items()
+        if rebased(run, baseline, baseline) is None
+    ]
     cells = [cell for run in committed for cell in run.cells]
     dormant = lint_dormant(entries, [run.header for run in committed])
-    return lint_margins(cells, statements, name, places) + dormant
+    return lint_margins(cells, statements, name, places) + dormant + strange
 
 
 @list_app.default

@@ -113,3 +113,22 @@ def test_lint_reads_the_baseline_and_its_overlays(
     assert lint() == ExitCode.USAGE
     (line,) = [line for line in capsys.readouterr().out.splitlines() if shown.name in line]
     assert line.startswith("cases/documents/d4.yaml:")
+
+
+def test_lint_refuses_an_overlay_of_another_baseline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = replace(cell(0.5, implementation="mine"), case="documents/d4-dog-in-bits")
+    suite = {"version": "1", "cases": {shown.case: {"loss": "softmax"}}}
+    baseline = tmp_path / "baseline.jsonl.gz"
+    monkeypatch.setattr("harness.cli.cases.committed_baseline", lambda: baseline)
+    for file, version, isa in (
+        (baseline, "2", "avx512"),
+        (overlay_file(baseline, "of-this"), "2", "avx2"),
+        (overlay_file(baseline, "of-another"), "1", "avx2"),
+    ):
+        header = Header(suite, {"mine": {"version": version, "facts": {"isa": isa}}}, {}, "now")
+        write_run(file, Run(header, (shown,), (), (), Footer(1, {"agrees": 1})))
+    assert lint() == ExitCode.USAGE
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "another baseline" in line]
+    assert "of-another.jsonl.gz" in line
