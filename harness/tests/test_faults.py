@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from harness.tests.faults.campaign import Bench, bench
+from harness.tests.faults.campaign import Bench, bench, drawn
 from harness.tests.faults.fault import DISAGREES, FINE, REFUSED, STALE_LEDGER, Ended, Fault, Promise, complaints
 from harness.tests.faults.kinds import KINDS
 from harness.tests.faults.samples import lines, whole_run
@@ -55,6 +55,16 @@ def test_what_is_right_is_taken(ready: Bench) -> None:
     ]
     judged = ready.judged([("right", fault) for fault in faults])
     assert {one.fault.arguments: one.wrong for one in judged if one.wrong} == {}
+
+
+FAULTS = 1000
+"""A minute and a half on two processors; other seeds and larger numbers are asked for by hand."""
+
+
+def test_every_promise_is_kept(ready: Bench) -> None:
+    wrong = [one for one in ready.judged(drawn(KINDS, ready.sample, seed=0, count=FAULTS)) if one.wrong]
+    told = [f"{one.kind}: {one.fault.what!a}: {one.fault.arguments!a}: {'; '.join(one.wrong)!a}" for one in wrong]
+    assert not told, "\n".join(told)
 
 
 def test_every_promise_stands_where_it_is_said_to(ready: Bench) -> None:

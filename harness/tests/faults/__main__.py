@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import Counter
+from itertools import groupby
 from pathlib import Path
 
 from harness.tests.faults.campaign import Judged, bench, drawn
@@ -27,23 +27,25 @@ def main() -> int:
     if not kinds:
         parser.error(f"no kind begins so; there are {', '.join(kind.name for kind in KINDS)}")
     since = time.perf_counter()
+    faults = wrong = 0
     with bench(asked.source.resolve()) as ready:
-        judged = ready.judged(list(drawn(kinds, ready.sample, asked.seed, asked.count)))
-    _tell(judged, asked.shown)
-    wrong = sum(1 for one in judged if one.wrong)
-    print(f"{wrong} of {len(judged)} faults went wrong; {time.perf_counter() - since:.0f} s")
+        judged = ready.judged(drawn(kinds, ready.sample, asked.seed, asked.count))
+        for kind, group in groupby(judged, lambda one: one.kind):
+            members = list(group)
+            bad = [one for one in members if one.wrong]
+            print(f"{len(bad):5} of {len(members):5} wrong  {kind}", flush=True)
+            for one in bad[: asked.shown]:
+                _tell(one)
+            faults, wrong = faults + len(members), wrong + len(bad)
+    print(f"{wrong} of {faults} faults went wrong; {time.perf_counter() - since:.0f} s")
     return 1 if wrong else 0
 
 
-def _tell(judged: list[Judged], most: int) -> None:
-    drawn_of = Counter(one.kind for one in judged)
-    wrong_of = Counter(one.kind for one in judged if one.wrong)
-    for kind, count in drawn_of.items():
-        print(f"{wrong_of[kind]:5} of {count:5} wrong  {kind}")
-        for one in [one for one in judged if one.kind == kind and one.wrong][:most]:
-            print(f"        {one.fault.what!a}: xent {' '.join(map(ascii, one.fault.arguments))}")
-            for complaint in one.wrong:
-                print(f"            {ascii(complaint)[1:-1]}")
+def _tell(one: Judged) -> None:
+    """A fault that went wrong, in ASCII: its texts would do to this terminal what they were made for."""
+    print(f"        {one.fault.what!a}: xent {' '.join(map(ascii, one.fault.arguments))}")
+    for complaint in one.wrong:
+        print(f"            {ascii(complaint)[1:-1]}")
 
 
 sys.exit(main())

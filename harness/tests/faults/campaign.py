@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,8 +109,8 @@ class Bench:
     servers: Sequence[Server]
     place: Path
 
-    def judged(self, faults: Sequence[tuple[str, Fault]]) -> list[Judged]:
-        """Carry out faults, as many at a time as there are servers."""
+    def judged(self, faults: Iterable[tuple[str, Fault]]) -> Iterator[Judged]:
+        """Carry out faults, as many at a time as there are servers; in their order, each as soon as it is judged."""
         free: SimpleQueue[Server] = SimpleQueue()
         for server in self.servers:
             free.put(server)
@@ -129,7 +129,7 @@ class Bench:
                     Path(f"{folder}.{stream}").unlink(missing_ok=True)
 
         with ThreadPoolExecutor(len(self.servers)) as pool:
-            return list(pool.map(one, enumerate(faults)))
+            yield from pool.map(one, enumerate(faults))
 
 
 @contextmanager
