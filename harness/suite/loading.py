@@ -153,6 +153,10 @@ def _duplicates(cases: Iterable[Case]) -> list[Problem]:
 
 def _canonical(value: Any) -> Any:
     """The value as JSON can hold it, exactly: floats by their repr."""
+    if isinstance(value, float):
+        return f"float {value!r}"
+    if value is None or isinstance(value, str | int):
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         entries = {f.name: _canonical(getattr(value, f.name)) for f in fields(value) if f.name != "location"}
         return {"": type(value).__name__, **entries}
@@ -160,4 +164,4 @@ def _canonical(value: Any) -> Any:
         return {name: _canonical(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_canonical(entry) for entry in value]
-    return f"float {value!r}" if isinstance(value, float) else value
+    return value
