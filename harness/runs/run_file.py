@@ -93,20 +93,25 @@ def to_json(record: Record) -> str:
             entries[name] = number(value)
         elif (value is not None or defaults[name] is not None) and (value != () or name not in _LISTS):
             entries[name] = value
-    line = _ENCODER.encode(entries)
+    try:
+        line = _ENCODER.encode(entries)
+    except ValueError:  # a nan or an infinity further inside, such as an option of a case
+        return _ENCODER.encode(_writable(entries))
     # Half of a surrogate pair is no character, and no JSON that every reader takes; a framework's message may hold it.
-    return _ENCODER.encode(_characters(entries)) if "\\ud" in line else line
+    return _ENCODER.encode(_writable(entries)) if "\\ud" in line else line
 
 
-def _characters(value: Any) -> Any:
-    """The value with a replacement character for everything in its texts that is none."""
+def _writable(value: Any) -> Any:
+    """The value with words for the numbers that JSON has not, and a replacement for what in a text is no character."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float):
+        return number(value)
     if isinstance(value, Mapping):
-        return {_characters(name): _characters(entry) for name, entry in value.items()}
+        return {_writable(name): _writable(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_characters(entry) for entry in value]
-    return _characters(_set(value)) if is_dataclass(value) else value
+        return [_writable(entry) for entry in value]
+    return _writable(_set(value)) if is_dataclass(value) else value
 
 
 class RunWriter:

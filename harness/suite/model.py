@@ -28,16 +28,19 @@ NUMBER_SCHEMA: dict[str, Any] = {
 }
 
 
+_INT64 = range(-(2**63), 2**63)
+
+
 def _number(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError(
             "number", "expected a number (unquoted, within float64; nan, inf, -inf and 0x1.8p+1 are numbers)"
         )
-    return value
+    return value if isinstance(value, float) or value in _INT64 else float(value)
 
 
 def _int64(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in _INT64:
         raise PydanticCustomError("int64", "expected an integer of 64 bits")
     return value
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -349,6 +350,15 @@ def test_what_is_no_character_is_replaced(message: str) -> None:
     assert isinstance(read, Cell)
     assert to_json(read) == to_json(cell)
     read.outcome["message"].encode("utf-8")  # would raise for what is no character
+
+
+@given(st.dictionaries(st.text(), st.floats() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.booleans()))
+def test_whatever_the_options_of_a_case_are_the_header_is_read_back(options: dict[str, Any]) -> None:
+    case = {"loss": "softmax", "options": options, "inputs": {}}
+    line = to_json(replace(HEADER, suite={**HEADER.suite, "cases": {"documents/a": case}}))
+    read = from_json(line)
+    assert isinstance(read, Header)
+    assert to_json(read) == line
 
 
 @given(st.sampled_from(OBSERVED), st.none() | st.text(), st.none() | st.text(), st.none() | st.text())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness.core.errors import UsageError
+from harness.core.inputs import read_whole, reason_of
 from reports.tally import text
 
 __all__ = ["Killing", "KillsFileError", "MistakeLine", "build", "read"]
@@ -45,21 +47,33 @@ class Killing:
     """The cases that catch most."""
 
 
+LARGEST = 2**26
+"""Bytes of a kill matrix: a hundred times that of the whole suite."""
+
+
+class _Mutant(msgspec.Struct):
+    mistake: str = ""
+    kind: str = ""
+    losses: list[str] = []
+
+
+class _Matrix(msgspec.Struct):
+    """What the page asks of a kill matrix; there may be more."""
+
+    mutants: dict[str, _Mutant]
+    cases: dict[str, list[str]]
+    survivors: list[str] | None = None
+
+
 def read(path: Path) -> Mapping[str, Any]:
     """The matrix as `xent kills --output` writes it; KillsFileError where the file is something else."""
     hint = f"write one with `xent kills --output {shlex.quote(str(path))}`"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise KillsFileError(f"{path}: cannot be read as a kill matrix: {error}; {hint}") from error
-    if not (_maps(content, "mutants", dict) and _maps(content, "cases", list)):
-        raise KillsFileError(f"{path}: a kill matrix has `mutants` and `cases`, each an object; {hint}")
-    return dict(content)
-
-
-def _maps(content: object, name: str, kind: type) -> bool:
-    inner = content.get(name) if isinstance(content, dict) else None
-    return isinstance(inner, dict) and all(isinstance(value, kind) for value in inner.values())
+        found = msgspec.json.decode(read_whole(path, LARGEST), type=_Matrix)
+    except (OSError, ValueError, RecursionError) as error:
+        raise KillsFileError(f"{path}: cannot be read as a kill matrix: {reason_of(error)}; {hint}") from error
+    matrix: dict[str, Any] = msgspec.to_builtins(found)
+    return matrix
 
 
 def _survivors(matrix: Mapping[str, Any], caught: Counter[str]) -> Iterable[str]:

@@ -400,7 +400,13 @@ def test_report_has_the_page_of_kills_only_when_asked() -> None:
     assert "<b>nobody" not in text
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"mutants": {}}', '{"mutants": {"a": 1}, "cases": {}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", '{"mutants": {}}', '{"mutants": {"a": 1}, "cases": {}}', '{"mutants": {}, "cases": {"a": [1]}}'),
+        *("[" * 99_999, "9" * 5000, '{"mutants": {"a": {"losses": 3}}, "cases": {}}'),
+    ],
+)
 def test_what_is_no_kill_matrix_is_refused_with_the_hint(tmp_path: Path, content: str) -> None:
     path = tmp_path / "kills.json"
     path.write_text(content, encoding="utf-8")
