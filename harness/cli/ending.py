@@ -47,8 +47,7 @@ def program() -> NoReturn:
     except InfrastructureError as error:
         code = _said(str(error), ExitCode.INFRASTRUCTURE)
     except KeyboardInterrupt as interrupt:
-        _said(_interrupted(str(interrupt)), ExitCode.INTERRUPTED)
-        _end_now()
+        _end_now(str(interrupt))
     except Exception:
         from traceback import format_exc
 
@@ -66,13 +65,7 @@ def _on_interrupt(handler: Callable[[int, FrameType | None], object] | signal.Ha
 
 def _leave(number: int, _: FrameType | None) -> None:
     """The answer to an interrupt while nothing is at work, and to a second one."""
-    # A bar of progress hides the cursor of a terminal.
-    shown = "\033[?25h" if os.isatty(2) else ""
-    try:  # noqa: SIM105 - contextlib is not imported yet
-        os.write(2, f"{shown}xent: {_interrupted(signal.Signals(number).name)}\n".encode())
-    except OSError:
-        pass  # nobody hears it
-    os._exit(INTERRUPTED)
+    _end_now(signal.Signals(number).name)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
@@ -80,14 +73,17 @@ def _interrupt(number: int, _: FrameType | None) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-def _interrupted(name: str) -> str:
-    return f"interrupted ({name}); what was written is not a run"
+def _end_now(name: str) -> NoReturn:
+    """Say so and end, without waiting for threads, which end with us, or for a reader that does not read."""
+    import select
 
-
-def _end_now() -> NoReturn:
-    """Without waiting for threads: what they wait for has ended, or ends with us."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # A bar of progress hides the cursor of a terminal.
+    shown = "\033[?25h" if os.isatty(2) else ""
+    try:
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, f"{shown}xent: interrupted ({name}); what was written is not a run\n".encode())
+    except OSError:
+        pass  # nobody hears it
     os._exit(INTERRUPTED)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import array
 import errno
+import fcntl
 import os
+import select
 import shlex
 import signal
 import subprocess
 import sys
+import termios
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -226,6 +230,28 @@ def test_a_second_interrupt_ends_at_once_what_the_first_one_waits_for(start: Sta
     assert program.process.returncode == ExitCode.INTERRUPTED
     assert "Traceback" not in errors
     program.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("streams", [2, 1], ids=["output", "output and errors"])
+def test_an_interrupt_does_not_wait_for_a_reader_that_does_not_read(streams: int) -> None:
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", "cases", "list"],
+        cwd=ROOT,
+        stdout=write,
+        stderr=write if streams == 1 else subprocess.DEVNULL,
+    )
+    os.close(write)
+    waiting = array.array("i", [0])
+
+    def is_full() -> bool:
+        fcntl.ioctl(read, termios.FIONREAD, waiting)
+        return waiting[0] >= 2**16 - select.PIPE_BUF
+
+    until(is_full)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == ExitCode.INTERRUPTED
+    os.close(read)
 
 
 def test_what_is_to_go_goes_even_where_the_survivor_was_killed(tmp_path: Path) -> None:
