@@ -415,6 +415,42 @@ def _described(chance: Random, _: Sample) -> Fault:
     )
 
 
+NOBODY = {
+    "could not start": None,
+    "ends at every call": "os._exit(3)",
+    "is killed at every call": "os.kill(os.getpid(), 9)",
+    "answers with something else": 'answer = {"kind": "nonsense"}',
+    "answers half a line": 'answers.write(b"{"); answers.flush(); os._exit(0)',
+}
+"""What an implementation does at every call."""
+
+
+def _unanswered(chance: Random, _: Sample) -> Fault:
+    what = chance.choice(tuple(NOBODY))
+    conduct = NOBODY[what]
+    name = "no_such_module:Nothing" if conduct is None else f"command:{sys.executable} program.py"
+    said = {"kind": "description", "version": "1", "losses": ["softmax", "softmax_cross_entropy"]}
+    program = PROGRAM.replace("DESCRIPTION", repr(said))
+    if conduct is not None:
+        program = program.replace("    answers.write", f"    if number:\n        {conduct}\n    answers.write", 1)
+    cell = f"edges/two-equal-logits[{name}:eager:float64:value]"
+    commands = (
+        ("run", "edges/two-equal-logits", "-i", name, "-i", "numpy"),
+        ("run", "edges/two-equal-logits", "-i", name, "-o", "run.jsonl", "--report", "report.html"),
+        ("explain", "edges/two-equal-logits", "-i", name),
+        ("repro", "--again", cell),
+        ("repro", cell),
+        ("fuzz", "-i", name, "-i", "numpy", "--loss", "softmax", "--cases", "1", "--first-mode"),
+    )
+    command = chance.choice(commands)
+    # Of an implementation for which nobody writes scripts there is none to be had, whatever it does; and to end its
+    # process at every call is what fuzzing looks for.
+    besides = {"repro": {USAGE}, "fuzz": {DISAGREES}}.get(command[0], set())
+    return Fault(
+        f"an implementation that {what}", CODES, command, frozenset({INFRASTRUCTURE, *besides}), {"program.py": program}
+    )
+
+
 KINDS = (
     Kind("reading: a run file that contradicts itself", _contradictory, share=4),
     Kind("reading: a value in a run file", _swapped, share=6),
@@ -426,4 +462,5 @@ KINDS = (
     Kind("options: out of range, or of no vocabulary", _option, share=4),
     Kind("passes by accident: timings", _timed),
     Kind("passes by accident: a description", _described),
+    Kind("passes by accident: no answer", _unanswered, share=2),
 )
