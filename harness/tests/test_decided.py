@@ -185,9 +185,13 @@ def run(place: Path, *words: str, **environment: str) -> int:
 
 
 @pytest.mark.parametrize("part", list(PARTS))
-def test_a_part_of_what_an_entry_is_about_neither_ends_with_6_nor_removes_it(place: Path, part: str) -> None:
+def test_a_part_of_what_an_entry_is_about_does_not_end_with_6(place: Path, part: str) -> None:
     assert run(place, *PARTS[part]) == 0
     assert read_run(place / "run.jsonl").footer.problems == ()
+
+
+def test_accepting_a_part_removes_nothing(place: Path) -> None:
+    assert run(place, *PARTS["one case"]) == 0
     accepted = xent(place, "accept", "run.jsonl", "--ledger", "ledger", "--baseline", "baseline.jsonl")
     assert accepted.returncode == 0, accepted.stdout + accepted.stderr
     assert (place / "ledger" / "mine.yaml").read_text(encoding="utf-8") == ENTRY

@@ -257,24 +257,20 @@ def test_a_run_from_before_with_a_cell_for_each_dtype_and_aspect_compares_as_the
     whole = next(c for c in new.cells if c.case == "edges/smoothed")
     old += [replace(whole, dtype=dtype, aspect=aspect) for dtype in (*DTYPES, "float16") for aspect in ASPECTS]
     old += [replace(c, dtype="float64", aspect="value") for c in new.cells if c.case == "edges/other"]
-    write_run(place / "old.jsonl", replace(new, cells=tuple(old)))
-    for words in (("old.jsonl", "refuses.jsonl"), ("refuses.jsonl", "old.jsonl")):
-        done = xent(place, "gate", *words)
-        assert (done.returncode, "Nothing changed" in done.stdout) == (0, True), done.stdout + done.stderr
-    assert xent(place, "gate", "refuses.jsonl", "--against", "old.jsonl").returncode == 0
+    before = replace(new, cells=tuple(old))
+    assert (compare_runs(before, new).changes, compare_runs(new, before).changes) == ((), ())
+    write_run(place / "old.jsonl", before)
+    done = xent(place, "gate", "refuses.jsonl", "--against", "old.jsonl")
+    assert (done.returncode, "Nothing changed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_parts_by_dtype_are_one_run_that_compares_as_the_whole(place: Path) -> None:
-    for dtype in ("float64", "float32", "float16"):
-        run_of(place, "Refuses", f"{dtype}.jsonl", "--dtypes", dtype)
-    alone = refused(read_run(place / "float32.jsonl"))
-    assert alone["edges/smoothed", "float32", EVERY] == "no option label_smoothing"
-    merged = xent(place, "merge", "float64.jsonl", "float32.jsonl", "float16.jsonl", "-o", "merged.jsonl")
-    assert merged.returncode == 0, merged.stdout + merged.stderr
-    for words in (("merged.jsonl", "refuses.jsonl"), ("refuses.jsonl", "merged.jsonl")):
-        done = xent(place, "gate", *words)
-        assert (done.returncode, "Nothing changed" in done.stdout) == (0, True), done.stdout + done.stderr
-    # A part is compared with what the baseline says of it, and of nothing else; one that judges nothing ends with 5.
-    for part, code in (("float64.jsonl", 0), ("float16.jsonl", 5)):
-        done = xent(place, "gate", part, "--against", "refuses.jsonl")
-        assert (done.returncode, "cells changed" in done.stdout) == (code, False), done.stdout + done.stderr
+    whole = read_run(place / "refuses.jsonl")
+    parts = [
+        run_of(place, "Refuses", f"{dtype}.jsonl", "--dtypes", dtype) for dtype in ("float64", "float32", "float16")
+    ]
+    assert refused(parts[1])["edges/smoothed", "float32", EVERY] == "no option label_smoothing"
+    merged = merge(parts)
+    assert (compare_runs(merged, whole).changes, compare_runs(whole, merged).changes) == ((), ())
+    for part in parts:  # each is compared with what the whole says of it, and with nothing else
+        assert compare_runs(comparable_part(whole, part), part).changes == ()
