@@ -101,9 +101,26 @@ def needed(entry: Entry) -> set[tuple[str, str, str, str]]:
 
 @given(ENTRIES, st.data())
 def test_an_entry_is_decided_by_just_the_runs_that_asked_all_it_is_about(entry: Entry, data: st.DataObject) -> None:
-    asked = data.draw(st.sets(st.sampled_from(COMPLETE)) | st.just(set(COMPLETE)) | st.just(needed(entry)))
+    without = st.sampled_from(COMPLETE).map(lambda call: set(COMPLETE) - {call})
+    asked = data.draw(st.sets(st.sampled_from(COMPLETE)) | without | st.just(needed(entry)))
     of_all = Asked(asked, FILES, DESCRIBED)
     assert is_decided(entry, of_all, EVERYTHING, DESCRIBED) == (needed(entry) <= asked)
+
+
+def test_how_modes_agree_is_decided_by_both() -> None:
+    compared = Entry(
+        "an-entry",
+        ("*",),
+        ("wide",),
+        Pin("finite"),
+        "a cause",
+        "none found",
+        modes=("graph",),
+        aspects=(MODE_AGREEMENT,),
+    )
+    graph = {call for call in COMPLETE if call[2] == "graph"}
+    assert not is_decided(compared, Asked(graph, FILES, DESCRIBED), EVERYTHING, DESCRIBED)
+    assert is_decided(compared, Asked(needed(compared), FILES, DESCRIBED), EVERYTHING, DESCRIBED)
 
 
 @given(ENTRIES)

@@ -125,6 +125,13 @@ def test_what_changed_is_the_same_however_refusals_are_written(
     assert comparable_part(run(*written[0]), run(*written[1])).cells == written[0]
 
 
+def test_a_run_in_which_all_is_refused_is_compared_with_each_cell_that_it_loses() -> None:
+    before = [cell("eager", dtype, aspect, "agrees") for dtype in DTYPES for aspect in ASPECTS]
+    after = run(cell("eager", EVERY, EVERY, "unsupported"))
+    lost = compare_runs(comparable_part(run(*before), after), after).changes
+    assert [change.cell.key for change in lost] == sorted(c.key for c in before)
+
+
 OUTCOMES = st.sampled_from(["no option a", "no option b", "answered"])
 
 
