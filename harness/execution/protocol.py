@@ -223,6 +223,8 @@ def _array_from_wire(message: Any, dtype: str | None = None) -> Array:
         raise ProtocolError(f"a shape is a list of whole numbers, got {shape!r:.80}")
     if len(shape) > MOST_AXES:
         raise ProtocolError(f"an array has at most {MOST_AXES} axes, got {len(shape)}")
+    if math.prod(max(n, 1) for n in shape) > LONGEST_LINE:  # an array of no elements can be too large to be widened
+        raise ProtocolError(f"no line holds an array of shape {shape!r:.80}")
     return Array.from_wire(dict(message))
 
 

@@ -186,6 +186,7 @@ ONE = {"dtype": "float64", "shape": [1], "data": "AAAAAAAA8D8="}
         ({"value": {**ONE, "shape": [-1]}}, "a shape is a list of whole numbers"),
         ({"value": {**ONE, "shape": [2]}}, "not an array on the wire"),
         ({"value": {**ONE, "shape": [1] * 33}}, "an array has at most 32 axes, got 33"),
+        ({"value": {"dtype": "int8", "shape": [0, 2**62], "data": ""}}, "no line holds an array of shape [0, "),
         ({"value": {**ONE, "data": "AAAA"}}, "not an array on the wire"),
         ({"value": {**ONE, "data": "é"}}, "not an array on the wire"),
         ({"gradients": [ONE]}, "gradients is an object or absent"),
