@@ -9,12 +9,15 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from fnmatch import fnmatchcase
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree as Xml
 
 from markdown_it import MarkdownIt
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from harness.tests.faults.fault import ANNOTATION, FINE, Check, Ended, steering
 
@@ -108,6 +111,27 @@ def _xml(text: str) -> str | None:
 def badge(name: str) -> Check:
     """The JSON of a badge."""
     return _of_the_text(name, lambda text: None if "message" in json.loads(text) else "no message")
+
+
+def ledger(name: str, cases: Collection[str], implementations: Collection[str]) -> Check:
+    """YAML whose entries are of these cases and implementations, and of no others: they are patterns of names."""
+
+    def is_of(patterns: Collection[str], names: Collection[str]) -> bool:
+        hit = [[fnmatchcase(name, pattern) for name in (*names, "edges/a-bystander")] for pattern in patterns]
+        return all(any(own) and not bystander for *own, bystander in hit)
+
+    def look(text: str) -> str | None:
+        try:
+            entries = YAML(typ="safe", pure=True).load(text) or []
+        except YAMLError as error:
+            return f"no YAML: {error}"
+        for entry in entries:
+            if not (is_of(entry["cases"], cases) and is_of(entry["implementations"], implementations)):
+                return f"an entry of what was not run: {entry}"
+        return None
+
+    of_the_text = _of_the_text(name, look)
+    return lambda ended: of_the_text(ended) if (ended.folder / name).exists() else None
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.tests.faults.fault import FINE, REFUSED, VERDICTS, Check, Fault, Kind, Promise, Sample
 from harness.tests.faults.samples import lines, whole_run
-from harness.tests.faults.sinks import badge, markdown_of, page, scripts_of, table, workflow_commands, xml
+from harness.tests.faults.sinks import badge, ledger, markdown_of, page, scripts_of, table, workflow_commands, xml
 
 ANSWERS = VERDICTS | REFUSED
 TEXT = Promise("docs/reference/file-formats.md", "stays text wherever it is written")
@@ -244,6 +244,7 @@ def _accepted(chance: Random, sample: Sample) -> Fault:
         frozenset({FINE}) | REFUSED,
         {"run.jsonl": lines(records), "ledger/known.yaml": sample.ledger},
         stands=("run.jsonl", "ledger/known.yaml"),
+        checks=(ledger("ledger/accepted.yaml", records[0]["suite"]["cases"], records[0]["implementations"]),),
     )
 
 
