@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from harness.tests.faults import campaign
 from harness.tests.faults.campaign import Bench, bench, drawn
 from harness.tests.faults.fault import DISAGREES, FINE, REFUSED, STALE_LEDGER, Ended, Fault, Promise, complaints
 from harness.tests.faults.kinds import KINDS
@@ -102,6 +107,20 @@ def test_an_ending_that_breaks_a_promise_is_found(
     fault = Fault("", Promise("", ""), (), frozenset({FINE}) | REFUSED, stands=("kept",), says=("run.jsonl",))
     assert [c for c in complaints(fault, _ended(tmp_path, code, stdout, stderr)) if complaint in c]
     assert list(complaints(fault, _ended(tmp_path, stdout="all is well", stderr="a :: b"))) == []
+
+
+def test_what_is_left_behind_is_found(tmp_path: Path) -> None:
+    fault = Fault("", Promise("", ""), (), frozenset({FINE}))
+    assert list(complaints(fault, replace(_ended(tmp_path), left=("sleep 600",)))) == ["left behind: sleep 600"]
+
+
+def test_a_process_that_outlives_its_command_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "PATIENCE", 0.0)
+    (tmp_path / "kept").touch()
+    waits = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE, env={"TMPDIR": str(tmp_path)}) as process:
+        assert campaign.left(tmp_path) == (" ".join(waits) + " ", str(tmp_path / "kept"))
+        assert process.wait() == -signal.SIGKILL
 
 
 def test_a_file_that_did_not_stand_is_found(tmp_path: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
@@ -65,11 +69,14 @@ class Server:
     def ending(self, fault: Fault, folder: Path) -> Ended:
         """Carry out a fault in an empty folder."""
         before = _laid_out(fault, folder)
+        temporary = Path(f"{folder}.tmp")
+        temporary.mkdir()
         streams = [f"{folder}.stdout", f"{folder}.stderr"]
         request = {
             "folder": str(folder),
             "arguments": fault.arguments,
-            "environment": dict(fault.environment),
+            "environment": {"TMPDIR": str(temporary), **fault.environment},
+            "signal": None if fault.signal is None else asdict(fault.signal),
             "seconds": fault.seconds,
             "largest_file": fault.largest_file,
             "streams": streams,
@@ -80,7 +87,7 @@ class Server:
         self._process.stdin.flush()
         code = json.loads(self._process.stdout.readline())
         stdout, stderr = (_text(Path(name)) for name in streams)
-        return Ended(TIMED_OUT if code is None else code, stdout, stderr, folder, before)
+        return Ended(TIMED_OUT if code is None else code, stdout, stderr, folder, before, left(temporary))
 
 
 def _laid_out(fault: Fault, folder: Path) -> dict[str, bytes]:
@@ -94,6 +101,37 @@ def _laid_out(fault: Fault, folder: Path) -> dict[str, bytes]:
     if fault.prepare is not None:
         fault.prepare(folder)
     return before
+
+
+PATIENCE = 20.0
+"""Seconds that what outlives a command by a little may take to go; it is looked at until then, and not longer."""
+
+
+def left(temporary: Path) -> tuple[str, ...]:
+    """The processes that have this temporary folder in their environment, and what is in it, if they stay.
+
+    Such processes are ended then: they are ours.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while (processes := _processes(temporary)) or any(temporary.iterdir()):
+        if time.monotonic() > deadline:
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            return (*processes.values(), *map(str, temporary.iterdir()))
+        time.sleep(0.05)
+    return ()
+
+
+def _processes(temporary: Path) -> dict[int, str]:
+    """By number, the command lines of the processes that were started with this temporary folder."""
+    variable, found = f"TMPDIR={temporary}\0".encode(), {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # gone, or somebody else's
+            if variable in (process / "environ").read_bytes():
+                words = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(process.name)] = words.decode("utf-8", "replace")
+    return found
 
 
 def _text(path: Path) -> str:
@@ -125,6 +163,7 @@ class Bench:
             finally:
                 free.put(server)
                 shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(f"{folder}.tmp", ignore_errors=True)
                 for stream in ("stdout", "stderr"):
                     Path(f"{folder}.{stream}").unlink(missing_ok=True)
 

@@ -53,12 +53,24 @@ class Ended:
     """Where it ran, with what it left."""
     before: Mapping[str, bytes]
     """The files of the fault as they were."""
+    left: tuple[str, ...] = ()
+    """Processes that were started on the way and are still there, and what is left in the temporary folder."""
 
 
 TIMED_OUT = 1000
 
 Check = Callable[[Ended], str | None]
 """What is wrong with an ending, or None."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A signal sent to the command, once a file of the fault's folder is there."""
+
+    name: str
+    once: str
+    after: float
+    """Seconds to wait besides."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,8 @@ class Fault:
     """Done in the folder once the files are there: links, permissions, folders."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables set for the command."""
+    signal: Signal | None = None
+    """What the command is told while it is at work."""
     largest_file: int | None = None
     """Bytes that a file may hold: to the command every disk is full then."""
     annotates: bool = False
@@ -149,6 +163,8 @@ def complaints(fault: Fault, ended: Ended) -> Iterator[str]:
         for words in fault.says:
             if words not in output:
                 yield f"refused without naming {words!r}"
+    if ended.left:
+        yield f"left behind: {', '.join(ended.left)}"
     for check in fault.checks:
         if found := check(ended):
             yield found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.tests.faults import programs, reading, text, writing
+from harness.tests.faults import endings, programs, reading, text, writing
 from harness.tests.faults.fault import Kind
 
-KINDS: tuple[Kind, ...] = (*text.KINDS, *programs.KINDS, *writing.KINDS, *reading.KINDS)
+KINDS: tuple[Kind, ...] = (*text.KINDS, *programs.KINDS, *endings.KINDS, *writing.KINDS, *reading.KINDS)

@@ -1,7 +1,8 @@
 """Started as a program in a copy of the source: imports its commands once and forks for every fault.
 
-A request is a line of JSON on the standard input (folder, arguments, environment, seconds, largest file, streams); the
-answer is a line with the exit code, minus the number of the signal that ended it, or null where it took too long.
+A request is a line of JSON on the standard input (folder, arguments, environment, signal, seconds, largest file,
+streams); the answer is a line with the exit code, minus the number of the signal that ended it, or null where it took
+too long.
 What the command printed is in the two files named as streams.
 """
 
@@ -16,6 +17,8 @@ import runpy
 import select
 import signal
 import sys
+import tempfile
+import time
 import traceback
 from typing import Any, NoReturn
 
@@ -34,6 +37,8 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             _become(request)
+        if request["signal"] is not None:
+            _tell(child, request["folder"], **request["signal"])
         answers.write(json.dumps(_waited(child, request["seconds"])) + "\n")
         answers.flush()
 
@@ -46,6 +51,20 @@ def _import_commands() -> None:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if ".tests" not in module.name and not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
+
+
+def _tell(child: int, folder: str, *, name: str, once: str, after: float) -> None:
+    """Send a signal once the file is there; a command that ends without it has not been told anything."""
+    handle = os.pidfd_open(child)
+    try:
+        deadline = time.monotonic() + 30  # a worker that has not begun by then never will
+        while not os.path.exists(os.path.join(folder, once)) and time.monotonic() < deadline:  # noqa: PTH110, PTH118
+            if select.select([handle], [], [], 0.01)[0]:
+                return
+        select.select([handle], [], [], after)
+        os.kill(child, getattr(signal, name))
+    finally:
+        os.close(handle)
 
 
 def _waited(child: int, seconds: float) -> int | None:
@@ -75,6 +94,7 @@ def _become(request: dict[str, Any]) -> NoReturn:
             os.dup2(opened, descriptor)
             os.close(opened)
         os.environ.update(request["environment"])
+        tempfile.tempdir = None  # what another environment said
         resource.setrlimit(resource.RLIMIT_AS, (LARGEST_MEMORY, LARGEST_MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if request["largest_file"] is not None:
