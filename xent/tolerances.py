@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET, Target
 from harness.judgement.truth import HESSIAN_VECTOR, TruthTable
 from xent.calls import call_of
+from xent.elsewhere import elsewhere
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +37,9 @@ class Tolerance:
         The smallest number of the format: below it the format cannot tell numbers apart.
     terms : mapping of str to ndarray of float64
         What the error scale A is the sum of; the letters are those of `harness.judgement.tolerance`.
+    elsewhere : mapping of str to ndarray of float64
+        What other people's rules would allow of the same elements, by their name: "torch.testing", "ONNX node tests",
+        "KernelBench", "BackendBench". To compare with, not to use.
 
     Examples
     --------
@@ -50,6 +54,7 @@ class Tolerance:
     eps: float
     floor: float
     terms: Mapping[str, Floats]
+    elsewhere: Mapping[str, Floats] = field(default_factory=dict)
 
     def words(self, index: tuple[int, ...] = ()) -> str:
         """The tolerance of one element as the sum it is.
@@ -175,4 +180,5 @@ def _tolerance(target: Target, dtype: str, *, flush_to_zero: bool) -> Tolerance:
         fmt.eps,
         floor,
         {name: np.where(finite, size, 0.0) for name, size in terms.items()},
+        elsewhere(target.hi, dtype),
     )

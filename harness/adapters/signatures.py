@@ -363,7 +363,11 @@ def _torch_classes(inputs: Inputs, options: Options) -> tuple[Inputs, Options]:
 def _weights_of_every_element(inputs: Inputs, options: Options) -> tuple[Inputs, Options]:
     weights, shape = options.get("sample_weights"), next(iter(inputs.values())).shape
     if isinstance(weights, Array) and weights.shape != shape:
-        options = {**options, "sample_weights": Array(weights.dtype, np.broadcast_to(weights.storage, shape))}
+        try:
+            spread = np.broadcast_to(weights.storage, shape)
+        except ValueError:  # which whoever computes it has to refuse
+            return inputs, options
+        options = {**options, "sample_weights": Array(weights.dtype, spread)}
     return inputs, options
 
 

@@ -119,7 +119,12 @@ def _numbers(case: Case) -> int:
 def _understood(function: str, call: Call) -> tuple[Spelled, Call] | None:
     """The arguments for a call, and the call that the function takes them for; None where it has no such call."""
     try:
-        held = replace(call, inputs={name: _held(function, array) for name, array in call.inputs.items()})
+        held = replace(
+            call,
+            inputs={name: _held(function, array) for name, array in call.inputs.items()},
+            options={n: _held(function, v) if isinstance(v, Array) else v for n, v in call.options.items()},
+            cotangent=None if call.cotangent is None else _held(function, call.cotangent),
+        )
         arguments = spelled(function, held)
         found = matched(function, tuple(arguments.arguments.values()), arguments.keywords)
         arrays = {name: value for name, value in found.arrays.items() if isinstance(value, Array)}
@@ -129,7 +134,7 @@ def _understood(function: str, call: Call) -> tuple[Spelled, Call] | None:
     # The value of the function has the shape of the cotangent where it is reduced as the case has it, or not at all.
     kept = seen.options.get("reduction") == call.options.get("reduction") and seen.differentiate
     reshaped = found.signature.with_gradient or found.signature.by_element or found.signature.row_mean
-    return arguments, replace(seen, cotangent=call.cotangent if kept and not reshaped else None)
+    return arguments, replace(seen, cotangent=held.cotangent if kept and not reshaped else None)
 
 
 def _held(function: str, array: Array) -> Array:

@@ -157,8 +157,14 @@ def _by_torch(expression: str, names: Sequence[str], upstream: str | None) -> li
         return [f"value = {expression}"]
     asked = [f"{name}.requires_grad_()" for name in names]
     found = ", ".join(f"{name}_gradient" for name in names)
-    outputs = "value.sum()" if upstream is None else f"(value * {upstream}).sum()"
-    return [*asked, f"value = {expression}", f"({found},) = torch.autograd.grad({outputs}, [{', '.join(names)}])"]
+    # Handed over as it lies in memory: what multiplies it first makes another of it.
+    outputs = "value.sum()" if upstream is None else "value"
+    given = "" if upstream is None else f", {upstream}"
+    return [
+        *asked,
+        f"value = {expression}",
+        f"({found},) = torch.autograd.grad({outputs}, [{', '.join(names)}]{given})",
+    ]
 
 
 def _by_jax(expression: str, names: Sequence[str], upstream: str | None) -> list[str]:

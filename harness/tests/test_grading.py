@@ -6,14 +6,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.adapters.standing_in import stand_in
 from harness.core.cell import SEVERITIES
-from harness.mistakes import MUTANTS
+from harness.mistakes import MUTANTS, adapter
 from harness.mistakes.grading import Witness, grade, lacking, witnesses
+from harness.reproduction.ready_tests import tests
 from harness.suite.cover import cover_file, read_cover
 from harness.suite.loading import load
 from harness.tests.commands import xent
@@ -155,3 +159,44 @@ def test_a_grade_counts_each_once_and_what_lacks_shows_what_passed(
         counted = result.by(attribute).values()
         assert sum(noticed for noticed, _ in counted) == len(result.noticed)
         assert sum(of for _, of in counted) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("framework", "function"),
+    [
+        ("torch", "torch.nn.functional.kl_div"),
+        ("torch", "torch.nn.functional.binary_cross_entropy_with_logits"),
+        ("jax", "optax.losses.kl_divergence"),
+        ("numpy", "value_and_grad(entropy)"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_each_test_that_is_written_passes_what_is_right_and_fails_what_it_shows(framework: str, function: str) -> None:
+    pytest.importorskip(framework)
+    found = witnesses(function, load().cases, read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml"))
+    assert sum(len(witness.shows) for witness in found) >= 10
+    for witness in found:
+        text = tests((witness,), "losses_in_place.loss", function)
+        if "xent.check(" in text:  # which asks a worker, that finds no such module
+            continue
+        assert runs(text, function, "sound"), text
+        for name in witness.shows:
+            assert not runs(text, function, name), f"{name}\n{text}"
+
+
+def runs(text: str, function: str, implementation: str) -> bool:
+    """Whether the only test of a module passes, with this implementation in the place of the function it imports."""
+    module = ModuleType("losses_in_place")
+    vars(module)["loss"] = stand_in(function, adapter(implementation).evaluate)
+    names: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "losses_in_place", module)
+        exec(text, names)
+        (test,) = (value for name, value in names.items() if name.startswith("test_"))
+        try:
+            test()
+        except Exception:
+            return False
+        except pytest.fail.Exception:  # where an error was expected and none came
+            return False
+    return True

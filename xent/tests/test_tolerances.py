@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import xent
+from xent.elsewhere import RULES
 
 CALL: dict[str, Any] = {"logits": np.array([[2.0, -1.0], [0.0, 30.0]], np.float32), "targets": np.array([0, 0])}
 
@@ -69,3 +70,18 @@ def test_of_something_that_is_not_there() -> None:
             xent.tolerance("softmax_cross_entropy", of=of, **CALL)
     with pytest.raises(ValueError, match="targets"):
         xent.tolerance("softmax_cross_entropy", logits=[[1.0, 2.0]], targets=[2])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_beside_it_stands_what_others_would_allow(dtype: str) -> None:
+    call: dict[str, Any] = {"logits": [[2.0, -1.0], [0.0, 500.0]], "targets": [0, 0], "reduction": "none"}
+    ours = xent.tolerance("softmax_cross_entropy", dtype=dtype, **call)
+    truth = np.asarray(xent.truth("softmax_cross_entropy", dtype=dtype, **call).value)
+    assert set(ours.elsewhere) >= {"torch.testing", "ONNX node tests", "BackendBench"}
+    assert ("KernelBench" in ours.elsewhere) == (dtype != "float64")
+    torch = pytest.importorskip("torch")
+    for factor, passes in ((0.99, True), (1.01, False)):
+        off = torch.tensor(truth + factor * ours.elsewhere["torch.testing"])
+        rtol, atol = RULES["torch.testing"][dtype]
+        assert torch.allclose(off, torch.tensor(truth), rtol=rtol, atol=atol) is passes
+    assert (ours.elsewhere["BackendBench"] > 1e3 * ours.allowed).all() or dtype in ("float16", "bfloat16")
