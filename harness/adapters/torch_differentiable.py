@@ -20,7 +20,19 @@ from harness.adapters.torch_calls import from_torch, to_torch
 
 def read(values: Any) -> Any:
     """A tensor as an array of ours, whose numbers are those of the tensor; anything else as it is."""
-    return from_torch(values.cpu()) if isinstance(values, torch.Tensor) else values
+    return _in_its_memory(values.detach().cpu()) if isinstance(values, torch.Tensor) else values
+
+
+def _in_its_memory(tensor: torch.Tensor) -> Array:
+    """A view of all that the tensor is a view of: what lies beside its numbers is there for whoever reads too much."""
+    size = tensor.untyped_storage().nbytes() // tensor.element_size()
+    memory = from_torch(torch.as_strided(tensor, (size,), (1,), 0))
+    storage, item = memory.storage, memory.storage.itemsize
+    strides = [step * item for step in tensor.stride()]
+    offset = tensor.storage_offset() * item
+    if not tensor.numel():
+        return Array(memory.dtype, np.empty(tuple(tensor.shape), storage.dtype))
+    return Array(memory.dtype, np.ndarray(tuple(tensor.shape), storage.dtype, storage, offset, strides))
 
 
 def solved(problem: Problem) -> Any:
@@ -50,7 +62,7 @@ class _Loss(torch.autograd.Function):
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         sources = ctx.saved_tensors
         needed = [n for n, needs in zip(ctx.asked.names, ctx.needs_input_grad[1:], strict=True) if needs]
-        found: Mapping[str, Array] = ctx.asked.problem.gradients(from_torch(upstream.cpu()), needed)
+        found: Mapping[str, Array] = ctx.asked.problem.gradients(read(upstream), needed)
         slopes = (_written(found[n], s) if n in found else None for n, s in zip(ctx.asked.names, sources, strict=True))
         return None, *slopes
 

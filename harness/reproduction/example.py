@@ -209,7 +209,7 @@ def laid_out(expression: str, array: Array) -> str:
         case "sliced":
             return f"np.concatenate([{expression}, {expression}], -1)[..., :{array.shape[-1]}]"
         case "repeated":
-            return f"np.broadcast_to({expression}[:1], {array.shape})"
+            return f"np.broadcast_to({expression}[:1].copy(), {array.shape})"
         case "reversed":
             return f"np.flip(np.flip({expression}).copy())"
     return expression
