@@ -19,7 +19,7 @@ from harness.core.text import markdown as line
 from harness.core.text import table_row
 from harness.grading.trials import SOUND, Graders, Trial, graders
 from harness.mistakes.grading import Grade, Witness, grade, lacking, witnesses
-from harness.reproduction.ready_tests import tests
+from harness.reproduction.ready_tests import written_tests
 from harness.suite.cover import cover_file, read_cover
 from harness.suite.loading import load
 
@@ -94,7 +94,7 @@ def grade_command(
         write_whole(markdown, _markdown(result, rest, target, function, command))
         say(f"markdown: {markdown}")
     if tests_file is not None and rest:
-        write_whole(tests_file, tests(rest, target, function))
+        write_whole(tests_file, written_tests(rest, target, function))
         say(f"tests:    {tests_file}")
     if result.unknown:
         return ExitCode.INFRASTRUCTURE
@@ -192,7 +192,15 @@ def _markdown(result: Grade, rest: Sequence[Witness], target: str, function: str
     if result.passed:
         lines += ["## Let through", "", table_row("", "kind", "what it does"), "|---|---|---|"]
         lines += [line("| {:code} | {} | {} |", one.name, one.kind, one.mistake) for one in result.passed]
-        lines += ["", "## Tests that show it", "", "```python", tests(rest, target, function).rstrip(), "```", ""]
+        lines += [
+            "",
+            "## Tests that show it",
+            "",
+            "```python",
+            written_tests(rest, target, function).rstrip(),
+            "```",
+            "",
+        ]
     if result.unknown:
         lines += ["## Not found out", ""]
         lines += [line("- {:code} did not end in time", one.name) for one in result.unknown]

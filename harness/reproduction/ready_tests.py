@@ -38,7 +38,7 @@ class _Words:
     cotangent as one."""
 
 
-def tests(found: Sequence[Witness], target: str, like: str) -> str:
+def written_tests(found: Sequence[Witness], target: str, like: str) -> str:
     """A module of tests of the function `target`, one for each witness."""
     module, _, name = target.rpartition(".")
     bodies = [_test(witness, target, like) for witness in found]

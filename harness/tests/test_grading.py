@@ -17,7 +17,7 @@ from harness.adapters.standing_in import stand_in
 from harness.core.cell import SEVERITIES
 from harness.mistakes import MUTANTS, adapter
 from harness.mistakes.grading import Witness, grade, lacking, witnesses
-from harness.reproduction.ready_tests import tests
+from harness.reproduction.ready_tests import written_tests
 from harness.suite.cover import cover_file, read_cover
 from harness.suite.loading import load
 from harness.tests.commands import xent
@@ -176,7 +176,7 @@ def test_each_test_that_is_written_passes_what_is_right_and_fails_what_it_shows(
     found = witnesses(function, load().cases, read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml"))
     assert sum(len(witness.shows) for witness in found) >= 10
     for witness in found:
-        text = tests((witness,), "losses_in_place.loss", function)
+        text = written_tests((witness,), "losses_in_place.loss", function)
         if "xent.check(" in text:  # which asks a worker, that finds no such module
             continue
         assert runs(text, function, "sound"), text
