@@ -87,7 +87,7 @@ def test_every_miniature_is_tested_here_or_below() -> None:
     imported = {"Answer", "Array", "Call", "Description", "Unsupported", "Path", "Any"}
     elsewhere = {
         *("AbortsAlways", "AbortsOnce", "HangsAlways", "RefusesImport", "DiesAtStart", "HangsAtStart"),
-        *("DescribesNothing", "Warns", "TellsItsEnvironment", "TellsItsLayout"),
+        *("DescribesNothing", "Warns", "TellsItsEnvironment", "TellsItsLayout", "HangsWithAChild", "RoundsByThreads"),
     }
     assert classes - imported == {*EXPECTED, *HARMLESS, *UNSENT, *elsewhere}
 
