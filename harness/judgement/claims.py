@@ -37,7 +37,7 @@ def judge_claim(case: Case, claim: Claim, evaluate: Evaluate, inputs: Mapping[st
     subject = Subject(case, inputs, options, evaluate)
     try:
         finding = _finding(subject, claim)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
         # The case does not fit the claim; that is the case file's fault and must be seen, not crash the run.
         finding = Finding("cannot_be_checked", None, f"The claim cannot be computed on this case: {error}.")
         expected = False

@@ -150,6 +150,12 @@ def test_a_claim_that_cannot_be_computed_is_never_as_expected() -> None:
     assert "cannot be computed on this case" in record.explanation
 
 
+@pytest.mark.parametrize("element", [3, 2**63])
+def test_an_element_that_is_not_there_cannot_be_checked(element: int) -> None:
+    record = judge(number(0.22, holds="yes", options={"reduction": "none"}, element=element))
+    assert (record.verdict, record.expected) == ("cannot_be_checked", False)
+
+
 def test_the_reason_of_the_case_file_is_added() -> None:
     claim = Claim(says="s", holds="no", value=3.0, because="It is pi.")
     assert judge(claim).explanation.endswith("It is pi.")
