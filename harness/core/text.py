@@ -41,7 +41,7 @@ def _cell(value: object) -> object:
 
 
 def _is_number(words: str) -> bool:
-    return re.fullmatch(r"[+-](?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf|nan)", words, re.ASCII) is not None
+    return re.fullmatch(r"-(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf|nan)", words, re.ASCII) is not None
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------
