@@ -27,6 +27,8 @@ from harness.runs.run_file import read_run
 from harness.suite.ledger_files import load_entries
 from harness.suite.loading import load_text
 
+pytestmark = pytest.mark.slow
+
 CASES = """\
 - id: parts/one
   title: Three classes

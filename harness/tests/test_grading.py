@@ -22,6 +22,8 @@ from harness.suite.cover import cover_file, read_cover
 from harness.suite.loading import load
 from harness.tests.commands import xent
 
+pytestmark = pytest.mark.slow
+
 LOSS = "cross_entropy"
 """The loss with the fewest known-bad implementations: each is one start of Python."""
 

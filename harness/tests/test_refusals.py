@@ -27,6 +27,8 @@ from harness.runs.refusals import Refusals
 from harness.runs.run_file import RunFileError, read_run, write_run
 from harness.suite.loading import load_text
 
+pytestmark = pytest.mark.slow
+
 DTYPES, ASPECTS, MODES = ("float64", "float32"), ("value", "gradient"), ("eager", "compile")
 CASES = """\
 - id: edges/plain

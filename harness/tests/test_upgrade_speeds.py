@@ -70,7 +70,7 @@ def test_the_gates_markdown_names_what_became_slower_and_nothing_that_did_not(tm
     new = run_of(tmp_path, "new", speed("numpy", [1.0] * 5), speed("a", ratios(2.6, 2)), speed("b", ratios(2, 3)))
     text = markdown(gate(old, new), new)
     assert "1 slower, 0 faster, 1 same" in text
-    assert "a:eager on workloads/w (float32, forward, threads: 1): slower" in text
+    assert "a:eager on workloads/w \\(float32, forward, threads: 1\\): slower" in text
     assert "b:eager" not in text
 
 
