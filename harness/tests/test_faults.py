@@ -63,7 +63,7 @@ def test_what_is_right_is_taken(ready: Bench) -> None:
 
 
 FAULTS = 1000
-"""A minute and a half on two processors; other seeds and larger numbers are asked for by hand."""
+"""Some forty seconds on two processors; other seeds and larger numbers are asked for by hand."""
 
 
 def test_every_promise_is_kept(ready: Bench) -> None:
