@@ -24,7 +24,7 @@ from harness.execution.environments import command_line, environment_of, with_th
 from harness.execution.levels import NATIVE, environment_at, numpy_dispatches
 from harness.execution.process import WorkerProcess
 from harness.execution.supervisor import STARTUP, Stopped, Supervisor
-from harness.suite.generators import Realize, realize
+from harness.suite.generators import realize
 
 AHEAD = 256
 """Answers that may wait to be judged: where judging is slower than answering, workers wait rather than fill memory."""
@@ -47,17 +47,15 @@ class WorkerPool:
         python: str | None = None,
         level: str = NATIVE,
         startup: float = STARTUP,
-        realize: Realize = realize,
     ) -> None:
         """`timeout` and `startup` in seconds, per call and per start; `python` is the interpreter of another
-        environment, `level` one of `harness.execution.levels`; `realize` makes the arrays, from several threads."""
-        self._realize = realize
+        environment, `level` one of `harness.execution.levels`."""
         self._stack = ExitStack()
         self._place = self._stack.enter_context(workplace())
         # The kernel ends a worker when the thread that started it ends, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(1, "worker starter")
         self._parallel = max(1, parallel)
-        self._messages = Messages(realize)
+        self._messages = Messages()
         self._messages_to: dict[str, Messages] = {}
 
         def supervisor(i: Implementation, threads: int) -> Supervisor[Question]:
@@ -136,7 +134,7 @@ class WorkerPool:
     def ask_one(self, name: str, plan: Sequence[Question]) -> Iterator[Answer]:
         """The questions to one implementation, whose worker stays for more. One thread asks it; `Stopped` where the
         pool is ended meanwhile."""
-        self._messages_to[name] = Messages(self._realize)  # what was asked before is not asked again
+        self._messages_to[name] = Messages()  # what was asked before is not asked again
         yield from self._supervisors[name].ask(plan)
 
     def _serve(
@@ -208,8 +206,7 @@ def _named(question: Question) -> str:
 class Messages:
     """Questions as messages. What all implementations and modes of a case and dtype have in common is made once."""
 
-    def __init__(self, realize: Realize = realize) -> None:
-        self._realize = realize
+    def __init__(self) -> None:
         self._kept: dict[tuple[str, str, bool], bytes] = {}
 
     def line(self, question: Question, number: int, *, realized: bool) -> bytes:
@@ -217,13 +214,13 @@ class Messages:
         key = (question.case.id, question.dtype, realized)
         common = self._kept.get(key)
         if common is None:
-            common = protocol.line(protocol.request_to_wire(request(question, self._realize, realized=realized)))
+            common = protocol.line(protocol.request_to_wire(request(question, realized=realized)))
             if len(common) <= LONGEST_KEPT:
                 self._kept[key] = common
         return protocol.addressed(common, number, question.mode)
 
 
-def request(question: Question, realize: Realize, *, realized: bool) -> protocol.Request:
+def request(question: Question, *, realized: bool) -> protocol.Request:
     """A question as a request: small arrays as numbers; generated and unusually laid out ones as their specs, unless
     all are to be `realized`, for a program that has no generators of ours."""
 

@@ -21,25 +21,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.formats import FORMATS, FloatFormat, quantum, rounded
+from harness.core.formats import FloatFormat, quantum, rounded
 
 Floats = NDArray[np.float64]
 
 BUDGET: Mapping[str, float] = MappingProxyType({"float64": 4.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0})
-
-
-class Compared(NamedTuple):
-    """What tells one comparison with a target from the others."""
-
-    digest: str
-    """Of the answer."""
-    format: str
-    flush_to_zero: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,23 +46,11 @@ class Target:
     """What a number that was flushed to zero on the way is multiplied with: weights, upstream gradient."""
     terms: Mapping[str, Floats] = field(default_factory=dict)
     """What the error scale is the sum of, each in the shape of the result; empty where it is no plain sum."""
-    _compared: dict[Compared, Agreement] = field(default_factory=dict, init=False, repr=False)
-    """No argument, so that a target made from another by `replace` begins without."""
-    shown: dict[Compared, Mapping[str, Any]] = field(default_factory=dict, init=False, repr=False)
-    """What cells show of a comparison; for those who show it, so that they write the same numbers down once."""
 
     def error_scale_at(self, index: tuple[int, ...]) -> dict[str, float]:
         """The error scale of one element, term by term; the error scale itself, named A, where it is no plain sum."""
         found = {name: float(term[index]) for name, term in self.terms.items()}
         return found or {"A": float(self.error_scale[index])}
-
-    def compared(self, got: Floats, key: Compared) -> Agreement:
-        """As `compare`, but once only for an answer that comes again: of the answers of a whole run more than half
-        were given before, to the bit, by another implementation or in another mode. `key` tells `got` from others.
-        """
-        if key not in self._compared:
-            self._compared[key] = compare(got, self, FORMATS[key.format], flush_to_zero=key.flush_to_zero)
-        return self._compared[key]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from harness.core.formats import FORMATS
-from harness.judgement.agreement import Compared, Floats
+from harness.judgement.agreement import Floats, compare
 from harness.judgement.truth import Convention, TruthTable
 
 OTHERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -28,12 +28,9 @@ OTHERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def computed_in(
-    got: Floats, digest: str, aspect: str, table: TruthTable, declared: Convention | None, *, flush_to_zero: bool
+    got: Floats, aspect: str, table: TruthTable, declared: Convention | None, *, flush_to_zero: bool
 ) -> str | None:
-    """The format in which `got` is right, plainly or under the `declared` convention; None where it is in none.
-
-    `digest` tells `got` from other answers.
-    """
+    """The format in which `got` is right, plainly or under the `declared` convention; None where it is in none."""
     for name in OTHERS[table.dtype]:
         coarser = max(FORMATS[name], FORMATS[table.dtype], key=lambda fmt: fmt.eps)
         inside = table.in_format(name)
@@ -41,6 +38,6 @@ def computed_in(
             target = inside.under(convention).targets.get(aspect)
             if target is None or target.hi.shape != got.shape:
                 continue
-            if target.compared(got, Compared(digest, coarser.name, flush_to_zero)).agrees:
+            if compare(got, target, coarser, flush_to_zero=flush_to_zero).agrees:
                 return name
     return None

@@ -18,9 +18,10 @@ from harness.core.arrays import Array
 from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises
 from harness.core.cause import Cause, sentence_of
 from harness.core.cell import EVERY, Cell, Observed, number
+from harness.core.formats import FORMATS
 from harness.core.ledger import Selector
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
-from harness.judgement.agreement import Agreement, Compared, Floats, Target
+from harness.judgement.agreement import Agreement, Floats, Target, compare
 from harness.judgement.errors import kinds_of
 from harness.judgement.ledger import Ledger
 from harness.judgement.narrowing import computed_in
@@ -237,15 +238,12 @@ def _against_truth(
             **attested,
         )
         return explained(subject, wrong, ledger)
-    bits, flushes = outcome["digest"], subject.flush_to_zero
-    compared = Compared(bits, subject.dtype, flushes)
-    verdict = target.compared(got, compared)
-    if compared not in target.shown:
-        target.shown[compared] = _measured(got, target, verdict)
-    cell = subject.cell(aspect, "agrees", outcome, **target.shown[compared], **attested)
+    fmt, flushes = FORMATS[subject.dtype], subject.flush_to_zero
+    verdict = compare(got, target, fmt, flush_to_zero=flushes)
+    cell = subject.cell(aspect, "agrees", outcome, **_measured(got, target, verdict), **attested)
     declared = dict(convention or {})
     if dtype != subject.dtype and declared.get("result_dtype") != dtype:
-        fmt_of_result = computed_in(got, bits, aspect, subject.table, declared, flush_to_zero=flushes)
+        fmt_of_result = computed_in(got, aspect, subject.table, declared, flush_to_zero=flushes)
         right = "and is wrong there too" if fmt_of_result is None else f"and is right in {fmt_of_result}"
         sentence = f"answers in {dtype} where the inputs are {subject.dtype}, {right}"
         observed = Observed("dtype", dtype=dtype, computed_in=fmt_of_result)
@@ -263,7 +261,7 @@ def _against_truth(
     if declared:
         under = subject.table.under(declared).targets.get(aspect)
         if under is not None and under.hi.shape == got.shape:
-            again = under.compared(got, compared)
+            again = compare(got, under, fmt, flush_to_zero=flushes)
             if again.agrees:
                 name = reference.describe(declared)
                 figures = {**_measured(got, under, again), "truth": _numbers(target.hi, verdict.worst)}
@@ -277,7 +275,7 @@ def _against_truth(
     kind = "finite" if verdict.pattern is None else _kind(got)
     severity = "silently_wrong" if kind == "finite" else "silent_nonfinite"
     difference = _difference(got, target, verdict)
-    other = computed_in(got, bits, aspect, subject.table, declared, flush_to_zero=flushes)
+    other = computed_in(got, aspect, subject.table, declared, flush_to_zero=flushes)
     observed = Observed(kind, computed_in=other)
     wrong = replace(cell, verdict="disagrees", severity=severity, explanation=difference, observed=observed)
     known = explained(subject, wrong, ledger)

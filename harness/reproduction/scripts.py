@@ -13,9 +13,8 @@ from harness.core.cell import Cell, Run
 from harness.judgement.truth import Evaluated
 from harness.reproduction.standalone import standalone
 from harness.runs.diff import Difference
-from harness.suite.generators import shape_of
+from harness.suite.generators import realize, shape_of
 from harness.suite.loading import digest
-from harness.suite.remembering import Realized
 from harness.suite.selection import load_selection
 
 __all__ = ["cases_of", "scripts_of", "with_scripts"]
@@ -63,7 +62,7 @@ def scripts_of(run: Run, cases: Sequence[Case]) -> Callable[[Cell], str]:
         if cell.case != last.case:
             last = _Shared(cell.case)
         note = str(ledger.get(cell.ledger, {}).get("reason", "")) if cell.ledger else ""
-        return standalone(case, cell, run, note, reproduction.Numbers(last.realized, last.evaluated))
+        return standalone(case, cell, run, note, reproduction.Numbers(realize, last.evaluated))
 
     return script
 
@@ -99,9 +98,8 @@ def _is_expressible(script: Callable[[Cell], str], cell: Cell) -> bool:
 
 
 class _Shared:
-    """What the cells of one case have in common, worked out once: its arrays and its truths."""
+    """What the cells of one case have in common, worked out once: its truths."""
 
     def __init__(self, case: str) -> None:
         self.case = case
         self.evaluated: Evaluated = {}
-        self.realized = Realized(LARGEST_WORKED_OUT)

@@ -35,9 +35,8 @@ from harness.mistakes.diagnosis import diagnose
 from harness.runs.judging import Bench
 from harness.runs.plan import Scope, questions, whole
 from harness.runs.refusals import Refusals
-from harness.suite.generators import Realize, shape_of
+from harness.suite.generators import Realize, realize, shape_of
 from harness.suite.ledger_files import described
-from harness.suite.remembering import Realized
 
 Progress = Callable[[str, int, int], None]
 """Called with an implementation's name, questions answered, questions in all."""
@@ -97,14 +96,12 @@ def execute(
     """
     start = time.perf_counter()
     clock = Clock()
-    realize = Realized()
     with WorkerPool(
         order.implementations,
         timeout=order.timeout,
         parallel=order.parallel,
         python=order.python,
         level=order.level,
-        realize=realize,
     ) as pool:
         since = time.perf_counter()
         descriptions, absent = pool.start()

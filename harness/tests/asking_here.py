@@ -21,7 +21,7 @@ from harness.suite.generators import realize
 
 def answer(adapter: Adapter, question: Question) -> Outcome:
     """What an adapter does with a question, as a worker would send it."""
-    message = protocol.parse(protocol.line(protocol.request_to_wire(request(question, realize, realized=False))))
+    message = protocol.parse(protocol.line(protocol.request_to_wire(request(question, realized=False))))
     return evaluate(adapter, protocol.call_from_wire({**message, "mode": question.mode}))
 
 

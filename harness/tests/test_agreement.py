@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.formats import FORMATS
-from harness.judgement.agreement import BUDGET, Agreement, Compared, Target, compare
+from harness.judgement.agreement import BUDGET, Agreement, Target, compare
 
 formats = st.sampled_from(list(FORMATS))
 
@@ -114,17 +114,3 @@ def test_a_target_made_from_another_is_compared_as_its_own() -> None:
         right, wrong = (compare(np.asarray([got]), other, fmt) for got in (1024.0, 1.0))
         assert (right.agrees, right.ulps, wrong.agrees) == (True, 0.0, False)
         assert wrong.ulps == 1023.0 / (1024.0 * fmt.eps)
-
-
-@given(st.floats(allow_nan=True), st.floats(allow_nan=True), formats, st.booleans())
-def test_an_answer_that_comes_again_is_as_far_off_as_before(got: float, truth: float, fmt: str, flushes: bool) -> None:
-    """Whatever was compared with the same target in between: another answer, another format, with flushing or not."""
-    answer, other = np.asarray([got]), np.asarray([1.0])
-    target = Target(np.asarray([truth]), np.asarray([0.0]), np.asarray([1.0]), amplification=2.0)
-    first = target.compared(answer, Compared("the answer", fmt, flushes))
-    for name in FORMATS:
-        for flushing in (True, False):
-            target.compared(answer, Compared("the answer", name, flushing))
-            target.compared(other, Compared("another", name, flushing))
-    assert target.compared(answer, Compared("the answer", fmt, flushes)) is first
-    assert repr(first) == repr(compare(answer, target, FORMATS[fmt], flush_to_zero=flushes))

@@ -129,7 +129,7 @@ def test_a_part_asks_for_the_same_numbers(part: object) -> None:
     asked = case_of(SMALL, chosen)
     question = Question("it", asked, "float32", "eager", chosen.title, of=SMALL)
     assert question.home is SMALL
-    message = parse(line(request_to_wire(request(question, realize, realized=False))))
+    message = parse(line(request_to_wire(request(question, realized=False))))
     logits = call_from_wire({**message, "mode": "eager"}).inputs["logits"].storage
     rows = chosen.rows(5) if chosen.rows is not None else range(5)
     assert np.array_equal(logits, realize(SMALL.inputs["logits"], "float32").storage[list(rows)])

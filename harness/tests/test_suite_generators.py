@@ -25,7 +25,6 @@ from harness.suite.generators import (
     spec_from_wire,
     spec_to_wire,
 )
-from harness.suite.remembering import SMALL, Realized
 
 SPECS: dict[str, dict[str, Any]] = {
     "zeros": {"shape": (2, 3)},
@@ -267,23 +266,6 @@ def test_a_message_that_is_no_spec_is_refused(message: dict[str, Any]) -> None:
         spec_from_wire(message)
 
 
-@given(st.lists(st.floats(), max_size=2 * SMALL).map(tuple), st.sampled_from(list(FORMATS)))
-def test_what_is_remembered_is_what_would_be_realized(values: tuple[float, ...], dtype: str) -> None:
-    remembered = Realized()
-    original, twin = ArraySpec(values), ArraySpec(values, dtype="float64")
-    for _ in range(2):
-        assert remembered(original, dtype).same_bits(realize(original, dtype))
-        assert remembered(twin, dtype).same_bits(realize(twin, dtype))
-    assert (remembered(original, dtype) is remembered(original, dtype)) == (len(values) <= SMALL)
-
-
-def test_a_spec_that_is_gone_is_not_taken_for_another() -> None:
-    """Specs of one moment often get the address of those of an earlier one."""
-    remembered = Realized()
-    for value in range(200):
-        assert float(remembered(ArraySpec((float(value),)), "float64").storage[0]) == value
-
-
 @given(st.lists(st.floats(), min_size=1, max_size=5), st.integers(1, 4), st.integers(0, 30))
 def test_a_cycle_repeats_each_number_and_then_all_of_them(values: list[float], times: int, size: int) -> None:
     parameters = {"shape": (size,), "values": tuple(values), "times": times}
@@ -291,9 +273,3 @@ def test_a_cycle_repeats_each_number_and_then_all_of_them(values: list[float], t
     np.testing.assert_array_equal(made, np.resize(np.repeat(values, times), size))
     endless = realize(ArraySpec(generator="cycle", parameters={**parameters, "times": 2**31}), "float64").storage
     np.testing.assert_array_equal(endless, np.full(size, values[0]))  # and no array of 2^31 numbers is made for it
-
-
-def test_what_is_remembered_cannot_be_written_to() -> None:
-    remembered = Realized()
-    with pytest.raises(ValueError, match="read-only"):
-        remembered(ArraySpec((1.0,)), "float32").storage[0] = 2.0
