@@ -31,12 +31,18 @@ NUMBER_SCHEMA: dict[str, Any] = {
 _INT64 = range(-(2**63), 2**63)
 
 
-def _number(value: Any) -> int | float:
+def _element(value: Any) -> int | float:
+    """As it is written: whether a label fits 64 bits is asked where it is known to be one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError(
             "number", "expected a number (unquoted, within float64; nan, inf, -inf and 0x1.8p+1 are numbers)"
         )
-    return value if isinstance(value, float) or value in _INT64 else float(value)
+    return value
+
+
+def _number(value: Any) -> int | float:
+    number = _element(value)
+    return number if isinstance(number, float) or number in _INT64 else float(number)
 
 
 def _int64(value: Any) -> int:
@@ -46,6 +52,7 @@ def _int64(value: Any) -> int:
 
 
 Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema(NUMBER_SCHEMA)]
+Element = Annotated[int | float, PlainValidator(_element), WithJsonSchema(NUMBER_SCHEMA)]
 if TYPE_CHECKING:
     # Types that are computed or recursive are checked when they run; to the type checker they are what they hold.
     Row: TypeAlias = list[Any]
@@ -66,7 +73,7 @@ else:
         "Row",
         list[
             Annotated[
-                Annotated["Row", Tag("(row)")] | Annotated[Number, Tag("(number)")],
+                Annotated["Row", Tag("(row)")] | Annotated[Element, Tag("(number)")],
                 Discriminator(lambda value: "(row)" if isinstance(value, list) else "(number)"),
             ]
         ],
