@@ -16,8 +16,8 @@ from operator import attrgetter
 from typing import Any
 
 from harness.adapters.choice import choose
+from harness.adapters.framework_signatures import signatures
 from harness.adapters.registry import LIKE
-from harness.adapters.signatures import signatures
 from harness.core.cell import INFRASTRUCTURE, Cell, Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest

@@ -9,7 +9,7 @@ from harness.core.exit_codes import ExitCode
 from harness.core.text import markdown as line
 from harness.core.text import table_row
 from harness.runs.gate import GateResult
-from harness.speed.compared import LOST, in_words
+from harness.speed.speed_changes import LOST, in_words
 from harness.speed.statistics import FASTER, SLOWER
 from reports.upgrade import cause_lines
 

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as Xml
 
 from harness.core.cell import INFRASTRUCTURE, Cell, ClaimRecord, Run
 from harness.core.text import xml_document
-from reports.numbers import rough, shown
+from reports.number_format import rough, shown
 from reports.tally import order_of, sentence
 from reports.words import MARKS, happened, status
 

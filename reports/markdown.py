@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.cell import ClaimRecord, Run
 from harness.core.text import markdown, table_row
-from reports.numbers import count, percent, rough
+from reports.number_format import count, percent, rough
 from reports.tally import Finding, Standing, sentence, standings, totals, worst_known, worst_things
 from reports.words import CLAIM_MARKS, FINDINGS, INFRASTRUCTURE_STATUSES, MARKS, status
 

@@ -7,7 +7,7 @@ import io
 
 from harness.core.cell import Run
 from harness.core.text import csv_row
-from reports.numbers import shown
+from reports.number_format import shown
 from reports.tally import loss_of
 from reports.words import happened
 

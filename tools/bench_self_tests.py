@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from harness.adapters.registry import Implementation, registered
 from harness.core.cell import Speed
 from harness.core.exit_codes import ExitCode
-from harness.execution.environments import workplace
+from harness.execution.worker_environment import worker_folder
 from harness.speed.bench import Bench, Effort, Session
-from harness.speed.machine import MACHINE, machine_workload
+from harness.speed.machine_workloads import MACHINE, machine_workload
+from harness.speed.measured_worker import TimedWorker, core
 from harness.speed.statistics import SAME, SLOWER
-from harness.speed.worker import TimedWorker, core
 from harness.speed.workloads import FORWARD, Workload, load_workloads
 
 COMPARED = "workloads/softmax-512x1000"
@@ -98,7 +98,7 @@ def planted_slowdown(comparisons: int) -> bool:
 def overhead() -> bool:
     """What a call of ours costs, and what is left of it when one worker's is subtracted from another's."""
     workload = machine_workload("nothing", 1)
-    with workplace() as place:
+    with worker_folder() as place:
         workers = [TimedWorker(MACHINE, place, core(1)) for _ in range(2)]
         try:
             for worker in workers:

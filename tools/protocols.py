@@ -20,7 +20,7 @@ from torch.nn import functional
 from harness.adapters.standing_in import stand_in
 from harness.mistakes import MUTANTS, SECOND, adapter
 from harness.mistakes.grading import witnesses
-from harness.suite.cover import cover_file, read_cover
+from harness.suite.cover_file import cover_file, read_cover
 from harness.suite.loading import load
 
 Loss = Callable[..., torch.Tensor]

@@ -14,8 +14,8 @@ from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable, aspects
 from harness.judgement.verdict import Subject, judge
 from harness.mistakes.diagnosis import diagnose
-from xent.arrays import array_of
-from xent.calls import call_of
+from xent.input_arrays import array_of
+from xent.keyword_calls import call_of
 
 
 def assert_close(

@@ -13,8 +13,8 @@ import reference
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET, Target
 from harness.judgement.truth import HESSIAN_VECTOR, TruthTable
-from xent.calls import call_of
 from xent.elsewhere import elsewhere
+from xent.keyword_calls import call_of
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import reference
 from harness.judgement.truth import TruthTable, in_dtype
-from xent.calls import call_of
+from xent.keyword_calls import call_of
 
 
 def truth(

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from harness.adapters.base import Answer, Call, Description
+from harness.adapters.framework_signatures import signatures, spelled
 from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced, to_jax
-from harness.adapters.signatures import signatures, spelled
 
 
 class JaxLike:

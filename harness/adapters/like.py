@@ -1,7 +1,8 @@
 """A plain function as an implementation: one that takes the arguments of a framework's own, such as
 `like:torch.nn.functional.cross_entropy=my_package.losses:cross_entropy`.
 
-No adapter class is needed: `harness.adapters.signatures` knows with which arguments such a function is called.
+No adapter class is needed: `harness.adapters.framework_signatures` knows with which arguments such a function is
+called.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.adapters.base import Adapter, Answer, Array, Call, Description
-from harness.adapters.signatures import NUMPY, signatures, spelled
+from harness.adapters.framework_signatures import NUMPY, signatures, spelled
 
 
 def like(known: str, function: Callable[..., Any]) -> Adapter:

@@ -125,7 +125,7 @@ def _function(name: str) -> Implementation:
     known, _, place = name.removeprefix(LIKE).partition("=")
     if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", place) is None:
         raise RegistryError(f"{name!r}: expected {LIKE}FUNCTION=module:function, such as {LIKE}{EXAMPLE}")
-    from harness.adapters.signatures import signatures  # with NumPy: other names are found without
+    from harness.adapters.framework_signatures import signatures  # with NumPy: other names are found without
 
     try:
         signature = signatures(known)[0]

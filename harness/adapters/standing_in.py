@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
-from harness.adapters.signatures import Matched, matched
+from harness.adapters.framework_signatures import Matched, matched
 
 Evaluate = Callable[[Call], Answer]
 

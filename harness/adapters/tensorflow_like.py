@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from harness.adapters.base import Answer, Call, Description
-from harness.adapters.signatures import signatures, spelled
+from harness.adapters.framework_signatures import signatures, spelled
 from harness.adapters.tensorflow_calls import Recipe, Runner, Tensors, facts, flags, threads, to_tensorflow
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from harness.adapters.base import Answer, Call, Description
-from harness.adapters.signatures import signatures, spelled
+from harness.adapters.framework_signatures import signatures, spelled
 from harness.adapters.torch_calls import answer, facts, flags, tensors_of, threads, to_torch
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from harness.certification.formulas import evaluate as evaluate_exactly
 from harness.certification.grid import Sample
+from harness.certification.mpmath_formulas import evaluate as evaluate_exactly
 
 NORMAL_BOUND = 0.51
 SUBNORMAL_BOUND = 1.0

@@ -18,14 +18,14 @@ from harness.core.case import ArraySpec
 from harness.core.cell import Header, Run, Speed
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
-from harness.core.machine import describe_machine
+from harness.core.machine_description import describe_machine
 from harness.core.printing import say
 from harness.runs.gate import run_codes
 from harness.runs.run_file import footer_of, write_run
 from harness.runs.session import SUITE_VERSION, describe_array
 from harness.speed.bench import Bench, Effort, Session
 from harness.speed.entrants import YARDSTICK, timed_by_default, with_yardstick
-from harness.speed.worker import core, thread_count
+from harness.speed.measured_worker import core, thread_count
 from harness.speed.workloads import Workload, load_workloads, select_workloads
 from harness.suite.selection import sources
 from reports.html import write

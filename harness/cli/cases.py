@@ -21,7 +21,7 @@ from harness.runs.session import describe_array
 from harness.speed.workloads import load_workloads
 from harness.suite.linting import lint as lint_cases
 from harness.suite.loading import Suite, display_name
-from harness.suite.margins import margins_file, read_margins
+from harness.suite.margins_file import margins_file, read_margins
 from harness.suite.problems import Problem
 from harness.suite.schema import schema_text
 from harness.suite.selection import load_cover, load_selection

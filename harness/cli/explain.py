@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from harness.cli import terminal
-from harness.cli.selection import NOTHING_SAID, Selection, order_from
+from harness.cli.order_options import NOTHING_SAID, Selection, order_from
 from harness.core.exit_codes import ExitCode, gravest
 from harness.runs.gate import run_codes
 from harness.runs.service import execute_order

@@ -14,7 +14,7 @@ from harness.adapters.choice import choose
 from harness.cli.options import Count, Implementations, Python, Real, Whole, Workers, finite_above_zero
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
-from harness.core.machine import describe_machine
+from harness.core.machine_description import describe_machine
 from harness.core.printing import rewrite, say
 from harness.execution.pool import WorkerPool
 from harness.judgement.ledger import Ledger

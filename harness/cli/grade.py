@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from harness.adapters.signatures import FUNCTIONS, likely, signatures
+from harness.adapters.framework_signatures import FUNCTIONS, likely, signatures
 from harness.cli import terminal
 from harness.cli.options import Count, Percent, Seconds
 from harness.core.errors import InfrastructureError, UsageError
@@ -20,7 +20,7 @@ from harness.core.text import table_row
 from harness.grading.trials import SOUND, Graders, Trial, graders
 from harness.mistakes.grading import Grade, Witness, grade, lacking, witnesses
 from harness.reproduction.ready_tests import written_tests
-from harness.suite.cover import cover_file, read_cover
+from harness.suite.cover_file import cover_file, read_cover
 from harness.suite.loading import load
 
 PATIENCE = 10.0

@@ -22,7 +22,7 @@ from harness.mistakes.cover import cover as smallest_cover
 from harness.mistakes.cover import demands, unmet
 from harness.mistakes.kill_matrix import KillMatrix, kill_matrix, witnesses
 from harness.runs.service import read_ledger
-from harness.suite.cover import cover_file, cover_text
+from harness.suite.cover_file import cover_file, cover_text
 from harness.suite.loading import Suite
 from harness.suite.selection import load_cover, load_selection, sources
 

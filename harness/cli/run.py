@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from harness.cli import terminal
 from harness.cli.options import Report, RunFile
-from harness.cli.selection import NOTHING_SAID, Selection, order_from
+from harness.cli.order_options import NOTHING_SAID, Selection, order_from
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
 from harness.core.printing import say

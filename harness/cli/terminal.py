@@ -19,7 +19,7 @@ from harness.core.printing import printable, say
 from harness.runs.diff import Group
 from harness.runs.gate import GateResult, run_codes
 from harness.runs.kernels import sleeping
-from harness.speed.compared import LOST, in_words, slower
+from harness.speed.speed_changes import LOST, in_words, slower
 from harness.versions.upgrade import Upgrade
 
 Tick = Callable[[str, int, int], None]

@@ -24,20 +24,20 @@ from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs, write_whole
 from harness.core.printing import say
-from harness.execution.virtual import CannotBuild, Environment, build, existing
 from harness.judgement.ledger import Ledger
 from harness.reproduction.scripts import with_scripts
 from harness.runs.diff import compare_runs
 from harness.runs.plan import Scope
 from harness.runs.service import execute_order, make_order, read_ledger
 from harness.runs.session import Order, Progress
-from harness.speed.compared import SpeedChange, slowest_first
 from harness.speed.entrants import has_speed
-from harness.speed.versus import old_against_new
+from harness.speed.old_against_new import old_against_new
+from harness.speed.speed_changes import SpeedChange, slowest_first
 from harness.speed.workloads import Workload, load_workloads, select_workloads
 from harness.suite.selection import sources
 from harness.versions import canaries
-from harness.versions.environments import Side, SideError, from_installed, side, touched
+from harness.versions.environments import CannotBuild, Environment, build, existing
+from harness.versions.sides import Side, SideError, from_installed, side, touched
 from harness.versions.upgrade import Upgrade
 
 app = App(

@@ -1,7 +1,7 @@
 """A call: a case in a dtype, realized, the way everybody sees it; and the question that asks an implementation for it.
 
 `harness.suite.calls.call_of` makes it of a case, for the truth, the reproduction and the certificate; a worker makes it
-of a line of the protocol, and `xent.calls` of the arguments of `xent.assert_close`.
+of a line of the protocol, and `xent.keyword_calls` of the arguments of `xent.assert_close`.
 """
 
 from __future__ import annotations

@@ -20,10 +20,10 @@ from harness.core.case import ArraySpec
 from harness.core.invariances import THREADS
 from harness.core.outcomes import Outcome
 from harness.execution import protocol
-from harness.execution.environments import command_line, environment_of, with_threads, workplace
 from harness.execution.levels import NATIVE, environment_at, numpy_dispatches
 from harness.execution.process import WorkerProcess
 from harness.execution.supervisor import STARTUP, Stopped, Supervisor
+from harness.execution.worker_environment import command_line, environment_of, with_threads, worker_folder
 from harness.suite.generators import realize
 
 AHEAD = 256
@@ -51,7 +51,7 @@ class WorkerPool:
         """`timeout` and `startup` in seconds, per call and per start; `python` is the interpreter of another
         environment, `level` one of `harness.execution.levels`."""
         self._stack = ExitStack()
-        self._place = self._stack.enter_context(workplace())
+        self._place = self._stack.enter_context(worker_folder())
         # The kernel ends a worker when the thread that started it ends, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(1, "worker starter")
         self._parallel = max(1, parallel)

@@ -17,7 +17,7 @@ from harness.fuzzing.campaign import Finding
 from harness.runs.accepting import exactly, pinned
 from harness.suite.ledger_edits import written
 from harness.suite.ledger_files import UNWRITTEN
-from harness.suite.writing import yaml_text
+from harness.suite.yaml_writing import yaml_text
 
 FOLDER = "edges"
 """The folder a saved case is meant for: ids begin with it."""

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.adapters.signatures import REQUIRED, signatures
+from harness.adapters.framework_signatures import REQUIRED, signatures
 from harness.adapters.standing_in import stand_in
 from harness.mistakes import adapter
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.execution.environments import Workplace, workplace
+from harness.execution.worker_environment import WorkerFolder, worker_folder
 from harness.grading.commands import Ended, run_command
 from harness.grading.replacing import sitecustomize
 
@@ -34,7 +34,7 @@ class Graders:
     command: Sequence[str]
     target: str
     like: str
-    place: Workplace
+    place: WorkerFolder
     environment: Mapping[str, str]
     stopped: threading.Event
 
@@ -77,5 +77,5 @@ class Graders:
 @contextmanager
 def graders(command: Sequence[str], target: str, like: str) -> Iterator[Graders]:
     """For as long as the command is graded."""
-    with workplace() as place:
+    with worker_folder() as place:
         yield Graders(command, target, like, place, dict(os.environ), threading.Event())

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from harness.core.case import ONLY_UNDER, ArraySpec, Case, Claim
 from harness.core.cell import ClaimRecord, number
-from harness.judgement.checks import COMPUTATIONS
-from harness.judgement.claimed import Finding, Subject, agree, described, printed_alike, readable
+from harness.judgement.claim_computations import COMPUTATIONS
+from harness.judgement.claim_subject import Finding, Subject, agree, described, printed_alike, readable
 from harness.suite.generators import realize
 from reference.signatures import LOSSES
 

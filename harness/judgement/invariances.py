@@ -18,7 +18,7 @@ from harness.core.cell import EVERY, Cell, Observed, number
 from harness.core.formats import FORMATS, quantum
 from harness.core.invariances import ASPECT, DIFFER, RAISES, SAME
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
-from harness.suite.parts import PARTS, Rows, rows_of
+from harness.suite.invariance_calls import PARTS, Rows, rows_of
 
 
 @dataclass(frozen=True)

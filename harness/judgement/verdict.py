@@ -22,7 +22,7 @@ from harness.core.formats import FORMATS
 from harness.core.ledger import Selector
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.judgement.agreement import Agreement, Floats, Target, compare
-from harness.judgement.errors import kinds_of
+from harness.judgement.error_kinds import kinds_of
 from harness.judgement.ledger import Ledger
 from harness.judgement.narrowing import computed_in
 from harness.judgement.truth import HESSIAN_VECTOR, Convention, TruthTable, aspects

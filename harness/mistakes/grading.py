@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.adapters.base import Array, Call, Unsupported
-from harness.adapters.signatures import Signature, Spelled, matched, signatures, spelled
+from harness.adapters.framework_signatures import Signature, Spelled, matched, signatures, spelled
 from harness.core.case import Case, ExpectRaises, ExpectTruth
 from harness.core.cell import SEVERITIES
 from harness.execution.worker import evaluate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
-from harness.mistakes.families import FAMILIES, HESSIAN_VECTOR
+from harness.mistakes.loss_formulas import FAMILIES, HESSIAN_VECTOR
 from harness.mistakes.steps import Steps
 
 LOSSES = tuple(FAMILIES)
@@ -54,7 +54,7 @@ OPTIONS = (
     "reduction",
     "sample_weights",
 )
-"""What the formulas of `harness.mistakes.families` read. Any other option is refused, not passed over."""
+"""What the formulas of `harness.mistakes.loss_formulas` read. Any other option is refused, not passed over."""
 
 
 def _check(call: Call) -> None:

@@ -3,8 +3,8 @@
 Pure: text out of values. One module per framework knows how its functions are written down.
 """
 
-from harness.reproduction.cells import Numbers, issue_of, script_of
+from harness.reproduction.cell_script import Numbers, issue_of, script_of
 from harness.reproduction.example import Example, Inexpressible
-from harness.reproduction.writing import Expected, issue, script
+from harness.reproduction.script_writing import Expected, issue, script
 
 __all__ = ["Example", "Expected", "Inexpressible", "Numbers", "issue", "issue_of", "script", "script_of"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET
-from harness.reproduction.writing import NamedExample, program
+from harness.reproduction.script_writing import NamedExample, program
 
 TWICE = 2.0
 """Each mode may be as far from the truth as the budget allows, so they may be twice that far from each other."""

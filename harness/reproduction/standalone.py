@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.case import Case
 from harness.core.cell import Cell, Run
-from harness.reproduction.cells import Numbers, script_of
+from harness.reproduction.cell_script import Numbers, script_of
 
 
 def standalone(case: Case, cell: Cell, finished: Run, note: str = "", numbers: Numbers | None = None) -> str:

@@ -8,7 +8,7 @@ from harness.core.cell import INFRASTRUCTURE, LEDGER_PROBLEMS, Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.runs.diff import Difference, NotComparable, compare_runs
 from harness.runs.kernels import told
-from harness.speed.compared import SpeedChange, compare_speeds, lost, slower
+from harness.speed.speed_changes import SpeedChange, compare_speeds, lost, slower
 from harness.speed.statistics import NOT_COMPARABLE, THRESHOLD
 
 

@@ -20,7 +20,7 @@ from harness.judgement.truth import Evaluate, Evaluated, TruthTable
 from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Diagnose, Subject, judge
 from harness.suite.generators import Realize
-from harness.suite.parts import parts_of
+from harness.suite.invariance_calls import parts_of
 
 
 @dataclass

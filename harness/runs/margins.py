@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from harness.core.case import Location
 from harness.core.cell import RIGHT, Cell
 from harness.judgement.agreement import BUDGET
-from harness.suite.margins import Statement
+from harness.suite.margins_file import Statement
 from harness.suite.problems import Problem
 
 

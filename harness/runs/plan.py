@@ -10,7 +10,7 @@ from harness.adapters.choice import ALL, FIRST
 from harness.core.call import Question
 from harness.core.case import Case
 from harness.core.cell import EVERY, Cell
-from harness.suite.parts import case_of, parts_of
+from harness.suite.invariance_calls import case_of, parts_of
 
 
 @dataclass(frozen=True)

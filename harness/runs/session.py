@@ -23,7 +23,7 @@ from harness.core.arrays import Array
 from harness.core.call import Question
 from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectInvariances, ExpectRaises
 from harness.core.cell import Cell, ClaimRecord, Header, RunProblem
-from harness.core.machine import describe_machine
+from harness.core.machine_description import describe_machine
 from harness.core.outcomes import Outcome
 from harness.execution.levels import NATIVE
 from harness.execution.pool import WorkerPool

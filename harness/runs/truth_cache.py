@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 import reference
 from harness.certification.committed import source_digest
-from harness.execution.environments import processor
+from harness.execution.worker_environment import processor
 from reference.arguments import ArgumentError
 
 LAYOUT = "1"

@@ -20,16 +20,16 @@ from harness.adapters.choice import check_modes
 from harness.adapters.registry import Implementation
 from harness.core.cell import Speed
 from harness.core.outcomes import Crashed, Missing, Refused, TimedOut
-from harness.execution.environments import workplace
 from harness.execution.timing import Block
-from harness.speed import plan
+from harness.execution.worker_environment import worker_folder
+from harness.speed import block_order
 from harness.speed import statistics as judging
 from harness.speed.answers import GOOD, Answers
 from harness.speed.entrants import YARDSTICK, as_used
 from harness.speed.figures import Found, MachineBlocks, figures
-from harness.speed.machine import MACHINE, Machine, machine_workload, timing
+from harness.speed.machine_workloads import MACHINE, Machine, machine_workload, timing
+from harness.speed.measured_worker import Core, Prepared, TimedWorker, WorkerLostError
 from harness.speed.tasks import Player, Task, lacking, modes_of, tasks_of, traffic
-from harness.speed.worker import Core, Prepared, TimedWorker, WorkerLostError
 from harness.speed.workloads import Workload
 
 Tell = Callable[[str, int, int], None]
@@ -123,7 +123,7 @@ class Session:
 
     def _start(self, stack: ExitStack) -> dict[str, TimedWorker]:
         """A set of workers, imported side by side on all cores; what does not come up is left out for good."""
-        place = stack.enter_context(workplace())
+        place = stack.enter_context(worker_folder())
         dtypes = {dtype for workload in self._bench.workloads for dtype in workload.case.dtypes}
         workers: dict[str, TimedWorker] = {}
         for implementation in (MACHINE, *self._bench.implementations):
@@ -161,7 +161,7 @@ class Session:
         """One task in one set, in groups whose data fits into memory at once, the yardstick in each."""
         players = [p for p in self.players() if p.implementation in workers and self._takes_part(task, p)]
         yardstick = Player(YARDSTICK, "eager")
-        for group in plan.groups([p for p in players if p != yardstick], _side_by_side(task)):
+        for group in block_order.groups([p for p in players if p != yardstick], _side_by_side(task)):
             self._group(workers, machine, task, (*(p for p in players if p == yardstick), *group), number)
 
     def _takes_part(self, task: Task, player: Player) -> bool:
@@ -218,11 +218,11 @@ class Session:
                     found.seconds = _calibrated(entry.run, entry.second_call, entry.block_seconds)
                 except WorkerLostError as lost:
                     found.verdict, found.explanation = "crashed", str(lost)
-                found.calls = plan.calls_per_block(found.seconds, entry.block_seconds)
-            counts.append(plan.round_count(found.seconds, effort.block_seconds, rounds, effort.budget))
+                found.calls = block_order.calls_per_block(found.seconds, entry.block_seconds)
+            counts.append(block_order.round_count(found.seconds, effort.block_seconds, rounds, effort.budget))
             found.blocks.append([])
         # All take part in as many rounds as the slowest can afford: what is compared was measured in the same rounds.
-        for names in plan.rounds(list(schedule), min(counts, default=0), seed=number):
+        for names in block_order.rounds(list(schedule), min(counts, default=0), seed=number):
             for entry in (schedule[name] for name in names):
                 if entry.found.verdict == "crashed":
                     continue
@@ -334,7 +334,7 @@ def _calibrated(run: Callable[[int], Block], second_call: float, block_seconds: 
         return second_call
     calls, least = 1, second_call
     while calls * least < block_seconds / 2:
-        calls = max(calls + 1, plan.calls_per_block(least, block_seconds))
+        calls = max(calls + 1, block_order.calls_per_block(least, block_seconds))
         block = run(calls)
         least = min(least, block.wall / calls)
     return min(least, *(b.wall / b.calls for b in (run(calls), run(calls))))

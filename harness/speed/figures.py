@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.execution.timing import Block
-from harness.speed import limit
+from harness.speed import memory_bound
 from harness.speed import statistics as judging
 
 Blocks = Sequence[Sequence[Block]]
@@ -50,11 +50,11 @@ class MachineBlocks:
         return seconds_per_call(self.nothing)
 
     @property
-    def bandwidth(self) -> limit.Bandwidth:
-        return limit.Bandwidth(self.size / seconds_per_call(self.read), self.size / seconds_per_call(self.copy))
+    def bandwidth(self) -> memory_bound.Bandwidth:
+        return memory_bound.Bandwidth(self.size / seconds_per_call(self.read), self.size / seconds_per_call(self.copy))
 
 
-def figures(needs: limit.Traffic, found: Found, machine: MachineBlocks) -> dict[str, Any]:
+def figures(needs: memory_bound.Traffic, found: Found, machine: MachineBlocks) -> dict[str, Any]:
     """Everything a run file keeps about one speed, the verdict of its ratio to the yardstick among it."""
     seconds = max(seconds_per_call(found.blocks) - machine.overhead, 1e-12)
     bandwidth = machine.bandwidth

@@ -128,7 +128,7 @@ def measure(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     from harness.core.errors import UsageError
     from harness.speed.bench import Bench, Effort, Session
     from harness.speed.entrants import with_yardstick
-    from harness.speed.worker import core, thread_count
+    from harness.speed.measured_worker import core, thread_count
 
     wanted = [item.stash[MEASURED] for item in items if MEASURED in item.stash]
     results: dict[tuple[str, str, str, str, str], Result] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.adapters.base import Description
 from harness.adapters.choice import ALL, FIRST
-from harness.speed import limit
+from harness.speed import memory_bound
 from harness.speed.workloads import BOTH, Workload
 
 CHEAP_MODES = ("jit", "graph")
@@ -77,9 +77,9 @@ def lacking(description: Description, task: Task) -> str:
     return ""
 
 
-def traffic(task: Task) -> limit.Traffic:
+def traffic(task: Task) -> memory_bound.Traffic:
     """Bytes of a task."""
     workload = task.workload
     reduction = workload.case.options.get("reduction")
     dtypes = workload.dtypes_of(task.dtype)
-    return limit.traffic(workload.case.loss, workload.shapes(), dtypes, reduction, task.differentiate)
+    return memory_bound.traffic(workload.case.loss, workload.shapes(), dtypes, reduction, task.differentiate)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.core.case import ArraySpec, Case
 from harness.core.printing import say
 from harness.suite.building import build
-from harness.suite.files import files_in, text_of
+from harness.suite.case_files import files_in, text_of
 from harness.suite.generators import holds_integers, shape_of
 from harness.suite.loading import display_name, find_cases_directory
 from harness.suite.model import ArrayEntry, LossName, OptionsEntry, Text

@@ -21,7 +21,7 @@ from harness.core.case import (
     Location,
     Source,
 )
-from harness.suite.checks import CHECKS
+from harness.suite.claim_checks import CHECKS
 from harness.suite.generators import (
     GENERATORS,
     holds_integers,

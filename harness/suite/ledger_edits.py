@@ -10,11 +10,11 @@ from typing import Any
 
 from harness.core.files import write_whole
 from harness.core.ledger import Entry
-from harness.suite.files import files_in
+from harness.suite.case_files import files_in
 from harness.suite.ledger_files import parse_ledger
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.reading import ListNode, MapNode, ScalarNode, read
-from harness.suite.writing import yaml_text
+from harness.suite.yaml_writing import yaml_text
 
 
 def remove_entries(folder: Path, ids: Collection[str]) -> tuple[str, ...]:

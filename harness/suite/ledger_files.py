@@ -30,7 +30,7 @@ from harness.core.formats import FORMATS
 from harness.core.inputs import is_there
 from harness.core.ledger import NOWHERE, Condition, Entry, Pin
 from harness.core.machine_facts import contradiction
-from harness.suite.files import files_in, text_of
+from harness.suite.case_files import files_in, text_of
 from harness.suite.problems import Problem, SuiteError, suggestion
 from harness.suite.reading import ListNode, line_at, plain, read
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.core.case import Case
 from harness.suite.building import build
+from harness.suite.case_files import files_in, text_of
 from harness.suite.families import expand
-from harness.suite.files import files_in, text_of
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.reading import ListNode, MapNode, read
 

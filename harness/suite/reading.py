@@ -1,8 +1,8 @@
 """YAML text becomes a tree of nodes that know their lines.
 
 The nodes are made from the events of PyYAML's parser, which construct nothing and leave scalars as they are written:
-what differs between YAML 1.1 and 1.2 is what plain scalars mean, and that is said by `harness.core.scalars`. Anchors,
-tags and duplicate keys are refused on the way.
+what differs between YAML 1.1 and 1.2 is what plain scalars mean, and that is said by `harness.core.yaml_scalars`.
+Anchors, tags and duplicate keys are refused on the way.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from harness.core.scalars import Scalar, resolve
+from harness.core.yaml_scalars import Scalar, resolve
 from harness.suite.problems import Problem
 
 DEEPEST = 32

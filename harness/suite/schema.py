@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from harness.suite.checks import CHECKS
+from harness.suite.claim_checks import CHECKS
 from harness.suite.generators import GENERATORS
 from harness.suite.model import NUMBER_SCHEMA, CaseEntry
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from harness.core.case import Case
 from harness.core.errors import UsageError
 from harness.core.inputs import is_there
-from harness.suite.cover import cover_file, lint_cover, read_cover
-from harness.suite.files import files_in, text_of
+from harness.suite.case_files import files_in, text_of
+from harness.suite.cover_file import cover_file, lint_cover, read_cover
 from harness.suite.loading import Suite, digest, display_name, find_cases_directory, load
 from harness.suite.problems import SuiteError, close_matches
 

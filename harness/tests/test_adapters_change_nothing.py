@@ -24,12 +24,12 @@ FRAMEWORKS = {
     "scipy": {"scipy"},
     "sklearn": {"sklearn"},
     "numpy": {"reference"},  # what is under test there is the reference's own formulas
-    "signatures": {"reference"},  # our words for the losses, beside the frameworks'
+    "framework_signatures": {"reference"},  # our words for the losses, beside the frameworks'
     "scratch.d2": {"torch"},
 }
 """What may be imported beside NumPy and the standard library, by the beginning of the module's name."""
 
-WITH_NOUNS = {"base", "registry", "choice", "signatures"}
+WITH_NOUNS = {"base", "registry", "choice", "framework_signatures"}
 """Not adapters but what they are connected by: these know `harness.core`."""
 
 PRIVATE = (("jax", "interpreters"), ("keras", "src"), ("onnxruntime", "capi"), ("tensorflow", "python"))

@@ -21,7 +21,7 @@ from harness.judgement.agreement import compare
 from harness.judgement.truth import HESSIAN_VECTOR, Truth, TruthTable, aspects
 from harness.mistakes import MUTANTS, SEAMS, SECOND, Mutant, adapter
 from harness.mistakes.sound import LOSSES
-from harness.tests.calls import make_call
+from harness.tests.made_calls import make_call
 from reference.evaluation import TWICE_DIFFERENTIABLE
 
 X = [[1.0, 2.0, 3.0], [0.5, -1.0, 4.0], [2.0, 0.0, -3.0], [-1.0, 1.5, 0.25], [0.0, 3.0, 1.0]]

@@ -9,7 +9,7 @@ import pytest
 
 from harness.adapters.base import Unsupported
 from harness.adapters.numpy import NumPy
-from harness.tests.calls import make_call
+from harness.tests.made_calls import make_call
 
 ROW = {"logits": [[1.0, 2.0, 3.0]], "targets": [0]}
 

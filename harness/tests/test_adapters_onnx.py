@@ -15,7 +15,7 @@ from harness.adapters.base import Adapter, Answer, Unsupported
 from harness.adapters.onnx_graphs import prepare, to_model
 from harness.adapters.onnx_reference import OnnxReference
 from harness.adapters.onnxruntime import OnnxRuntime
-from harness.tests.calls import make_call
+from harness.tests.made_calls import make_call
 
 TWO = [[1.0, 2.0, 3.0], [3.0, 1.0, 2.0]]
 WEIGHTS = [1.0, 3.0, 2.0]

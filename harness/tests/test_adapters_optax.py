@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from harness.adapters.base import Answer, Call
-from harness.tests.calls import make_call
-from harness.tests.in_process import Unanswered, evaluate_in_process
+from harness.tests.made_calls import make_call
+from harness.tests.own_process import Unanswered, evaluate_in_process
 
 pytestmark = pytest.mark.skipif(find_spec("optax") is None, reason="optax is not installed")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.adapters.base import Answer, Unsupported
-from harness.tests.calls import make_call
+from harness.tests.made_calls import make_call
 
 ABSENT = [name for name in ("sklearn", "scipy") if find_spec(name) is None]
 pytestmark = pytest.mark.skipif(bool(ABSENT), reason=f"not installed: {', '.join(ABSENT)}")

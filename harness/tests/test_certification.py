@@ -15,8 +15,8 @@ import harness.certification
 import reference
 from harness.certification.certificate import Certificate, certify, from_plain, read_worst_cases, to_plain
 from harness.certification.committed import committed_certificate, exact_sources
-from harness.certification.formulas import evaluate as exactly
 from harness.certification.grid import Sample, large, samples
+from harness.certification.mpmath_formulas import evaluate as exactly
 from harness.certification.running import (
     LARGEST_CASE,
     certify_cases,

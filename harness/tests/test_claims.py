@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 import reference
 from harness.core.case import Case, Claim, Location, Source
 from harness.core.cell import ClaimRecord
-from harness.judgement.checks import COMPUTATIONS
-from harness.judgement.claimed import agree, described, printed_alike
+from harness.judgement.claim_computations import COMPUTATIONS
+from harness.judgement.claim_subject import agree, described, printed_alike
 from harness.judgement.claims import judge_claim
-from harness.suite.checks import CHECKS
+from harness.suite.claim_checks import CHECKS
 
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]])
 LABELS = np.array([0, 1, 2])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.core.cell import Cell
 from harness.core.ledger import Entry, Pin
 from harness.mistakes.cover import cover, demands, unmet
-from harness.suite.cover import cover_file, cover_text, lint_cover, read_cover
+from harness.suite.cover_file import cover_file, cover_text, lint_cover, read_cover
 from harness.suite.problems import SuiteError
 from harness.suite.selection import load_cover
 

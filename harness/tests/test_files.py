@@ -190,7 +190,7 @@ def test_any_text_can_be_written(tmp_path_factory: pytest.TempPathFactory, text:
 WRITERS = {
     "harness/core/files.py",
     # A lock, whose content nobody reads.
-    "harness/execution/virtual.py",
+    "harness/versions/environments.py",
     # An order to the kernel, under /proc.
     "harness/execution/timing.py",
     # The pipe of its answers.

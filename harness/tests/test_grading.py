@@ -18,7 +18,7 @@ from harness.core.cell import SEVERITIES
 from harness.mistakes import MUTANTS, adapter
 from harness.mistakes.grading import Witness, grade, lacking, witnesses
 from harness.reproduction.ready_tests import written_tests
-from harness.suite.cover import cover_file, read_cover
+from harness.suite.cover_file import cover_file, read_cover
 from harness.suite.loading import load
 from harness.tests.commands import xent
 

@@ -24,9 +24,9 @@ from harness.mistakes import adapter
 from harness.mistakes.sound import Sound
 from harness.runs.session import Order, execute
 from harness.suite.generators import realize, spec_from_wire, spec_to_wire
+from harness.suite.invariance_calls import PARTS, case_of, parts_of
 from harness.suite.loading import find_cases_directory, load
-from harness.suite.parts import PARTS, case_of, parts_of
-from harness.tests.asking_here import cells
+from harness.tests.in_this_process import cells
 from harness.tests.pools import PLENTY, miniature
 
 SMALL = Case(

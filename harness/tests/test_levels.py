@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from harness.adapters import facts
 from harness.adapters.registry import resolve
-from harness.cli.selection import Selection
+from harness.cli.order_options import Selection
 from harness.core.ledger import Entry
-from harness.execution.environments import PINNED
 from harness.execution.levels import LEVELS, NATIVE, available, environment_at, numpy_dispatches
 from harness.execution.pool import WorkerPool
+from harness.execution.worker_environment import PINNED
 from harness.suite.ledger_files import load_entries
 from harness.tests.pools import PLENTY
-from tools.levels import OTHERWISE, same_as_native
+from tools.run_levels import OTHERWISE, same_as_native
 
 ROOT = Path(__file__).resolve().parents[2]
 environments = st.dictionaries(st.sampled_from(["XLA_FLAGS", "HOME", "TF_ENABLE_ONEDNN_OPTS"]), st.text(max_size=9))

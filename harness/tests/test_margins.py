@@ -19,7 +19,7 @@ from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET
 from harness.runs.margins import close_to_the_edge, lint_margins
 from harness.runs.run_file import write_run
-from harness.suite.margins import Statement, read_margins
+from harness.suite.margins_file import Statement, read_margins
 from harness.suite.problems import SuiteError
 
 PLACES = {"edges/one": Location("cases/edges/a.yaml", 7)}

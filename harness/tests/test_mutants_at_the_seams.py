@@ -12,7 +12,7 @@ from harness.execution.worker import evaluate
 from harness.mistakes import adapter
 from harness.mistakes.wrong_memory import as_if, as_if_contiguous, by_last_stride
 from harness.suite.generators import realize
-from harness.tests.calls import make_call
+from harness.tests.made_calls import make_call
 
 ROWS = ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
 

@@ -29,7 +29,7 @@ from harness.judgement.verdict import Subject, judge
 from harness.mistakes.diagnosis import diagnose
 from harness.mistakes.kill_matrix import killed_by
 from harness.suite.loading import load, load_text
-from harness.tests.calls import make_call
+from harness.tests.made_calls import make_call
 
 LOGITS = np.array([[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]])
 DIRECTION = np.array([[1.0, -2.0, 0.5], [2.0, 0.5, 1.0]])

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from harness.adapters.base import Array, Call, Unsupported
+from harness.adapters.framework_signatures import FUNCTIONS, likely, matched, signatures, spelled
 from harness.adapters.like import like
 from harness.adapters.registry import RegistryError, resolve
-from harness.adapters.signatures import FUNCTIONS, likely, matched, signatures, spelled
 from harness.adapters.standing_in import RefusedError, stand_in
 from harness.mistakes.sound import Sound
 

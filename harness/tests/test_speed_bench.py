@@ -22,16 +22,16 @@ from harness.adapters.registry import Implementation, installed, registered
 from harness.core.exit_codes import ExitCode
 from harness.core.outcomes import Raised, Refused, Returned
 from harness.execution import timing
-from harness.execution.environments import workplace
+from harness.execution.worker_environment import worker_folder
 from harness.runs.gate import run_codes
 from harness.runs.run_file import read_run
 from harness.speed.bench import Bench, Effort, Session
-from harness.speed.machine import MACHINE, machine_workload
+from harness.speed.machine_workloads import MACHINE, machine_workload
+from harness.speed.measured_worker import Core, TimedWorker, WorkerLostError, core, cores_in
+from harness.speed.old_against_new import old_against_new
 from harness.speed.tasks import modes_of
-from harness.speed.versus import old_against_new
-from harness.speed.worker import Core, TimedWorker, WorkerLostError, core, cores_in
 from harness.speed.workloads import load_workloads
-from harness.tests.calls import make_call
+from harness.tests.made_calls import make_call
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +76,7 @@ def test_the_block_of_an_enlarged_call_is_what_the_call_alone_gives(reduction: s
 
 @pytest.fixture
 def worker() -> Iterator[TimedWorker]:
-    with workplace() as place:
+    with worker_folder() as place:
         started = TimedWorker(registered()["numpy"], place, core(1))
         try:
             assert isinstance(started.describe(), Description)
@@ -181,7 +181,7 @@ class Spinning:
 
 def test_nobody_is_timed_before_the_threads_of_the_last_one_rest() -> None:
     cpus = core(None).cpus
-    with workplace() as place:
+    with worker_folder() as place:
         spinning = Implementation("spinning", f"{__name__}:Spinning", found_here=True)
         started = TimedWorker(spinning, place, Core(cpus, 2, cpus))
         try:
@@ -236,7 +236,7 @@ class Frozen:
 
 
 def test_collections_in_a_worker_do_not_look_at_what_importing_left() -> None:
-    with workplace() as place:
+    with worker_folder() as place:
         started = TimedWorker(Implementation("frozen", f"{__name__}:Frozen", found_here=True), place, core(1))
         try:
             started.describe()
@@ -284,7 +284,7 @@ def test_the_modes_measured() -> None:
 
 
 def test_the_machine_reads_and_copies() -> None:
-    with workplace() as place:
+    with worker_folder() as place:
         machine = TimedWorker(MACHINE, place, core(1))
         try:
             machine.describe()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.speed import limit, plan
+from harness.speed import block_order, memory_bound
 from harness.speed.statistics import (
     FASTER,
     NOT_COMPARABLE,
@@ -113,7 +113,7 @@ def test_a_change_has_a_verdict_and_an_interval_around_it(old: list[float], new:
 def test_every_round_holds_everybody_once_and_every_second_runs_backwards(
     names: list[str], count: int, seed: int
 ) -> None:
-    planned = plan.rounds(names, count, seed)
+    planned = block_order.rounds(names, count, seed)
     assert len(planned) == count
     assert all(sorted(one) == sorted(names) for one in planned)
     assert all(planned[i + 1] == planned[i][::-1] for i in range(0, count - 1, 2))
@@ -121,14 +121,14 @@ def test_every_round_holds_everybody_once_and_every_second_runs_backwards(
 
 @given(st.floats(1e-8, 100), st.floats(0.001, 1))
 def test_a_block_is_as_long_as_asked_or_one_call(call: float, block: float) -> None:
-    calls = plan.calls_per_block(call, block)
+    calls = block_order.calls_per_block(call, block)
     assert calls == 1 or calls * call == pytest.approx(block, rel=0.5)
-    assert 1 <= plan.round_count(call, block, 8, 0.6) <= 8
+    assert 1 <= block_order.round_count(call, block, 8, 0.6) <= 8
 
 
 @given(st.lists(st.integers(), max_size=30), st.integers(1, 10))
 def test_groups_hold_everybody_once_and_differ_by_one_at_most(names: list[int], size: int) -> None:
-    found = plan.groups(names, size)
+    found = block_order.groups(names, size)
     assert sorted(n for group in found for n in group) == sorted(names)
     assert max(map(len, found)) <= size
     assert max(map(len, found)) - min(map(len, found)) <= 1
@@ -137,22 +137,22 @@ def test_groups_hold_everybody_once_and_differ_by_one_at_most(names: list[int], 
 def test_bytes_are_those_of_the_definition() -> None:
     shapes = {"logits": (4096, 32000), "targets": (4096,)}
     dtypes = {"logits": "float32", "targets": "int64"}
-    forward = limit.traffic("softmax_cross_entropy", shapes, dtypes, "mean", ())
-    assert forward == limit.Traffic(131072000, 4 * 131072000 + 8 * 4096, 0)
-    both = limit.traffic("softmax_cross_entropy", shapes, dtypes, "mean", ("logits",))
+    forward = memory_bound.traffic("softmax_cross_entropy", shapes, dtypes, "mean", ())
+    assert forward == memory_bound.Traffic(131072000, 4 * 131072000 + 8 * 4096, 0)
+    both = memory_bound.traffic("softmax_cross_entropy", shapes, dtypes, "mean", ("logits",))
     assert both.written == 4 * 131072000
-    unreduced = limit.traffic("log_softmax", {"logits": (10, 10)}, {"logits": "bfloat16"}, None, ())
+    unreduced = memory_bound.traffic("log_softmax", {"logits": (10, 10)}, {"logits": "bfloat16"}, None, ())
     assert (unreduced.read, unreduced.written) == (200, 200)
     linear = {"hidden": (8, 4), "weight": (4, 100), "targets": (8,)}
     types = {"hidden": "float32", "weight": "float32", "targets": "int32"}
-    assert limit.traffic("linear_cross_entropy", linear, types, "mean", ()).elements == 800
+    assert memory_bound.traffic("linear_cross_entropy", linear, types, "mean", ()).elements == 800
 
 
 def test_the_limit_reads_all_and_writes_all() -> None:
-    machine = limit.Bandwidth(read=10.0, copy=4.0)  # per second: reads 10, or copies 4, so that writing takes 0.15 s
-    assert machine.least_seconds(limit.Traffic(1, 100, 0)) == pytest.approx(10.0)
-    assert machine.least_seconds(limit.Traffic(1, 100, 100)) == pytest.approx(25.0)
-    assert limit.Bandwidth(10.0, 20.0).least_seconds(limit.Traffic(1, 0, 100)) == 0.0
+    machine = memory_bound.Bandwidth(read=10.0, copy=4.0)  # per second; writing takes 0.15 s
+    assert machine.least_seconds(memory_bound.Traffic(1, 100, 0)) == pytest.approx(10.0)
+    assert machine.least_seconds(memory_bound.Traffic(1, 100, 100)) == pytest.approx(25.0)
+    assert memory_bound.Bandwidth(10.0, 20.0).least_seconds(memory_bound.Traffic(1, 0, 100)) == 0.0
 
 
 def test_an_interval_of_five_pairs_covers_as_often_as_it_says() -> None:

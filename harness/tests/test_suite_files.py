@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.runs.service import read_ledger
-from harness.suite.files import LARGEST_FILE, files_in, text_of
+from harness.suite.case_files import LARGEST_FILE, files_in, text_of
 from harness.suite.ledger_files import load_entries
 from harness.suite.loading import load
 from harness.suite.problems import MOST_SHOWN, Problem, SuiteError

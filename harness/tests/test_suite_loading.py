@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
-from harness.suite.files import LARGEST_FILE
+from harness.suite.case_files import LARGEST_FILE
 from harness.suite.loading import digest, find_cases_directory, load, load_text
 from harness.suite.problems import Problem, SuiteError
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from harness.core.scalars import decimals, resolve
+from harness.core.yaml_scalars import decimals, resolve
 from harness.suite.loading import find_cases_directory
 from harness.suite.reading import DEEPEST, PARSER, ListNode, MapNode, Node, ScalarNode, line_at, plain, read
-from harness.suite.writing import yaml_text
+from harness.suite.yaml_writing import yaml_text
 
 
 @pytest.mark.parametrize(

@@ -1,125 +1,183 @@
-"""The two sides of an upgrade: what is installed on each, and which implementations that touches. Pure."""
+"""Environments of other versions, built with uv side by side in the user's cache; the user's own is not touched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import Version
+import platformdirs
 
-from harness.adapters.registry import Implementation
-from harness.core.errors import UsageError
+from harness.core.errors import InfrastructureError
+from harness.core.files import write_whole
+from harness.execution.leftovers import Leftovers
 
-
-class SideError(UsageError):
-    """A requirement that cannot be used, with the reason and a hint."""
-
-
-NAMED_OTHERWISE: Mapping[str, str] = {"sklearn": "scikit-learn"}
-"""By importable name: the distribution that brings it, where that has another name."""
-
-PARTS: Mapping[str, str] = {"jaxlib": "jax", "tensorflow-cpu": "tensorflow", "onnxruntime-gpu": "onnxruntime"}
-"""Distributions that are a part or another build of one above."""
+LONGEST_ANSWER = 3000
+"""Characters of what uv says that are passed on: its explanation of a conflict is worth reading whole."""
 
 
-RESTS_ON: Mapping[str, str] = {"optax": "jax"}
-"""By importable name: the distribution that does its arithmetic, where it does none of its own."""
+class CannotBuild(InfrastructureError):  # noqa: N818 - says what is the case
+    """An environment that could not be built: infrastructure, never a difference."""
 
 
 @dataclass(frozen=True)
-class Side:
-    """What one environment is built from."""
+class Environment:
+    """An environment that is there."""
 
-    name: str
-    """old or new."""
-    requirements: tuple[str, ...]
-    """All of them, companions included, sorted: two sides with the same are the same environment."""
-    exclude_newer: str | None = None
-    """A date: what was released later does not exist for this side."""
-
-    @property
-    def sentence(self) -> str:
-        date = f", nothing newer than {self.exclude_newer}" if self.exclude_newer else ""
-        return f"{', '.join(self.requirements)}{date}"
+    python: Path
+    packages: Mapping[str, str]
+    """Versions by name, of everything installed."""
+    fresh: bool
+    """Whether it was built now, or found in the cache."""
 
 
-def parsed(requirements: Iterable[str]) -> dict[str, Requirement]:
-    """Requirements by canonical name; SideError for what is none, or for a package named twice."""
-    found: dict[str, Requirement] = {}
-    for text in requirements:
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement as error:
-            why = " ".join(str(error).split())
-            raise SideError(f"{text!r} is no requirement ({why}): write name==version, such as torch==2.13.0") from None
-        name = canonicalize_name(requirement.name)
-        if name in found:
-            raise SideError(f"{requirement.name} is named twice: {found[name]} and {requirement}")
-        found[name] = requirement
-    return found
+def build(requirements: Sequence[str], exclude_newer: str | None = None) -> Environment:
+    """The environment these requirements resolve to today, from the cache where it was built before.
 
-
-def package_of(module: str) -> str:
-    """The distribution that brings an importable module."""
-    return NAMED_OTHERWISE.get(module, module)
-
-
-def _packages(implementation: Implementation) -> set[str]:
-    return {package_of(module) for module in implementation.requires}
-
-
-def touched(requirements: Iterable[str], table: Mapping[str, Implementation]) -> tuple[str, ...]:
-    """Names of the registered implementations that use any of these packages; SideError where none does."""
-    names = {PARTS.get(name, name) for name in parsed(requirements)}
-    packages = {name: _packages(i) for name, i in table.items() if i.family != "scratch"}
-    resting = {module for module, package in RESTS_ON.items() if package in names}
-    found = tuple(name for name in packages if names & packages[name] or resting & set(table[name].requires))
-    if not found:
-        known = ", ".join(sorted(set(PARTS).union(*packages.values())))
-        raise SideError(f"no implementation uses {', '.join(sorted(names))}: there are ones for {known}")
-    return found
-
-
-def side(
-    name: str,
-    asked: Sequence[str],
-    pins: Sequence[str],
-    exclude_newer: str | None,
-    implementations: Iterable[Implementation],
-    kept: Mapping[str, str],
-) -> Side:
-    """The environment of one side.
-
-    Everything that is not asked for has the version it has in `kept` (by package), so that the sides differ in what
-    was asked for and in nothing else; what `kept` does not name is left to the resolver, and so is all of it where
-    there is a date: today's companions were not released then. `pins` overrule both.
+    Its key is what the resolver chose, so that a range never gives the environment of another day. A marker is written
+    last: one that was interrupted is never taken for a whole one. Two that want the same wait for each other.
+    CannotBuild, with what uv said, where it cannot be had.
     """
-    chosen = {**parsed(asked), **parsed(pins)}
-    for implementation in implementations:
-        for module in ("numpy", *implementation.requires):
-            package = package_of(module)
-            if package in chosen:
-                continue
-            if exclude_newer is None and package in kept and not _part_of(package, chosen):
-                # A local version such as 2.13.0+cpu names a build, and not every index has it.
-                chosen[package] = Requirement(f"{package}=={Version(kept[package]).public}")
-            else:
-                chosen[package] = Requirement(package)
-    return Side(name, tuple(sorted(str(requirement) for requirement in chosen.values())), exclude_newer)
+    uv = uv_program()
+    settings = {**os.environ, **uv_settings(os.environ, pip_configuration())}
+    settings.pop("VIRTUAL_ENV", None)
+    chosen = resolved(uv, settings, requirements, exclude_newer)
+    place = environments_folder() / key_of(chosen)
+    python, complete = place / "bin" / "python", place / "packages.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(place.with_suffix(".lock")) as lock, Leftovers([lock]) as leftovers:
+        if complete.is_file():
+            return Environment(python, json.loads(complete.read_text(encoding="utf-8")), fresh=False)
+        leftovers.folder(place)
+        shutil.rmtree(place, ignore_errors=True)
+        _call([uv, "venv", "--quiet", "--python", sys.executable, str(place)], settings, requirements)
+        # Compiled now, once: a framework that compiles its modules at every import takes longer than the suite.
+        install = [uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "--python", str(python), *chosen]
+        _call(install, settings, requirements)
+        listed = _call([uv, "pip", "list", "--format", "json", "--python", str(python)], settings, requirements)
+        packages = {entry["name"]: entry["version"] for entry in json.loads(listed)}
+        write_whole(complete, json.dumps(packages, indent=1))
+        leftovers.keep(place)
+        return Environment(python, packages, fresh=True)
 
 
-def _part_of(package: str, chosen: Mapping[str, Requirement]) -> bool:
-    return any(PARTS.get(name) == package for name in chosen)
+def existing(python: Path) -> Environment:
+    """An environment somebody else built; CannotBuild where its interpreter does not start."""
+    ask = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+    try:
+        # -P: the folder the user is in must not be taken for a package of that environment.
+        answer = _ended([str(python), "-P", "-c", ask], os.environ)
+    except OSError as error:
+        raise CannotBuild(f"{python} cannot be started: {error}") from error
+    if answer.returncode:
+        raise CannotBuild(f"{python} cannot be started: {answer.stderr.strip()[-LONGEST_ANSWER:]}")
+    return Environment(python, dict(sorted(json.loads(answer.stdout).items())), fresh=False)
 
 
-def from_installed(asked: Iterable[str], installed: Mapping[str, str]) -> tuple[str, ...]:
-    """The old side where none is named: what is asked for, in the version that is installed."""
-    found = []
-    for name, requirement in parsed(asked).items():
-        version = installed.get(name)
-        if version is None:
-            raise SideError(f"{requirement.name} is not installed here: name the old side with --from {name}==VERSION")
-        found.append(f"{name}=={Version(version).public}")
-    return tuple(found)
+def resolved(
+    uv: str, settings: Mapping[str, str], requirements: Sequence[str], exclude_newer: str | None
+) -> tuple[str, ...]:
+    """Every package of the environment, pinned, as the resolver chooses them now."""
+    date = ["--exclude-newer", exclude_newer] if exclude_newer else []
+    bare = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+    ask = [uv, "pip", "compile", *bare, "--python", sys.executable, *date, "-"]
+    answer = _call(ask, settings, requirements, "\n".join(requirements))
+    return tuple(line.strip() for line in answer.splitlines() if line.strip() and not line.startswith(("#", "-")))
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[int]:
+    """Holds a lock that other threads and processes wait for; the system takes it away when nobody has it open."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+def environments_folder() -> Path:
+    """Where environments are kept; deleting it costs nothing but building them again."""
+    return platformdirs.user_cache_path("xent") / "environments"
+
+
+def key_of(pinned: Sequence[str]) -> str:
+    """The name of an environment: the interpreter, and every package with its version."""
+    text = json.dumps([sys.version, sorted(pinned)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def uv_program() -> str:
+    """The uv that came with this project, or the one on the path."""
+    with contextlib.suppress(ImportError, FileNotFoundError):
+        import uv
+
+        return str(uv.find_uv_bin())
+    found = shutil.which("uv")
+    if found is None:
+        raise CannotBuild("uv is not installed: install this project with its extra `upgrade`, or uv itself")
+    return found
+
+
+def _call(
+    command: Sequence[str], settings: Mapping[str, str], requirements: Sequence[str], said: str | None = None
+) -> str:
+    ended = _ended(command, settings, said)
+    if ended.returncode:
+        complaint = (ended.stderr or ended.stdout).strip()[-LONGEST_ANSWER:]
+        raise CannotBuild(f"no environment with {', '.join(requirements)}: {complaint}")
+    return ended.stdout
+
+
+def _ended(
+    command: Sequence[str], settings: Mapping[str, str], said: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What a program answered. It ends with us, and what it started: it is a session of its own, as a worker is."""
+    with Leftovers() as leftovers:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=dict(settings),
+            start_new_session=True,
+        )
+        leftovers.group(process.pid)
+        output, errors = process.communicate(said)
+        # It has been waited for, and its group is ended all the same: its number is not given again within seconds.
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def pip_configuration() -> Mapping[str, str]:
+    """pip's settings as `pip config list` tells them, by name without their section; {} where there is no pip."""
+    listed = _ended([sys.executable, "-m", "pip", "config", "list"], os.environ)
+    return dict(_settings(listed.stdout)) if listed.returncode == 0 else {}
+
+
+def _settings(listed: str) -> Iterator[tuple[str, str]]:
+    for line in listed.splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            yield name.rpartition(".")[2], " ".join(shlex.split(value))
+
+
+def uv_settings(environment: Mapping[str, str], pip: Mapping[str, str]) -> dict[str, str]:
+    """Where the user's pip would take wheels from, in uv's words; what the user told uv itself stays."""
+    translated = {
+        "UV_DEFAULT_INDEX": pip.get("index-url", ""),
+        "UV_INDEX": pip.get("extra-index-url", ""),
+        # pip looks for the best version in all its indexes; uv by itself stops at the first that has the package.
+        "UV_INDEX_STRATEGY": "unsafe-best-match" if pip.get("extra-index-url") else "",
+        # pip separates by blanks, uv by commas.
+        "UV_FIND_LINKS": ",".join(pip.get("find-links", "").split()),
+        "SSL_CERT_FILE": pip.get("cert", ""),
+    }
+    return {name: value for name, value in translated.items() if value and not environment.get(name)}

@@ -10,7 +10,7 @@ from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode
 from harness.runs.diff import Difference, Group
 from harness.runs.gate import run_codes
-from harness.speed.compared import LOST, UNJUDGED, SpeedChange, in_words, slower
+from harness.speed.speed_changes import LOST, UNJUDGED, SpeedChange, in_words, slower
 from harness.speed.statistics import FASTER, NOT_COMPARABLE, SAME, SLOWER, UNSTABLE
 from harness.versions.canaries import CanaryResult
 

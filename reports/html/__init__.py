@@ -21,11 +21,11 @@ from harness.core.cell import Run
 from harness.core.files import write_whole
 from reports.html import accuracy, casepage, changes, invariances, killing, matrix, pages, payload, speed, summary
 from reports.html.addresses import address
-from reports.html.budgets import BUDGETS
-from reports.html.formulas import FORMULAS
-from reports.html.scripts import Scripts
-from reports.html.scripts import pack as pack_scripts
-from reports.numbers import count, rough
+from reports.html.error_scales import BUDGETS
+from reports.html.latex_formulas import FORMULAS
+from reports.html.packed_scripts import Scripts
+from reports.html.packed_scripts import pack as pack_scripts
+from reports.number_format import count, rough
 from reports.tally import cases_of, text, unexpected_claims
 from reports.words import CLAIM_MARKS, MARKS
 

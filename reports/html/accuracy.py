@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from harness.core.cell import Cell, Run
 from harness.core.formats import FORMATS
-from reports.numbers import rough
+from reports.number_format import rough
 from reports.tally import cases_of, order_of, text
 from reports.words import excess
 

@@ -12,7 +12,7 @@ from typing import Any
 from harness.core.cell import INFRASTRUCTURE, Cell, Run
 from reports.html.addresses import address
 from reports.html.matrix import folder
-from reports.numbers import rough, shown
+from reports.number_format import rough, shown
 from reports.tally import cases_of, sentence, text
 from reports.words import MARKS, Mark, excess, gravity, status, told
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.core.cell import Cell, Run
 from harness.core.invariances import ASPECT, DIFFER, INVARIANCES, RAISES, is_invariance
-from reports.numbers import rough
+from reports.number_format import rough
 from reports.tally import order_of
 
 __all__ = ["Invariances", "Line", "Place", "build"]

@@ -10,7 +10,7 @@ from typing import Any
 from harness.core.cell import CLAIM_VERDICTS, INFRASTRUCTURE, RIGHT, Cell, ClaimRecord, Run
 from harness.core.invariances import is_invariance
 from reports.html.addresses import outside
-from reports.numbers import count, percent, rough, shown
+from reports.number_format import count, percent, rough, shown
 from reports.tally import loss_of, order_of, text
 from reports.words import CLAIM_MARKS, FINDINGS, MARKS, Mark, status
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.core.cell import Cell, Run
 from reports.html.matrix import Column, folder
-from reports.numbers import shown
+from reports.number_format import shown
 from reports.tally import cases_of, text
 from reports.words import MARKS, excess, status, told
 

@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from harness.core.cell import RIGHT, Run, Speed
-from reports.numbers import count, duration, rough
+from reports.number_format import count, duration, rough
 from reports.tally import cases_of, text
 from reports.words import excess
 

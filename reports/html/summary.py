@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.core.cell import Cell, Run
 from reports.html.addresses import address
-from reports.numbers import percent, rough
+from reports.number_format import percent, rough
 from reports.tally import (
     Finding,
     Standing,

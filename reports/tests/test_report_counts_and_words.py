@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.cell import VERDICTS, Cell
-from reports.numbers import percent, rough, shown
+from reports.number_format import percent, rough, shown
 from reports.tally import order_of, standings, totals, worst_known, worst_things
 from reports.tests.synthetic import footer, run
 from reports.words import MARKS, excess, happened, status

@@ -25,14 +25,14 @@ from harness.core.cell import INFRASTRUCTURE, Run
 from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import LOSSES as SIGNATURES
 from reports.html.addresses import address, outside
-from reports.html.budgets import BUDGETS
-from reports.html.formulas import FORMULAS
+from reports.html.error_scales import BUDGETS
 from reports.html.killing import KillsFileError
 from reports.html.killing import build as killing
 from reports.html.killing import read as read_kills
+from reports.html.latex_formulas import FORMULAS
 from reports.html.matrix import build
+from reports.html.packed_scripts import pack
 from reports.html.pages import choices, modes
-from reports.html.scripts import pack
 from reports.html.summary import segments
 from reports.tests.synthetic import KILLS, LOSSES, hostile, run, script
 from reports.words import status
@@ -217,7 +217,7 @@ def test_scripts_are_packed_without_a_loss_and_what_has_none_says_why() -> None:
 
 def test_a_large_report_carries_the_scripts_of_what_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = run(cases=30).cells
-    monkeypatch.setattr(reports.html.scripts, "LARGE", len(cells))
+    monkeypatch.setattr(reports.html.packed_scripts, "LARGE", len(cells))
     packed = pack(cells, script)
     assert unpacked_scripts(packed.payload) == [
         script(c) for c in cells if c.verdict != "agrees" and c.implementation != "sklearn"

@@ -19,7 +19,7 @@ import pytest
 import reports.html
 from harness.core.cell import EVERY, Run
 from reports.html.addresses import address
-from reports.numbers import rough
+from reports.number_format import rough
 from reports.tests.synthetic import BUDGETS, DTYPES, EPS, KILLS, hostile, run, script
 from reports.words import status
 from tools.screenshots import BROWSER_FLAGS, PAGES, chromium

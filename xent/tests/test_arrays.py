@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import Array
-from xent.arrays import array_of, format_of
+from xent.input_arrays import array_of, format_of
 
 BITS = np.array([0x0000, 0x8000, 0x0001, 0x3F80, 0x4049, 0x7F80, 0xFF80, 0x7F7F], np.uint16).reshape(2, 4)
 """bfloat16: zeros of both signs, the smallest subnormal, 1, 3.140625, infinities, the largest number."""

@@ -1,6 +1,6 @@
 """Some cases at every level that this machine has, one run after the other.
 
-    python -m tools.levels CASES…
+    python -m tools.run_levels CASES…
 
 Ends with the gravest code of the runs. A level that the processor cannot have is named and left out, so that the same
 command is green on any machine whose frameworks are right or known to be wrong.

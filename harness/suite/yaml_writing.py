@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from harness.core.scalars import resolve
+from harness.core.yaml_scalars import resolve
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,4 +1,4 @@
-"""The computation behind each check a claim may name (`harness.suite.checks` lists and documents them)."""
+"""The computation behind each check a claim may name (`harness.suite.claim_checks` lists and documents them)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judgement.claimed import Finding, Subject, agree, described, near, one_hot, printed_alike, readable
+from harness.judgement.claim_subject import Finding, Subject, agree, described, near, one_hot, printed_alike, readable
 
 Numbers = NDArray[Any]
 Parameters = Mapping[str, Any]

@@ -44,7 +44,7 @@ PINNED = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Workplace:
+class WorkerFolder:
     """What workers need besides their own environment; all of it goes with them."""
 
     code: str
@@ -53,7 +53,7 @@ class Workplace:
 
 
 @contextmanager
-def workplace() -> Iterator[Workplace]:
+def worker_folder() -> Iterator[WorkerFolder]:
     """Until the block is left, or this process is gone."""
     ours = {"harness": Path(__file__).resolve().parents[1], "reference": Path(reference.__file__).resolve().parent}
     with Leftovers() as leftovers:
@@ -63,7 +63,7 @@ def workplace() -> Iterator[Workplace]:
                 (folder / name).symlink_to(package, target_is_directory=True)
         except OSError as error:
             raise InfrastructureError(f"no temporary folder can be made for the workers: {error}") from error
-        yield Workplace(str(folder), leftovers)
+        yield WorkerFolder(str(folder), leftovers)
 
 
 def command_line(implementation: Implementation, python: str | None) -> list[str]:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from harness.adapters.registry import Implementation, registered
 from harness.core.cell import INFRASTRUCTURE, Speed
 from harness.speed.bench import Bench, Effort, Session, Tell
-from harness.speed.compared import LOST, UNJUDGED, SpeedChange
 from harness.speed.entrants import YARDSTICK
+from harness.speed.measured_worker import WorkerLostError, core
+from harness.speed.speed_changes import LOST, UNJUDGED, SpeedChange
 from harness.speed.statistics import NOT_COMPARABLE, THRESHOLD, judge
-from harness.speed.worker import WorkerLostError, core
 from harness.speed.workloads import Workload
 
 OLD, NEW = "old", "new"

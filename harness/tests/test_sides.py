@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harness.adapters.registry import registered
-from harness.execution.virtual import _settings, uv_settings
-from harness.versions.environments import SideError, from_installed, parsed, side, touched
+from harness.versions.environments import _settings, uv_settings
+from harness.versions.sides import SideError, from_installed, parsed, side, touched
 
 TABLE = registered()
 HERE = {"torch": "2.13.0+cpu", "numpy": "2.4.6", "keras": "3.15.1", "tensorflow": "2.21.0", "jax": "0.10.2"}

@@ -12,7 +12,7 @@ from harness.core.call import Call
 from harness.core.formats import FORMATS
 from reference.arguments import signature_of
 from reference.signatures import Signature
-from xent.arrays import array_of, format_of
+from xent.input_arrays import array_of, format_of
 
 
 def call_of(
@@ -56,7 +56,7 @@ def call_of(
 
     Examples
     --------
-    >>> from xent.calls import call_of
+    >>> from xent.keyword_calls import call_of
     >>> call = call_of("softmax_cross_entropy", {"logits": [[1.0, 2.0]], "targets": [0]}, dtype="float16")
     >>> call.inputs["logits"].dtype, call.inputs["targets"].dtype, call.options, call.differentiate
     ('float16', 'int64', {'reduction': 'mean'}, ('logits',))

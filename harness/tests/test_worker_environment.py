@@ -15,7 +15,8 @@ import pytest
 from harness.adapters.registry import Implementation, resolve
 from harness.core.outcomes import Returned
 from harness.execution import protocol
-from harness.execution.environments import (
+from harness.execution.pool import WorkerPool
+from harness.execution.worker_environment import (
     PINNED,
     command_line,
     compilation_cache,
@@ -23,7 +24,6 @@ from harness.execution.environments import (
     with_threads,
     xla_flags,
 )
-from harness.execution.pool import WorkerPool
 from harness.tests.pools import PLENTY, ask, miniature
 
 TELLS = miniature("TellsItsEnvironment")

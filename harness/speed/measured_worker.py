@@ -16,9 +16,9 @@ from harness.adapters.registry import Implementation
 from harness.core.errors import InfrastructureError, UsageError
 from harness.core.outcomes import Crashed, Missing, Outcome, TimedOut
 from harness.execution import protocol
-from harness.execution.environments import Workplace, command_line, environment_of, with_threads
 from harness.execution.process import Died, Garbled, Silent, WorkerProcess
 from harness.execution.timing import Block, block_from_wire
+from harness.execution.worker_environment import WorkerFolder, command_line, environment_of, with_threads
 from harness.speed.workloads import Workload
 
 STARTUP = 180.0
@@ -98,7 +98,7 @@ class TimedWorker:
     def __init__(
         self,
         implementation: Implementation,
-        place: Workplace,
+        place: WorkerFolder,
         where: Core,
         python: str | None = None,
         startup: float = STARTUP,

@@ -17,9 +17,9 @@ from harness.runs.diff import Difference, NotComparable
 from harness.runs.gate import gate, run_codes
 from harness.runs.merge import merge
 from harness.runs.run_file import RunWriter, read_run
-from harness.speed.compared import SpeedChange, compare_speeds, counts, slower
+from harness.speed.old_against_new import _change as against
+from harness.speed.speed_changes import SpeedChange, compare_speeds, counts, slower
 from harness.speed.statistics import Interval
-from harness.speed.versus import _change as against
 from harness.versions.upgrade import Upgrade
 from reports.gate import markdown
 

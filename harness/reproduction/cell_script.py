@@ -16,7 +16,7 @@ from harness.judgement.truth_table import truth_table
 from harness.reproduction.example import Example, Inexpressible, dense_source
 from harness.reproduction.frameworks import VALUES_ONLY
 from harness.reproduction.modes import Modes, compared
-from harness.reproduction.writing import Expected, NamedExample, issue, script
+from harness.reproduction.script_writing import Expected, NamedExample, issue, script
 from harness.suite.calls import call_of
 from harness.suite.generators import Realize, realize
 

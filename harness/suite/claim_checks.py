@@ -1,7 +1,7 @@
 """The closed list of checks a claim may name: what each computes, and its parameters.
 
 The table is data for the loader, the schema and the report. The computation of each is in
-`harness.judgement.checks`, which refuses to start if the two lists differ.
+`harness.judgement.claim_computations`, which refuses to start if the two lists differ.
 """
 
 from __future__ import annotations

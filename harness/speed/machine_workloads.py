@@ -7,7 +7,7 @@ from collections.abc import Callable
 from harness.adapters.registry import Implementation
 from harness.core.case import ArraySpec, Case, Location
 from harness.execution.timing import Block
-from harness.speed.worker import TimedWorker, WorkerLostError
+from harness.speed.measured_worker import TimedWorker, WorkerLostError
 from harness.speed.workloads import FORWARD, Workload
 
 MACHINE = Implementation("machine", "harness.adapters.machine:Machine")

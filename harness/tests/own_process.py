@@ -27,7 +27,7 @@ Answers = Mapping[str, Answer | Unanswered]
 def evaluate_in_process(adapter: str, calls: Mapping[str, Call], environment: Mapping[str, str]) -> Answers:
     """The answers of `module:name` to `calls`, by name, from one process with these variables set."""
     ended = subprocess.run(
-        [sys.executable, "-c", "from harness.tests.in_process import main; main()", adapter],
+        [sys.executable, "-c", "from harness.tests.own_process import main; main()", adapter],
         input=pickle.dumps(dict(calls)),
         capture_output=True,
         env={**os.environ, **environment},

@@ -37,7 +37,7 @@ def array_of(values: Any, dtype: str, *, whole: bool = False) -> Array:
     Examples
     --------
     >>> import numpy as np
-    >>> from xent.arrays import array_of
+    >>> from xent.input_arrays import array_of
     >>> array_of([[1, 2]], "bfloat16").dtype
     'bfloat16'
     >>> array_of(np.zeros(3, np.float32), "bfloat16").dtype
