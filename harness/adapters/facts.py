@@ -20,7 +20,7 @@ from harness.adapters import processor
 Facts = dict[str, str]
 
 _ONEDNN = ("DNNL_", "ONEDNN_", "OMP_NUM_THREADS")
-_VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "numpy": ("NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_"),
         "torch": ("ATEN_CPU_CAPABILITY", "MKL_", *_ONEDNN),
@@ -45,7 +45,7 @@ def variables(framework: str, environment: Mapping[str, str]) -> Facts:
     >>> variables("jax", {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_dump_to=/home/me", "HOME": "/home/me"})
     {'XLA_FLAGS': '--xla_cpu_max_isa=AVX2'}
     """
-    names = ("GLIBC_TUNABLES", *_VARIABLES[framework])
+    names = ("GLIBC_TUNABLES", *VARIABLES[framework])
     chosen = {
         variable: " ".join(word for word in value.split() if os.sep not in word)
         for variable, value in sorted(environment.items())

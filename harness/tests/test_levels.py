@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import fnmatch
 import os
 import re
 import subprocess
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters import facts
+from harness.adapters.facts import VARIABLES
 from harness.adapters.registry import resolve
 from harness.cli.order_options import Selection
 from harness.core.ledger import Entry
@@ -85,3 +88,12 @@ def test_the_environment_of_levels_runs_every_case_that_depends_on_the_machine(e
 def test_tensorflow_s_own_choice_is_run_once() -> None:
     assert same_as_native({"avx512_vnni"}) == ("eigen" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else "onednn")
     assert same_as_native(set()) == ("onednn" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1" else "eigen")
+
+
+def test_tox_passes_on_whatever_changes_numbers() -> None:
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(ROOT / "tox.ini", encoding="utf-8")
+    passed = settings["testenv"]["pass_env"].split()
+    named = {"GLIBC_TUNABLES", *(name for names in VARIABLES.values() for name in names)} - set(PINNED)
+    shown = {name + "X" if name.endswith("_") else name for name in named}
+    assert {name for name in shown if not any(fnmatch.fnmatchcase(name, pattern) for pattern in passed)} == set()
