@@ -14,6 +14,8 @@ import numpy as np
 
 XLA_FLAGS = "XLA_FLAGS"
 
+NUMPY_OFF = "NPY_DISABLE_CPU_FEATURES"
+
 
 @dataclass(frozen=True)
 class Level:
@@ -75,13 +77,16 @@ def environment_at(level: str, user: Mapping[str, str], numpy_found: Collection[
 
     >>> environment_at("eigen", {"HOME": "/home/me"}, [])
     {'HOME': '/home/me', 'TF_ENABLE_ONEDNN_OPTS': '0'}
+    >>> environment_at("plain", {"NPY_DISABLE_CPU_FEATURES": "X86_V4"}, ["X86_V3"])["NPY_DISABLE_CPU_FEATURES"]
+    'X86_V4 X86_V3'
     """
     chosen = LEVELS[level]
     told = {**user, **chosen.variables}
     if XLA_FLAGS in chosen.variables:
         told[XLA_FLAGS] = " ".join(filter(None, (user.get(XLA_FLAGS, ""), chosen.variables[XLA_FLAGS])))
     if chosen.numpy_keeps is not None and (off := [name for name in numpy_found if name not in chosen.numpy_keeps]):
-        told["NPY_DISABLE_CPU_FEATURES"] = " ".join(off)
+        # NumPy did not find what the user turned off already: it stays off.
+        told[NUMPY_OFF] = " ".join(dict.fromkeys([*user.get(NUMPY_OFF, "").replace(",", " ").split(), *off]))
     return told
 
 

@@ -21,7 +21,7 @@ from harness.adapters.facts import VARIABLES
 from harness.adapters.registry import resolve
 from harness.cli.order_options import Selection
 from harness.core.ledger import Entry
-from harness.execution.levels import LEVELS, NATIVE, available, environment_at, numpy_dispatches
+from harness.execution.levels import LEVELS, NATIVE, NUMPY_OFF, available, environment_at, numpy_dispatches
 from harness.execution.pool import WorkerPool
 from harness.execution.worker_environment import PINNED
 from harness.suite.ledger_files import load_entries
@@ -58,7 +58,13 @@ def test_a_level_shows_in_the_facts_of_the_worker() -> None:
         (described,) = pool.start()[0].values()
     without = facts.numpy_kernels(facts.numpy_targets(dispatched=False))
     assert described.facts.items() >= without.items()
-    assert described.flags.get("NPY_DISABLE_CPU_FEATURES", "") == " ".join(numpy_dispatches())
+    assert set(described.flags.get(NUMPY_OFF, "").split()) >= set(numpy_dispatches())
+
+
+def test_what_the_user_turned_off_in_numpy_stays_off_at_every_level() -> None:
+    for level in LEVELS:
+        told = environment_at(level, {NUMPY_OFF: "X86_V4,AVX512_ICL"}, ["X86_V3"])
+        assert set(told[NUMPY_OFF].replace(",", " ").split()) >= {"X86_V4", "AVX512_ICL"}
 
 
 def test_the_command_line_knows_every_level() -> None:
