@@ -95,7 +95,10 @@ class TruthTable:
     ) -> Truth:
         """The truth under `convention`, with some options (None deletes one) or inputs replaced."""
         mathematical = {k: v for k, v in (convention or {}).items() if k not in _DECLARATIONS}
-        resolved = in_dtype(mathematical, self.dtype)
+        try:
+            resolved = in_dtype(reference.parse(mathematical), self.dtype)
+        except (TypeError, ValueError, OverflowError) as error:  # a worker may declare what is none
+            return Truth({}, str(error))
         if inputs is not None:
             return self._evaluate(resolved, options or {}, inputs)
         key = f"{self._bits} {resolved} {options}"

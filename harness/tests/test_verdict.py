@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from harness.core.arrays import Array
 from harness.core.call import Call
@@ -18,6 +20,7 @@ from harness.judgement.modes import judge_modes
 from harness.judgement.truth import TruthTable
 from harness.judgement.verdict import Subject, judge
 from harness.mistakes.diagnosis import diagnose
+from reference.conventions import NAMES
 
 
 def subject(
@@ -63,6 +66,24 @@ def test_a_clamp_is_right_by_convention_where_it_is_declared_and_wrong_where_it_
 
 def test_a_declared_convention_excuses_nothing_else() -> None:
     assert value_cell(IMPOSSIBLE, 16.2, convention={"clip": 1e-7}).verdict == "disagrees"
+
+
+parameters = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=1),
+    max_leaves=3,
+)
+
+
+@example({"clip": [None, 1]})
+@example({"clip": "C"})
+@example({"clip": None, "smoothing": 1e300})
+@example({"log_clamp": None})
+@example({"gradient_clamp": [1]})
+@example({"clip": 10**400})
+@given(st.dictionaries(st.sampled_from([*NAMES, "result_dtype", "label_smoothing"]), parameters, max_size=3))
+def test_whatever_a_worker_declares_its_answer_is_judged(convention: dict[str, Any]) -> None:
+    assert value_cell(IMPOSSIBLE, 16.118095, convention=convention).verdict in ("disagrees", "by_convention")
 
 
 def test_torch_clamps_the_logarithm_and_the_gradient_separately() -> None:

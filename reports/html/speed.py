@@ -149,7 +149,9 @@ def _sizes(timed: Sequence[Speed], run: Run) -> list[Picture]:
         if len({s.workload for s in members}) < 2:
             continue
         points = [_Point(float(s.figures["elements"]), float(s.figures["seconds"]), _name(s)) for s in members]
-        limits = sorted({(float(s.figures["elements"]), float(s.figures.get("limit_seconds") or 0)) for s in members})
+        limits = sorted(
+            {(float(s.figures["elements"]), _finite(s.figures.get("limit_seconds")) or 0.0) for s in members}
+        )
         limits = [(x, y) for x, y in limits if y > 0]
         rows = [(p.name, count(int(p.x)), duration(p.y)) for p in sorted(points, key=lambda p: (p.x, p.y))]
         rows += [("limit of the memory", count(int(x)), duration(y)) for x, y in limits]

@@ -483,3 +483,12 @@ def test_modes_are_compared_by_implementation_the_gravest_places_first() -> None
     assert found.places == sum(s.differing for s in found.standings)
     [first, *_] = [line for line in found.lines if line.implementation == "tensorflow"]
     assert any(mark.key == "silently_wrong" for _, mark, _ in first.marks)
+
+
+def test_what_a_run_file_may_leave_out_or_say_otherwise_is_no_error() -> None:
+    made = run(cases=3)
+    name = next(iter(made.header.implementations))
+    header = replace(made.header, implementations={**made.header.implementations, name: {"modes": ["eager"]}})
+    odd = tuple(replace(s, figures={**s.figures, "limit_seconds": {"x": 1}}) for s in made.speeds)
+    assert odd
+    assert "</html>" in reports.html.render(replace(made, header=header, speeds=odd))
