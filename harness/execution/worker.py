@@ -31,7 +31,7 @@ from harness.adapters.like import like
 from harness.adapters.registry import LIKE
 from harness.core.arrays import Array
 from harness.core.outcomes import Missing, Outcome, Raised, Refused, Returned
-from harness.execution import overwriting, protocol, timing
+from harness.execution import arguments, protocol, timing
 
 LONGEST_MESSAGE = 4000
 """Characters of an exception's message that are passed on; some frameworks print whole graphs."""
@@ -181,7 +181,7 @@ def _prepare(
 
 def evaluate(adapter: Adapter, call: Call) -> Outcome:
     """One call, timed, with its warnings; whatever it raises is an outcome, and so is writing into its arguments."""
-    given = overwriting.copies_of(call)
+    given = arguments.copies_of(call)
     # The same numbers whichever calls came before.
     random.seed(0)
     np.random.seed(0)
@@ -195,8 +195,8 @@ def evaluate(adapter: Adapter, call: Call) -> Outcome:
         except BaseException as error:  # SystemExit and KeyboardInterrupt too are what it did with the input
             return _raised(error)
         seconds = time.perf_counter() - start
-    if written := overwriting.restored(call, given):
-        return _raised(overwriting.ArgumentOverwritten(f"the call wrote into its argument {', '.join(written)}"))
+    if written := arguments.restored(call, given):
+        return _raised(arguments.ArgumentOverwritten(f"the call wrote into its argument {', '.join(written)}"))
     if not isinstance(answer, Answer):
         return Missing(f"the adapter returned {type(answer).__name__}, expected an Answer")
     value: object = answer.value
