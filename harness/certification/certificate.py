@@ -114,10 +114,10 @@ def certify(evaluate: Evaluate, samples: Iterable[Sample], *, skipped: int = 0) 
     )
 
 
-def elements(evaluate: Evaluate, sample: Sample) -> Iterable[tuple[str, int, float, Any]]:
-    """Every element as (aspect, index, what the reference says, what mpmath says)."""
+def said_of(evaluate: Evaluate, sample: Sample) -> Any:
+    """What `evaluate` says of a sample; of a vector it is told only where there is one."""
     second = {} if sample.vector is None else {"vector": sample.vector}
-    said = evaluate(
+    return evaluate(
         sample.loss,
         sample.inputs,
         sample.options,
@@ -126,6 +126,11 @@ def elements(evaluate: Evaluate, sample: Sample) -> Iterable[tuple[str, int, flo
         differentiate=sample.wanted,
         **second,
     )
+
+
+def elements(evaluate: Evaluate, sample: Sample) -> Iterable[tuple[str, int, float, Any]]:
+    """Every element as (aspect, index, what the reference says, what mpmath says)."""
+    said = said_of(evaluate, sample)
     exact = evaluate_exactly(
         sample.loss,
         sample.inputs,

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.certification.certificate import Evaluate
+from harness.certification.certificate import Evaluate, said_of
 from harness.certification.grid import Sample, by_maker
 from harness.certification.running import sample_of
 from harness.core.case import Case, ExpectTruth
@@ -50,16 +50,7 @@ Digests = Mapping[str, Mapping[str, Digest]]
 
 def digest_of(evaluate: Evaluate, sample: Sample) -> Digest:
     """One evaluation: everything it is asked, and the value and all derivatives, hi and lo."""
-    second = {} if sample.vector is None else {"vector": sample.vector}
-    found = evaluate(
-        sample.loss,
-        sample.inputs,
-        sample.options,
-        sample.convention or None,
-        cotangent=sample.cotangent,
-        differentiate=sample.wanted,
-        **second,
-    )
+    found = said_of(evaluate, sample)
     results = [found.value, *(found.gradients[name] for name in sample.wanted)]
     results += [] if found.hessian_vector is None else [found.hessian_vector]
     asked: list[Any] = [sample.loss, *sample.wanted]
