@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from harness.core.text import LONGEST, table_row
 from harness.core.text import markdown as line
 from harness.runs.diff import Group
 from harness.speed.statistics import SLOWER
 from harness.versions.canaries import CanaryResult
 from harness.versions.upgrade import Upgrade
+from reports.html.templating import environment
 
 MOST_CELLS = 12
 """Cells listed under a cause; the run files beside the report hold them all."""
@@ -71,14 +70,7 @@ def _canaries(canary_results: tuple[CanaryResult, ...]) -> str:
 def html(upgrade: Upgrade) -> str:
     """A page that needs nothing else; all foreign text is escaped by the template, and no script runs."""
     style = files("reports.html").joinpath("assets/report.css").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=PackageLoader("reports.html"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("upgrade.html.j2")
+    template = environment().get_template("upgrade.html.j2")
     return template.render(
         upgrade=upgrade, style=style, groups=[_shown(group) for group in upgrade.groups], most=MOST_CELLS
     )

@@ -20,6 +20,7 @@ from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
 from harness.core.machine_description import describe_machine
 from harness.core.printing import say
+from harness.mistakes import check_names
 from harness.runs.gate import run_codes
 from harness.runs.run_file import footer_of, write_run
 from harness.runs.session import SUITE_VERSION, describe_array
@@ -60,6 +61,7 @@ def bench(
     check_outputs((output, report), sources(()))
     effort = Effort() if sets is None else Effort(sets=sets)
     chosen = choose(implementation, among=timed_by_default(complete=complete), elsewhere=python is not None)
+    check_names(i.name for i in chosen)
     order = Bench(
         workloads=select_workloads(load_workloads(), list(workloads), complete=complete),
         implementations=with_yardstick(chosen),

@@ -18,6 +18,7 @@ from harness.core.machine_description import describe_machine
 from harness.core.printing import rewrite, say
 from harness.execution.pool import WorkerPool
 from harness.judgement.ledger import Ledger
+from harness.mistakes import check_names
 from harness.runs.service import read_ledger
 from harness.suite.loading import load
 
@@ -61,6 +62,7 @@ def fuzz(
     """Draw cases at random, judge them, and shrink what disagrees and the ledger does not explain."""
     from harness.fuzzing.campaign import Campaign
     from harness.fuzzing.drawing import DRAWN
+    from harness.fuzzing.saving import refuse_saved_before
 
     for name in loss:
         if name not in DRAWN:
@@ -68,6 +70,9 @@ def fuzz(
     ledger = Ledger() if no_ledger else read_ledger()
     written = () if no_ledger else load().cases
     implementations = choose(implementation, family=family, elsewhere=python is not None)
+    check_names(i.name for i in implementations)
+    if save is not None:
+        refuse_saved_before(save)
     with WorkerPool(implementations, timeout=LONGEST_CALL, parallel=parallel, python=python) as pool:
         descriptions, absent = pool.start()
         for name, reason in absent.items():

@@ -14,6 +14,17 @@ _COMMAND = re.compile(r"^(\s*):(?=:[a-z])|(?<=#)#(?=[a-z]*\[)", re.IGNORECASE | 
 form, Azure, TeamCity)."""
 
 
+def visible(text: str) -> str:
+    """The text with every character that steers shown as Python writes it, for where a CI server does not read.
+
+    >>> visible("a \\u202e b")
+    'a \\\\u202e b'
+    """
+    if text.replace("\n", "").replace("\t", "").isprintable():  # a report has a hundred thousand texts
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else _shown(c) for c in text)
+
+
 def printable(text: object) -> str:
     """The text with every character that steers shown as Python writes it, and no command for a CI server in it.
 
@@ -26,9 +37,7 @@ def printable(text: object) -> str:
     >>> printable("a::b\\n::error::c")
     'a::b\\n\\\\x3a:error::c'
     """
-    words = str(text)
-    if not words.replace("\n", "").replace("\t", "").isprintable():  # a report has a hundred thousand texts
-        words = "".join(c if c.isprintable() or c in "\n\t" else _shown(c) for c in words)
+    words = visible(str(text))
     return _COMMAND.sub(_shown_command, words) if "::" in words or "##" in words else words
 
 

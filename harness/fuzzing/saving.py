@@ -11,6 +11,7 @@ from typing import Any
 from harness import reproduction
 from harness.adapters.base import Description
 from harness.core.case import ArraySpec, Case, ExpectRaises
+from harness.core.errors import UsageError
 from harness.core.files import write_whole
 from harness.core.ledger import Entry
 from harness.fuzzing.campaign import Finding
@@ -21,6 +22,9 @@ from harness.suite.yaml_writing import yaml_text
 
 FOLDER = "edges"
 """The folder a saved case is meant for: ids begin with it."""
+
+FOUND = "found.yaml"
+"""The file of cases, and that of ledger entries."""
 
 LINE = 120
 """Characters of a line, as in the case files that come with the package."""
@@ -38,9 +42,9 @@ def save(
     cases = [_case_entry(finding, name) for finding, name in zip(findings, names, strict=True)]
     # Nothing was observed of a process that died: what there is to say of it is no entry.
     entries = [_ledger_entry(f, name) for f, name in zip(findings, names, strict=True) if f.cell.observed is not None]
-    saved = [_put(folder / FOLDER / "found.yaml", yaml_text(cases, LINE))]
+    saved = [_put(folder / FOLDER / FOUND, yaml_text(cases, LINE))]
     if entries:
-        saved.append(_put(folder / "ledger" / "found.yaml", written(entries)))
+        saved.append(_put(folder / "ledger" / FOUND, written(entries)))
     for finding, name in zip(findings, names, strict=True):
         described = descriptions[finding.cause.implementation]
         program = script_of(finding, described.modes[0])
@@ -50,6 +54,15 @@ def save(
             text = reproduction.issue_of(_explained(finding), finding.cell, program, of, machine)
             saved.append(_put(folder / "issues" / f"{stem}.md", text))
     return saved
+
+
+def refuse_saved_before(folder: Path) -> None:
+    """UsageError where a campaign was saved here before: its findings would be replaced, and their ids be others'."""
+    for there in (folder / FOLDER / FOUND, folder / "ledger" / FOUND):
+        if there.exists():
+            raise UsageError(
+                f"--save {folder}: {there} holds what an earlier campaign found; name another folder, or move it away"
+            )
 
 
 def _put(path: Path, text: str) -> Path:

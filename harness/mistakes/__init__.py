@@ -7,18 +7,26 @@ misbehaviour towards the process, named by itself. `adapter(name)` makes the ada
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from harness.adapters.base import Adapter
+from harness.core.errors import UsageError
 from harness.mistakes.library import KINDS, MISTAKES, SEAMS, SECOND
 from harness.mistakes.mistake import Mistake
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import Steps
 from harness.mistakes.wrong_conduct import CONDUCT, Conduct
 
-__all__ = ["MISTAKES", "MUTANTS", "SEAMS", "SECOND", "Mistake", "Mutant", "adapter"]
+__all__ = ["MISTAKES", "MUTANTS", "SEAMS", "SECOND", "Mistake", "Mutant", "adapter", "check_names"]
+
+MUTANT = "mutant:"
+"""What the name of a known-bad implementation begins with on the command line."""
+
+SOUND = "sound"
+"""The name of the correct one."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +87,25 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(_all())
 
 def adapter(name: str) -> Adapter:
     """The adapter named `name`: one of `MUTANTS`, or `sound`. ValueError, naming what is close, for any other."""
-    if name == "sound":
+    if name == SOUND:
         return Sound()
     if name not in MUTANTS:
-        close = ", ".join(known for known in MUTANTS if name.split(".")[0] in known) or "see `MUTANTS`"
-        raise ValueError(f"no known-bad implementation {name!r}; close to it: {close}")
+        raise ValueError(_unknown(name))
     return MUTANTS[name].factory()
+
+
+def check_names(names: Iterable[str]) -> None:
+    """UsageError where one of these names of implementations is `mutant:NAME` and there is no such NAME."""
+    for name in names:
+        wrong = name.removeprefix(MUTANT)
+        if name.startswith(MUTANT) and wrong != SOUND and wrong not in MUTANTS:
+            raise UsageError(f"{name}: {_unknown(wrong)}")
+
+
+def _unknown(name: str) -> str:
+    mistake = name.partition(".")[0]
+    near = [known for known in MUTANTS if known.partition(".")[0] == mistake] or difflib.get_close_matches(
+        name, [SOUND, *MUTANTS], n=3, cutoff=0.4
+    )
+    hint = f"; there are {', '.join(near)}" if near else ""
+    return f"no known-bad implementation is named {name!r}{hint}; `xent kills -o FILE` writes all their names"

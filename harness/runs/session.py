@@ -31,6 +31,7 @@ from harness.judgement.claims import judge_claim
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth import Evaluate, Evaluated, aspects
 from harness.judgement.truth_table import truth_table
+from harness.mistakes import check_names
 from harness.mistakes.diagnosis import diagnose
 from harness.runs.judging import Bench
 from harness.runs.plan import Scope, questions, whole
@@ -90,12 +91,14 @@ def execute(
 ) -> Iterator[Header | Cell | ClaimRecord | Result]:
     """The header, then cells and claims as they are judged, last the result. Closing the iterator stops the workers.
 
-    UsageError, before anything else, where a mode is asked for that none of the implementations has.
+    UsageError, before anything else, where a mode is asked for that none of the implementations has, or a known-bad
+    implementation that there is not.
 
     `evaluate` says what is true: `reference.evaluate`, or what remembers what that said (`harness.runs.truth_cache`).
     """
     start = time.perf_counter()
     clock = Clock()
+    check_names(i.name for i in order.implementations)
     with WorkerPool(
         order.implementations,
         timeout=order.timeout,

@@ -31,6 +31,7 @@ from harness.judgement.truth_table import truth_table
 from harness.suite.generators import realize
 from harness.suite.ledger_files import parse_ledger
 from harness.suite.loading import load, load_text
+from harness.tests.commands import xent
 from harness.tests.pools import PLENTY, miniature, softmax_case
 from reference.evaluation import TWICE_DIFFERENTIABLE
 
@@ -258,6 +259,15 @@ def test_an_error_is_still_wrong_for_the_smallest_input_that_shows_it() -> None:
         refused = [truth_table(f.case, f.dtype, realize).under().refusal for f in raising]
     assert refused
     assert set(refused) == {None}
+
+
+def test_a_folder_with_the_findings_of_an_earlier_campaign_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "edges").mkdir()
+    (tmp_path / "edges" / "found.yaml").write_text("[]\n")
+    done = xent("fuzz", "-i", "mutant:sound", "--cases", "1", "--save", ".", folder=tmp_path)
+    assert done.returncode == 4
+    assert "found.yaml holds what an earlier campaign found; name another folder" in done.stderr
+    assert [path.name for path in tmp_path.rglob("*.yaml")] == ["found.yaml"]
 
 
 def test_saved_findings_are_a_case_and_a_stub_that_lint_refuses(tmp_path: Path) -> None:

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from harness.core.cell import Run
 from harness.core.files import write_whole
 from reports.html import accuracy, casepage, changes, invariances, killing, matrix, pages, payload, speed, summary
-from reports.html.addresses import address
 from reports.html.error_scales import BUDGETS
 from reports.html.latex_formulas import FORMULAS
 from reports.html.packed_scripts import Scripts
 from reports.html.packed_scripts import pack as pack_scripts
-from reports.number_format import count, rough
+from reports.html.templating import environment
 from reports.tally import cases_of, text, unexpected_claims
 from reports.words import CLAIM_MARKS, MARKS
 
@@ -72,7 +68,7 @@ def render(
     style = f"{_asset('report.css')}:root {{ --columns: {len(table.columns)}; }}\n"
     script = _asset("report.js")
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             style=style,
@@ -111,30 +107,6 @@ def render(
             scripts=packed.payload,
         )
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("reports.html", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-        finalize=_printable,
-    )
-    environment.filters |= {"count": count, "rough": rough}
-    environment.globals |= {"address": address}
-    return environment
-
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Characters that HTML forbids however they are written."""
-
-
-def _printable(value: object) -> object:
-    """What a template prints, with forbidden characters replaced; markup of ours is left alone."""
-    return _CONTROL.sub("\ufffd", value) if type(value) is str else value
 
 
 def _asset(name: str) -> str:

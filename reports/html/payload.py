@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.core.cell import Cell, Run
+from harness.core.printing import visible
 from reports.html.matrix import Column, folder
 from reports.number_format import shown
 from reports.tally import cases_of, text
@@ -90,8 +91,17 @@ def pack(
         "aspects": aspects.texts(),
         "happenings": happenings.texts(),
     }
-    raw = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    raw = json.dumps(_visible(content), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     return base64.b64encode(gzip.compress(raw, compresslevel=9, mtime=0)).decode("ascii")
+
+
+def _visible(content: Any) -> Any:
+    """The content with what steers in its texts shown, since the page's script writes them as they are."""
+    if isinstance(content, str):
+        return visible(content)
+    if isinstance(content, list):
+        return [_visible(value) for value in content]
+    return {_visible(n): _visible(v) for n, v in content.items()} if isinstance(content, dict) else content
 
 
 def _error_scale(cell: Cell) -> str:

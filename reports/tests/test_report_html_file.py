@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 
 import reports.html
 from harness.core.cell import INFRASTRUCTURE, Run
+from harness.core.printing import visible
 from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import LOSSES as SIGNATURES
 from reports.html.addresses import address, outside
@@ -172,6 +174,23 @@ def unpacked(text: str) -> dict[str, Any]:
     assert packed is not None
     content: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(packed.group(1))))
     return content
+
+
+def test_nothing_turns_the_direction_of_writing_in_the_page_or_in_what_its_script_writes() -> None:
+    _, text, page = page_of("hostile")
+    inside = list(texts_in(unpacked(text)))
+    assert any("\\u202e" in told for told in inside)
+    assert "\\u202e" in "".join(page.texts)
+    for told in [text, *inside]:
+        assert visible(told) == told
+
+
+def texts_in(content: object) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list | tuple | dict):
+        for value in [*content, *content.values()] if isinstance(content, dict) else content:
+            yield from texts_in(value)
 
 
 def test_payload_holds_every_cell() -> None:
