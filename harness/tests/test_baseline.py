@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
 
+from harness.cli.run_files import BASELINE
 from harness.runs.run_file import read_run
 from harness.suite.ledger_edits import remove_entries
 from harness.suite.ledger_files import load_entries
 from harness.suite.problems import SuiteError
-from harness.tests.commands import xent
+from harness.tests.commands import ROOT, xent
 from harness.versions.canaries import CANARIES, Canary, CanaryResult, unreported
 
 pytestmark = pytest.mark.slow
@@ -131,3 +133,13 @@ def test_a_run_of_fewer_cases_does_not_shrink_the_baseline_unasked(made: Path, t
     assert baseline.read_bytes() == before
     assert xent("accept", part, "--baseline", baseline, "--ledger", tmp_path, "--fewer").returncode == 0
     assert len(read_run(baseline).cells) < len(read_run(made / "right.jsonl").cells)
+
+
+def test_errors_of_ours_that_the_committed_baseline_names_are_where_it_says() -> None:
+    """A class that is moved or renamed is another error to whoever compares runs: then the baseline is made anew."""
+    named = {cell.outcome.get("type", "") for cell in read_run(ROOT / BASELINE).cells}
+    ours = {name for name in named if name.startswith("harness.")}
+    assert ours  # as long as an implementation writes into its arguments, there is one
+    for name in ours:
+        home, _, error = name.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(home), error), Exception)
