@@ -93,6 +93,8 @@ class Signature:
     """Whether each element is a row of its own in the reductions `none` and `mean`."""
     row_mean: bool = False
     """Whether what comes back is the mean over the last axis of what our loss keeps apart."""
+    divides: str = ""
+    """What its mean divides by, where that follows from nothing else: a name among the conventions' denominators."""
     with_gradient: bool = False
     """Whether it returns the gradient with respect to the first differentiated input besides."""
     convention: Mapping[str, Any] = field(default_factory=dict)
@@ -116,6 +118,11 @@ class Signature:
     def scores(self) -> str:
         """The input that is differentiated first."""
         return LOSSES[self.loss].differentiate[0]
+
+    @property
+    def reduces(self) -> bool:
+        """Whether it is reduced by itself, in one way or in several."""
+        return "reduction" in self.means or self.says.get("reduction", "none") != "none"
 
 
 # ---- from a call of the function to ours --------------------------------------------------------------------------
@@ -222,9 +229,16 @@ class Spelled:
     """Documented choices of such a function in this call."""
 
     def of(
-        self, tensors: Mapping[str, Any], write: Callable[[Array], Any], move: Callable[[Any, int, int], Any]
+        self,
+        tensors: Mapping[str, Any],
+        write: Callable[[Array], Any],
+        move: Callable[[Any, int, int], Any],
+        shape: Callable[[str, Any], Any] = lambda _, tensor: tensor,
     ) -> tuple[list[Any], dict[str, Any]]:
-        """The same arguments as a framework has them: its tensors by our names, others of our arrays written."""
+        """The same arguments as a framework has them: its tensors by our names, others of our arrays written.
+
+        `shape` has the last word on what is one of the call's arrays, by our name.
+        """
         means = {parameter.name: parameter.means for parameter in self.signature.parameters}
         ours = LOSSES[self.signature.loss].inputs
 
@@ -236,23 +250,24 @@ class Spelled:
                 return write(value)
             if self.signature.row_mean and name in ours:
                 return tensors[name][..., None]
-            moves = self.moved is not None and name in ours and len(value.shape) == len(self._scores.shape)
-            return move(tensors[name], *self.moved) if moves and self.moved else tensors[name]
+            moves = self.moved is not None and name in ours and len(value.shape) == len(self.scores.shape)
+            return shape(name, move(tensors[name], *self.moved) if moves and self.moved else tensors[name])
 
         arguments = [given(name, value) for name, value in self.arguments.items()]
         return arguments, {name: given(name, value) for name, value in self.keywords.items()}
 
     @property
-    def _scores(self) -> Array:
+    def scores(self) -> Array:
+        """The input that is differentiated first, its classes where the function has them."""
         means = {parameter.means: parameter.name for parameter in self.signature.parameters}
         scores: Array = self.arguments[means[self.signature.scores]]
         return scores
 
 
-def spelled(function: str, call: Call) -> Spelled:
+def spelled(function: str | Sequence[Signature], call: Call) -> Spelled:
     """The arguments of a function of this signature for a call; Unsupported where it has no such call."""
     refusals = []
-    for signature in signatures(function):
+    for signature in signatures(function) if isinstance(function, str) else function:
         try:
             return _spelled(signature, call)
         except Unsupported as refusal:
@@ -266,8 +281,8 @@ def _spelled(signature: Signature, call: Call) -> Spelled:
     scores = call.inputs[signature.scores]
     _check_targets(signature, call, scores)
     options = dict(call.options)
-    if "denominator" not in signature.means:
-        options.pop("denominator", None)
+    if "denominator" not in signature.means and isinstance(options.pop("denominator", ""), int | float):
+        raise Unsupported(f"{signature.function} takes no number to divide by")
     moved = None
     inputs = dict(call.inputs)
     if "axis" not in signature.means and signature.classes is not None:
@@ -278,7 +293,7 @@ def _spelled(signature: Signature, call: Call) -> Spelled:
             moved = (axis % rank, _where(signature, rank))
             inputs = {n: _moved(signature, a, rank, axis) for n, a in inputs.items()}
     reduction = None
-    if "reduction" in options and "reduction" not in signature.means:
+    if "reduction" in options and not signature.reduces:
         reduction = options.pop("reduction")
         if reduction not in ("none", "sum", "mean"):
             raise Unsupported(f"no reduction {reduction} behind a function without reductions")
@@ -307,9 +322,13 @@ def _declared(signature: Signature, call: Call) -> Mapping[str, Any] | None:
     if call.options.get("reduction") != "mean":
         return signature.convention or None
     asked = call.options.get("denominator", default_denominator(call.options))
-    if signature.by_element:
+    if "denominator" in signature.means:
+        divides = asked
+    elif signature.divides:
+        divides = signature.divides
+    elif signature.by_element:
         divides = "elements"
-    elif "reduction" not in signature.means or (
+    elif not signature.reduces or (
         signature.settle is _torch_classes and _distributions(dict(call.inputs), signature.scores)
     ):
         divides = "count"

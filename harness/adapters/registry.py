@@ -1,9 +1,9 @@
 """The implementations that have a name, and how any other is addressed.
 
-A name on the command line is one of: a registered name (`torch`), `module:Class` from any importable package, the name
-of an entry point in the group `xent.adapters`, `like:FUNCTION=module:function` (a plain function that takes the
-arguments of a framework's own), `mutant:NAME` (a known-bad implementation), or `command:PROGRAM ARGS`, a program that
-speaks the protocol of docs/protocol.md.
+A name on the command line is one of: a registered name (`torch`), `module:Class` from any importable package (or an
+adapter that is there, `module:name`), the name of an entry point in the group `xent.adapters`,
+`like:FUNCTION=module:function` (a plain function that takes the arguments of a framework's own), `mutant:NAME` (a
+known-bad implementation), or `command:PROGRAM ARGS`, a program that speaks the protocol of docs/protocol.md.
 """
 
 from __future__ import annotations

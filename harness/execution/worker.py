@@ -120,10 +120,11 @@ def _construct(target: str) -> Adapter:
     if module_name == "harness.mistakes":
         mutant: Adapter = module.adapter(class_name)
         return mutant
-    factory: Callable[[], Adapter] | None = getattr(module, class_name, None)
-    if factory is None:
+    found: Any = getattr(module, class_name, None)
+    if found is None:
         raise AttributeError(f"module {module_name} has no {class_name}")
-    return factory()
+    adapter: Adapter = found() if isinstance(found, type) or not hasattr(found, "evaluate") else found
+    return adapter
 
 
 def _answer(adapter: Adapter | None, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ FRAMEWORKS = {
     "sklearn": {"sklearn"},
     "numpy": {"reference"},  # what is under test there is the reference's own formulas
     "framework_signatures": {"reference"},  # our words for the losses, beside the frameworks'
+    "functions": {"reference"},
     "scratch.d2": {"torch"},
 }
 """What may be imported beside NumPy and the standard library, by the beginning of the module's name."""
