@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import reference
 from harness.core.formats import FORMATS
-from harness.judgement.agreement import BUDGET, Target
+from harness.judgement.agreement import BUDGET, Target, allowed, floor_of
 from harness.judgement.truth import HESSIAN_VECTOR, TruthTable
 from xent.elsewhere import elsewhere
 from xent.keyword_calls import call_of
@@ -168,17 +168,13 @@ def tolerance(
 
 
 def _tolerance(target: Target, dtype: str, *, flush_to_zero: bool) -> Tolerance:
-    fmt, k = FORMATS[dtype], BUDGET[dtype]
-    floor = fmt.smallest_normal if flush_to_zero else fmt.smallest_subnormal
-    with np.errstate(over="ignore"):
-        allowed = k * fmt.eps * target.error_scale + floor
-    finite = np.isfinite(target.hi)
+    fmt = FORMATS[dtype]
     terms = target.terms or {"A": target.error_scale}
     return Tolerance(
-        np.where(finite, allowed, 0.0),
-        k,
+        allowed(target, fmt, flush_to_zero=flush_to_zero),
+        BUDGET[dtype],
         fmt.eps,
-        floor,
-        {name: np.where(finite, size, 0.0) for name, size in terms.items()},
+        floor_of(fmt, flush_to_zero=flush_to_zero),
+        {name: np.where(np.isfinite(target.hi), size, 0.0) for name, size in terms.items()},
         elsewhere(target.hi, dtype),
     )

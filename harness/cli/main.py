@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "implementations": "What can be run here.",
     "levels": "Which other kernels the frameworks can be told to choose here.",
     "grade": "What a test of a loss would notice, and tests for the rest.",
+    "golden": "A table of exact truths and tolerances, for tests in any language.",
     "kills": "Which case catches which known-bad implementation.",
     "certify": "Certify the reference with mpmath.",
 }

@@ -68,6 +68,18 @@ class Agreement:
     """Where nans or infinities differ: a sentence."""
 
 
+def floor_of(fmt: FloatFormat, *, flush_to_zero: bool = False) -> float:
+    """The distance below which a format cannot tell numbers apart."""
+    return fmt.smallest_normal if flush_to_zero else fmt.smallest_subnormal
+
+
+def allowed(target: Target, fmt: FloatFormat, *, flush_to_zero: bool = False) -> Floats:
+    """The absolute error that is allowed of each element; 0 where the truth is nan or infinite."""
+    with np.errstate(over="ignore"):
+        error = BUDGET[fmt.name] * fmt.eps * target.error_scale + floor_of(fmt, flush_to_zero=flush_to_zero)
+    return np.where(np.isfinite(target.hi), error, 0.0)
+
+
 def compare(got: Floats, target: Target, fmt: FloatFormat, *, flush_to_zero: bool = False) -> Agreement:
     """`got` (of the target's shape) against the truth. Raises ValueError for another shape."""
     if got.shape != target.hi.shape:
