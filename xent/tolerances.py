@@ -13,6 +13,7 @@ import reference
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET, Target, allowed, floor_of
 from harness.judgement.truth import HESSIAN_VECTOR, TruthTable
+from xent.chains import chains
 from xent.elsewhere import elsewhere
 from xent.keyword_calls import call_of
 
@@ -39,7 +40,8 @@ class Tolerance:
         What the error scale A is the sum of; the letters are those of `harness.judgement.tolerance`.
     elsewhere : mapping of str to ndarray of float64
         What other people's rules would allow of the same elements, by their name: "torch.testing", "ONNX node tests",
-        "KernelBench", "BackendBench". To compare with, not to use.
+        "KernelBench", "BackendBench"; and where their operators compute the value, what these may add up to: "WebNN"
+        (float32 and float16), "TOSA" (not float64); see `xent.chains`. To compare with, not to use.
 
     Examples
     --------
@@ -164,17 +166,18 @@ def tolerance(
     aspect = "gradient" if wanted else of
     if aspect not in truths.targets:
         raise ValueError(f"of {of!r}: there is no such result of {loss}; a {HESSIAN_VECTOR} needs a vector")
-    return _tolerance(truths.targets[aspect], call.dtype, flush_to_zero=flush_to_zero)
+    others = chains(call) if of == "value" and not convention else {}
+    return _tolerance(truths.targets[aspect], call.dtype, others, flush_to_zero=flush_to_zero)
 
 
-def _tolerance(target: Target, dtype: str, *, flush_to_zero: bool) -> Tolerance:
-    fmt = FORMATS[dtype]
+def _tolerance(target: Target, dtype: str, others: Mapping[str, Floats], *, flush_to_zero: bool) -> Tolerance:
+    fmt, finite = FORMATS[dtype], np.isfinite(target.hi)
     terms = target.terms or {"A": target.error_scale}
     return Tolerance(
         allowed(target, fmt, flush_to_zero=flush_to_zero),
         BUDGET[dtype],
         fmt.eps,
         floor_of(fmt, flush_to_zero=flush_to_zero),
-        {name: np.where(np.isfinite(target.hi), size, 0.0) for name, size in terms.items()},
-        elsewhere(target.hi, dtype),
+        {name: np.where(finite, size, 0.0) for name, size in terms.items()},
+        {**elsewhere(target.hi, dtype), **{name: np.where(finite, size, 0.0) for name, size in others.items()}},
     )

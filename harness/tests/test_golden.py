@@ -54,7 +54,7 @@ def test_what_is_read_back_is_what_the_reference_says(rows: list[dict[str, Any]]
     twice = 0
     for row in rows:
         arrays = {a["name"]: decoded(a["dtype"], a["shape"], [int(b, 16) for b in a["bits"]]) for a in row["arrays"]}
-        along = {name: arrays.pop(name, None) for name in ("cotangent", "vector")}
+        along: dict[str, Any] = {name: arrays.pop(name, None) for name in ("cotangent", "vector")}
         inputs = {name: arrays.pop(name) for name in reference.LOSSES[row["loss"]].inputs if name in arrays}
         results = {result["of"]: result for result in row["results"]}
         slopes = [name for name in results if name in inputs]
@@ -164,10 +164,10 @@ def example(language: str, golden: Path, folder: Path, bug: tuple[str, str] = ("
     text = loss.read_text(encoding="utf-8")
     assert bug[0] in text
     loss.write_text(text.replace(*bug), encoding="utf-8")
-    command = ["node", here / "test_loss.mjs", golden]
+    command = ["node", str(here / "test_loss.mjs"), str(golden)]
     if language == "cpp":
         subprocess.run(["g++", "-std=c++17", "-o", here / "test_loss", here / "test_loss.cpp"], check=True)
-        command = [here / "test_loss", golden]
+        command = [str(here / "test_loss"), str(golden)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 

@@ -6,6 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
 import xent
 from xent.elsewhere import RULES
@@ -85,3 +89,42 @@ def test_beside_it_stands_what_others_would_allow(dtype: str) -> None:
         rtol, atol = RULES["torch.testing"][dtype]
         assert torch.allclose(off, torch.tensor(truth), rtol=rtol, atol=atol) is passes
     assert (ours.elsewhere["BackendBench"] > 1e3 * ours.allowed).all() or dtype in ("float16", "bfloat16")
+
+
+def test_the_bounds_of_operators_add_up_to_those_of_the_loss() -> None:
+    call: dict[str, Any] = {"logits": np.zeros((1, 2), np.float32), "targets": [0]}
+    others = xent.tolerance("softmax_cross_entropy", **call).elsewhere
+    # EXP of 0, REDUCE_SUM of two; of the result LOG, SUB, REDUCE_SUM of one and MUL; in units of 2^-23.
+    assert others["TOSA"] == pytest.approx(2.0**-23 * (3 + 3 * 2 + (5 + 0.5 + 3 + 0.5) * np.log(2)))
+    # reduceLogSumExp of two, sub, reduceMean of one; the unit in the last place of ln 2 is 2^-24.
+    assert others["WebNN"] == 2.0**-24 * ((2 * 2 + 18) + 1 + (1 + 2))
+    # (3 C + 3) units in the last place of a half.
+    assert (xent.tolerance("softmax", logits=call["logits"]).elsewhere["WebNN"] == 2.0**-24 * 9).all()
+
+
+@pytest.mark.parametrize("loss", ["softmax", "log_softmax", "softmax_cross_entropy"])
+@given(x=arrays(np.float32, (3, 7), elements=st.floats(-50, 50, width=32)))
+def test_the_plain_chain_of_operators_stays_within_their_bounds(loss: str, x: NDArray[np.float32]) -> None:
+    shifted = x - x.max(-1, keepdims=True)
+    powers = np.exp(shifted)
+    log = np.log(powers.sum(-1, keepdims=True)) - shifted
+    labels = np.array([0, 3, 6])
+    got = {"softmax": powers / powers.sum(-1, keepdims=True), "log_softmax": -log}
+    value: Any = got.get(loss, log[np.arange(3), labels].mean())
+    targets: dict[str, Any] = {} if loss in got else {"targets": labels}
+    exact = xent.truth(loss, logits=x, **targets).value
+    allowed = xent.tolerance(loss, logits=x, **targets).elsewhere["TOSA"]
+    assert (np.abs(value - exact.hi) <= np.maximum(allowed, 2.0**-126)).all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"logits": [[1.0, 2.0]], "targets": [0], "dtype": "float64"},
+        {"logits": [[1.0, 2.0]], "targets": [[0.5, 0.5]], "dtype": "float32"},
+        {"logits": [[1.0, 2.0]], "targets": [0], "label_smoothing": 0.1, "dtype": "float32"},
+        {"logits": [[1.0, 2.0]], "targets": [0], "ignore_index": 1, "dtype": "float32"},
+    ],
+)
+def test_where_the_operators_do_not_compute_it_they_say_nothing(call: dict[str, Any]) -> None:
+    assert not {"TOSA", "WebNN"} & set(xent.tolerance("softmax_cross_entropy", **call).elsewhere)
