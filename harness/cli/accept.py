@@ -9,7 +9,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from harness.cli.run_files import BASELINE, existing_run, overlay_file, overlays_of
+from harness.cli.options import OWN_LEDGER
+from harness.cli.project import project_here
+from harness.cli.run_files import existing_run, overlay_file, overlays_of
 from harness.core.cell import Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
@@ -22,9 +24,10 @@ from harness.runs.baseline import lacking, reduced
 from harness.runs.diff import NotComparable
 from harness.runs.gate import run_codes
 from harness.runs.overlays import overlay, rebased
+from harness.runs.project import find_project, shown_path
 from harness.runs.run_file import read_run, write_run
+from harness.runs.service import read_ledger
 from harness.suite.ledger_edits import append_entries, remove_entries
-from harness.suite.ledger_files import load_drafts
 from harness.suite.loading import find_cases_directory
 from harness.suite.selection import sources
 
@@ -46,13 +49,16 @@ def accept(
     run: Annotated[Path, Parameter(help="The run that becomes the baseline.")],
     /,
     *others: Annotated[Path, Parameter(name="RUNS", help="Runs of the same on machines with other facts.")],
-    baseline: Annotated[Path, Parameter(metavar="FILE", help="Write the baseline here.")] = BASELINE,
-    ledger: Annotated[Path | None, Parameter(metavar="FOLDER", help="Another ledger; default: cases/ledger.")] = None,
+    baseline: Annotated[
+        Path | None, Parameter(metavar="FILE", help="Write the baseline here; default: where xent.toml says.")
+    ] = None,
+    ledger: Annotated[Path | None, Parameter(metavar="FOLDER", help=OWN_LEDGER)] = None,
     fewer: Annotated[
         bool, Parameter(negative="", help="Accept a run of fewer cases or implementations than the baseline has.")
     ] = False,
 ) -> ExitCode:
     """Make a run the baseline, and put what it shows into the ledger, with reasons for a person to write."""
+    baseline, folder = _places(baseline, ledger)
     paths = (run, *others)
     check_outputs([baseline], [*paths, *sources((), ledger)])
     runs = [existing_run(path) for path in paths]
@@ -63,11 +69,10 @@ def accept(
         raise UsageError(f"two of the runs are named {twice[0]}, and an overlay has the name of its run: rename one")
     if baseline.is_file() and not fewer:
         _refuse_fewer(run, runs[0], baseline)
-    folder = ledger if ledger is not None else find_cases_directory() / "ledger"
-    entries = load_drafts(folder)
+    entries = read_ledger(folder, drafts=True).entries
     partly = {entry.id: where for entry, where in depending(runs, Ledger(entries))}
     fixed = {p.entry for shown in runs for p in shown.footer.problems if p.kind == "fixed" and p.entry is not None}
-    gone = fixed - partly.keys()
+    gone = fixed - partly.keys() - {entry.id for entry in entries if entry.shipped}
     known, new = accepted(runs, Ledger(tuple(entry for entry in entries if entry.id not in gone)))
     whole = reduced(known[0])
     earlier = overlays_of(baseline)
@@ -83,7 +88,7 @@ def accept(
             say(f"no overlay: {path} has the machine facts of the baseline")
     _change_ledger(folder, new, gone, partly)
     write_run(baseline, whole)
-    say(f"baseline: {baseline} ({len(whole.cells)} cells)")
+    say(f"baseline: {shown_path(baseline)} ({len(whole.cells)} cells)")
     for name, over in overlays.items():
         write_run(overlay_file(baseline, name), over)
         say(f"overlay:  {name} ({len(over.cells)} cells of {', '.join(over.header.implementations)})")
@@ -91,6 +96,25 @@ def accept(
         overlay_file(baseline, name).unlink()
         say(f"removed:  overlay {name}, which says nothing of this baseline")
     return ExitCode.FINE
+
+
+def _places(baseline: Path | None, ledger: Path | None) -> tuple[Path, Path]:
+    """Where baseline and ledger are written: into a project, or where it is said, never into the installed package."""
+    project = find_project()
+    if project is None and (baseline is None or ledger is None):
+        raise UsageError(
+            "no project here: `xent init` begins one, with a place for what it accepts; or name --baseline and --ledger"
+        )
+    here = project_here()
+    chosen = (baseline or here.baseline, ledger or here.ledger)
+    inside = find_cases_directory().parent
+    owned = project is not None and project.folder == inside
+    for path in chosen:
+        if not owned and any(path.resolve().is_relative_to(inside / room) for room in ("cases", "reports")):
+            raise UsageError(
+                f"{path} belongs to the installed xent, which is not written to: `xent init` begins a project"
+            )
+    return chosen
 
 
 def _kept(earlier: Mapping[str, Run], baseline: Path, whole: Run) -> dict[str, Run]:

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from harness.adapters.choice import ALL, choose
+from harness.adapters.choice import ALL
 from harness.cli import terminal
 from harness.cli.console import Terminal
 from harness.cli.options import Count, Implementations, Modes, Python, Report, RunFile
+from harness.cli.project import chosen as chosen_here
 from harness.core.case import ArraySpec
 from harness.core.cell import Header, Run, Speed
 from harness.core.exit_codes import ExitCode, gravest
@@ -60,7 +61,7 @@ def bench(
     """Measure speed, against NumPy and against what the machine's memory allows."""
     check_outputs((output, report), sources(()))
     effort = Effort() if sets is None else Effort(sets=sets)
-    chosen = choose(implementation, among=timed_by_default(complete=complete), elsewhere=python is not None)
+    chosen = chosen_here(implementation, among=timed_by_default(complete=complete), elsewhere=python is not None)
     check_names(i.name for i in chosen)
     order = Bench(
         workloads=select_workloads(load_workloads(), list(workloads), complete=complete),

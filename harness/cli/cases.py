@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cyclopts import App
 
 from harness.cli.options import Cases
-from harness.cli.run_files import committed_baseline, overlay_file, overlays_of
+from harness.cli.run_files import overlay_file, overlays_of, shipped_baseline
 from harness.core.case import ArraySpec
 from harness.core.exit_codes import ExitCode
 from harness.core.ledger import Entry
@@ -70,7 +70,7 @@ def lint(*cases: Cases) -> ExitCode:
 
 def _lint_baseline(suite: Suite, entries: Sequence[Entry]) -> list[Problem]:
     """What the committed baseline and its overlays say of the suite; nothing where there is none."""
-    file, margins = committed_baseline(), margins_file()
+    file, margins = shipped_baseline(), margins_file()
     if not file.is_file() or not margins.is_file():
         return []
     name = display_name(margins, margins.parent)

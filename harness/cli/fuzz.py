@@ -10,8 +10,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from harness.adapters.choice import choose
 from harness.cli.options import Count, Implementations, Python, Real, Whole, Workers, finite_above_zero
+from harness.cli.project import chosen
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.machine_description import describe_machine
@@ -69,7 +69,7 @@ def fuzz(
             raise UsageError(f"--loss {name}: expected one of {', '.join(DRAWN)}")
     ledger = Ledger() if no_ledger else read_ledger()
     written = () if no_ledger else load().cases
-    implementations = choose(implementation, family=family, elsewhere=python is not None)
+    implementations = chosen(implementation, family=family, elsewhere=python is not None)
     check_names(i.name for i in implementations)
     if save is not None:
         refuse_saved_before(save)

@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 
 from harness.cli import terminal
 from harness.cli.options import Cases, Workers
-from harness.cli.run_files import baseline_run
+from harness.cli.run_files import baseline_run, shipped_baseline
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
@@ -86,7 +86,7 @@ def kills(
 def _uncovered(matrix: KillMatrix, suite: Suite, *, write: bool) -> tuple[str, ...]:
     """What all cases show and the cover does not, said; nothing once it is written anew."""
     ids = {case.id for case in suite.cases}
-    wanted = demands(matrix.kills, read_ledger().entries, baseline_run(None).cells, ids)
+    wanted = demands(matrix.kills, read_ledger().entries, baseline_run(shipped_baseline()).cells, ids)
     if write:
         chosen = smallest_cover(wanted)
         write_whole(cover_file(), cover_text(chosen))

@@ -17,6 +17,7 @@ from harness.core.exit_codes import ExitCode
 
 COMMANDS: Mapping[str, str] = {
     "run": "Run cases on implementations and judge them.",
+    "init": "Begin a project: xent.toml, and a folder for what it accepts.",
     "explain": "Everything about a case: formula, truth, every answer.",
     "repro": "One cell as a standalone script, or as an issue.",
     "report": "Write the report of a run file.",

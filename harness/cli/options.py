@@ -125,8 +125,16 @@ Python = Annotated[
     str | None,
     Parameter(validator=interpreter, metavar="PATH", help="Interpreter of another environment to run the workers in."),
 ]
+OWN_LEDGER = "Your known divergences, which add to those of xent; default: those of xent.toml."
 RunFile = Annotated[Path | None, Parameter(alias="-o", metavar="RUN.jsonl", help="Write the run file here.")]
 Report = Annotated[Path | None, Parameter(metavar="REPORT.html", help="Write the HTML report here.")]
-Slower = Annotated[
-    Percent, Parameter(help="How much slower is too slow, beyond the interval of the measurement, in per cent.")
+OwnSeconds = Annotated[
+    Seconds | None, Parameter(help="How long one call may take; default: 60 seconds, or what xent.toml says.")
+]
+OwnSlower = Annotated[
+    Percent | None,
+    Parameter(
+        help="How much slower is too slow, beyond the interval of the measurement, in per cent; default: 5, or "
+        "xent.toml's."
+    ),
 ]

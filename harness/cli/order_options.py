@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from harness.adapters.choice import choose
-from harness.cli.options import Dtypes, Implementations, Modes, Python, Seconds, Shard, Workers
+from harness.cli.options import OWN_LEDGER, Dtypes, Implementations, Modes, OwnSeconds, Python, Shard, Workers
+from harness.cli.project import chosen, project_here
 from harness.runs.plan import Scope
+from harness.runs.project import case_patterns
 from harness.runs.service import make_order, read_ledger
 from harness.runs.session import Order
 
@@ -37,8 +38,8 @@ class Selection:
     ] = None
     dtypes: Annotated[Dtypes, Parameter(help="Dtypes to run; default: all that a case names.")] = None
     shard: Annotated[Shard, Parameter(help="Only part I of N of the cases, such as 1/4.")] = (1, 1)
-    ledger: Annotated[Path | None, Parameter(metavar="FOLDER", help="Another ledger; default: cases/ledger.")] = None
-    timeout: Annotated[Seconds, Parameter(help="How long one call may take.")] = 60.0
+    ledger: Annotated[Path | None, Parameter(metavar="FOLDER", help=OWN_LEDGER)] = None
+    timeout: OwnSeconds = None
     parallel: Annotated[Workers, Parameter(help="Workers side by side.")] = 2
     python: Python = None
     level: Annotated[
@@ -56,13 +57,15 @@ def order_from(cases: Sequence[str], selection: Selection, *, cover: bool = Fals
 
     UsageError where something is asked for that is not there.
     """
+    project = project_here()
+    patterns = tuple(cases) or (case_patterns(project) if cover else ())
     return make_order(
-        cases,
-        choose(selection.implementation, family=selection.family, elsewhere=selection.python is not None),
-        Scope(dtypes=selection.dtypes, modes=selection.modes, shard=selection.shard),
+        patterns,
+        chosen(selection.implementation, family=selection.family, elsewhere=selection.python is not None),
+        Scope(dtypes=selection.dtypes, modes=selection.modes or project.modes, shard=selection.shard),
         ledger=read_ledger(selection.ledger),
         cover=cover,
-        timeout=selection.timeout,
+        timeout=selection.timeout or project.seconds_per_call,
         parallel=selection.parallel,
         python=selection.python,
         level=selection.level,

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from harness.core.cell import Run
 from harness.core.errors import UsageError
+from harness.runs.project import find_project
 from harness.runs.run_file import read_run
 from harness.suite.loading import find_cases_directory
 
 BASELINE = Path("reports/baseline/baseline.jsonl.gz")
-"""Beside the cases: what `xent accept` writes and `xent gate RUN` reads where nothing else is named."""
+"""Beside the cases: the baseline that comes with xent."""
 
 
 def existing_run(path: Path) -> Run:
@@ -21,9 +22,15 @@ def existing_run(path: Path) -> Run:
     return read_run(path)
 
 
-def committed_baseline() -> Path:
-    """The file of the committed baseline, whether it is there or not."""
+def shipped_baseline() -> Path:
+    """The baseline that comes with xent, whether it is there or not; in a checkout it is the project's own."""
     return find_cases_directory().parent / BASELINE
+
+
+def own_baseline() -> Path | None:
+    """The baseline of the project we are in, whether it is there or not; None where we are in none."""
+    project = find_project()
+    return None if project is None else project.baseline
 
 
 def overlay_file(baseline: Path, name: str) -> Path:
@@ -31,16 +38,15 @@ def overlay_file(baseline: Path, name: str) -> Path:
     return baseline.with_name(f"{baseline.name.partition('.')[0]}.overlays") / f"{name}.jsonl.gz"
 
 
-def overlays_of(baseline: Path | None) -> dict[str, Run]:
-    """The overlays of the baseline in this file by name; None: of the committed one."""
-    folder = overlay_file(baseline if baseline is not None else committed_baseline(), "").parent
+def overlays_of(baseline: Path) -> dict[str, Run]:
+    """The overlays of the baseline in this file by name."""
+    folder = overlay_file(baseline, "").parent
     return {path.name.partition(".")[0]: read_run(path) for path in sorted(folder.glob("*.jsonl.gz"))}
 
 
-def baseline_run(path: Path | None) -> Run:
-    """The baseline in this file; None: the committed one."""
-    path = path if path is not None else committed_baseline()
+def baseline_run(path: Path) -> Run:
+    """The baseline in this file; UsageError where there is none yet."""
     if not path.is_file():
-        hint = "make one with `xent run --complete -o RUN.jsonl` and `xent accept`"
+        hint = "make one with `xent run --complete -o RUN.jsonl` and `xent accept RUN.jsonl`"
         raise UsageError(f"{path}: there is no baseline yet; {hint}")
     return read_run(path)

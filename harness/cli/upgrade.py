@@ -19,7 +19,8 @@ import reports.upgrade
 from harness.adapters.choice import ALL, FIRST, choose
 from harness.adapters.registry import Implementation, registered
 from harness.cli import terminal
-from harness.cli.options import Dtypes, Implementations, Modes, Seconds, Slower, day
+from harness.cli.options import Dtypes, Implementations, Modes, OwnSeconds, OwnSlower, day
+from harness.cli.project import project_here
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs, write_whole
@@ -28,6 +29,7 @@ from harness.judgement.ledger import Ledger
 from harness.reproduction.scripts import with_scripts
 from harness.runs.diff import compare_runs
 from harness.runs.plan import Scope
+from harness.runs.project import case_patterns
 from harness.runs.service import execute_order, make_order, read_ledger
 from harness.runs.session import Order, Progress
 from harness.speed.entrants import has_speed
@@ -114,7 +116,7 @@ def upgrade(
         Modes, Parameter(help="Modes to run, `all` for every one; default: the `first` of each implementation.")
     ] = None,
     dtypes: Annotated[Dtypes, Parameter(help="Dtypes to run; default: all that a case names.")] = None,
-    timeout: Annotated[Seconds, Parameter(help="How long one call may take.")] = 60.0,
+    timeout: OwnSeconds = None,
     workloads: Annotated[
         tuple[str, ...],
         Parameter(
@@ -123,7 +125,7 @@ def upgrade(
         ),
     ] = (),
     no_speed: Annotated[bool, Parameter(help="Do not time the two sides.")] = False,
-    slower: Slower = 5.0,
+    slower: OwnSlower = None,
     output: Annotated[Path, Parameter(alias="-o", metavar="FOLDER", help="For both run files and the report.")] = Path(
         "reports/output/upgrade"
     ),
@@ -133,15 +135,18 @@ def upgrade(
     timed = () if no_speed else select_workloads(load_workloads(), list(workloads), complete=False)
     implementations = _implementations(implementation, requirements)
     built = _environments(requirements, sides, implementations)
+    project = project_here()
+    modes = modes or project.modes
+    threshold = (project.slower if slower is None else slower) / 100
     scope = Scope(dtypes=dtypes, modes=modes)
     ledger = read_ledger()
     orders = {
         name: make_order(
-            cases,
+            cases or case_patterns(project),
             implementations,
             scope,
             ledger=ledger,
-            timeout=timeout,
+            timeout=timeout or project.seconds_per_call,
             # One worker at a time on either side: the two sides side by side are what shares the machine.
             parallel=1,
             command=("xent", *sys.argv[1:]),
@@ -163,7 +168,7 @@ def upgrade(
     difference = compare_runs(runs["old"], runs["new"], same_machine=True)
     with_speed = [i for i in implementations if has_speed(i.name) and _has_any(runs["old"], i.name, modes)]
     pythons = {name: str(environment.python) for name, (_, environment) in built.items()}
-    speeds = None if no_speed else _timed(with_speed, pythons, timed, modes, slower / 100)
+    speeds = None if no_speed else _timed(with_speed, pythons, timed, modes, threshold)
     heard = canaries.results_of(_canary_run(output / "canaries.jsonl"))
     found = Upgrade(
         old=runs["old"],
@@ -235,9 +240,15 @@ def _timing_command(requirements: Sequence[str], sides: Sides, implementation: I
 def _implementations(names: Sequence[str], requirements: Sequence[str]) -> tuple[Implementation, ...]:
     if names:
         return choose(names)
+    own = project_here().implementations
+    if not requirements and not own:
+        raise SideError(
+            "without a requirement nothing says which implementations to compare: name them with -i, or in xent.toml"
+        )
     if not requirements:
-        raise SideError("without a requirement nothing says which implementations to compare: name them with -i")
-    return choose(among=touched(requirements, registered()))
+        return choose(own)
+    found = touched(requirements, registered())
+    return choose(tuple(name for name in own if name in found), among=found)
 
 
 def _environments(

@@ -68,6 +68,8 @@ class Entry:
     seen: str = ""
     """Where it was seen, of an entry that is dormant on every machine that the baseline and its overlays know."""
     location: str = ""
+    shipped: bool = False
+    """Whether it came with xent and is not this project's to remove: then it is not audited, and no code's reason."""
 
 
 @dataclass(frozen=True)

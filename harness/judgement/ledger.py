@@ -125,10 +125,11 @@ def audit(
     """The stale entries of a run: those that no longer say something true.
 
     `complete` says whether every case and registered implementation was run: only then can an entry be unmatched.
-    `is_decided` says whether everything that an entry is about was asked: only then can it be fixed.
+    `is_decided` says whether everything that an entry is about was asked: only then can it be fixed. Of entries that
+    are another project's, who runs this could remove none.
     """
     problems: list[RunProblem] = []
-    for entry in ledger.entries:
+    for entry in (entry for entry in ledger.entries if not entry.shipped):
         where = f" ({entry.location})" if entry.location else ""
         tally = tallies.get(entry.id, Tally())
         if tally.awake and not tally.explained and not tally.unjudged and is_decided(entry):

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from harness.adapters.choice import ALL
@@ -20,11 +21,13 @@ from harness.execution.levels import NATIVE
 from harness.judgement.ledger import Ledger
 from harness.runs.auditing import audited
 from harness.runs.plan import Scope, sharded
+from harness.runs.project import find_project
 from harness.runs.run_file import RunWriter, footer_of
 from harness.runs.session import Order, Progress, Result, execute
 from harness.runs.truth_cache import KeptTruths, truths_file
-from harness.suite.ledger_files import load_entries
+from harness.suite.ledger_files import load_drafts, load_entries
 from harness.suite.loading import find_cases_directory
+from harness.suite.problems import Problem, SuiteError
 from harness.suite.selection import load_cover, load_selection
 
 EVERYTHING = Scope()
@@ -83,11 +86,45 @@ def _check_limits(scope: Scope, timeout: float, parallel: int) -> None:
         )
 
 
-def read_ledger(folder: Path | None = None) -> Ledger:
-    """The ledger of a folder; None: that of the suite. Raises UsageError where there is no such folder."""
-    if folder is not None and not folder.is_dir():
+def read_ledger(folder: Path | None = None, *, drafts: bool = False) -> Ledger:
+    """The entries of a folder, or else of the project we are in, and besides them those that came with xent.
+
+    Raises UsageError where there is no such folder, and where two entries have one id. `drafts` allows reasons that are
+    not yet written, and a folder that is still to be made.
+    """
+    if folder is not None and not drafts and not folder.is_dir():
         raise UsageError(f"--ledger {folder}: no such folder; an empty folder is an empty ledger")
-    return Ledger(load_entries(folder if folder is not None else find_cases_directory() / "ledger"))
+    project = find_project() if folder is None else None
+    own = project.ledger if project is not None else folder
+    entries = () if own is None else (load_drafts if drafts else load_entries)(own)
+    if own is not None and is_shipped(own):
+        return Ledger(entries)
+    shipped = tuple(replace(entry, shipped=True) for entry in load_entries(shipped_ledger()))
+    taken = {entry.id: entry.location for entry in shipped}
+    hint = "Call it otherwise: its own entries come with xent"
+    twice = [
+        Problem(*_place(entry.location), "id", f"the id {entry.id} is also at {taken[entry.id]} of xent", hint)
+        for entry in entries
+        if entry.id in taken
+    ]
+    if twice:
+        raise SuiteError(twice, of="the ledger")
+    return Ledger((*entries, *shipped))
+
+
+def _place(location: str) -> tuple[str, int]:
+    file, _, line = location.rpartition(":")
+    return file, int(line)
+
+
+def shipped_ledger() -> Path:
+    """The ledger that comes with xent; in a checkout it is the project's own."""
+    return find_cases_directory() / "ledger"
+
+
+def is_shipped(folder: Path) -> bool:
+    """Whether a ledger is the one that comes with xent."""
+    return folder.resolve() == shipped_ledger().resolve()
 
 
 def execute_order(

@@ -31,15 +31,15 @@ MOST_SHOWN = 100
 
 
 class SuiteError(UsageError):
-    """Case files that cannot be used, with all their problems: nothing partial is ever run."""
+    """Files that cannot be used, with all their problems: nothing partial is ever run. `of` says which they are."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], of: str = "the case files") -> None:
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problem" + ("" if len(self.problems) == 1 else "s")
         lines = [f"  {problem}" for problem in self.problems[:MOST_SHOWN]]
         more = len(self.problems) - len(lines)
         lines += [f"  … and {more} more"] if more else []
-        super().__init__(f"{count} in the case files\n" + "\n".join(lines))
+        super().__init__(f"{count} in {of}\n" + "\n".join(lines))
 
 
 def close_matches(name: str, names: Iterable[str], count: int = 3) -> tuple[str, ...]:

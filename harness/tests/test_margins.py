@@ -106,7 +106,7 @@ def test_lint_reads_the_baseline_and_its_overlays(
     header = Header({"version": "1", "cases": {shown.case: {"loss": "softmax"}}}, {"mine": {"version": "1"}}, {}, "now")
     baseline = tmp_path / "baseline.jsonl.gz"
     write_run(baseline, Run(header, (replace(shown, ratio=0.5),), (), (), Footer(1, {"agrees": 1})))
-    monkeypatch.setattr("harness.cli.cases.committed_baseline", lambda: baseline)
+    monkeypatch.setattr("harness.cli.cases.shipped_baseline", lambda: baseline)
     lint()
     assert shown.name not in capsys.readouterr().out
     write_run(overlay_file(baseline, "avx2"), Run(header, (shown,), (), (), Footer(1, {"agrees": 1})))
@@ -121,7 +121,7 @@ def test_lint_refuses_an_overlay_of_another_baseline(
     shown = replace(cell(0.5, implementation="mine"), case="documents/d4-dog-in-bits")
     suite = {"version": "1", "cases": {shown.case: {"loss": "softmax"}}}
     baseline = tmp_path / "baseline.jsonl.gz"
-    monkeypatch.setattr("harness.cli.cases.committed_baseline", lambda: baseline)
+    monkeypatch.setattr("harness.cli.cases.shipped_baseline", lambda: baseline)
     for file, version, isa in (
         (baseline, "2", "avx512"),
         (overlay_file(baseline, "of-this"), "2", "avx2"),
