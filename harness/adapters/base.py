@@ -56,6 +56,8 @@ class Description:
         Settings that change numbers, environment variables among them, without any private path.
     facts : mapping of str to str
         What of this machine changes its numbers: names and values of `harness.core.machine_facts`.
+    mode_losses : mapping of str to tuple of str
+        By mode, other than the first, that is about some of `losses` only: which. Nothing else is asked in it.
 
     Examples
     --------
@@ -74,6 +76,29 @@ class Description:
     threads: int = 1
     flags: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    mode_losses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def modes_of(self, loss: str) -> tuple[str, ...]:
+        """The modes in which a loss is asked for.
+
+        Parameters
+        ----------
+        loss : str
+            One of `losses`.
+
+        Returns
+        -------
+        tuple of str
+            Of `modes`, in their order.
+
+        Examples
+        --------
+        >>> kernels = {"chunked": ("linear_cross_entropy",)}
+        >>> losses = ("softmax", "linear_cross_entropy")
+        >>> Description("1.0", losses, modes=("eager", "chunked"), mode_losses=kernels).modes_of("softmax")
+        ('eager',)
+        """
+        return tuple(mode for mode in self.modes if loss in self.mode_losses.get(mode, self.losses))
 
 
 @dataclass(frozen=True)

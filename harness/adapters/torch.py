@@ -1,4 +1,7 @@
-"""PyTorch: `torch.nn.functional`, the same functions under `torch.compile`, and the classes of `torch.nn`."""
+"""PyTorch: `torch.nn.functional`, the same functions under `torch.compile`, and the classes of `torch.nn`.
+
+Its linear cross-entropy has kernels of its own, which go through the rows in chunks: the modes `chunked` and those that
+begin so."""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from torch.nn import functional
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.torch_calls import answer, facts, flags, prepared, tensors_of, threads
-from harness.adapters.torch_losses import COMPUTING_REQUESTS, REQUESTS, Request
+from harness.adapters.torch_losses import CHUNKED_MODES, COMPUTING_REQUESTS, REQUESTS, Request
 
 # The class that stands for each function in the mode "module".
 _MODULES = {
@@ -37,7 +40,8 @@ class Torch:
         return Description(
             version=torch.__version__,
             losses=tuple(REQUESTS),
-            modes=("eager", "compile", "module"),
+            modes=("eager", "compile", "module", *CHUNKED_MODES),
+            mode_losses=dict.fromkeys(CHUNKED_MODES, ("linear_cross_entropy",)),
             versions={"torch": torch.__version__, "numpy": np.__version__},
             threads=threads(),
             flags=flags(),

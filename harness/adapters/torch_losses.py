@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from harness.adapters.base import Call, Unsupported
 from harness.adapters.torch_calls import Tensors
+from harness.adapters.torch_chunks import CHUNKED
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,9 @@ def _classifying(function: str, scores: str, *options: str) -> Builder:
     return request
 
 
+CHUNKED_MODES = tuple(CHUNKED) if hasattr(torch.nn, "LinearCrossEntropyOptions") else ()  # public since torch 2.13
+
+
 def _linear_cross_entropy(call: Call, tensors: Tensors) -> Request:
     options = ("class_weights", "label_smoothing", "ignore_index")
     # Ours is hidden · weight, (…, d) times (d, C); torch keeps its weights as (C, d).
@@ -99,8 +103,16 @@ def _linear_cross_entropy(call: Call, tensors: Tensors) -> Request:
     if not fused:
         return replace(plain, computed_with={"logits": "torch.nn.functional.linear"})
     keywords = {**plain.keywords, "linear_bias": bias}
+    computed_with = dict(plain.computed_with)
+    if call.mode in CHUNKED_MODES:
+        keywords["options"] = torch.nn.LinearCrossEntropyOptions(**CHUNKED[call.mode])
+        computed_with["options"] = repr(keywords["options"])
     return replace(
-        plain, function="linear_cross_entropy", arguments=(hidden, weight, tensors["targets"]), keywords=keywords
+        plain,
+        function="linear_cross_entropy",
+        arguments=(hidden, weight, tensors["targets"]),
+        keywords=keywords,
+        computed_with=computed_with,
     )
 
 

@@ -111,6 +111,7 @@ def description_to_wire(description: Description) -> dict[str, Any]:
         "version": str(description.version),
         "losses": [str(name) for name in description.losses],
         "modes": [str(name) for name in description.modes],
+        "mode_losses": {str(mode): [str(n) for n in names] for mode, names in description.mode_losses.items()},
         "dtypes": [str(name) for name in description.dtypes],
         "gradients": bool(description.gradients),
         "flush_to_zero": bool(description.flush_to_zero),
@@ -147,6 +148,7 @@ def description_from_wire(message: Mapping[str, Any]) -> Description | Missing:
         threads=_whole(message, "threads", 1),
         flags=_texts(message, "flags"),
         facts=_facts(message),
+        mode_losses=_mode_losses(message, modes),
     )
 
 
@@ -400,6 +402,16 @@ def _names(message: Mapping[str, Any], name: str, default: tuple[str, ...] | Non
     if not found or len(set(found)) < len(found):
         raise ProtocolError(f"{name} names at least one, and each once, got {list(found)!r:.80}")
     return tuple(found)
+
+
+def _mode_losses(message: Mapping[str, Any], modes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    found = message.get("mode_losses", {})
+    if not isinstance(found, dict):
+        raise ProtocolError(f"mode_losses is an object of lists of names, got {type(found).__name__}")
+    for mode in found:
+        if mode not in modes[1:]:
+            raise ProtocolError(f"mode_losses: {mode!r:.80} is none of the modes after the first")
+    return {mode: _known(_names(found, mode, None), message["losses"], "offered loss") for mode in found}
 
 
 def _known(names: tuple[str, ...], known: Collection[str], what: str) -> tuple[str, ...]:

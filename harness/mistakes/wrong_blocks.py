@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
+from harness.core.call import default_denominator
 from harness.mistakes.mistake import FROM_LOGITS, SOFTMAXES, Mistake, mistake
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import (
@@ -189,6 +190,25 @@ def nan_from_empty_chunk(call: Call, batch: Batch, d: Wide) -> Wide:
     return value * WIDE(np.nan) if empty and call.options["reduction"] == "mean" else value
 
 
+def weights_of_each_chunk(call: Call, batch: Batch, d: Wide) -> Wide:
+    """Each chunk's mean divides by its own weights and is weighed by its number of valid rows."""
+    kept = np.count_nonzero(batch.kept)
+    if call.options["reduction"] != "mean" or batch.losses.size <= ROWS or not kept:
+        return reduced(call, batch, d)
+    chunks = [chunk for chunk in _chunks(batch) if chunk.kept.any()]
+    means = [reduced(call, chunk, divisor(call, chunk)) * np.count_nonzero(chunk.kept) for chunk in chunks]
+    by_weights = call.options.get("denominator", default_denominator(call.options)) == "weights"
+    return scalar(sum(means)) / kept if by_weights else reduced(call, batch, d)
+
+
+def surplus_labels_dropped(call: Call) -> Call:
+    """Labels are taken chunk by chunk for as long as there are rows."""
+    rows, targets = call.inputs["hidden"].shape[:-1], call.inputs["targets"]
+    if targets.is_float or len(targets.shape) != len(rows) or not rows or targets.shape[0] <= rows[0]:
+        return call
+    return replace(call, inputs={**call.inputs, "targets": Array(targets.dtype, targets.storage[: rows[0]])})
+
+
 def no_gradient_in_last_chunk(call: Call, batch: Batch, d: Wide) -> Wide:
     u = upstream(call, batch, d).copy()
     u.reshape(-1)[beyond_tiles(u, ROWS)] = 0
@@ -277,6 +297,14 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "chunk-of-ignored-is-nan": mistake(
         "a chunk of 32 ignored rows makes the mean nan", _KEPT, reduced=nan_from_empty_chunk
+    ),
+    "weights-of-each-chunk": mistake(
+        "chunks of 32 rows divide by their own weights and are weighed by their rows",
+        ("linear_cross_entropy",),
+        reduced=weights_of_each_chunk,
+    ),
+    "surplus-labels-dropped": mistake(
+        "labels beyond the last row are dropped", ("linear_cross_entropy",), prepare=surplus_labels_dropped
     ),
     "last-chunk-left-out": mistake(
         "rows after the last whole chunk of 32 add nothing to the value",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.adapters.torch_chunks import CHUNKED
 from harness.core.arrays import Array
 from harness.reproduction.example import Code, Example, Inexpressible, layout_of, literal
 
@@ -153,8 +154,12 @@ def _linear(example: Example) -> tuple[str, str]:
     if example.mode == "module":
         raise Inexpressible("torch.nn has no class for linear_cross_entropy")
     bias = ["linear_bias=bias"] if "bias" in example.inputs else []
+    keywords = [*bias, *_weighing(example)]
+    if example.mode in CHUNKED:
+        given = ", ".join(f"{name}={value!r}" for name, value in CHUNKED[example.mode].items())
+        keywords.append(f"options=torch.nn.LinearCrossEntropyOptions({given})")
     # Ours is hidden · weight, (…, d) times (d, C); torch keeps its weights as (C, d).
-    return _called(example, "linear_cross_entropy", ["hidden", "weight.T", "targets"], [*bias, *_weighing(example)])
+    return _called(example, "linear_cross_entropy", ["hidden", "weight.T", "targets"], keywords)
 
 
 def _called(example: Example, name: str, arguments: list[str], keywords: list[str]) -> tuple[str, str]:

@@ -41,7 +41,8 @@ def asked_of(header: Header, cells: Iterable[Cell]) -> Asked:
 
 def _described(told: Mapping[str, Any]) -> Description:
     losses, modes, dtypes = (tuple(told.get(name, ())) for name in ("losses", "modes", "dtypes"))
-    return Description(str(told.get("version", "?")), losses, modes, dtypes)
+    some = {mode: tuple(names) for mode, names in told.get("mode_losses", {}).items()}
+    return Description(str(told.get("version", "?")), losses, modes, dtypes, mode_losses=some)
 
 
 def is_decided(entry: Entry, asked: Asked, cases: Collection[Case], implementations: Iterable[str]) -> bool:
@@ -68,10 +69,10 @@ def _modes(entry: Entry, case: Case, described: Description) -> set[str]:
     """The modes in which an entry could select a cell of a case."""
     if isinstance(case.expect, ExpectInvariances):
         return set()  # nothing there is right or wrong
-    first, *others = described.modes or ("",)
+    first, *others = there = described.modes_of(case.loss) or ("",)
     modes: set[str] = set()
     if any(any_matches(entry.aspects, name) for name in aspects(case.differentiate, twice=case.vector is not None)):
-        modes |= {mode for mode in described.modes if any_matches(entry.modes, mode)}
+        modes |= {mode for mode in there if any_matches(entry.modes, mode)}
     if any_matches(entry.aspects, MODE_AGREEMENT):
         compared = {mode for mode in others if any_matches(entry.modes, mode)}
         modes |= compared | ({first} if compared else set())

@@ -51,12 +51,13 @@ def questions(
             for dtype in dtypes:
                 yield refusal(case, implementation, modes[0], dtype, f"offers no {case.loss}")
             continue
+        asked_in = [mode for mode in modes if mode in description.modes_of(case.loss)]
         besides = [(part, case_of(case, part)) for part in parts_of(case)]
         for dtype in dtypes:
             if dtype not in description.dtypes:
-                yield refusal(case, implementation, modes[0], dtype, f"takes no {dtype}")
+                yield from (refusal(case, implementation, mode, dtype, f"takes no {dtype}") for mode in asked_in[:1])
                 continue
-            for mode in modes:
+            for mode in asked_in:
                 yield Question(implementation, case, dtype, mode)
                 for part, asked in besides:
                     yield Question(implementation, asked, dtype, mode, part.title, of=case, threads=part.threads)

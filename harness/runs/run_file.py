@@ -332,6 +332,7 @@ class _Implementation(msgspec.Struct):
     version: str = "?"
     versions: dict[str, str] = {}
     modes: list[str] = []
+    mode_losses: dict[str, list[str]] = {}
     dtypes: list[str] = []
     losses: list[str] = []
     device: str = ""

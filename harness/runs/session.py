@@ -190,6 +190,7 @@ def _header(
             "version": d.version,
             "versions": dict(d.versions),
             "modes": list(d.modes),
+            **({"mode_losses": {mode: list(names) for mode, names in d.mode_losses.items()}} if d.mode_losses else {}),
             "dtypes": list(d.dtypes),
             "losses": list(d.losses),
             "gradients": d.gradients,

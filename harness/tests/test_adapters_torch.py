@@ -324,3 +324,19 @@ def test_compiled_code_is_not_differentiated_twice_and_its_gradient_is_there_all
     np.testing.assert_allclose(
         answer.gradients["logits"].to_float64(), eager.gradients["logits"].to_float64(), rtol=1e-12
     )
+
+
+HEAD = {"hidden": [[1.0, -0.5], [0.25, 2.0]], "weight": [[1.0, 0.0, -1.0], [0.5, -0.5, 2.0]], "targets": [2, 0]}
+
+
+def test_chunked_kernels_are_asked_with_their_options(adapter: Torch) -> None:
+    chunked = [mode for mode in adapter.describe().modes if adapter.describe().modes_of("softmax").count(mode) == 0]
+    assert "chunked-2-balanced" in chunked
+    plain = ask(adapter, "linear_cross_entropy", NONE, **HEAD)
+    for mode in chunked:
+        answer = ask(adapter, "linear_cross_entropy", NONE, mode=mode, **HEAD)
+        assert value(answer) == pytest.approx(value(plain), rel=1e-15)
+        assert "LinearCrossEntropyOptions" in answer.computed_with["options"]
+    # Answered by the chunked kernels alone: the path without options refuses it.
+    surplus = ask(adapter, "linear_cross_entropy", NONE, mode="chunked", **{**HEAD, "targets": [2, 0, 1]})
+    assert value(surplus) == pytest.approx(value(plain), rel=1e-15)

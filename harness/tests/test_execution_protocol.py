@@ -118,7 +118,18 @@ def test_a_spec_becomes_an_array_where_the_request_is_read() -> None:
 
 def test_a_description_survives_the_pipe() -> None:
     description = Description(
-        "1.0", ("softmax",), ("graph", "eager"), ("float16",), False, True, {"a": "1"}, "tpu", 4, {"flag": "on"}
+        "1.0",
+        ("softmax",),
+        ("graph", "eager"),
+        ("float16",),
+        False,
+        True,
+        {"a": "1"},
+        "tpu",
+        4,
+        {"flag": "on"},
+        {},
+        {"eager": ("softmax",)},
     )
     assert protocol.description_from_wire(sent({"id": 0, **protocol.description_to_wire(description)})) == description
 
@@ -225,6 +236,9 @@ def checked(message: dict[str, Any]) -> None:
         ({"modes": ["all"]}, "no mode can have the name 'all'"),
         ({"modes": ["a,b"]}, "no mode can have the name 'a,b'"),
         ({"modes": ["eager\nimport os"]}, "no mode can have the name"),
+        ({"modes": ["a", "b"], "mode_losses": ["b"]}, "mode_losses is an object"),
+        ({"modes": ["a", "b"], "mode_losses": {"a": ["softmax"]}}, "'a' is none of the modes after the first"),
+        ({"modes": ["a", "b"], "mode_losses": {"b": ["entropy"]}}, "there is no offered loss 'entropy'"),
         ({"gradients": "false"}, "gradients is true or false"),
         ({"flush_to_zero": 0}, "flush_to_zero is true or false"),
         ({"threads": -1}, "threads is a whole number"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.adapters.base import Description
@@ -28,3 +30,11 @@ THREE = Description("1", ("softmax",), modes=("jit", "eager", "class"), dtypes=(
 def test_modes_asked_for(asked: tuple[str, ...] | None, modes: list[str]) -> None:
     found = [q.mode for q in questions(CASES, "it", THREE, Scope(modes=asked)) if isinstance(q, Question)]
     assert found == modes
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_nothing_is_asked_or_refused_in_a_mode_that_is_about_other_losses(dtype: str) -> None:
+    some = replace(THREE, losses=("softmax", "linear_cross_entropy"), mode_losses={"eager": ("linear_cross_entropy",)})
+    found = [q.mode for q in questions(CASES, "it", some, Scope(modes=("all",), dtypes=(dtype,)))]
+    assert found == (["jit", "class"] if dtype == "float64" else ["jit"])
+    assert list(questions(CASES, "it", some, Scope(modes=("eager",), dtypes=(dtype,)))) == []
