@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.adapters.torch_chunks import CHUNKED
 from harness.core.arrays import Array
 from harness.core.call import Call
 from harness.core.case import ArraySpec
@@ -26,7 +27,7 @@ class Inexpressible(Exception):  # noqa: N818 - a statement about the cell, not 
     """The cell cannot be written as a standalone script, with the reason."""
 
 
-MODES = frozenset({"eager", "compile", "module", "graph", "xla", "v1", "jit", "class"})
+MODES = frozenset({"eager", "compile", "module", "graph", "xla", "v1", "jit", "class", *CHUNKED})
 """Modes that some template knows how to write."""
 
 

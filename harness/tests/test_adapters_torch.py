@@ -326,7 +326,11 @@ def test_compiled_code_is_not_differentiated_twice_and_its_gradient_is_there_all
     )
 
 
-HEAD = {"hidden": [[1.0, -0.5], [0.25, 2.0]], "weight": [[1.0, 0.0, -1.0], [0.5, -0.5, 2.0]], "targets": [2, 0]}
+HEAD: dict[str, Any] = {
+    "hidden": [[1.0, -0.5], [0.25, 2.0]],
+    "weight": [[1.0, 0.0, -1.0], [0.5, -0.5, 2.0]],
+    "targets": [2, 0],
+}
 
 
 def test_chunked_kernels_are_asked_with_their_options(adapter: Torch) -> None:
