@@ -50,11 +50,35 @@ class ExpectRaises:
     kind: str
 
 
+KINDS_OF_CHOICE = ("raises", "nan", "inf", "any")
+"""Choices that are a kind of outcome: an error, a nan or an infinity somewhere in the answer, any finite numbers."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What implementations do where nothing is right: a kind of outcome, numbers, or the truth of another call."""
+
+    name: str
+    kind: str | None = None
+    """One of KINDS_OF_CHOICE; None: an answer has to be what the rest says."""
+    inputs: Mapping[str, ArraySpec] = field(default_factory=dict)
+    """In place of those of the case: the answer is the truth of the case with these."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """In place of those of the case, as `inputs`."""
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    """By aspect: the answer itself, to the digits written, in nested tuples; one number stands for every element."""
+
+
 @dataclass(frozen=True)
 class ExpectImplementationDefined:
     """No right answer: the choices are listed, each implementation's choice is recorded, any change is gated."""
 
-    choices: tuple[str, ...]
+    choices: tuple[Choice, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The choices as a reader is told them."""
+        return tuple(choice.name for choice in self.choices)
 
 
 @dataclass(frozen=True)

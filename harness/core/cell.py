@@ -89,6 +89,8 @@ class Observed:
     """The type of the answer, where that is not the right one."""
     computed_in: str | None = None
     """The format in which the answer is right for the inputs so rounded: a cast, and nothing else, is wrong."""
+    choice: str | None = None
+    """Where nothing is right: which of the choices that the case lists was made."""
     differing: int | None = None
     """Of bits: how many elements are not the same; the cell's `ulps` is the largest difference."""
     elements: int | None = None

@@ -403,7 +403,7 @@ class Campaign:
         for question, outcome in answers:
             expect = question.case.expect
             if isinstance(expect, ExpectRaises | ExpectImplementationDefined):
-                kind = expect.kind if isinstance(expect, ExpectRaises) else expect.choices[-1]
+                kind = expect.kind if isinstance(expect, ExpectRaises) else expect.names[-1]
                 if isinstance(outcome, Refused | Missing):
                     continue
                 what = f"{question.case.loss}: {kind.replace('_', ' ')}"

@@ -17,6 +17,7 @@ import numpy as np
 from harness.core.case import (
     ArraySpec,
     Case,
+    Choice,
     Expectation,
     ExpectImplementationDefined,
     ExpectRaises,
@@ -126,7 +127,7 @@ def _case(
     signature = LOSSES[loss]
     expect: Expectation = ExpectTruth()
     if raises is not None:
-        expect = ExpectRaises(raises) if isinstance(raises, str) else ExpectImplementationDefined(raises)
+        expect = ExpectRaises(raises) if isinstance(raises, str) else _defined(raises)
     differentiate = () if raises is not None else tuple(n for n in signature.differentiate if n in inputs)
     if not signature.reductions and cotangent is None:
         differentiate = ()
@@ -203,6 +204,12 @@ _TARGET_KIND = (
     + ("soft", "soft", "sum", "sum", "ignored", "ignored", "ignored")
     + ("wrong", "wrong", "row", "column", "fraction")
 )
+
+
+def _defined(choices: tuple[str, ...]) -> ExpectImplementationDefined:
+    """What is drawn says by name which finite answer is meant, and takes any."""
+    *kinds, answer = choices
+    return ExpectImplementationDefined((*(Choice(kind, kind) for kind in kinds), Choice(answer, "any")))
 
 
 def _choices(answer: str) -> tuple[str, ...]:

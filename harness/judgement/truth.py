@@ -80,7 +80,7 @@ class TruthTable:
         self.loss = call.loss
         self.dtype = call.dtype
         self.inputs = {n: a.to_float64() if a.is_float else a.storage for n, a in call.inputs.items()}
-        self.options = {n: _plain(v) for n, v in call.options.items()}
+        self.options = {n: plain(v) for n, v in call.options.items()}
         self.differentiate = call.differentiate
         self.cotangent = None if call.cotangent is None else call.cotangent.to_float64()
         self.vector = None if call.vector is None else call.vector.to_float64()
@@ -233,7 +233,8 @@ def in_dtype(convention: Convention | None, dtype: str) -> Convention | None:
     return resolved
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """An array as the reference takes it; anything else as it is."""
     if isinstance(value, Array):
         return value.to_float64() if value.is_float else value.storage
     return value

@@ -22,6 +22,7 @@ from harness.core.formats import FORMATS
 from harness.core.ledger import Selector
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
 from harness.judgement.agreement import Agreement, Floats, Target, compare
+from harness.judgement.choices import choice_made, computed_in_another
 from harness.judgement.error_kinds import kinds_of
 from harness.judgement.ledger import Ledger
 from harness.judgement.narrowing import computed_in
@@ -136,9 +137,10 @@ def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, attes
             sentence = f"raises {raised.type} for another reason than {kind}: {headline}"
             wrong = replace(cell, verdict="disagrees", severity="wrong_error", explanation=sentence, observed=observed)
             return explained(subject, wrong, ledger)
-        case ExpectImplementationDefined(choices):
+        case ExpectImplementationDefined():
             cell = subject.cell(aspect, "by_convention", outcome, observed=observed, **attested)
-            return _chosen(subject, cell, observed, f"raises {raised.type}", choices, ledger)
+            made = choice_made(subject.expect, "raises", None, aspect, subject.table, None, flush_to_zero=False)
+            return _chosen(subject, cell, observed, f"raises {raised.type}", made, ledger)
         case _:
             sentence = f"raises {raised.type} where there is a right answer: {headline}"
             cell = subject.cell(
@@ -202,10 +204,15 @@ def _judge_array(
                 **attested,
             )
             return explained(subject, cell, ledger)
-        case ExpectImplementationDefined(choices):
+        case ExpectImplementationDefined():
             observed = Observed(_kind(got))
             cell = subject.cell(aspect, "by_convention", outcome, got=_numbers(got), observed=observed, **attested)
-            return _chosen(subject, cell, observed, f"returns {_brief(got)}", choices, ledger)
+            of, flushes = (aspect, subject.table, dict(convention or {})), subject.flush_to_zero
+            made = choice_made(subject.expect, observed.kind, array, *of, flush_to_zero=flushes)
+            if made is None:
+                other = computed_in_another(subject.expect, array, *of, flush_to_zero=flushes)
+                observed = replace(observed, computed_in=other)
+            return _chosen(subject, cell, observed, f"returns {_brief(got)}", made, ledger)
     return _against_truth(subject, aspect, array.dtype, got, outcome, convention, attested, ledger)
 
 
@@ -324,18 +331,23 @@ _UNDEFINED = 1e300
 """An error scale this large stands for an infinite one, whose result is compared by pattern alone."""
 
 
-def _chosen(
-    subject: Subject, cell: Cell, observed: Observed, sentence: str, choices: tuple[str, ...], ledger: Ledger
-) -> Cell:
+def _chosen(subject: Subject, cell: Cell, observed: Observed, sentence: str, made: str | None, ledger: Ledger) -> Cell:
     """A cell without a right answer: the choice made is recorded, and has to be among those listed."""
-    kind = observed.kind
-    general = {"raises", "nan", "inf"}
-    allowed = kind in choices or (kind == "finite" and any(choice not in general for choice in choices))
-    if allowed:
-        return replace(cell, convention=f"implementation_defined({kind})", explanation=f"no right answer: {sentence}")
-    severity = {"raises": "unexpected_error", "finite": "silently_wrong"}.get(kind, "silent_nonfinite")
+    if made is not None:
+        return replace(
+            cell,
+            convention=f"implementation_defined({made})",
+            explanation=f"no right answer: {sentence}",
+            observed=replace(observed, choice=made),
+        )
+    listed = subject.expect.names if isinstance(subject.expect, ExpectImplementationDefined) else ()
+    severity = {"raises": "unexpected_error", "finite": "silently_wrong"}.get(observed.kind, "silent_nonfinite")
     wrong = replace(
-        cell, verdict="disagrees", severity=severity, explanation=f"{sentence}, which is none of: {', '.join(choices)}"
+        cell,
+        verdict="disagrees",
+        severity=severity,
+        explanation=f"{sentence}, which is none of: {', '.join(listed)}",
+        observed=observed,
     )
     return explained(subject, wrong, ledger)
 

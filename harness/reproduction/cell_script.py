@@ -11,6 +11,7 @@ import numpy as np
 from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectInvariances, ExpectRaises
 from harness.core.cell import Cell
 from harness.judgement.agreement import Floats, Target
+from harness.judgement.choices import targets
 from harness.judgement.truth import HESSIAN_VECTOR, Evaluated, TruthTable, aspects
 from harness.judgement.truth_table import truth_table
 from harness.reproduction.example import Example, Inexpressible, dense_source
@@ -100,7 +101,9 @@ def _expected(case: Case, cell: Cell, numbers: Numbers, aspect: str, *, flush_to
             is_another = cell.severity == "wrong_error"
             return Expected(raises=kind, instead=str(cell.outcome.get("type")) if is_another else None)
         case ExpectImplementationDefined(choices):
-            return Expected(choices=choices)
+            table = numbers.table(case, cell.dtype)
+            found = (target for choice in choices for target in targets(choice, aspect, table))
+            return Expected.one_of(choices, found, cell.dtype, flush_to_zero=flush_to_zero)
     target = _target(case, cell.dtype, numbers, aspect)
     if not 0 <= (cell.worst or 0) < max(1, target.hi.size):
         raise Inexpressible(f"the answer has no element {cell.worst}")

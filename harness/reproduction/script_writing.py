@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
+from harness.core.case import Choice
 from harness.core.formats import FORMATS, rounded
 from harness.core.printing import printable
 from harness.core.text import markdown
@@ -31,8 +33,19 @@ class Expected:
     """The kind of error that is right."""
     instead: str | None = None
     """The type of an error that is raised for another reason."""
-    choices: tuple[str, ...] = ()
-    """Where no answer is right: what may come, raises, nan, inf or a word for finite numbers."""
+    choices: tuple[Choice, ...] = ()
+    """Where no answer is right: what may come."""
+    answers: tuple[tuple[Floats, Floats], ...] = ()
+    """Of choices: the numbers that may come, with what may be missed; one without axes stands for every element."""
+
+    @classmethod
+    def one_of(cls, choices: tuple[Choice, ...], targets: Iterable[Target], dtype: str, *, flush_to_zero: bool) -> Self:
+        """One of several choices; `targets` are the numbers that they may be."""
+        found = [cls.truth(target, dtype, flush_to_zero=flush_to_zero) for target in targets]
+        if any(one.element is not None for one in found):
+            raise Inexpressible("the numbers to choose from are too many to write")
+        answers = ((one.numbers, one.allowed) for one in found if one.numbers is not None and one.allowed is not None)
+        return cls(choices=choices, answers=tuple(answers))
 
     @classmethod
     def truth(
@@ -152,11 +165,10 @@ def _of_an_error(expected: Expected) -> list[str]:
 
 
 def _of_a_choice(expected: Expected) -> list[str]:
-    general = ("raises", "nan", "inf")
-    allowed = [choice for choice in general if choice in expected.choices]
-    allowed += ["finite"] if set(expected.choices) - set(general) else []
-    return [
-        f'print("expected: one of", {", ".join(literal(choice) for choice in expected.choices)})',
+    kinds = [choice.kind for choice in expected.choices if choice.kind is not None]
+    allowed = ["finite" if kind == "any" else kind for kind in kinds]
+    lines = [
+        f'print("expected: one of", {", ".join(literal(choice.name) for choice in expected.choices)})',
         "try:",
         "    observed, dtype = observe()",
         "except Exception as error:",
@@ -164,8 +176,19 @@ def _of_a_choice(expected: Expected) -> list[str]:
         f"    sys.exit({0 if 'raises' in allowed else 1})",
         'print("observed:", observed, dtype)',
         'kind = "nan" if np.isnan(observed).any() else "inf" if np.isinf(observed).any() else "finite"',
-        f"sys.exit(0 if kind in {allowed!r} else 1)",
+        f"if kind in {allowed!r}:",
+        "    sys.exit(0)",
     ]
+    for numbers, missed in expected.answers:
+        lines += [
+            f"expected, allowed = {dense_source(numbers)}, {dense_source(missed)}",
+            'with np.errstate(invalid="ignore"):',
+            "    near = np.abs(observed - expected) <= allowed",
+            "right = near | (observed == expected) | (np.isnan(observed) & np.isnan(expected))",
+            "if expected.shape in ((), observed.shape) and right.all():",
+            "    sys.exit(0)",
+        ]
+    return [*lines, "sys.exit(1)"]
 
 
 def _of_numbers(example: Example, expected: Expected, numbers: Floats, allowed: Floats) -> list[str]:

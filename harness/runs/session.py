@@ -228,7 +228,7 @@ def _described(case: Case, truth_of: Callable[[Case], dict[str, Any] | None]) ->
     if isinstance(case.expect, ExpectRaises):
         expect = f"raises {case.expect.kind}"
     elif isinstance(case.expect, ExpectImplementationDefined):
-        expect = f"implementation_defined: {', '.join(case.expect.choices)}"
+        expect = f"implementation_defined: {', '.join(case.expect.names)}"
     elif isinstance(case.expect, ExpectInvariances):
         expect = f"invariances: {', '.join(case.expect.names)}"
     return {

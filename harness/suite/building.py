@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
 from harness.core.case import (
+    KINDS_OF_CHOICE,
     ArraySpec,
     Case,
+    Choice,
     Claim,
     Expectation,
     ExpectImplementationDefined,
@@ -32,6 +34,7 @@ from harness.suite.generators import (
 )
 from harness.suite.model import (
     CaseEntry,
+    ChoiceEntry,
     ClaimEntry,
     ExpectEntry,
     GeneratorEntry,
@@ -88,9 +91,9 @@ class _Build:
             self.wrong(("id",), f"the id {entry.id!r} does not begin with its folder", f"Write {folder}/NAME")
         if entry.id.endswith("/") or "//" in entry.id:
             self.wrong(("id",), f"an empty part in the id {entry.id!r}", "Remove the superfluous slash")
-        expect = _expectation(entry.expect)
-        options = self.options(signature, isinstance(expect, ExpectRaises))
+        options = self.options(signature, entry.expect is not None and entry.expect.raises is not None)
         inputs = self.inputs(signature)
+        expect = self.expectation(signature, inputs)
         differentiate = self.differentiate(signature, inputs, expect)
         if isinstance(expect, ExpectInvariances):
             self.check_invariances(expect, inputs, options)
@@ -144,12 +147,14 @@ class _Build:
             what = f"{count} elements are too many; a case has at most {LARGEST_CASE}"
             self.wrong(path, what, "Write fewer; what needs more is a workload, which repeats a block")
 
-    def inputs(self, signature: Signature) -> dict[str, ArraySpec]:
-        for name in self.entry.inputs:
+    def known_inputs(self, names: Iterable[str], signature: Signature, path: Path) -> None:
+        for name in names:
             if name not in signature.inputs:
-                self.wrong(
-                    ("inputs", name), f"{self.entry.loss} has no input {name!r}", suggestion(name, signature.inputs)
-                )
+                hint = suggestion(name, signature.inputs)
+                self.wrong((*path, name), f"{self.entry.loss} has no input {name!r}", hint)
+
+    def inputs(self, signature: Signature) -> dict[str, ArraySpec]:
+        self.known_inputs(self.entry.inputs, signature, ("inputs",))
         for name in signature.inputs:
             if name not in self.entry.inputs and name not in signature.optional:
                 self.wrong(("inputs",), f"{self.entry.loss} needs the input {name}", f"Add {name}: to inputs")
@@ -243,6 +248,53 @@ class _Build:
             self.wrong(path, "one axis lies in one way only", "Write an input with two axes or more")
         for name in sorted({n for n in expect.names if expect.names.count(n) > 1}):
             self.wrong(path, f"{name} is listed twice", "Remove one")
+
+    # --- what is expected ---
+
+    def expectation(self, signature: Signature, inputs: Mapping[str, ArraySpec]) -> Expectation:
+        entry = self.entry.expect
+        if entry is None:
+            return ExpectTruth()
+        if entry.raises is not None:
+            return ExpectRaises(entry.raises)
+        if entry.invariances is not None:
+            return ExpectInvariances(tuple(entry.invariances))
+        listed = entry.implementation_defined or []
+        choices = tuple(self.choice(c, n, signature, inputs) for n, c in enumerate(listed))
+        for name in sorted({c.name for c in choices if [d.name for d in choices].count(c.name) > 1}):
+            self.wrong(("expect", "implementation_defined"), f"{name} is listed twice", "Remove one")
+        return ExpectImplementationDefined(choices)
+
+    def choice(
+        self, entry: str | int | float | ChoiceEntry, n: int, signature: Signature, inputs: Mapping[str, ArraySpec]
+    ) -> Choice:
+        path: Path = ("expect", "implementation_defined", n)
+        if isinstance(entry, str):
+            return Choice(entry, kind=entry)
+        if isinstance(entry, int | float):
+            is_kind = not math.isfinite(entry)  # nan and inf, unquoted, are numbers in YAML
+            return Choice(repr(entry), repr(entry) if is_kind else None, numbers={} if is_kind else {"value": entry})
+        said = [name for name in ("any", "inputs", "options", "numbers") if name in entry.model_fields_set]
+        if len(said) > 1 and said != ["inputs", "options"]:
+            hint = "Write one of them; only inputs and options go together"
+            self.wrong(path, f"{' and '.join(said)} say different things", hint)
+        if entry.choice in KINDS_OF_CHOICE:
+            self.wrong((*path, "choice"), f"{entry.choice} is a kind of outcome", f"Write {entry.choice} alone")
+        self.known_inputs(entry.inputs, signature, (*path, "inputs"))
+        specs = {name: self.array(value, (*path, "inputs", name)) for name, value in entry.inputs.items()}
+        for name, numbers in entry.numbers.items():
+            try:
+                literal_shape(numbers)
+            except ValueError as error:
+                self.wrong((*path, "numbers", name), str(error), "Write rows of equal length")
+        together = {**inputs, **specs}
+        return Choice(
+            entry.choice,
+            kind="any" if entry.any else None,
+            inputs={n: self.typed(n, spec, signature.inputs.get(n, ""), together) for n, spec in specs.items()},
+            options=self.given_options(entry.options, signature, (*path, "options"), False),
+            numbers={name: _frozen(numbers) for name, numbers in entry.numbers.items()},
+        )
 
     # --- what is differentiated ---
 
@@ -391,17 +443,6 @@ def plain_numbers(value: Any) -> str:
     return repr(value)
 
 
-def _expectation(entry: ExpectEntry | None) -> Expectation:
-    if entry is None:
-        return ExpectTruth()
-    if entry.raises is not None:
-        return ExpectRaises(entry.raises)
-    if entry.invariances is not None:
-        return ExpectInvariances(tuple(entry.invariances))
-    choices = entry.implementation_defined or []
-    return ExpectImplementationDefined(tuple(c if isinstance(c, str) else repr(c) for c in choices))
-
-
 def _source(entry: SourceEntry | None) -> Source | None:
     return None if entry is None else Source(entry.document, entry.section)
 
@@ -489,6 +530,8 @@ def _model_at(path: Path) -> type[BaseModel] | None:
             return SourceEntry
         case ("expect",):
             return ExpectEntry
+        case ("expect", "implementation_defined", int()):
+            return ChoiceEntry
         case ("claims", int()):
             return ClaimEntry
         case (

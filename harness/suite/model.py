@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from harness.core.case import KINDS_OF_CHOICE
 from harness.core.invariances import INVARIANCES
 from harness.suite.generators import DTYPES, GENERATORS, LAYOUTS
 from reference.signatures import LOSSES
@@ -147,12 +148,53 @@ class SourceEntry(_Entry):
     section: Text | None = Field(default=None, description="where in the document")
 
 
+def _kind_of_choice(value: Any) -> str:
+    if value not in KINDS_OF_CHOICE:
+        raise PydanticCustomError(
+            "choice",
+            f"expected {', '.join(KINDS_OF_CHOICE)}, a number, or {{choice: NAME}} with inputs, options or numbers",
+        )
+    return str(value)
+
+
+class ChoiceEntry(_Entry):
+    """An answer where none is right: the formula as it stands, that of another call, or literal numbers."""
+
+    choice: Text = Field(description="what the choice is called, in lists and in the baseline")
+    any: Literal[True] | None = Field(default=None, description="true: any finite numbers will do")
+    inputs: dict[str, ArrayEntry] = Field(
+        default_factory=dict, description="inputs in place of those of the case: the answer is the truth of that call"
+    )
+    options: OptionsEntry = Field(
+        default_factory=OptionsEntry,
+        description="options in place of those of the case, as inputs",
+    )
+    numbers: dict[str, Values] = Field(
+        default_factory=dict, description="by aspect (value, gradient …): the numbers themselves, to the digits written"
+    )
+
+
+# To the schema nan and inf are numbers, quoted or not.
+KindOfChoice = Annotated[str, PlainValidator(_kind_of_choice), WithJsonSchema({"enum": ["raises", "any"]})]
+AnyChoice = Annotated[
+    Annotated[KindOfChoice, Tag("(kind)")]
+    | Annotated[Number, Tag("(number)")]
+    | Annotated[ChoiceEntry, Tag("(choice)")],
+    Discriminator(
+        lambda value: (
+            "(choice)" if isinstance(value, dict) else "(number)" if isinstance(value, int | float) else "(kind)"
+        )
+    ),
+]
+
+
 class ExpectEntry(_Entry):
     """What is expected instead of the truth: exactly one of these."""
 
     raises: ErrorKind | None = Field(default=None, description="kind of the error that is right")
-    implementation_defined: Annotated[list[Text | Number], Field(min_length=1)] | None = Field(
-        default=None, description="the choices implementations make, where none is right"
+    implementation_defined: Annotated[list[AnyChoice], Field(min_length=1)] | None = Field(
+        default=None,
+        description="what implementations do where nothing is right; a finite answer is one of it",
     )
     invariances: Annotated[list[InvarianceName], Field(min_length=1)] | None = Field(
         default=None, description="ways to ask the same again: whether the bits are the same is recorded, and no truth"

@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from harness import reproduction
 from harness.core.arrays import Array
 from harness.core.call import Call
-from harness.core.case import ArraySpec
+from harness.core.case import ArraySpec, Choice
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import Target
 from harness.judgement.truth import TruthTable
@@ -89,8 +89,14 @@ def test_a_type_a_choice_another_error_and_a_missing_framework_show_too(tmp_path
     of = problem("scipy", "softmax")
     in_another_type = replace(right(of), dtype="float64")  # the numbers are right, in float32
     assert exit_code(reproduction.script(of, in_another_type, "t", "w"), tmp_path) == 1
-    of_a_choice = reproduction.Expected(choices=("raises", "nan"))
+    of_a_choice = reproduction.Expected(choices=(Choice("raises", "raises"), Choice("nan", "nan")))
     assert exit_code(reproduction.script(of, of_a_choice, "t", "w"), tmp_path) == 1
+    numbers, allowed = right(of).numbers, right(of).allowed
+    assert numbers is not None
+    assert allowed is not None
+    made = replace(of_a_choice, answers=((numbers + 1, allowed), (numbers, allowed)))
+    assert exit_code(reproduction.script(of, made, "t", "w"), tmp_path) == 0
+    assert exit_code(reproduction.script(of, replace(made, answers=made.answers[:1]), "t", "w"), tmp_path) == 1
     refusing = with_call(of, options={"axis": 7})
     another = reproduction.Expected(raises="shape_mismatch", instead="numpy.exceptions.AxisError")
     assert exit_code(reproduction.script(refusing, another, "t", "w"), tmp_path) == 1

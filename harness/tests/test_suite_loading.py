@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
+from harness.core.case import ArraySpec, Case, Choice, ExpectImplementationDefined, ExpectRaises, ExpectTruth
 from harness.suite.case_files import LARGEST_FILE
 from harness.suite.loading import digest, find_cases_directory, load, load_text
 from harness.suite.problems import Problem, SuiteError
@@ -118,8 +118,14 @@ def test_what_is_differentiated() -> None:
 
 def test_expectations() -> None:
     assert one("expect: {raises: bad_dtype}").expect == ExpectRaises("bad_dtype")
-    assert one("expect: {implementation_defined: [nan, zero, 0]}").expect == ExpectImplementationDefined(
-        ("nan", "zero", "0")
+    defined = one("expect: {implementation_defined: [nan, raises, 0.25, {choice: as it stands}]}").expect
+    assert defined == ExpectImplementationDefined(
+        (
+            Choice("nan", "nan"),
+            Choice("raises", "raises"),
+            Choice("0.25", numbers={"value": 0.25}),
+            Choice("as it stands"),
+        )
     )
 
 
@@ -164,7 +170,27 @@ BROKEN_FIELDS = [
     ("dtypes: []", "dtypes", "at least one", "dtypes"),
     ("expect: {raises: boom}", "expect.raises", "expected one of out_of_range_label", "Known"),
     ("expect: {}", "expect", "one of raises, implementation_defined, invariances", ""),
-    ("expect: {raises: bad_dtype, implementation_defined: [a]}", "expect", "one of raises", ""),
+    ("expect: {raises: bad_dtype, implementation_defined: [nan]}", "expect", "one of raises", ""),
+    ("expect: {implementation_defined: [zero]}", "expect.implementation_defined[0]", "{choice: NAME}", ""),
+    ("expect: {implementation_defined: [nan, nan]}", "expect.implementation_defined", "nan is listed twice", ""),
+    (
+        "expect: {implementation_defined: [{choice: a, any: true, numbers: {value: 1}}]}",
+        "expect.implementation_defined[0]",
+        "any and numbers say different things",
+        "",
+    ),
+    (
+        "expect: {implementation_defined: [{choice: a, inputs: {logit: [1]}}]}",
+        "expect.implementation_defined[0].inputs.logit",
+        "no input 'logit'",
+        "Did you mean logits",
+    ),
+    (
+        "expect: {implementation_defined: [{choice: a, optons: {axis: 1}}]}",
+        "expect.implementation_defined[0].optons",
+        "no field 'optons'",
+        "Did you mean options",
+    ),
     ("expect: {invariances: [thread]}", "expect.invariances", "expected one of second-call", ""),
     ("expect: {invariances: [batch]}", "expect.invariances", "rows are asked apart", "reduction: none"),
     ("expect: {invariances: [layout, layout]}", "expect.invariances", "layout is listed twice", ""),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.core.arrays import Array
 from harness.core.call import Call
-from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises, ExpectTruth
+from harness.core.case import ArraySpec, Choice, Expectation, ExpectImplementationDefined, ExpectRaises, ExpectTruth
 from harness.core.cell import EVERY, Cell
 from harness.core.ledger import Entry, Pin
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
@@ -183,10 +183,61 @@ def test_an_error_where_a_value_is_right_is_unexpected() -> None:
     assert (cell.verdict, cell.severity) == ("disagrees", "unexpected_error")
 
 
-@pytest.mark.parametrize(("got", "verdict"), [(np.nan, "by_convention"), (1.0, "disagrees")])
-def test_without_a_right_answer_the_choice_is_recorded(got: float, verdict: str) -> None:
-    s = subject("softmax_cross_entropy", THREE, expect=ExpectImplementationDefined(("raises", "nan")))
-    assert value_cell(s, got).verdict == verdict
+TRUNCATED = Choice("the loss of label 0", inputs={"targets": ArraySpec((0, 0))})
+NAN, RAISES = Choice("nan", "nan"), Choice("raises", "raises")
+
+
+@pytest.mark.parametrize(
+    ("choices", "got", "made"),
+    [
+        ((RAISES, NAN), np.nan, "nan"),
+        ((RAISES, NAN), 1.0, None),
+        ((RAISES, NAN), np.inf, None),
+        ((RAISES, Choice("0.4076", numbers={"value": 0.4076})), 0.40759605, "0.4076"),
+        ((RAISES, Choice("0.4076", numbers={"value": 0.4076})), 0.4077, None),
+        ((RAISES, Choice("0.4076", numbers={"value": 0.4076})), 0.0, None),
+        ((RAISES, Choice("2.0", numbers={"value": 2.0})), 2.0004, None),  # whole numbers are meant exactly
+        ((RAISES, Choice("0.4076", numbers={"gradient": 0.4076})), 0.4076, None),
+        ((Choice("any finite one", "any"),), 17.0, "any finite one"),
+        ((Choice("any finite one", "any"),), np.nan, None),
+        ((Choice("as it stands"), TRUNCATED), 2.2558683, "as it stands"),
+        ((Choice("as it stands"), TRUNCATED), 1.5058683, "the loss of label 0"),
+        ((TRUNCATED,), 2.2558683, None),
+        ((Choice("the sum", options={"reduction": "sum"}),), 4.5117366, "the sum"),
+    ],
+)
+def test_without_a_right_answer_the_choice_is_recorded_and_one_of_those_listed(
+    choices: tuple[Choice, ...], got: float, made: str | None
+) -> None:
+    cell = value_cell(subject("softmax_cross_entropy", THREE, expect=ExpectImplementationDefined(choices)), got)
+    assert cell.verdict == ("disagrees" if made is None else "by_convention"), cell.explanation
+    assert cell.observed is not None
+    assert (cell.observed.choice, cell.convention) == (made, made and f"implementation_defined({made})")
+
+
+def test_a_choice_in_another_shape_is_none() -> None:
+    s = subject("softmax_cross_entropy", THREE, expect=ExpectImplementationDefined((Choice("as it stands"),)))
+    assert value_cell(s, [2.2558683]).verdict == "disagrees"
+
+
+def test_a_choice_computed_in_another_format_is_none_and_says_so() -> None:
+    """In float64 the digits of float32 are not enough; an answer in float32 is compared as one."""
+    given = {"logits": [[0.1, 0.2, 0.7]], "targets": [0]}
+    s = subject(
+        "softmax_cross_entropy", given, dtype="float64", expect=ExpectImplementationDefined((Choice("as it stands"),))
+    )
+    in_float32 = float(truth(subject("softmax_cross_entropy", given)))
+    cell = value_cell(s, np.float32(in_float32))
+    assert cell.observed is not None
+    assert (cell.verdict, cell.observed.computed_in) == ("disagrees", "float32")
+    assert value_cell(s, np.float32(in_float32), "float32").verdict == "by_convention"
+
+
+def test_a_choice_may_be_made_under_a_declared_convention() -> None:
+    expect = ExpectImplementationDefined((Choice("as it stands"),))
+    s = subject("categorical_cross_entropy", {"probabilities": [[0.0, 1.0]], "targets": [0]}, expect=expect)
+    assert value_cell(s, 16.118095, convention={"clip": 1e-7}).verdict == "by_convention"
+    assert value_cell(s, 16.118095).verdict == "disagrees"
 
 
 def test_modes_that_answer_float64_in_float32_are_compared_in_float32() -> None:
