@@ -7,11 +7,14 @@ source, applied to what CPUID reports and to the variables the framework reads. 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import platform
 import re
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -72,9 +75,25 @@ def numpy_facts() -> Facts:
     return {**numpy_kernels(numpy_targets()), **libc_facts()}
 
 
+def printed_extensions(text: str) -> Mapping[str, list[str]]:
+    """The same of NumPy before 1.25, which prints it and returns nothing.
+
+    >>> printed_extensions("    baseline = SSE,SSE2\\n    found = SSSE3,AVX2\\n    not found = KNL")
+    {'baseline': ['SSE', 'SSE2'], 'found': ['SSSE3', 'AVX2']}
+    """
+    listed = re.findall(r"^\s+(baseline|found) = (.*)$", text, re.MULTILINE)
+    return {name: [word.strip() for word in words.split(",") if word.strip()] for name, words in listed}
+
+
 def numpy_targets(*, dispatched: bool = True) -> frozenset[str]:
     """The features NumPy always uses and, unless `dispatched` is false, those it found here besides."""
-    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    extensions: Mapping[str, Any]
+    try:
+        extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    except TypeError:  # NumPy before 1.25 has no modes
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            np.show_config()
+        extensions = printed_extensions(printed.getvalue())
     return frozenset([*extensions.get("baseline", ()), *(extensions.get("found", ()) if dispatched else ())])
 
 

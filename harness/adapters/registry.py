@@ -39,7 +39,7 @@ class Implementation:
     extra: str = ""
     """The extra of the package that installs it."""
     requires: tuple[str, ...] = ()
-    """Importable names without which it is not installed."""
+    """Importable names without which it is not installed, the one first whose losses they are."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of its worker: backends and precision are chosen per process."""
     command: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ def _table() -> Mapping[str, Implementation]:
         Implementation("sklearn", f"{adapters}.sklearn:ScikitLearn", "scipy", "scipy", ("sklearn",)),
         Implementation("scipy", f"{adapters}.scipy:SciPy", "scipy", "scipy", ("scipy",)),
         Implementation("onnx-reference", f"{adapters}.onnx_reference:OnnxReference", "onnx", "onnx", ("onnx",)),
-        Implementation("onnxruntime", f"{adapters}.onnxruntime:OnnxRuntime", "onnx", "onnx", ("onnx", "onnxruntime")),
+        Implementation("onnxruntime", f"{adapters}.onnxruntime:OnnxRuntime", "onnx", "onnx", ("onnxruntime", "onnx")),
         Implementation("numpy", f"{adapters}.numpy:NumPy", "numpy", "", ("numpy",)),
         Implementation("scratch-d0", f"{adapters}.scratch.d0:D0", "scratch", "", ("numpy",)),
         Implementation("scratch-d1", f"{adapters}.scratch.d1:D1", "scratch", "", ("numpy",)),

@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, str] = {
     "accept": "Make a run the baseline; what it shows goes into the ledger.",
     "merge": "Merge the run files of shards or families into one.",
     "upgrade": "What changes between two versions of a framework.",
+    "history": "Since which release each behaviour exists.",
+    "since": "Since which release a cell or a ledger entry is as it is.",
     "bench": "Measure speed: against NumPy and against the machine.",
     "fuzz": "Draw cases at random, judge them, and shrink what disagrees.",
     "cases": "Lint, list, show the cases, or emit their schema.",

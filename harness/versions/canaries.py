@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from harness.core.cell import Footer, Run
 from harness.runs.diff import KINDS, compare_runs
+from harness.versions.collecting import flipped
+from harness.versions.digest import digest_of
 
 SOUND = "mutant:sound"
 
@@ -67,6 +69,23 @@ def results_of(run: Run) -> tuple[CanaryResult, ...]:
 def unreported(canary_results: Sequence[CanaryResult]) -> tuple[CanaryResult, ...]:
     """Those that were not reported as what they are."""
     return tuple(canary_result for canary_result in canary_results if not canary_result.as_planted)
+
+
+def unseen(run: Run) -> tuple[str, ...]:
+    """The planted changes that the digests of two releases would not tell; those that change no answer aside."""
+    silent = []
+    for canary in CANARIES:
+        losses = run.header.implementations[canary.mutant]["losses"]
+        sound, changed = (_only(run, name, losses) for name in (SOUND, canary.mutant))
+        renamed = replace(
+            changed,
+            header=replace(changed.header, implementations=sound.header.implementations),
+            cells=tuple(replace(cell, implementation=SOUND) for cell in changed.cells),
+        )
+        old, new = (digest_of(r, "canaries", version, "", (), {}) for version, r in (("1", sound), ("2", renamed)))
+        if canary.kind != "warnings" and not flipped(old, new):
+            silent.append(canary.mutant)
+    return tuple(silent)
 
 
 def _only(run: Run, name: str, losses: Sequence[str]) -> Run:

@@ -40,8 +40,10 @@ class Environment:
     """Whether it was built now, or found in the cache."""
 
 
-def build(requirements: Sequence[str], exclude_newer: str | None = None) -> Environment:
+def build(requirements: Sequence[str], exclude_newer: str | None = None, *, compiled: bool = True) -> Environment:
     """The environment these requirements resolve to today, from the cache where it was built before.
+
+    `compiled` compiles all modules now, which pays where they are imported often: not for a single run.
 
     Its key is what the resolver chose, so that a range never gives the environment of another day. A marker is written
     last: one that was interrupted is never taken for a whole one. Two that want the same wait for each other.
@@ -61,7 +63,8 @@ def build(requirements: Sequence[str], exclude_newer: str | None = None) -> Envi
         shutil.rmtree(place, ignore_errors=True)
         _call([uv, "venv", "--quiet", "--python", sys.executable, str(place)], settings, requirements)
         # Compiled now, once: a framework that compiles its modules at every import takes longer than the suite.
-        install = [uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "--python", str(python), *chosen]
+        compiling = ["--compile-bytecode"] if compiled else []
+        install = [uv, "pip", "install", "--quiet", "--no-deps", *compiling, "--python", str(python), *chosen]
         _call(install, settings, requirements)
         listed = _call([uv, "pip", "list", "--format", "json", "--python", str(python)], settings, requirements)
         packages = {entry["name"]: entry["version"] for entry in json.loads(listed)}
@@ -75,7 +78,7 @@ def existing(python: Path) -> Environment:
     ask = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
     try:
         # -P: the folder the user is in must not be taken for a package of that environment.
-        answer = _ended([str(python), "-P", "-c", ask], os.environ)
+        answer = answer_of([str(python), "-P", "-c", ask], os.environ)
     except OSError as error:
         raise CannotBuild(f"{python} cannot be started: {error}") from error
     if answer.returncode:
@@ -88,10 +91,24 @@ def resolved(
 ) -> tuple[str, ...]:
     """Every package of the environment, pinned, as the resolver chooses them now."""
     date = ["--exclude-newer", exclude_newer] if exclude_newer else []
-    bare = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+    # What has no wheel would be compiled here, with today's compilers: that is no release anybody was given.
+    bare = [
+        "--quiet",
+        "--only-binary",
+        ":all:",
+        "--no-header",
+        "--no-annotate",
+        "--no-emit-index-url",
+        "--no-emit-find-links",
+    ]
     ask = [uv, "pip", "compile", *bare, "--python", sys.executable, *date, "-"]
     answer = _call(ask, settings, requirements, "\n".join(requirements))
     return tuple(line.strip() for line in answer.splitlines() if line.strip() and not line.startswith(("#", "-")))
+
+
+def remove(environment: Environment) -> None:
+    """Take an environment of the cache away; `build` makes it again."""
+    shutil.rmtree(environment.python.parents[1], ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -128,14 +145,14 @@ def uv_program() -> str:
 def _call(
     command: Sequence[str], settings: Mapping[str, str], requirements: Sequence[str], said: str | None = None
 ) -> str:
-    ended = _ended(command, settings, said)
+    ended = answer_of(command, settings, said)
     if ended.returncode:
         complaint = (ended.stderr or ended.stdout).strip()[-LONGEST_ANSWER:]
         raise CannotBuild(f"no environment with {', '.join(requirements)}: {complaint}")
     return ended.stdout
 
 
-def _ended(
+def answer_of(
     command: Sequence[str], settings: Mapping[str, str], said: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """What a program answered. It ends with us, and what it started: it is a session of its own, as a worker is."""
@@ -158,7 +175,7 @@ def _ended(
 
 def pip_configuration() -> Mapping[str, str]:
     """pip's settings as `pip config list` tells them, by name without their section; {} where there is no pip."""
-    listed = _ended([sys.executable, "-m", "pip", "config", "list"], os.environ)
+    listed = answer_of([sys.executable, "-m", "pip", "config", "list"], os.environ)
     return dict(_settings(listed.stdout)) if listed.returncode == 0 else {}
 
 

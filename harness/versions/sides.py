@@ -20,7 +20,10 @@ class SideError(UsageError):
 NAMED_OTHERWISE: Mapping[str, str] = {"sklearn": "scikit-learn"}
 """By importable name: the distribution that brings it, where that has another name."""
 
-PARTS: Mapping[str, str] = {"jaxlib": "jax", "tensorflow-cpu": "tensorflow", "onnxruntime-gpu": "onnxruntime"}
+BUILDS: Mapping[str, str] = {"tensorflow-cpu": "tensorflow", "onnxruntime-gpu": "onnxruntime"}
+"""Distributions that are another build of one above and take its place."""
+
+PARTS: Mapping[str, str] = {"jaxlib": "jax", **BUILDS}
 """Distributions that are a part or another build of one above."""
 
 
@@ -82,6 +85,14 @@ def touched(requirements: Iterable[str], table: Mapping[str, Implementation]) ->
     return found
 
 
+def own(package: str, table: Mapping[str, Implementation]) -> tuple[str, ...]:
+    """Names of the registered implementations of a package, those left out that only use it; SideError for none."""
+    name = canonicalize_name(package)
+    whole = PARTS.get(name, name)
+    found = tuple(i.name for i in table.values() if i.family != "scratch" and whole == package_of(i.requires[0]))
+    return found or touched([package], table)
+
+
 def side(
     name: str,
     asked: Sequence[str],
@@ -100,7 +111,7 @@ def side(
     for implementation in implementations:
         for module in ("numpy", *implementation.requires):
             package = package_of(module)
-            if package in chosen:
+            if package in chosen or any(BUILDS.get(name) == package for name in chosen):
                 continue
             if exclude_newer is None and package in kept and not _part_of(package, chosen):
                 # A local version such as 2.13.0+cpu names a build, and not every index has it.

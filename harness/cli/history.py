@@ -1,0 +1,207 @@
+"""`xent history`: every release of a package, one suite, since when each behaviour exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from cyclopts import App, Parameter
+
+import reports.history
+from harness.adapters.choice import FIRST, choose
+from harness.adapters.registry import registered
+from harness.cli import terminal
+from harness.cli.options import Dtypes, Implementations, Modes, Seconds, day
+from harness.core.cell import Run
+from harness.core.errors import InfrastructureError, UsageError
+from harness.core.exit_codes import ExitCode
+from harness.core.files import write_whole
+from harness.core.machine_description import describe_machine
+from harness.core.printing import say
+from harness.judgement.ledger import Ledger
+from harness.runs.plan import Scope
+from harness.runs.service import execute_order, read_ledger
+from harness.runs.session import Order
+from harness.suite.loading import Suite
+from harness.suite.selection import load_selection
+from harness.versions import canaries
+from harness.versions.behaviours import History, behaviours, groups, histories, sentence
+from harness.versions.collecting import Task, collect
+from harness.versions.digest import Store, case_digests
+from harness.versions.environments import Environment, build, remove
+from harness.versions.releases import Release, day_after, in_order, released, versions_of
+from harness.versions.sides import own, side
+
+app = App(
+    name="history",
+    help_epilogue="""\
+Examples: every release since a day, two by name, and what is kept already:
+
+    xent history optax scipy --since 2023-01-01
+    xent history optax --versions 0.2.5,0.2.6
+    xent history optax --kept -o docs/history
+""",
+)
+
+STORE = Path("reports/history")
+"""Where runs of releases are kept."""
+
+NOTES = "notes.yaml"
+"""Beside them: by package and version, what a person found in sources and release notes."""
+
+MOST_GROUPS = 30
+"""Groups of behaviours told on the terminal; the page holds all."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked of each release."""
+
+    implementation: Annotated[
+        Implementations, Parameter(help="May be given several times; default: those that are made of the package.")
+    ] = ()
+    pin: Annotated[
+        tuple[str, ...],
+        Parameter(metavar="REQUIREMENT", help="Also in every environment, such as tensorflow-cpu; several times."),
+    ] = ()
+    cases: Annotated[
+        tuple[str, ...],
+        Parameter(metavar="CASES", help="Files, folders, ids or globs of ids; several times; default: all."),
+    ] = ()
+    modes: Annotated[
+        Modes, Parameter(help="Modes to run, `all` for every one; default: the `first` of each implementation.")
+    ] = None
+    dtypes: Annotated[Dtypes, Parameter(help="Dtypes to run; default: all that a case names.")] = None
+    timeout: Annotated[Seconds, Parameter(help="How long one call may take.")] = 60.0
+    again: Annotated[bool, Parameter(help="Run releases too of which a run is kept.")] = False
+    retry: Annotated[bool, Parameter(help="Try releases again that could not be built or started.")] = False
+
+
+ALL_OF_IT = Asked()
+"""The options where none is given."""
+
+
+@app.default
+def history(
+    *packages: Annotated[str, Parameter(help="Packages, such as optax; with --kept all that are kept by default.")],
+    since: Annotated[
+        str | None, Parameter(validator=day, metavar="DATE", help="Only what was released on this day or later.")
+    ] = None,
+    versions: Annotated[
+        Modes, Parameter(metavar="V,…", help="Only these versions; default: all that this interpreter can have.")
+    ] = None,
+    asked: Asked = ALL_OF_IT,
+    kept: Annotated[bool, Parameter(help="Run nothing: tell what is kept.")] = False,
+    store: Annotated[Path, Parameter(metavar="FOLDER", help="Where the runs of releases are kept.")] = STORE,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", metavar="FOLDER", help="For a page and a JSON file per package.")
+    ] = None,
+) -> ExitCode:
+    """Run the suite in every release, and say since which each behaviour exists."""
+    if not packages and not kept:
+        raise UsageError("name a package, such as optax, or --kept to tell what is kept")
+    place = Store(store)
+    gaps = False
+    if not kept:
+        suite = load_selection(asked.cases)
+        _check_canaries()
+        place.write_suite(suite.digest, case_digests(suite.cases))
+        for package in packages:
+            task = _task(package, asked, suite)
+            chosen = in_order(versions) if versions else versions_of(package)
+            for release, digest, fresh in collect(task, released(package, chosen, since), place):
+                gaps |= bool(digest.gap)
+                said = f"a gap: {digest.gap}" if digest.gap else f"{len(digest.cells):,} cells"
+                say(f"{package} {release.version} ({release.day or 'no date'}): {said}{'' if fresh else ', kept'}")
+    _tell(place, packages, output)
+    return ExitCode.INFRASTRUCTURE if gaps else ExitCode.FINE
+
+
+def _task(package: str, asked: Asked, suite: Suite) -> Task:
+    implementations = choose(asked.implementation or own(package, registered()))
+    # Old releases of JAX do not ask for the library they run on.
+    companions = ("jaxlib",) if package != "jaxlib" and any(i.family == "jax" for i in implementations) else ()
+
+    def built(release: Release) -> Environment:
+        date = day_after(release.day) if release.day else None
+        pins = (*asked.pin, *companions)
+        chosen = side(package, [f"{package}=={release.version}"], pins, date, implementations, {})
+        return build(chosen.requirements, chosen.exclude_newer, compiled=False)
+
+    def run(environment: Environment, some: Sequence[str]) -> Run:
+        chosen = frozenset(some)
+        # Not by way of `make_order`: the suite is read once, and not for each part of each release.
+        order = Order(
+            tuple(case for case in suite.cases if not some or case.id in chosen),
+            suite.digest,
+            Ledger(),
+            implementations,
+            Scope(dtypes=asked.dtypes, modes=asked.modes),
+            timeout=asked.timeout,
+            parallel=1,
+            python=str(environment.python),
+        )
+        with terminal.progress() as tick:
+            return execute_order(order, progress=tick)
+
+    return Task(
+        package,
+        tuple(i.name for i in implementations),
+        suite.digest,
+        asked.modes or (FIRST,),
+        machine_of(describe_machine()),
+        built,
+        run,
+        remove,
+        again=asked.again,
+        retry=asked.retry,
+    )
+
+
+def machine_of(description: Mapping[str, object]) -> dict[str, str]:
+    """What of a machine decides whether bits are compared."""
+    return {name: str(description[name]) for name in ("cpu", "instruction_set")}
+
+
+def _check_canaries() -> None:
+    """InfrastructureError where a planted change is not found: then nothing that is not found means anything."""
+    order = Order(
+        load_selection(canaries.CASES).cases,
+        "",
+        Ledger(),
+        choose(canaries.IMPLEMENTATIONS),
+        Scope(dtypes=("float64", "float32")),
+    )
+    silent = canaries.unseen(execute_order(order))
+    if silent:
+        raise InfrastructureError(f"planted changes were not found, so this proves nothing: {', '.join(silent)}")
+
+
+def kept_histories(store: Path) -> tuple[History, ...]:
+    """Everything that is kept, by package."""
+    place = Store(store)
+    digests = [digest for package in place.packages() for digest in place.digests(package)]
+    return histories(digests, {suite: place.suite(suite) for suite in {d.suite for d in digests}})
+
+
+def _tell(place: Store, packages: Sequence[str], output: Path | None) -> None:
+    entries, losses = read_ledger().entries, {case.id: case.loss for case in load_selection(()).cases}
+    file = place.folder / NOTES
+    notes = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    for history in kept_histories(place.folder):
+        if packages and history.package not in packages:
+            continue
+        every = behaviours(history)
+        found = groups(history, every, entries, losses)
+        changed = sum(len(group.keys) for group in found)
+        say(f"{history.name}: {len(history.known)} releases, {len(every):,} cells, {changed:,} changed")
+        for group in found[:MOST_GROUPS]:
+            say(f"  {len(group.keys)} × {group.implementation} {group.loss}: {sentence(group.timeline)}")
+        if output is not None:
+            told = reports.history.page(history, found, every, notes.get(history.package, {}), losses)
+            write_whole(output / f"{history.name}.md", told)
+            write_whole(output / f"{history.name}.json", reports.history.as_json(history, found))

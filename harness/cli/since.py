@@ -1,0 +1,72 @@
+"""`xent since`: in which releases a cell, or what a ledger entry pins, is as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from harness.cli.history import STORE, kept_histories
+from harness.cli.repro import parsed
+from harness.core.cell import Key
+from harness.core.errors import UsageError
+from harness.core.exit_codes import ExitCode
+from harness.core.printing import say
+from harness.runs.service import read_ledger
+from harness.versions import behaviours
+from harness.versions.behaviours import History
+
+app = App(
+    name="since",
+    help_epilogue="""\
+Examples: a ledger entry, and a cell:
+
+    xent since optax-integer-labels-cancel
+    xent since 'documents/d2-extreme-89[optax:jit:float32:value]'
+""",
+)
+
+
+@app.default
+def since(
+    what: Annotated[
+        str, Parameter(help="The id of a ledger entry, or a cell: case[implementation:mode:dtype:aspect].")
+    ],
+    /,
+    *,
+    store: Annotated[Path, Parameter(metavar="FOLDER", help="Where the runs of releases are kept.")] = STORE,
+) -> ExitCode:
+    """Since which release."""
+    told = [text for history in kept_histories(store) for text in _told(history, what)]
+    if not told:
+        say(f"nothing is known of {what}: `xent history` runs the releases of a package")
+        return ExitCode.NOTHING_RAN
+    for text in told:
+        say(text)
+    return ExitCode.FINE
+
+
+def _told(history: History, what: str) -> list[str]:
+    if "[" in what:
+        named = parsed(what)
+        return _of_cell(history, (named.case, named.implementation, named.mode, named.dtype, named.aspect))
+    entry = next((entry for entry in read_ledger().entries if entry.id == what), None)
+    if entry is None:
+        raise UsageError(f"{what!r} is neither a ledger entry nor a cell, case[implementation:mode:dtype:aspect]")
+    span = behaviours.since(entry, history)
+    if span is None:
+        return []
+    newest = history.known[-1].version
+    until = "" if span.last == newest else f", until {span.last}"
+    return [f"{history.package}: {span.began}{until}; the newest release that was run is {newest}"]
+
+
+def _of_cell(history: History, key: Key) -> list[str]:
+    found = [b for b in behaviours.behaviours(history, (key,)) if b.timeline]
+    return [
+        f"{history.package}: {behaviours.sentence(b.timeline)}"
+        + (f"; other bits in {', '.join(b.bits)}" if b.bits else "")
+        + ("" if b.confirmed else " (not repeated)")
+        for b in found
+    ]

@@ -1,0 +1,304 @@
+"""Digests of releases, what is inferred from them, and how they are collected: an "environment" here is one of our
+known-bad implementations, so that a release that changed something is one for which we know what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.adapters.choice import choose
+from harness.core.case import ArraySpec, Case, ExpectRaises, Location
+from harness.core.cell import Run
+from harness.core.ledger import Entry, Pin
+from harness.core.machine_description import describe_machine
+from harness.judgement.ledger import Ledger
+from harness.runs.plan import Scope
+from harness.runs.service import execute_order
+from harness.runs.session import Order
+from harness.suite.selection import load_selection
+from harness.versions import canaries
+from harness.versions.behaviours import History, behaviours, groups, histories, sentence, since, spans
+from harness.versions.collecting import Task, collect
+from harness.versions.digest import (
+    VARIES,
+    Answered,
+    Digest,
+    Seen,
+    Store,
+    StoreError,
+    case_digests,
+    decoded,
+    encoded,
+    with_repeats,
+)
+from harness.versions.environments import CannotBuild, Environment
+from harness.versions.releases import Release, in_order
+
+# --- spans ------------------------------------------------------------------------------------------------------------
+
+values = st.lists(st.sampled_from([None, "a", "b"]), max_size=12)
+
+
+def points(known: Sequence[str | None]) -> list[tuple[str, str, str | None]]:
+    return [(f"1.{n}", f"2024-01-{n + 1:02}", value) for n, value in enumerate(known)]
+
+
+@given(values)
+def test_every_release_of_which_something_is_known_is_in_one_span_with_its_value(known: list[str | None]) -> None:
+    of = {}
+    for span in spans(points(known)):
+        first, last = int(span.first[2:]), int(span.last[2:])
+        of.update({n: span.value for n in range(first, last + 1) if known[n] is not None})
+    assert of == {n: value for n, value in enumerate(known) if value is not None}
+
+
+@given(values)
+def test_spans_that_follow_each_other_differ_and_tell_what_lies_between(known: list[str | None]) -> None:
+    found = spans(points(known))
+    for old, new in pairwise(found):
+        assert old.value != new.value
+        assert new.after == old.last
+        between = range(int(old.last[2:]) + 1, int(new.first[2:]))
+        assert new.unknown == tuple(f"1.{n}" for n in between)
+    assert all(span.after is None and not span.unknown for span in found[:1])
+
+
+@given(values, st.integers(0, 12))
+def test_a_release_of_which_nothing_is_known_is_no_difference(known: list[str | None], place: int) -> None:
+    with_gap = [*known[:place], None, *known[place:]]
+    assert [s.value for s in spans(points(with_gap))] == [s.value for s in spans(points(known))]
+
+
+def test_what_goes_back_and_forth_is_kept_as_it_is() -> None:
+    found = spans(points(["a", "b", None, "b", "a"]))
+    assert [(s.value, s.first, s.last) for s in found] == [
+        ("a", "1.0", "1.0"),
+        ("b", "1.1", "1.3"),
+        ("a", "1.4", "1.4"),
+    ]
+
+
+RIGHT, WRONG = Seen("right"), Seen("wrong", observed="finite")
+
+
+def test_a_timeline_in_words_says_when_and_where_nothing_is_known() -> None:
+    known = [("0.2.3", "2024-07-09", RIGHT), ("0.2.5", "2025-06-10", RIGHT), ("0.2.6", "2025-09-15", WRONG)]
+    assert sentence(spans(known)) == "right 0.2.3–0.2.5, wrong: another number since 0.2.6 (2025-09-15)"
+    gap = [known[0], ("0.2.5", "2025-06-10", None), known[2]]
+    assert sentence(spans(gap)) == (
+        "right 0.2.3, wrong: another number since 0.2.6 (2025-09-15) or since 0.2.5, after 0.2.3"
+    )
+    assert sentence(spans(known[:1])) == "right in 0.2.3 or before"
+
+
+# --- digests ----------------------------------------------------------------------------------------------------------
+
+names = st.text("abcxyz0-/", min_size=1, max_size=8)
+seen = st.builds(
+    Seen,
+    st.sampled_from(["right", "wrong", "unsupported", "varies"]),
+    under=names,
+    observed=names,
+    error=names,
+    dtype=names,
+)
+answers = st.builds(Answered, seen, names, st.none() | st.floats(0, 1e6).map(lambda r: float(f"{r:.3g}")))
+keys = st.tuples(names, names | st.just("module:Class"), names, names, names)
+digests = st.builds(
+    Digest,
+    st.just("optax"),
+    st.sampled_from(["0.2.3", "0.2.4"]),
+    st.just("2024-07-09"),
+    names,
+    st.lists(names).map(tuple),
+    st.dictionaries(names, names),
+    st.dictionaries(names, names),
+    st.just({"optax": {"version": "1", "facts": {}}}),
+    st.dictionaries(keys, answers, max_size=5),
+    st.frozensets(names),
+    names,
+)
+
+
+@given(digests)
+def test_a_digest_is_read_as_it_was_written(digest: Digest) -> None:
+    assert decoded(encoded(digest)) == digest
+
+
+@given(digests, st.text("abc", min_size=1))
+def test_a_cell_that_is_not_the_same_when_run_again_varies(digest: Digest, other: str) -> None:
+    cases = {key[0] for key in digest.cells}
+    assert with_repeats(digest, [digest, digest], cases) == replace(digest, repeated=digest.repeated | cases)
+    changed = {key: Answered(Seen("right", under=f"other {other}")) for key in digest.cells}
+    varied = with_repeats(digest, [digest, replace(digest, cells=changed)], cases)
+    assert all(answer.seen == VARIES for answer in varied.cells.values())
+
+
+def test_the_store_keeps_one_digest_of_a_release_and_says_which_file_is_broken(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = Digest("optax", "0.2.3", "2024-07-09", "s", ("first",), {"cpu": "x"}, {"numpy": "1"}, {"optax": {}})
+    store.write(first)
+    again = replace(first, packages={"numpy": "2"})
+    store.write(again)
+    other_way = replace(again, implementations={"keras-jax": {}})
+    store.write(other_way)
+    assert set(map(encoded, store.digests("optax"))) == {encoded(again), encoded(other_way)}
+    broken = next((tmp_path / "optax").iterdir())
+    broken.write_bytes(b"nothing")
+    with pytest.raises(StoreError, match=broken.name):
+        store.digests("optax")
+
+
+def test_a_case_is_another_where_what_it_asks_changes_and_nowhere_else() -> None:
+    case = Case("a", "title", "why", "softmax", {"logits": ArraySpec((1.0, 2.0))}, Location("f", 1))
+    told = case_digests([case])["a"]
+    assert case_digests([replace(case, title="other", location=Location("g", 2), tags=("x",))])["a"] == told
+    for changed in (
+        replace(case, loss="log_softmax"),
+        replace(case, inputs={"logits": ArraySpec((1.0, 3.0))}),
+        replace(case, options={"axis": 0}),
+        replace(case, expect=ExpectRaises("bad_dtype")),
+    ):
+        assert case_digests([changed])["a"] != told
+
+
+def test_versions_are_put_in_order_and_a_build_of_one_is_the_same() -> None:
+    assert in_order(["2.13.0", "2.9.1", " 2.13.0+cpu", "no version", "2.10.0"]) == ("2.9.1", "2.10.0", "2.13.0")
+
+
+# --- inference --------------------------------------------------------------------------------------------------------
+
+KEY = ("edges/a", "optax", "jit", "float32", "value")
+
+
+def of(version: str, cells: dict[tuple[str, str, str, str, str], Answered], repeated: bool = True) -> Digest:
+    base = Digest("optax", version, "", "suite", ("first",), {"cpu": "x"}, {}, {"optax": {"facts": {}}})
+    return replace(base, cells=cells, repeated=frozenset(key[0] for key in cells) if repeated else frozenset())
+
+
+def history(*releases: Digest) -> History:
+    (found,) = histories(releases, {"suite": {"edges/a": "1", "edges/b": "1"}, "other": {"edges/a": "2"}})
+    return found
+
+
+def test_a_refusal_of_everything_is_compared_with_the_cells_of_another_release() -> None:
+    refused = of("1.0", {("edges/a", "optax", "jit", "*", "*"): Answered(Seen("unsupported"))})
+    (found,) = behaviours(history(refused, of("1.1", {KEY: Answered(RIGHT)})))
+    assert [span.value.kind for span in found.timeline] == ["unsupported", "right"]
+
+
+def test_an_answer_to_another_question_is_not_compared() -> None:
+    other = replace(of("1.0", {KEY: Answered(WRONG)}), suite="other")
+    (found,) = behaviours(history(other, of("1.1", {KEY: Answered(RIGHT)})))
+    assert [span.first for span in found.timeline] == ["1.1"]
+
+
+def test_other_bits_are_told_apart_from_another_outcome_and_a_change_seen_once_from_one_repeated() -> None:
+    releases = [
+        of("1.0", {KEY: Answered(RIGHT, "aa")}),
+        of("1.1", {KEY: Answered(RIGHT, "bb")}),
+        of("1.2", {KEY: Answered(WRONG, "cc")}),
+    ]
+    (found,) = behaviours(history(*releases))
+    assert (found.bits, found.timeline[-1].first, found.confirmed) == (("1.1",), "1.2", True)
+    (once,) = behaviours(history(*releases[:2], replace(releases[2], repeated=frozenset())))
+    assert not once.confirmed
+
+
+def test_behaviours_with_one_cause_are_one_group_and_an_entry_begins_with_the_first_of_its_cells() -> None:
+    entry = Entry("cancels", ("edges/*",), ("optax",), Pin("finite"), "reason", "none found", versions=">=9")
+    other = ("edges/b", *KEY[1:])
+    releases = (
+        of("1.0", {KEY: Answered(RIGHT), other: Answered(RIGHT)}),
+        of("1.1", {KEY: Answered(WRONG), other: Answered(WRONG)}),
+    )
+    known = history(*releases)
+    (group,) = groups(known, behaviours(known), [entry], {"edges/a": "softmax", "edges/b": "softmax"})
+    assert (group.entry, group.keys) == ("cancels", (KEY, other))
+    span = since(entry, known)
+    assert span is not None
+    assert (span.first, span.after) == ("1.1", "1.0")
+    assert since(replace(entry, pin=Pin("nan")), known) is None
+
+
+# --- collecting -------------------------------------------------------------------------------------------------------
+
+LOSS = "categorical_cross_entropy"
+MUTANTS = {"1.0": canaries.SOUND, "1.1": canaries.SOUND, "1.3": f"mutant:log-base-2.{LOSS}"}
+"""What the releases of a package that does not exist are; of 1.2 there is no environment."""
+
+
+class Releases:
+    """Runs them in the place of environments, and counts."""
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[str, int]] = []
+        self.environments = 0
+        suite = load_selection(["documents/d4-dog-in-bits"])
+        self.cases, self.digest = suite.cases, suite.digest
+
+    def build(self, release: Release) -> Environment:
+        if release.version not in MUTANTS:
+            raise CannotBuild("no such\nwheel")
+        self.environments += 1
+        return Environment(Path(release.version), {"numpy": "2"}, fresh=True)
+
+    def remove(self, environment: Environment) -> None:  # noqa: ARG002 - as the real one
+        self.environments -= 1
+
+    def run(self, environment: Environment, some: Sequence[str]) -> Run:
+        self.runs.append((environment.python.name, len(some)))
+        name = MUTANTS[environment.python.name]
+        run = execute_order(Order(self.cases, self.digest, Ledger(), choose([name]), Scope(dtypes=("float64",))))
+        described = {"it": run.header.implementations[name]}
+        cells = tuple(replace(cell, implementation="it") for cell in run.cells)
+        return replace(run, header=replace(run.header, implementations=described), cells=cells)
+
+    def task(self) -> Task:
+        described = describe_machine()
+        machine = {name: str(described[name]) for name in ("cpu", "instruction_set")}
+        about = ("it", ("it",), self.digest, ("first",), machine)
+        return Task(*about, self.build, self.run, self.remove)
+
+
+def test_a_release_costs_one_run_a_change_two_more_on_both_sides_and_what_is_kept_nothing(tmp_path: Path) -> None:
+    releases, store = Releases(), Store(tmp_path)
+    store.write_suite(releases.digest, case_digests(releases.cases))
+    wanted = [Release(version, "2024-01-01") for version in ("1.0", "1.1", "1.2", "1.3")]
+    told = [(r.version, d.gap, fresh) for r, d, fresh in collect(releases.task(), wanted, store)]
+    assert told == [("1.0", "", True), ("1.1", "", True), ("1.2", "no such wheel", True), ("1.3", "", True)]
+    assert releases.runs == [("1.0", 0), ("1.1", 0), ("1.3", 0), ("1.1", 1), ("1.1", 1), ("1.3", 1), ("1.3", 1)]
+    assert releases.environments == 0
+    releases.runs.clear()
+    assert [fresh for _, _, fresh in collect(releases.task(), wanted, store)] == [False] * 4
+    assert releases.runs == []
+    (known,) = histories(store.digests("it"), {releases.digest: store.suite(releases.digest)})
+    (found,) = [b for b in behaviours(known) if b.key[4] == "value"]
+    assert found.confirmed
+    assert [(s.first, s.after, s.unknown) for s in found.timeline] == [("1.0", None, ()), ("1.3", "1.1", ("1.2",))]
+
+
+def test_an_interrupted_collection_leaves_no_environment_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    releases, store = Releases(), Store(tmp_path)
+    wanted = [Release("1.0", ""), Release("1.3", "")]
+    going = collect(releases.task(), wanted, store)
+    next(going)
+    going.close()
+    assert releases.environments == 0
+    list(collect(releases.task(), wanted, store))
+    assert [run for run in releases.runs if run[1] == 0] == [("1.0", 0), ("1.3", 0)]
+
+
+def test_the_planted_changes_are_found_by_digests_too() -> None:
+    cases = load_selection(canaries.CASES).cases
+    scope = Scope(dtypes=("float64", "float32"))
+    run = execute_order(Order(cases, "", Ledger(), choose(canaries.IMPLEMENTATIONS), scope))
+    assert canaries.unseen(run) == ()
+    blind = replace(run, cells=run.cells[:1])
+    assert canaries.unseen(blind)

@@ -1,0 +1,136 @@
+"""Collecting a history: every release in an environment of its own, one after the other, oldest first.
+
+What is kept already is not run again, so that interrupted work goes on where it stopped and a new release costs one
+run. Where a cell is not what it was a release before, its case is run twice more on both sides, each time in a new
+process, before anything is said of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.core.cell import Run
+from harness.versions.digest import Digest, Store, digest_of, with_repeats
+from harness.versions.environments import CannotBuild, Environment
+from harness.versions.releases import Release
+
+REPEATS = 2
+"""How often a case is run again whose answer is not that of the release before."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be found out, and how."""
+
+    package: str
+    implementations: tuple[str, ...]
+    suite: str
+    modes: tuple[str, ...]
+    machine: dict[str, str]
+    build: Callable[[Release], Environment]
+    run: Callable[[Environment, Sequence[str]], Run]
+    """The cases with these ids, all where none is named, in an environment."""
+    remove: Callable[[Environment], None]
+    again: bool = False
+    """Run what is kept too."""
+    retry: bool = False
+    """Try what is kept as a gap."""
+
+
+@dataclass
+class _Open:
+    """A release whose neighbours are not both known yet, with its environment where it was needed."""
+
+    release: Release
+    digest: Digest
+    environment: Environment | None = None
+
+
+def collect(
+    task: Task, releases: Iterable[Release], store: Store
+) -> Generator[tuple[Release, Digest, bool], None, None]:
+    """Every release with what is known of it then, and whether it was run now, in the order of `releases`."""
+    kept = {digest.version: digest for digest in store.digests(task.package) if _is_of(digest, task)}
+    opened: list[_Open] = []
+    try:
+        for release in releases:
+            digest = kept.get(release.version)
+            fresh = digest is None or task.again or (task.retry and bool(digest.gap))
+            now = _first(task, release, store) if digest is None or fresh else _Open(release, digest)
+            if not now.digest.gap:
+                opened.append(now)
+            yield release, now.digest, fresh
+            if len(opened) == 2:
+                asked = flipped(opened[0].digest, opened[1].digest)
+                _repeat(task, opened[0], asked, store)
+                _repeat(task, opened[1], asked, store)
+                _close(task, opened.pop(0))
+    finally:
+        for each in opened:
+            _close(task, each)
+
+
+def flipped(old: Digest, new: Digest) -> frozenset[str]:
+    """The cases of which a cell is not the same, as far as both releases were asked for it."""
+    return frozenset(
+        key[0] for key in old.cells.keys() & new.cells.keys() if not old.cells[key].same(new.cells[key])
+    ) | frozenset(
+        # A refusal of all on one side is a cell of its own.
+        key[0]
+        for key in old.cells.keys() ^ new.cells.keys()
+    )
+
+
+def _is_of(digest: Digest, task: Task) -> bool:
+    asked = (digest.modes, digest.machine, sorted(digest.implementations))
+    return asked == (task.modes, task.machine, sorted(task.implementations))
+
+
+def _first(task: Task, release: Release, store: Store) -> _Open:
+    try:
+        environment = task.build(release)
+    except CannotBuild as error:
+        digest = Digest(
+            task.package,
+            release.version,
+            release.day,
+            task.suite,
+            task.modes,
+            task.machine,
+            {},
+            {name: {} for name in task.implementations},
+            gap=" ".join(str(error).split())[:600],
+        )
+        store.write(digest)
+        return _Open(release, digest)
+    try:
+        run = task.run(environment, ())
+    except BaseException:
+        task.remove(environment)
+        raise
+    digest = digest_of(run, task.package, release.version, release.day, task.modes, environment.packages)
+    store.write(digest)
+    if digest.gap:
+        task.remove(environment)
+        return _Open(release, digest)
+    return _Open(release, digest, environment)
+
+
+def _repeat(task: Task, release: _Open, cases: frozenset[str], store: Store) -> None:
+    """Run these cases twice more, as far as that was not done."""
+    needed = sorted(cases - release.digest.repeated)
+    if not needed:
+        return
+    if release.environment is None:
+        release.environment = task.build(release.release)
+    about = (task.package, release.release.version, release.release.day, task.modes, release.environment.packages)
+    others = [digest_of(task.run(release.environment, needed), *about) for _ in range(REPEATS)]
+    release.digest = with_repeats(release.digest, others, needed)
+    store.write(release.digest)
+
+
+def _close(task: Task, release: _Open) -> None:
+    if release.environment is not None:
+        task.remove(release.environment)
+        release.environment = None
