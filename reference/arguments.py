@@ -87,6 +87,18 @@ def weights(name: str, value: Any, shape: tuple[int, ...], why: str) -> Floats:
     return array
 
 
+def broadcast_weights(name: str, value: Any, shape: tuple[int, ...]) -> Floats:
+    """Finite weights, repeated to this shape as NumPy broadcasts; never more of them than the shape has elements."""
+    array = floats(name, value)
+    try:
+        repeated = np.broadcast_to(array, shape)
+    except ValueError:
+        raise ArgumentError(f"{name} has shape {array.shape}: expected one that broadcasts to {shape}") from None
+    if not np.isfinite(array).all():
+        raise ArgumentError(f"{name}: expected finite weights")
+    return repeated
+
+
 def unit_interval(name: str, value: Any) -> float:
     number = float(value)
     if not 0.0 <= number <= 1.0:

@@ -138,7 +138,7 @@ def evaluate(
     ------
     ValueError
         A name, shape, label, probability or option that is not allowed; the message names the argument and what is.
-        Nothing is broadcast.
+        Nothing is broadcast but the weights of binary losses.
 
     Notes
     -----

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference import arguments, binary, probabilities
-from reference.arguments import ArgumentError, Floats
+from reference.arguments import Floats
 from reference.from_probabilities import with_base
 from reference.numbers import vanishing
 from reference.problem import HESSIAN_VECTOR, Problem, Result, by_rows, of_block
@@ -62,19 +62,15 @@ def _targets_of(problem: Problem, shape: tuple[int, ...], other: str) -> _Target
     smoothing = arguments.unit_interval("label_smoothing", options.get("label_smoothing", 0.0))
     weights = make(1.0)
     if "sample_weights" in options:
-        given = arguments.weights("sample_weights", options["sample_weights"], shape, "one per element")
-        weights = make(given.reshape(-1))
+        weights = make(arguments.broadcast_weights("sample_weights", options["sample_weights"], shape).reshape(-1))
     return _Targets(make, raw.reshape(-1), weights, smoothing, shape)
 
 
 def _pos_weight(problem: Problem, shape: tuple[int, ...]) -> Floats | None:
-    """One number, one per entry of the last axis, or one per element; flat, one per element."""
+    """Flat, one per element."""
     if "pos_weight" not in problem.options:
         return None
-    given = arguments.floats("pos_weight", problem.options["pos_weight"])
-    if given.shape not in ((), (1,), shape[-1:], shape) or not np.isfinite(given).all():
-        raise ArgumentError(f"pos_weight has shape {given.shape}: expected one finite number, {shape[-1:]} or {shape}")
-    return np.broadcast_to(given, shape).reshape(-1)
+    return arguments.broadcast_weights("pos_weight", problem.options["pos_weight"], shape).reshape(-1)
 
 
 def _shaped(slopes: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:

@@ -618,7 +618,7 @@ def binary_cross_entropy(
     targets : array_like of float
         t within [0, 1], of the shape of the probabilities.
     sample_weights : array_like of float, optional
-        s, finite, of the shape of the inputs: one per element.
+        s, finite, one per element; repeated to the shape of the inputs, as NumPy broadcasts.
     label_smoothing : float, default 0.0
         ε within [0, 1]: t̃ = (1 − ε) t + ε/2.
     base : float, optional
@@ -648,9 +648,9 @@ def binary_cross_entropy(
     Raises
     ------
     ValueError
-        A probability or target outside [0, 1], shapes that differ (nothing is broadcast), weights that are not finite,
-        an option that is not allowed, a `vector` under a convention that changes more than the denominator. The message
-        names the argument.
+        A probability or target outside [0, 1], shapes that differ (only weights are broadcast), weights that are not
+        finite, an option that is not allowed, a `vector` under a convention that changes more than the denominator. The
+        message names the argument.
 
     Notes
     -----
@@ -702,12 +702,11 @@ def binary_cross_entropy_with_logits(
     targets : array_like of float
         t, of the shape of the logits; within [0, 1] as a rule, and not refused elsewhere.
     sample_weights : array_like of float, optional
-        s, finite, of the shape of the inputs: one per element.
+        s, finite, one per element; repeated to the shape of the inputs, as NumPy broadcasts.
     label_smoothing : float, default 0.0
         ε within [0, 1]: t̃ = (1 − ε) t + ε/2.
     pos_weight : float or array_like of float, optional
-        w, finite, what the positive side is multiplied with: one number, one per entry of the last axis, or one per
-        element.
+        w, finite, what the positive side is multiplied with; repeated to the shape of the inputs, as NumPy broadcasts.
     reduction : {"mean", "sum", "none"}, default "mean"
         "none" gives one number per element, "sum" their sum, "mean" their sum over the denominator.
     denominator : {"count", "weights", "valid"}, optional
@@ -732,8 +731,8 @@ def binary_cross_entropy_with_logits(
     Raises
     ------
     ValueError
-        Shapes that differ (only `pos_weight` is broadcast), weights that are not finite, an option that is not allowed,
-        a `vector` under a convention that changes more than the denominator. The message names the argument.
+        Shapes that differ (only weights are broadcast), weights that are not finite, an option that is not allowed, a
+        `vector` under a convention that changes more than the denominator. The message names the argument.
 
     Notes
     -----

@@ -410,7 +410,9 @@ class _Formula:
             alpha = _mp(self.options["alpha"])
             up, down = [alpha] * len(x), [1 - alpha] * len(x)
         samples = self.options.get("sample_weights")
-        s = [mpmath.mpf(1)] * len(x) if samples is None else [_mp(v) for v in np.asarray(samples).ravel()]
+        s = [mpmath.mpf(1)] * len(x)
+        if samples is not None:
+            s = [_mp(v) for v in np.broadcast_to(np.asarray(samples, dtype=float), array.shape).ravel()]
         both = [self._binary_terms(primary, v) for v in x]
         losses = [
             w * (_times(y * u, f) + _times((1 - y) * d, g))

@@ -240,7 +240,8 @@ def _binary(
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing must lie between 0 and 1, got {smoothing}")
     t = steps.smoothed_binary(raw, smoothing)
-    weights = _sample_weights(call, raw.shape)
+    given = call.options.get("sample_weights")
+    weights = np.ones(raw.shape, dtype=WIDE) if given is None else np.broadcast_to(wide(given), raw.shape)
     losses = (steps.times(t, positive) + steps.times(1 - t, negative)) * weights
     value, u = _reduced(call, steps, Batch(losses, weights, np.ones(raw.shape, dtype=bool), 1))
     scale = weights * u

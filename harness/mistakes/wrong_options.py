@@ -120,6 +120,23 @@ def pos_weight_along(axis: int) -> Prepare:
     return prepare
 
 
+def sample_weights_along_first_axis(call: Call) -> Call:
+    """One-dimensional weights belong to the first axis, if that has their length."""
+    weights, shape = _array(call, "sample_weights"), call.inputs["targets"].shape
+    if weights is None or len(shape) < 2 or weights.shape != shape[:1]:
+        return call
+    column = weights.reshape(-1, *(1,) * (len(shape) - 1))
+    return with_options(call, sample_weights=Array.of(np.broadcast_to(column, shape), call.dtype))
+
+
+def divided_by_weights_as_given(call: Call, batch: Batch) -> Wide:
+    """A mean over weights divides by the sum of what was given, before it was repeated."""
+    weights = _array(call, "sample_weights")
+    if weights is None or call.options.get("denominator") != "weights" or weights.size == batch.losses.size:
+        return divisor(call, batch)
+    return scalar(weights.sum())
+
+
 def pos_weight_on_the_logarithm_only(call: Call, answer: Answer) -> Answer:
     """w · log1p(e^−|z|) + max(−z, 0): for negative logits the weight does not reach the part that is large."""
     weights = call.options.get("pos_weight")
@@ -287,6 +304,17 @@ MISTAKES: Mapping[str, Mistake] = {
         "pos_weight belongs to the first axis where it has its length",
         ("binary_cross_entropy_with_logits",),
         prepare=pos_weight_along(axis=0),
+    ),
+    # keras-team/keras#23235
+    "sample-weights-along-first-axis": mistake(
+        "one weight per column is taken for one per row where the square has as many",
+        ("binary_cross_entropy", "binary_cross_entropy_with_logits"),
+        prepare=sample_weights_along_first_axis,
+    ),
+    "divides-by-weights-as-given": mistake(
+        "a mean divides by the sum of the weights before they are repeated",
+        ("binary_cross_entropy", "binary_cross_entropy_with_logits"),
+        divisor=divided_by_weights_as_given,
     ),
     # PaddlePaddle/Paddle#65859
     "pos-weight-on-logarithm-only": mistake(

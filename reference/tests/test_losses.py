@@ -172,3 +172,28 @@ def test_blocks_of_rows_change_nothing(rows: int) -> None:
         alone = reference.evaluate("softmax_cross_entropy", inputs, {"reduction": "none"})
         assert together.value.hi[row] == alone.value.hi[0]
         assert np.array_equal(together.gradients["logits"].lo[row], alone.gradients["logits"].lo[0])
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 3), (2, 1), (2, 3)])
+@pytest.mark.parametrize("option", ["sample_weights", "pos_weight"])
+def test_weights_of_binary_losses_are_repeated(option: str, shape: tuple[int, ...]) -> None:
+    z, t = np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.0]]), np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    w = np.arange(1.0, 1.0 + np.prod(shape, dtype=int)).reshape(shape)
+    of = [
+        reference.evaluate(
+            "binary_cross_entropy_with_logits",
+            {"logits": z, "targets": t},
+            {option: given, "denominator": "weights"},
+        )
+        for given in (w, np.broadcast_to(w, z.shape))
+    ]
+    for name in ("logits", "targets"):
+        assert np.array_equal(of[0].gradients[name].hi, of[1].gradients[name].hi)
+    assert float(of[0].value) == float(of[1].value)
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 1), (2, 2, 3), (0,)])
+def test_weights_that_do_not_fit_or_would_make_more_elements_are_refused(shape: tuple[int, ...]) -> None:
+    p = np.full((2, 3), 0.5)
+    with pytest.raises(ValueError, match=r"expected one that broadcasts to \(2, 3\)"):
+        losses.binary_cross_entropy(p, p, sample_weights=np.ones(shape))
