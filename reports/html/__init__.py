@@ -16,7 +16,20 @@ from typing import Any
 
 from harness.core.cell import Run
 from harness.core.files import write_whole
-from reports.html import accuracy, casepage, changes, invariances, killing, matrix, pages, payload, speed, summary
+from reports.html import (
+    accuracy,
+    casepage,
+    changes,
+    documents,
+    implementations,
+    invariances,
+    killing,
+    matrix,
+    pages,
+    payload,
+    speed,
+    summary,
+)
 from reports.html.error_scales import BUDGETS
 from reports.html.latex_formulas import FORMULAS
 from reports.html.packed_scripts import Scripts
@@ -85,8 +98,10 @@ def render(
             marks=tuple(MARKS.values()),
             claim_marks=CLAIM_MARKS,
             pages=casepage.build(run, table.cases, scripted),
-            documents=pages.documents(run.claims),
+            implementations=implementations.build(run, dict(table.heads)),
+            documents=documents.build(run.claims),
             surprises=unexpected_claims(run.claims),
+            claims_of=documents.of_case(run.claims),
             conventions=pages.conventions(run.cells),
             choices=pages.choices(run),
             ledger=pages.ledger(run),

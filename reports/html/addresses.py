@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from harness.core.printing import visible
+
 __all__ = ["address", "outside"]
 
 
 def address(kind: str, name: str) -> str:
-    """`kind=name` with everything escaped that an address or an element id cannot hold.
+    """`kind=name` with everything escaped that an address or an element id cannot hold, `name` as the page shows it.
 
     >>> address("cell", "edges/a[torch:eager:float32:value]")
     'cell=edges/a%5Btorch:eager:float32:value%5D'
     """
-    return f"{kind}={quote(name, safe='/:,.~-_', errors='replace')}"
+    return f"{kind}={quote(visible(name), safe='/:,.~-_', errors='replace')}"
 
 
 def outside(link: object) -> str | None:

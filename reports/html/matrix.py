@@ -82,7 +82,7 @@ def folder(case: str) -> str:
 
 
 def build(run: Run) -> Matrix:
-    """Groups by name, and in each the gravest case first."""
+    """The group with the gravest case first, and in each the gravest case first."""
     described = cases_of(run)
     by_place: dict[tuple[str, Column], list[Cell]] = defaultdict(list)
     for cell in run.cells:
@@ -100,8 +100,14 @@ def build(run: Run) -> Matrix:
             (name, tuple(column.mode for column in columns if column.implementation == name))
             for name in order_of(column.implementation for column in columns)
         ),
-        groups=tuple(_group(name, rows[name]) for name in sorted(rows)),
+        groups=tuple(_group(name, rows[name]) for name in sorted(rows, key=lambda n: (-_above_known(rows[n]), n))),
     )
+
+
+def _above_known(rows: Sequence[Row]) -> int:
+    """The gravest of what nobody knows; groups of a run in which all is known stay in the order of their names."""
+    gravest = max(row.gravest for row in rows)
+    return gravest if gravest > MARKS["known"].rank else 0
 
 
 def _columns(run: Run, found: set[Column]) -> tuple[Column, ...]:

@@ -1,4 +1,4 @@
-"""What the pages beside the matrix show: documents, conventions, ledger, modes, infrastructure."""
+"""What the pages beside the matrix show: conventions, ledger, modes, infrastructure."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.cell import CLAIM_VERDICTS, INFRASTRUCTURE, RIGHT, Cell, ClaimRecord, Run
+from harness.core.cell import INFRASTRUCTURE, RIGHT, Cell, Run
 from harness.core.invariances import is_invariance
 from reports.html.addresses import outside
-from reports.number_format import count, percent, rough, shown
+from reports.html.convention_words import Meaning, meanings
+from reports.number_format import count, percent, rough
 from reports.tally import loss_of, order_of, text
-from reports.words import CLAIM_MARKS, FINDINGS, MARKS, Mark, status
+from reports.words import FINDINGS, MARKS, Mark, status
 
 __all__ = [
     "Broken",
     "Choices",
-    "ClaimLine",
     "ConventionLine",
-    "Document",
     "LedgerLine",
     "ModeLine",
     "ModeStanding",
@@ -28,7 +27,6 @@ __all__ = [
     "certified",
     "choices",
     "conventions",
-    "documents",
     "facts",
     "ledger",
     "modes",
@@ -36,68 +34,13 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class ClaimLine:
-    """One claim."""
-
-    case: str
-    glyph: str
-    word: str
-    key: str
-    says: str
-    claimed: str
-    truth: str
-    why: str
-    convention: str
-    expected: bool
-
-
-@dataclass(frozen=True)
-class Document:
-    """A document with its claims in the order of the run."""
-
-    name: str
-    claims: tuple[ClaimLine, ...]
-    counts: tuple[tuple[str, str, int], ...]
-    """Glyph, word, number of claims; only those that occur."""
-
-
-def documents(claims: Sequence[ClaimRecord]) -> tuple[Document, ...]:
-    by_document: dict[str, list[ClaimRecord]] = defaultdict(list)
-    for claim in claims:
-        by_document[claim.document or "without a document"].append(claim)
-    return tuple(_document(name, by_document[name]) for name in sorted(by_document))
-
-
-def _document(name: str, claims: Sequence[ClaimRecord]) -> Document:
-    counts = Counter(claim.verdict for claim in claims)
-    return Document(
-        name=name,
-        claims=tuple(_claim(claim) for claim in claims),
-        counts=tuple((*CLAIM_MARKS[v], counts[v]) for v in CLAIM_VERDICTS if counts[v]),
-    )
-
-
-def _claim(claim: ClaimRecord) -> ClaimLine:
-    glyph, word = CLAIM_MARKS[claim.verdict]
-    return ClaimLine(
-        case=claim.case,
-        glyph=glyph,
-        word=word,
-        key=claim.verdict,
-        says=claim.says,
-        claimed="" if claim.claimed == claim.says else shown(claim.claimed, "float64"),
-        truth=shown(claim.truth, "float64"),
-        why=claim.explanation,
-        convention=text(claim.convention),
-        expected=claim.expected,
-    )
-
-
-@dataclass(frozen=True)
 class ConventionLine:
-    """A convention under which implementations agree, and only under it."""
+    """A convention under which implementations agree, and only under it; with another number in another dtype it is the
+    same one."""
 
-    convention: str
+    meanings: tuple[Meaning, ...]
+    forms: tuple[str, ...]
+    """As it was written, with its numbers; empty where that says no more."""
     users: tuple[tuple[str, int], ...]
     """Implementation, cells."""
     cases: tuple[str, ...]
@@ -105,16 +48,23 @@ class ConventionLine:
 
 def conventions(cells: Sequence[Cell]) -> tuple[ConventionLine, ...]:
     """The conventions that were needed, the most used first."""
-    users: dict[str, Counter[str]] = defaultdict(Counter)
-    cases: dict[str, set[str]] = defaultdict(set)
+    users: dict[tuple[Meaning, ...], Counter[str]] = defaultdict(Counter)
+    cases: dict[tuple[Meaning, ...], set[str]] = defaultdict(set)
+    forms: dict[tuple[Meaning, ...], set[str]] = defaultdict(set)
     for cell in cells:
         if cell.verdict == "by_convention" and not is_invariance(cell.aspect):
-            name = cell.convention or "not named"
-            users[name][cell.implementation] += 1
-            cases[name].add(cell.case)
+            told = meanings(text(cell.convention))
+            users[told][cell.implementation] += 1
+            cases[told].add(cell.case)
+            forms[told].add(text(cell.convention))
     return tuple(
-        ConventionLine(name, tuple((i, users[name][i]) for i in order_of(users[name])), tuple(sorted(cases[name])))
-        for name in sorted(users, key=lambda n: (-users[n].total(), n))
+        ConventionLine(
+            meanings=told,
+            forms=tuple(sorted(forms[told] - {", ".join(m.name for m in told), ""})),
+            users=tuple((i, users[told][i]) for i in order_of(users[told])),
+            cases=tuple(sorted(cases[told])),
+        )
+        for told in sorted(users, key=lambda t: (-users[t].total(), t))
     )
 
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reports.html
-from harness.core.cell import EVERY, Run
+from harness.core.cell import EVERY, INFRASTRUCTURE, RIGHT, Run
 from reports.html.addresses import address
 from reports.number_format import rough
+from reports.tally import loss_of
 from reports.tests.synthetic import BUDGETS, DTYPES, EPS, KILLS, hostile, run, script
-from reports.words import status
+from reports.words import status, told
 from tools.screenshots import BROWSER_FLAGS, PAGES, chromium
 
 if TYPE_CHECKING:
@@ -158,6 +159,121 @@ def test_search_finds_cases_and_messages(opened: Opener) -> None:
     wait_for_count(page, f"{len(expected)} of")
     page.fill("input[name=q]", "no such words anywhere")
     wait_for_count(page, "Nothing matches")
+
+
+def cells_where(wanted: Callable[[Any], bool]) -> tuple[int, int]:
+    cells = [c for c in RUN.cells if wanted(c)]
+    assert 0 < len(cells) < len(RUN.cells)
+    return len(cells), len({c.case for c in cells})
+
+
+WRONG = ("disagrees",)
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("is:wrong", lambda c: c.verdict in WRONG),
+        ("torch is:wrong", lambda c: c.implementation == "torch" and c.verdict in WRONG),
+        ("is:not-offered dtype:float32", lambda c: c.verdict == "unsupported" and c.dtype in ("float32", EVERY)),
+        ("is:known aspect:value", lambda c: c.verdict == "known" and c.aspect in ("value", EVERY)),
+        ("mode:eager is:convention", lambda c: c.mode == "eager" and c.verdict == "by_convention"),
+        ("was:nan", lambda c: told(c) == "nan"),
+        ("loss:softmax_cross", lambda c: loss_of(RUN, c.case).startswith("softmax_cross")),
+        ("tag:extreme", lambda c: "extreme" in RUN.header.suite["cases"][c.case]["tags"]),
+    ],
+)
+def test_the_search_knows_fields(opened: Opener, query: str, wanted: Callable[[Any], bool]) -> None:
+    page = opened("#page=matrix")
+    page.wait_for_selector("select[name=loss] option[value=softmax]", state="attached")
+    page.fill("input[name=q]", query)
+    cells, cases = cells_where(wanted)
+    wait_for_count(page, f"{cells:,} of {len(RUN.cells):,} cells in {cases} case")
+
+
+def right_elsewhere(cell: Any) -> bool:
+    """Not right, where everybody else who answers is, two at least."""
+    place = [c for c in RUN.cells if (c.case, c.dtype, c.aspect) == (cell.case, cell.dtype, cell.aspect)]
+    judged = [c for c in place if c.verdict not in {*INFRASTRUCTURE, "unsupported"}]
+    failing = {c.implementation for c in judged if c.verdict not in RIGHT}
+    several = len({c.implementation for c in judged}) > 2
+    return cell in judged and cell.verdict not in RIGHT and failing == {cell.implementation} and several
+
+
+def answered_otherwise(cell: Any) -> bool:
+    """Another mode of the implementation is judged otherwise."""
+    place = (cell.case, cell.dtype, cell.aspect, cell.implementation)
+    same = [c for c in RUN.cells if (c.case, c.dtype, c.aspect, c.implementation) == place]
+    offered = {status(c) for c in same if c.verdict != "unsupported"}
+    return cell.verdict != "unsupported" and len(offered) > 1
+
+
+@pytest.mark.parametrize(("query", "wanted"), [("only-here", right_elsewhere), ("differs", answered_otherwise)])
+def test_the_search_compares_with_others_and_with_other_modes(
+    opened: Opener, query: str, wanted: Callable[[Any], bool]
+) -> None:
+    page = opened("#page=matrix")
+    page.wait_for_selector("select[name=loss] option[value=softmax]", state="attached")
+    page.fill("input[name=q]", query)
+    cells, cases = cells_where(wanted)
+    wait_for_count(page, f"{cells:,} of {len(RUN.cells):,} cells in {cases} case")
+
+
+def test_the_heading_of_a_group_counts_what_matches(opened: Opener) -> None:
+    page = opened("#page=matrix")
+    page.wait_for_selector("select[name=loss] option[value=softmax]", state="attached")
+    before = page.locator("#matrix details.group .tallies").first.inner_text()
+    page.fill("input[name=q]", "is:known")
+    wait_for_count(page, " of ")
+    places: dict[str, set[tuple[str, str, str]]] = {}
+    for c in RUN.cells:
+        if c.verdict == "known":
+            places.setdefault(c.case.rpartition("/")[0], set()).add((c.case, c.implementation, c.mode))
+    for folder_, found in places.items():
+        heading = page.locator(f"#matrix details.group[data-folder='{folder_}'] .tallies").inner_text()
+        assert heading.split() == ["◆", str(len(found)), "known"]
+    page.fill("input[name=q]", "")
+    until(page, "words => document.querySelector('#matrix details.group .tallies').innerText === words", before)
+
+
+def test_an_implementation_has_a_page_of_its_own(opened: Opener) -> None:
+    page = opened()
+    page.locator(".standings tbody th a", has_text="torch").first.click()
+    until(page, "document.documentElement.dataset.page === 'implementations'")
+    assert page.locator("article.own:visible").count() == 1
+    assert "torch" in page.locator("article.own:visible h2").inner_text()
+    page.goto(page.url.partition("#")[0] + "#page=implementations")
+    until(page, "document.querySelectorAll('.index li').length > 2")
+    assert page.locator("article.own:visible").count() == 0
+
+
+def test_the_ledger_is_filtered_by_words(opened: Opener) -> None:
+    page = opened("#page=ledger")
+    entries = page.locator("article.entry")
+    name = entries.first.locator("h2").inner_text()
+    page.fill("#ledger-filter", name)
+    until(page, "document.querySelectorAll('article.entry:not([hidden])').length === 1")
+    assert page.locator("#ledger-found").inner_text() == "1 entry"
+    page.fill("#ledger-filter", "")
+    until(page, "n => document.querySelectorAll('article.entry:not([hidden])').length === n", entries.count())
+
+
+def test_going_back_returns_to_the_place_that_was_left(opened: Opener) -> None:
+    page = opened("#page=environment", viewport={"width": 800, "height": 300})
+    page.evaluate("window.scrollTo(0, 400)")
+    until(page, "window.scrollY === 400")
+    page.locator("header.top nav a", has_text="Losses").click()
+    until(page, "document.documentElement.dataset.page === 'losses' && window.scrollY === 0")
+    page.go_back()
+    until(page, "document.documentElement.dataset.page === 'environment' && window.scrollY === 400")
+
+
+def test_one_key_leads_from_the_search_into_the_matrix(opened: Opener) -> None:
+    page = opened("#page=matrix")
+    page.wait_for_selector("select[name=loss] option[value=softmax]", state="attached")
+    page.focus("input[name=q]")
+    page.keyboard.press("ArrowDown")
+    until(page, "document.activeElement.closest('#matrix tbody') !== null")
 
 
 def test_column_head_sorts_by_that_column(opened: Opener) -> None:
@@ -371,10 +487,16 @@ def test_tab_reaches_every_page_from_the_top(opened: Opener) -> None:
     assert {f"#page={p}" for p in PAGES if p != "case"} <= set(seen)
 
 
-def test_unknown_address_falls_back_to_the_summary(opened: Opener) -> None:
-    page = opened("#case=no/such-case")
-    until(page, "document.getElementById('say').textContent.includes('no case')")
+@pytest.mark.parametrize(
+    "hash_", ["#page=nothing", "#case=edges/no-such", "#ledger=no-such", "#implementation=nobody", "#document=D9"]
+)
+def test_an_unknown_address_says_so_and_leads_to_what_there_is(opened: Opener, hash_: str) -> None:
+    page = opened(hash_)
+    until(page, "!document.getElementById('unknown').hidden")
+    assert hash_.partition("=")[2] in page.locator("#unknown").inner_text()
     assert page.locator("h1:visible").count() == 1
+    page.evaluate("location.hash = '#page=environment'")
+    until(page, "document.getElementById('unknown').hidden")
 
 
 def test_reads_without_javascript(opened: Opener) -> None:

@@ -7,6 +7,7 @@
   root.dataset.page = "summary";
 
   const FILTERS = ["q", "status", "implementation", "loss", "trait", "dtype", "aspect", "sort"];
+  const PAGE_OF = { ledger: "ledger", loss: "losses", implementation: "implementations", document: "documents" };
   const DTYPE_ORDER = ["float64", "float32", "float16", "bfloat16"];
   const EVERY = "*"; // what is refused as a whole is one cell of every aspect, or of every dtype too
   const EVENT = "oncontentvisibilityautostatechange";
@@ -32,6 +33,8 @@
   let view = null; // the matrix's rows and what they show now
   let lastMatrix = "#page=matrix";
   let shownHash = null;
+  let following = false; // a link was followed, rather than gone back
+  const places = new Map(); // where each address was left, in pixels from the top
 
   const $ = (id) => document.getElementById(id);
 
@@ -74,12 +77,11 @@
     const rest = Object.fromEntries(parts.slice(1));
     if (kind === "case") return { page: "cases", case: name };
     if (kind === "cell") return { page: "cases", case: name.slice(0, name.lastIndexOf("[")), cell: name };
-    if (kind === "ledger") return { page: "ledger", anchor: location.hash.slice(1) };
-    if (kind === "loss") return { page: "losses", anchor: location.hash.slice(1) };
+    if (PAGE_OF[kind]) return { page: PAGE_OF[kind], anchor: location.hash.slice(1) };
     if (kind === "page" && document.querySelector(`section[data-page="${CSS.escape(name)}"]`)) {
       return { page: name, filters: rest };
     }
-    return { page: "summary", unknown: parts.length > 0 && kind !== "main" };
+    return { page: "summary", unknown: parts.length > 0 && kind !== "main" ? decoded(location.hash.slice(1)) : "" };
   }
 
   function matrixHash(filters) {
@@ -91,8 +93,12 @@
   async function route() {
     if (location.hash === shownHash) return;
     const first = shownHash === null;
+    const left = following ? undefined : places.get(location.hash); // coming back: where it was left
+    following = false;
     shownHash = location.hash;
     const target = readHash();
+    if (target.anchor && !document.getElementById(target.anchor)) target.unknown = decoded(target.anchor);
+    tellUnknown(target.unknown);
     root.dataset.page = target.page;
     for (const section of document.querySelectorAll("section[data-page]")) {
       section.classList.toggle("here", section.dataset.page === target.page);
@@ -117,13 +123,24 @@
       window.scrollTo(0, 0);
     } else if (target.page === "cases") {
       await showCase(target);
-    } else if (target.anchor) {
+    } else if (target.page === "implementations") {
+      for (const article of document.querySelectorAll("article.own")) article.classList.toggle("here", article.id === target.anchor);
+      document.querySelector("section.here").classList.toggle("one", Boolean(target.anchor && !target.unknown));
+      window.scrollTo(0, left ?? 0);
+    } else if (target.anchor && left === undefined) {
       document.getElementById(target.anchor)?.scrollIntoView();
     } else if (!first || location.hash) {
-      window.scrollTo(0, 0);
+      window.scrollTo(0, left ?? 0);
     }
     if (!first && target.page !== "cases") $("main").focus({ preventScroll: true });
     if (target.page !== "cases") document.title = titleOf(target.page);
+  }
+
+  /* A link into another report, or one that was cut off, leads to what there is, and says so. */
+  function tellUnknown(name) {
+    const box = $("unknown");
+    box.hidden = !name;
+    box.textContent = name ? `This report has no “${name}”. What it has follows.` : "";
   }
 
   const baseTitle = () => (root.dataset.title ??= document.title);
@@ -253,6 +270,8 @@
       tests.dtype[data.dtype[i]] &&
       tests.aspect[data.aspect[i]] &&
       tests.case[data.case[i]] &&
+      tests.happened[data.happened[i]] &&
+      tests.flags.every((mask) => mask[i]) &&
       (tests.found === null ||
         tests.found[data.case[i]] ||
         tests.said[data.note[i]] ||
@@ -262,22 +281,116 @@
     );
   }
 
+  /* What the search says: fields such as is:wrong, the name of an implementation, `only-here`, `differs`, and words. */
+  function asked(text) {
+    const query = { words: [], implementation: [], is: [], was: [], loss: [], mode: [], dtype: [], aspect: [], tag: [], option: [], flags: [] };
+    for (const token of text.trim().toLowerCase().split(/\s+/).filter(Boolean)) {
+      const at = token.indexOf(":");
+      const field = at > 0 ? token.slice(0, at) : "";
+      if (["is", "was", "loss", "mode", "dtype", "aspect", "tag", "option"].includes(field)) query[field].push(token.slice(at + 1));
+      else if (FLAGS.includes(token)) query.flags.push(token);
+      else if (data.columns.some(([name]) => name.toLowerCase() === token)) query.implementation.push(token);
+      else query.words.push(token);
+    }
+    return query;
+  }
+
+  const FLAGS = ["only-here", "differs"];
+
+  const any = (wanted, has) => !wanted.length || wanted.some(has);
+
+  function isStatus(wanted, [key, , word, rank]) {
+    const group = GROUPS_OF_STATUSES[wanted]?.[1];
+    if (group) return group(key, rank);
+    if (wanted === "wrong") return rank >= 7; // any severity, as a reader means it
+    return key.startsWith(wanted) || word.replaceAll(" ", "-").startsWith(wanted);
+  }
+
   function testsOf(filters) {
     const mask = (list, keep) => Uint8Array.from(list, (item, i) => (keep(item, i) ? 1 : 0));
     const group = GROUPS_OF_STATUSES[filters.status]?.[1];
-    const words = (filters.q ?? "").trim().toLowerCase();
+    const query = asked(filters.q ?? "");
+    const words = query.words;
+    const starts = (text) => (wanted) => text.toLowerCase().startsWith(wanted);
+    const within = (text) => words.every((word) => text.includes(word));
     return {
-      status: mask(data.statuses, ([key, , , rank]) => !filters.status || (group ? group(key, rank) : key === filters.status)),
-      column: mask(data.columns, ([implementation]) => !filters.implementation || implementation === filters.implementation),
-      dtype: mask(data.dtypes, (dtype) => !filters.dtype || dtype === filters.dtype || dtype === EVERY),
-      aspect: mask(data.aspects, (aspect) => !filters.aspect || aspect === filters.aspect || aspect === EVERY),
+      status: mask(
+        data.statuses,
+        (status) =>
+          (!filters.status || (group ? group(status[0], status[3]) : status[0] === filters.status)) &&
+          any(query.is, (wanted) => isStatus(wanted, status)),
+      ),
+      column: mask(
+        data.columns,
+        ([implementation, mode]) =>
+          (!filters.implementation || implementation === filters.implementation) &&
+          any(query.implementation, (wanted) => implementation.toLowerCase() === wanted) &&
+          any(query.mode, starts(mode)),
+      ),
+      dtype: mask(
+        data.dtypes,
+        (dtype) => (!filters.dtype || dtype === filters.dtype || dtype === EVERY) && any(query.dtype, (w) => dtype === w || dtype === EVERY),
+      ),
+      aspect: mask(
+        data.aspects,
+        (aspect) => (!filters.aspect || aspect === filters.aspect || aspect === EVERY) && any(query.aspect, (w) => aspect.startsWith(w) || aspect === EVERY),
+      ),
+      happened: mask(data.happenings, (word) => any(query.was, starts(word))),
       case: mask(
         data.cases,
-        ([, , , loss, traits]) => (!filters.loss || loss === filters.loss) && (!filters.trait || traits.includes(filters.trait)),
+        ([, , , loss, traits]) =>
+          (!filters.loss || loss === filters.loss) &&
+          (!filters.trait || traits.includes(filters.trait)) &&
+          any(query.loss, starts(loss)) &&
+          query.tag.every((tag) => traits.includes(`tag ${tag}`)) &&
+          query.option.every((option) => traits.some((trait) => trait.startsWith(`option ${option}`))),
       ),
-      found: words ? mask(data.caseText, (text) => text.includes(words)) : null,
-      said: words ? mask(data.stringText, (text) => text.includes(words)) : null,
+      flags: query.flags.map((flag) => (flag === "differs" ? differing() : alone())),
+      found: words.length ? mask(data.caseText, within) : null,
+      said: words.length ? mask(data.stringText, within) : null,
     };
+  }
+
+  const RIGHT = new Set(["agrees", "by_convention"]);
+  const ABSENT = new Set(["unsupported", "missing", "crashed", "timed_out"]);
+
+  /* Cells that are not right where everybody else who answers is, two at least. */
+  function alone() {
+    data.alone ??= marked((i) => (data.case[i] * data.dtypes.length + data.dtype[i]) * data.aspects.length + data.aspect[i], (cells) => {
+      const judged = cells.filter((i) => !ABSENT.has(data.statuses[data.status[i]][0]));
+      const name = (i) => data.columns[data.column[i]][0];
+      const wrong = judged.filter((i) => !RIGHT.has(data.statuses[data.status[i]][0]));
+      const failing = new Set(wrong.map(name));
+      return failing.size === 1 && new Set(judged.map(name)).size > 2 ? wrong : [];
+    });
+    return data.alone;
+  }
+
+  /* Cells that another mode of the same implementation answers otherwise. */
+  function differing() {
+    const names = [...new Set(data.columns.map(([name]) => name))];
+    const nameOf = data.columns.map(([name]) => names.indexOf(name));
+    data.differs ??= marked(
+      (i) => ((data.case[i] * names.length + nameOf[data.column[i]]) * data.dtypes.length + data.dtype[i]) * data.aspects.length + data.aspect[i],
+      (cells) => {
+        const judged = cells.filter((i) => data.status[i] !== data.refused);
+        return new Set(judged.map((i) => data.status[i])).size > 1 ? judged : [];
+      },
+    );
+    return data.differs;
+  }
+
+  function marked(keyOf, chosen) {
+    const groups = new Map();
+    for (let i = 0; i < data.number; i++) {
+      const key = keyOf(i);
+      const group = groups.get(key);
+      if (group) group.push(i);
+      else groups.set(key, [i]);
+    }
+    const mask = new Uint8Array(data.number);
+    for (const cells of groups.values()) for (const i of chosen(cells)) mask[i] = 1;
+    return mask;
   }
 
   const hasFilters = (filters) => [...FILTERS, "by"].some((name) => filters?.[name]);
@@ -318,6 +431,7 @@
       }
     }
     view.narrowed = narrowed;
+    tally(narrowed, next);
     layOutFirstScreen();
     drawRest();
     showColumns(filters.implementation);
@@ -326,6 +440,30 @@
       ? `${cells} of ${data.number.toLocaleString("en")} cells in ${visible} case${visible === 1 ? "" : "s"}`
       : `${cells} cells in ${visible} case${visible === 1 ? "" : "s"}`;
     $("found").textContent = visible ? text : "Nothing matches. Clear a filter to see more.";
+  }
+
+  /* What the heading of each group counts: the places that match. */
+  function tally(narrowed, { best }) {
+    for (const group of view.groups) {
+      const box = group.box.querySelector(".tallies");
+      group.told ??= [...box.childNodes];
+      if (!narrowed) {
+        if (group.counted) box.replaceChildren(...group.told);
+        group.counted = false;
+        continue;
+      }
+      if (group.box.hidden) continue;
+      const counts = new Uint32Array(data.statuses.length);
+      for (const row of group.rows) {
+        if (!row.shown) continue;
+        for (let k = 0, at = row.c * view.width; k < view.width; k++, at++) if (best[at] >= 0) counts[data.status[best[at]]]++;
+      }
+      const marks = data.statuses.flatMap(([key, glyph, word], k) =>
+        counts[k] ? [make("span", { class: `mark ${key}` }, make("span", { "aria-hidden": "true" }, glyph), ` ${counts[k].toLocaleString("en")} ${word}`), " "] : [],
+      );
+      box.replaceChildren(...marks);
+      group.counted = true;
+    }
   }
 
   /* A browser lays out what was in view before it asks what is now: after a filter is cleared that is most of the
@@ -409,14 +547,16 @@
     const partly = refused > 0 && refused < count ? ` ${count - refused}/${count}` : "";
     if (td.childNodes.length < 2) td.replaceChildren(document.createElement("b"), document.createElement("i"));
     td.className = key;
-    td.firstChild.textContent = `${glyph} ${word}`;
+    if (data.status[i] === data.refused) td.firstChild.replaceChildren(glyph, make("span", { class: "unseen" }, ` ${word}`));
+    else td.firstChild.textContent = `${glyph} ${word}`;
     td.lastChild.textContent = data.happenings[data.happened[i]] + partly;
   }
 
   function order(filters, next) {
     const key = `${filters.sort ?? ""}|${filters.by ?? ""}`;
     const byColumn = filters.by ? Number(filters.by) : -1;
-    if (key === (view.order ?? "|") && key === "|") return;
+    const narrowed = narrows(filters);
+    if (key === (view.order ?? "|") && key === "|" && !narrowed && !view.narrowed) return;
     view.order = key;
     const weight = (row) => {
       let rank = -1;
@@ -429,7 +569,7 @@
       }
       return filters.sort === "error" ? excess : rank;
     };
-    const weigh = byColumn >= 0 || filters.sort === "error";
+    const weigh = byColumn >= 0 || filters.sort === "error" || (narrowed && filters.sort !== "name");
     const compare = weigh
       ? (a, b) => b.weight - a.weight || a.order - b.order
       : filters.sort === "name"
@@ -537,7 +677,7 @@
     const article = document.getElementById("case=" + encoded(target.case));
     for (const other of document.querySelectorAll("article.casepage.here")) other.classList.remove("here");
     if (!article) {
-      say(`This report has no case ${target.case}.`);
+      tellUnknown(target.case);
       root.dataset.page = "summary";
       document.querySelector('section[data-page="summary"]').classList.add("here");
       return;
@@ -554,7 +694,7 @@
       aim.scrollIntoView({ block: "center" });
       aim.focus({ preventScroll: true });
     } else {
-      if (target.cell) say("This report has no such cell; here is its case.");
+      if (target.cell) tellUnknown(target.cell);
       $("main").focus({ preventScroll: true });
     }
   }
@@ -898,6 +1038,20 @@
     }
   }
 
+  // Ledger ------------------------------------------------------------------------------------------------------------
+
+  function filterLedger(text) {
+    const words = text.trim().toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const entry of document.querySelectorAll("#ledger-index tbody tr")) {
+      const article = document.getElementById(entry.dataset.entry);
+      const content = `${entry.textContent} ${article.textContent}`.toLowerCase();
+      entry.hidden = article.hidden = !words.every((word) => content.includes(word));
+      if (!entry.hidden) shown++;
+    }
+    $("ledger-found").textContent = `${shown} entr${shown === 1 ? "y" : "ies"}`;
+  }
+
   // Start -------------------------------------------------------------------------------------------------------------
 
   function start() {
@@ -931,6 +1085,17 @@
       if (td && td.className) open(td);
     });
     document.addEventListener("keydown", keys);
+    history.scrollRestoration = "manual";
+    document.addEventListener("click", (event) => {
+      if (event.target.closest?.('a[href^="#"]')) following = true;
+    });
+    window.addEventListener("scroll", () => places.set(location.hash, window.scrollY), { passive: true });
+    form.elements.q.addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+      event.preventDefault();
+      load().then(() => walk({ key: "ArrowDown", target: $("matrix"), preventDefault: () => {} }));
+    });
+    $("ledger-filter")?.addEventListener("input", (event) => filterLedger(event.target.value));
     window.addEventListener("hashchange", route);
     window.addEventListener("popstate", route);
     window.addEventListener("beforeprint", () => {
