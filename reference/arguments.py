@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.signatures import LOSSES, Signature
+from reference.signatures import DENOMINATORS, LOSSES, OPTIONS, Signature
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +40,14 @@ def check_names(loss: str, inputs: Mapping[str, Any], options: Mapping[str, Any]
     if signature.reductions and reduction not in signature.reductions:
         raise ArgumentError(f"{loss}: reduction {reduction!r}: expected one of {', '.join(signature.reductions)}")
     denominator = options.get("denominator")
-    if denominator is not None and denominator not in ("count", "weights", "valid"):
-        raise ArgumentError(f"{loss}: denominator {denominator!r}: expected one of count, weights, valid")
+    if isinstance(denominator, str) and denominator not in DENOMINATORS:
+        raise ArgumentError(
+            f"{loss}: denominator {denominator!r}: expected one of {', '.join(DENOMINATORS)}, or a number"
+        )
+    for name, value in options.items():
+        problem = OPTIONS[name].problem(value)
+        if problem is not None:
+            raise ArgumentError(f"{name} = {value!r}: {problem}")
 
 
 def floats(name: str, value: Any) -> Floats:
@@ -106,12 +112,16 @@ def unit_interval(name: str, value: Any) -> float:
     return number
 
 
-def focusing(value: Any) -> float:
-    """γ of a focal loss."""
-    gamma = float(value)
-    if not (gamma >= 0.0 and np.isfinite(gamma)):
-        raise ArgumentError(f"gamma = {gamma!r}: expected a finite number of at least 0")
-    return gamma
+def class_mask(value: Any, rows: tuple[int, ...], classes: int, axis: int) -> NDArray[np.bool_]:
+    """Which classes count: one row for all rows, or one row per row, the classes last."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biu" or not np.isin(array, (0, 1)).all():
+        raise ArgumentError(f"class_mask: expected truth values, got {array.dtype}")
+    if array.shape == (classes,):
+        return array.astype(bool)[None, :]
+    moved = np.moveaxis(array, axis, -1) if array.ndim == len(rows) + 1 else array
+    shaped("class_mask", moved, (*rows, classes), f"one per logit, or {(classes,)}, one per class")
+    return moved.astype(bool).reshape(-1, classes)
 
 
 def labels(

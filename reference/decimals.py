@@ -101,6 +101,13 @@ class Decimals:
     def __truediv__(self, other: Decimals) -> Decimals:
         return Decimals(_array(self.values / other.values))
 
+    def argmax(self) -> NDArray[np.int64]:
+        def place(row: Any) -> int:
+            undefined = (i for i, v in enumerate(row) if v.is_nan())
+            return next(undefined, max(range(len(row)), key=lambda i: row[i]))
+
+        return np.asarray(np.apply_along_axis(place, -1, self.values), dtype=np.int64)
+
     def negative(self) -> NDArray[np.bool_]:
         return self._ask(lambda v: bool(v < 0))
 
@@ -117,6 +124,9 @@ class Decimals:
 
     def exp(self) -> Decimals:
         return self._each(lambda v: v.exp())
+
+    def expm1(self) -> Decimals:
+        return self._each(lambda v: v if abs(v) < decimal.Decimal("1e-300") else v.exp() - _ONE)
 
     def log(self) -> Decimals:
         return self._each(_ln)

@@ -10,6 +10,7 @@ import numpy as np
 
 from reference import arguments, softmax
 from reference.arguments import ArgumentError, Floats
+from reference.logits import Transformation, transformation
 from reference.numbers import others_sum, vanishing
 from reference.problem import BLOCK, HESSIAN_VECTOR, Make, Problem, Result, by_rows, of_block, shaped_back
 from reference.reductions import reduction
@@ -32,54 +33,76 @@ def _function(problem: Problem, value_of: Callable[[Any], Any], gradient_of: Cal
     classes = x.shape[-1]
     flat = x.reshape(-1, classes)
     u = problem.make(1.0) if cotangent is None else cotangent.moveaxis(axis, -1).reshape(*flat.shape)
+    transform = transformation(problem, x.shape[:-1], classes, axis)
 
     def body(rows: slice) -> Result:
-        r = softmax.rows(problem.make(flat[rows]))
+        seen = transform(problem.make(flat[rows]), rows)
+        r = softmax.rows(seen.z)
         if not problem.wanted:
             return value_of(r), {}
         weights = of_block(u, rows) + r.weight.constant(np.zeros(r.weight.shape))
-        return value_of(r), {"logits": gradient_of(r, weights)}
+        return value_of(r), {"logits": seen.pull_back(gradient_of(r, weights))}
 
     value, slopes = by_rows(flat.shape[0], classes, body)
     return value.reshape(*x.shape).moveaxis(-1, axis), shaped_back(slopes, x.shape, axis)
 
 
 def softmax_cross_entropy(problem: Problem) -> Result:
-    """−Σ_j a_j ln p_j, one per row."""
+    """−Σ_j a_j ln p_j + λ (ln Σ_j e^{z_j})², one per row."""
     x, axis = problem.classes_last("logits")
-    t = targets_of(problem, x.shape, axis)
+    transform = transformation(problem, x.shape[:-1], x.shape[-1], axis)
+    t = targets_of(problem, x.shape, axis, transform.mask)
     flat = x.reshape(-1, x.shape[-1])
     vector = problem.vector_like(np.moveaxis(x, -1, axis).shape)
     directions = None if vector is None else np.moveaxis(vector, axis, -1).reshape(flat.shape)
-    value, slopes = cross_entropy_of_rows(problem, t, lambda rows: problem.make(flat[rows]), directions)
+    value, slopes = cross_entropy_of_rows(problem, t, transform, lambda rows: problem.make(flat[rows]), directions)
     return value, shaped_back(slopes, x.shape, axis)
 
 
 def cross_entropy_of_rows(
-    problem: Problem, t: Targets, logits: Callable[[slice], Any], directions: Floats | None = None
+    problem: Problem,
+    t: Targets,
+    transform: Transformation,
+    logits: Callable[[slice], Any],
+    directions: Floats | None = None,
 ) -> Result:
     """The loss of rows of logits; the gradients `logits` and `targets` where they are wanted, one row per row, and the
     product of the Hessian with the `directions`, one per row."""
     how = reduction(t.row_weights, problem.options, problem.convention)
     scale = problem.scale(how, t.row_weights.rows)
     as_if = problem.convention.get("gradient_of_targets_summing_to_one")
+    penalty = float(problem.options.get("z_loss", 0.0))
 
     def body(rows: slice) -> Result:
-        r, b = softmax.rows(logits(rows)), t.block(rows)
+        seen, b = transform(logits(rows), rows), t.block(rows)
+        r = softmax.rows(seen.z)
         weight = of_block(scale, rows)
         weight = weight if weight.shape == () else weight.column()
+        squared = b.unit * problem.make(penalty)
         value = softmax.cross_entropy(r, b.a)
+        if penalty:
+            value = value + softmax.squared_log_sum_exp(r, squared)
         found: dict[str, Any] = {}
-        if "logits" in problem.wanted:
+        slope = None
+        if "logits" in problem.wanted or directions is not None:
             unit = b.unit if b.unit.shape == () else b.unit.column()
             others = unit - b.a if as_if else others_sum(b.a)
-            slope = softmax.cross_entropy_gradient(r, b.a, others) * weight
-            found["logits"] = slope.where(np.broadcast_to(b.keep, slope.shape), slope.zeros())
+            slope = softmax.cross_entropy_gradient(r, b.a, others)
+            if penalty:
+                slope = slope + softmax.squared_log_sum_exp_gradient(r, squared)
+        if "logits" in problem.wanted:
+            pulled = seen.pull_back(slope) * weight
+            found["logits"] = pulled.where(np.broadcast_to(b.keep, pulled.shape), pulled.zeros())
         if "targets" in problem.wanted:
             pull = (b.a.zeros() + b.per_target) * weight
             found["targets"] = vanishing(pull, pull * r.negative_logs())
         if directions is not None:
-            product = softmax.hessian_vector(r, b.a.sum(), problem.make(directions[rows])) * weight
+            v = problem.make(directions[rows])
+            turned = seen.push(v)
+            product = softmax.hessian_vector(r, b.a.sum(), turned)
+            if penalty:
+                product = product + softmax.squared_log_sum_exp_hessian_vector(r, squared, turned)
+            product = seen.pull_back_twice(slope, product, v) * weight
             found[HESSIAN_VECTOR] = product.where(np.broadcast_to(b.keep, product.shape), product.zeros())
         return value.where(b.keep[:, 0], value.zeros()), found
 
@@ -116,7 +139,7 @@ def categorical_focal(problem: Problem) -> Result:
         if given.shape not in ((), (classes,)) or not np.isfinite(given).all():
             raise ArgumentError(f"alpha has shape {given.shape}: expected one finite number, or one per class")
         alpha = make(given)
-    gamma = arguments.focusing(problem.options.get("gamma", 2.0))
+    gamma = float(problem.options.get("gamma", 2.0))
     how = reduction(t.row_weights, problem.options, problem.convention)
     scale = problem.scale(how, t.row_weights.rows)
 
@@ -154,10 +177,11 @@ def linear_cross_entropy(problem: Problem) -> Result:
     if "bias" in problem.inputs:
         given = arguments.floats("bias", problem.inputs["bias"])
         bias = make(arguments.shaped("bias", given, (classes,), "one per class"))
-    t = targets_of(problem, (*rows, classes), -1)
+    transform = transformation(problem, rows, classes, -1)
+    t = targets_of(problem, (*rows, classes), -1, transform.mask)
     inner = replace(problem, wanted=("logits", *(n for n in problem.wanted if n == "targets")))
     value, slopes = cross_entropy_of_rows(
-        inner, t, lambda block: _matrix_product(make, make(flat[block]), columns) + bias
+        inner, t, transform, lambda block: _matrix_product(make, make(flat[block]), columns) + bias
     )
     found: dict[str, Any] = {}
     if "targets" in slopes:

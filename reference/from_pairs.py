@@ -59,7 +59,7 @@ def _targets_of(problem: Problem, shape: tuple[int, ...], other: str) -> _Target
     make, options = problem.make, problem.options
     raw = arguments.floats("targets", problem.inputs["targets"])
     arguments.shaped("targets", raw, shape, f"the shape of {other}")
-    smoothing = arguments.unit_interval("label_smoothing", options.get("label_smoothing", 0.0))
+    smoothing = float(options.get("label_smoothing", 0.0))
     weights = make(1.0)
     if "sample_weights" in options:
         weights = make(arguments.broadcast_weights("sample_weights", options["sample_weights"], shape).reshape(-1))
@@ -120,7 +120,7 @@ def focal(problem: Problem) -> Result:
     if "alpha" in problem.options:
         alpha = arguments.unit_interval("alpha", problem.options["alpha"])
         up_weight, down_weight = make(alpha), make(1.0) - make(alpha)
-    gamma = arguments.focusing(problem.options.get("gamma", 2.0))
+    gamma = float(problem.options.get("gamma", 2.0))
     flat = z.reshape(-1)
     how = t.reduction(problem)
     scale = problem.scale(how, z.shape)

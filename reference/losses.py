@@ -89,7 +89,15 @@ def entropy(
     return evaluate("entropy", {"probabilities": probabilities}, options, convention, cotangent=cotangent)
 
 
-def softmax(logits: ArrayLike, *, axis: int = -1, cotangent: ArrayLike | None = None) -> Evaluation:
+def softmax(
+    logits: ArrayLike,
+    *,
+    axis: int = -1,
+    logit_scale: float | None = None,
+    softcap: float | None = None,
+    class_mask: ArrayLike | None = None,
+    cotangent: ArrayLike | None = None,
+) -> Evaluation:
     """Softmax, p_j = e^{x_j} / Σ_k e^{x_k}. It is not reduced.
 
     Parameters
@@ -98,6 +106,12 @@ def softmax(logits: ArrayLike, *, axis: int = -1, cotangent: ArrayLike | None = 
         x, one row per sample, the classes along `axis`.
     axis : int, default -1
         The axis of the classes; a row is everything else.
+    logit_scale : float, optional
+        s, what the logits are multiplied with first: y = s x; a temperature T is 1/T.
+    softcap : float, optional
+        c > 0, what they are capped with then: z = c tanh(y / c).
+    class_mask : array_like of bool, shape (C,) or that of the logits, optional
+        Which classes count: the others have no mass, no gradient and no share in smoothing, whatever their logits.
     cotangent : array_like of float, optional
         What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
         default ones.
@@ -137,10 +151,19 @@ def softmax(logits: ArrayLike, *, axis: int = -1, cotangent: ArrayLike | None = 
     >>> softmax([800.0, 0.0]).value.hi
     array([1., 0.])
     """
-    return evaluate("softmax", {"logits": logits}, {"axis": axis}, cotangent=cotangent)
+    options = {"axis": axis, "logit_scale": logit_scale, "softcap": softcap, "class_mask": class_mask}
+    return evaluate("softmax", {"logits": logits}, options, cotangent=cotangent)
 
 
-def log_softmax(logits: ArrayLike, *, axis: int = -1, cotangent: ArrayLike | None = None) -> Evaluation:
+def log_softmax(
+    logits: ArrayLike,
+    *,
+    axis: int = -1,
+    logit_scale: float | None = None,
+    softcap: float | None = None,
+    class_mask: ArrayLike | None = None,
+    cotangent: ArrayLike | None = None,
+) -> Evaluation:
     """Logarithm of the softmax, ln p_j = x_j − ln Σ_k e^{x_k}. It is not reduced.
 
     Parameters
@@ -149,6 +172,12 @@ def log_softmax(logits: ArrayLike, *, axis: int = -1, cotangent: ArrayLike | Non
         x, one row per sample, the classes along `axis`.
     axis : int, default -1
         The axis of the classes; a row is everything else.
+    logit_scale : float, optional
+        s, what the logits are multiplied with first: y = s x; a temperature T is 1/T.
+    softcap : float, optional
+        c > 0, what they are capped with then: z = c tanh(y / c).
+    class_mask : array_like of bool, shape (C,) or that of the logits, optional
+        Which classes count: the others have no mass, no gradient and no share in smoothing, whatever their logits.
     cotangent : array_like of float, optional
         What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
         default ones.
@@ -183,7 +212,8 @@ def log_softmax(logits: ArrayLike, *, axis: int = -1, cotangent: ArrayLike | Non
     >>> log_softmax([0.0, 0.0], cotangent=[1, 0]).gradients["logits"].hi
     array([ 0.5, -0.5])
     """
-    return evaluate("log_softmax", {"logits": logits}, {"axis": axis}, cotangent=cotangent)
+    options = {"axis": axis, "logit_scale": logit_scale, "softcap": softcap, "class_mask": class_mask}
+    return evaluate("log_softmax", {"logits": logits}, options, cotangent=cotangent)
 
 
 def cross_entropy(
@@ -326,7 +356,7 @@ def nll_loss(
     class_weights: ArrayLike | None = None,
     ignore_index: int | None = None,
     reduction: str = "mean",
-    denominator: str | None = None,
+    denominator: str | float | None = None,
     cotangent: ArrayLike | None = None,
     convention: Convention = None,
 ) -> Evaluation:
@@ -346,10 +376,10 @@ def nll_loss(
         A label whose rows are 0, have no gradient and do not count in a mean. Only with integer targets.
     reduction : {"mean", "sum", "none"}, default "mean"
         "none" gives one number per row, "sum" their sum, "mean" their sum over the denominator.
-    denominator : {"count", "weights", "valid"}, optional
+    denominator : {"count", "weights", "valid"} or float, optional
         What a mean divides by: the number of rows, the sum of the weights of the rows that count, or the number of rows
-        that are not ignored. By default "weights" with class weights, else "valid" with an `ignore_index`, else
-        "count".
+        that are not ignored; or the number given, which is positive. By default "weights" with class weights, else
+        "valid" with an `ignore_index`, else "count".
     cotangent : array_like of float, optional
         What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
         default ones.
@@ -409,7 +439,7 @@ def categorical_cross_entropy(
     ignore_index: int | None = None,
     base: float | None = None,
     reduction: str = "mean",
-    denominator: str | None = None,
+    denominator: str | float | None = None,
     cotangent: ArrayLike | None = None,
     convention: Convention = None,
 ) -> Evaluation:
@@ -436,10 +466,10 @@ def categorical_cross_entropy(
         The base of the logarithm; without it the unit is the nat.
     reduction : {"mean", "sum", "none"}, default "mean"
         "none" gives one number per row, "sum" their sum, "mean" their sum over the denominator.
-    denominator : {"count", "weights", "valid"}, optional
+    denominator : {"count", "weights", "valid"} or float, optional
         What a mean divides by: the number of rows, the sum of the weights of the rows that count, or the number of rows
-        that are not ignored. By default "weights" with class weights, else "valid" with an `ignore_index`, else
-        "count".
+        that are not ignored; or the number given, which is positive. By default "weights" with class weights, else
+        "valid" with an `ignore_index`, else "count".
     cotangent : array_like of float, optional
         What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
         default ones.
@@ -503,8 +533,12 @@ def softmax_cross_entropy(
     sample_weights: ArrayLike | None = None,
     label_smoothing: float = 0.0,
     ignore_index: int | None = None,
+    logit_scale: float | None = None,
+    softcap: float | None = None,
+    class_mask: ArrayLike | None = None,
+    z_loss: float | None = None,
     reduction: str = "mean",
-    denominator: str | None = None,
+    denominator: str | float | None = None,
     cotangent: ArrayLike | None = None,
     vector: ArrayLike | None = None,
     convention: Convention = None,
@@ -528,12 +562,20 @@ def softmax_cross_entropy(
         ε within [0, 1]: q̃ = (1 − ε) q + ε/C.
     ignore_index : int, optional
         A label whose rows are 0, have no gradient and do not count in a mean. Only with integer targets.
+    logit_scale : float, optional
+        s, what the logits are multiplied with first: y = s x; a temperature T is 1/T.
+    softcap : float, optional
+        c > 0, what they are capped with then: z = c tanh(y / c).
+    class_mask : array_like of bool, shape (C,) or that of the logits, optional
+        Which classes count: the others have no mass, no gradient and no share in smoothing, whatever their logits.
+    z_loss : float, optional
+        λ ≥ 0: λ (ln Σ_j e^{z_j})² is added to each row that counts, times its sample weight, before the reduction.
     reduction : {"mean", "sum", "none"}, default "mean"
         "none" gives one number per row, "sum" their sum, "mean" their sum over the denominator.
-    denominator : {"count", "weights", "valid"}, optional
+    denominator : {"count", "weights", "valid"} or float, optional
         What a mean divides by: the number of rows, the sum of the weights of the rows that count, or the number of rows
-        that are not ignored. By default "weights" with class weights, else "valid" with an `ignore_index`, else
-        "count".
+        that are not ignored; or the number given, which is positive. By default "weights" with class weights, else
+        "valid" with an `ignore_index`, else "count".
     cotangent : array_like of float, optional
         What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
         default ones.
@@ -589,6 +631,10 @@ def softmax_cross_entropy(
         "sample_weights": sample_weights,
         "label_smoothing": label_smoothing,
         "ignore_index": ignore_index,
+        "logit_scale": logit_scale,
+        "softcap": softcap,
+        "class_mask": class_mask,
+        "z_loss": z_loss,
         "reduction": reduction,
         "denominator": denominator,
     }
@@ -604,7 +650,7 @@ def binary_cross_entropy(
     label_smoothing: float = 0.0,
     base: float | None = None,
     reduction: str = "mean",
-    denominator: str | None = None,
+    denominator: str | float | None = None,
     cotangent: ArrayLike | None = None,
     vector: ArrayLike | None = None,
     convention: Convention = None,
@@ -625,9 +671,9 @@ def binary_cross_entropy(
         The base of the logarithm; without it the unit is the nat.
     reduction : {"mean", "sum", "none"}, default "mean"
         "none" gives one number per element, "sum" their sum, "mean" their sum over the denominator.
-    denominator : {"count", "weights", "valid"}, optional
-        What a mean divides by: the number of elements ("count", the default, and "valid") or the sum of the sample
-        weights.
+    denominator : {"count", "weights", "valid"} or float, optional
+        What a mean divides by: the number of elements ("count", the default, and "valid"), the sum of the sample
+        weights, or the number given, which is positive.
     cotangent : array_like of float, optional
         What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
         default ones.
@@ -688,7 +734,7 @@ def binary_cross_entropy_with_logits(
     label_smoothing: float = 0.0,
     pos_weight: ArrayLike | None = None,
     reduction: str = "mean",
-    denominator: str | None = None,
+    denominator: str | float | None = None,
     cotangent: ArrayLike | None = None,
     vector: ArrayLike | None = None,
     convention: Convention = None,
@@ -709,9 +755,9 @@ def binary_cross_entropy_with_logits(
         w, finite, what the positive side is multiplied with; repeated to the shape of the inputs, as NumPy broadcasts.
     reduction : {"mean", "sum", "none"}, default "mean"
         "none" gives one number per element, "sum" their sum, "mean" their sum over the denominator.
-    denominator : {"count", "weights", "valid"}, optional
-        What a mean divides by: the number of elements ("count", the default, and "valid") or the sum of the sample
-        weights.
+    denominator : {"count", "weights", "valid"} or float, optional
+        What a mean divides by: the number of elements ("count", the default, and "valid"), the sum of the sample
+        weights, or the number given, which is positive.
     cotangent : array_like of float, optional
         What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
         default ones.
@@ -906,8 +952,12 @@ def linear_cross_entropy(
     sample_weights: ArrayLike | None = None,
     label_smoothing: float = 0.0,
     ignore_index: int | None = None,
+    logit_scale: float | None = None,
+    softcap: float | None = None,
+    class_mask: ArrayLike | None = None,
+    z_loss: float | None = None,
     reduction: str = "mean",
-    denominator: str | None = None,
+    denominator: str | float | None = None,
     cotangent: ArrayLike | None = None,
     convention: Convention = None,
 ) -> Evaluation:
@@ -933,12 +983,20 @@ def linear_cross_entropy(
         ε within [0, 1]: q̃ = (1 − ε) q + ε/C.
     ignore_index : int, optional
         A label whose rows are 0, have no gradient and do not count in a mean. Only with integer targets.
+    logit_scale : float, optional
+        s, what the logits are multiplied with first: y = s x; a temperature T is 1/T.
+    softcap : float, optional
+        c > 0, what they are capped with then: z = c tanh(y / c).
+    class_mask : array_like of bool, shape (C,) or that of the logits, optional
+        Which classes count: the others have no mass, no gradient and no share in smoothing, whatever their logits.
+    z_loss : float, optional
+        λ ≥ 0: λ (ln Σ_j e^{z_j})² is added to each row that counts, times its sample weight, before the reduction.
     reduction : {"mean", "sum", "none"}, default "mean"
         "none" gives one number per row, "sum" their sum, "mean" their sum over the denominator.
-    denominator : {"count", "weights", "valid"}, optional
+    denominator : {"count", "weights", "valid"} or float, optional
         What a mean divides by: the number of rows, the sum of the weights of the rows that count, or the number of rows
-        that are not ignored. By default "weights" with class weights, else "valid" with an `ignore_index`, else
-        "count".
+        that are not ignored; or the number given, which is positive. By default "weights" with class weights, else
+        "valid" with an `ignore_index`, else "count".
     cotangent : array_like of float, optional
         What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
         default ones.
@@ -987,6 +1045,10 @@ def linear_cross_entropy(
         "sample_weights": sample_weights,
         "label_smoothing": label_smoothing,
         "ignore_index": ignore_index,
+        "logit_scale": logit_scale,
+        "softcap": softcap,
+        "class_mask": class_mask,
+        "z_loss": z_loss,
         "reduction": reduction,
         "denominator": denominator,
     }

@@ -75,6 +75,9 @@ class Plain:
     def __abs__(self) -> Plain:
         return Plain(np.abs(self.values))
 
+    def argmax(self) -> NDArray[np.int64]:
+        return np.asarray(np.argmax(self.values, axis=-1))
+
     def negative(self) -> NDArray[np.bool_]:
         return np.asarray(self.values < 0)
 
@@ -89,6 +92,9 @@ class Plain:
 
     def exp(self) -> Plain:
         return Plain(np.exp(self.values))
+
+    def expm1(self) -> Plain:
+        return Plain(np.expm1(self.values))
 
     def log(self) -> Plain:
         return Plain(np.log(self.values))

@@ -35,18 +35,21 @@ class RowWeights(Generic[N]):
 
 
 def denominator_kind(rows: RowWeights[N], options: Mapping[str, Any], convention: Mapping[str, Any]) -> str:
-    """The name of what the mean divides by."""
+    """The name of what the mean divides by, or the number that was handed in."""
     return str(convention.get("denominator", options.get("denominator") or rows.default))
 
 
 def denominator(rows: RowWeights[N], options: Mapping[str, Any], convention: Mapping[str, Any]) -> N:
     """What the mean divides by, as a number."""
     kind = denominator_kind(rows, options, convention)
+    given = options.get("denominator")
     count = rows.valid.size
     if options.get("reduction") == "batchmean":
         if not rows.rows:
             raise ArgumentError("reduction batchmean: expected a batch axis, got a scalar")
         return rows.weights.constant(float(rows.rows[0]))
+    if given is not None and not isinstance(given, str) and "denominator" not in convention:
+        return rows.weights.constant(float(given))
     match kind:
         case "count":
             return rows.weights.constant(float(count))

@@ -2,11 +2,90 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 REDUCTIONS = ("none", "sum", "mean")
+DENOMINATORS = ("count", "weights", "valid")
+"""What a mean may be asked to divide by, besides a number; the others are conventions of single implementations."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What an option holds, and which numbers it may be.
+
+    Attributes
+    ----------
+    holds : str
+        number, integer, flag, name, "name or number", numbers (an array), "number or numbers", or mask (an array of
+        truth values).
+    meaning : str
+        What it is, for a reader.
+    low, high : float
+        The ends of its domain; an infinity bounds nothing, and is itself outside.
+    open_at : tuple of float
+        Numbers between the ends, or ends, that are outside.
+
+    Examples
+    --------
+    >>> OPTIONS["label_smoothing"].problem(1.5)
+    'expected a number within [0, 1]'
+    """
+
+    holds: str
+    meaning: str
+    low: float = -math.inf
+    high: float = math.inf
+    open_at: tuple[float, ...] = ()
+
+    def problem(self, value: Any) -> str | None:
+        """What is expected instead of a number that is outside; None where it is inside, or no number."""
+        if self.holds not in ("number", "name or number") or isinstance(value, str):
+            return None
+        number = float(value)
+        inside = self.low <= number <= self.high and math.isfinite(number) and number not in self.open_at
+        return None if inside else f"expected {self.domain}"
+
+    @property
+    def domain(self) -> str:
+        """The numbers that are inside, in words."""
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            left, right = "(" if self.low in self.open_at else "[", ")" if self.high in self.open_at else "]"
+            return f"a number within {left}{self.low:g}, {self.high:g}{right}"
+        if not math.isfinite(self.low):
+            return "a finite number"
+        if self.low not in self.open_at:
+            return f"a finite number of at least {self.low:g}"
+        others = "".join(f" other than {n:g}" for n in self.open_at if n != self.low)
+        return f"a finite number greater than {self.low:g}{others}"
+
+
+OPTIONS: Mapping[str, Option] = MappingProxyType(
+    {
+        "reduction": Option("name", "none, sum or mean (default); batchmean for kl_divergence"),
+        "denominator": Option(
+            "name or number", "what mean divides by: count, weights, valid or a number", low=0.0, open_at=(0.0,)
+        ),
+        "axis": Option("integer", "axis of the classes, an integer; default -1"),
+        "base": Option("number", "base of the logarithm, a number; default e", low=0.0, open_at=(0.0, 1.0)),
+        "class_weights": Option("numbers", "one weight per class"),
+        "sample_weights": Option("numbers", "one weight per sample"),
+        "pos_weight": Option("number or numbers", "weight of the positive term"),
+        "label_smoothing": Option("number", "a number from 0 to 1", low=0.0, high=1.0),
+        "ignore_index": Option("integer", "the label that is ignored, an integer"),
+        "log_target": Option("flag", "true where targets are logarithms"),
+        "alpha": Option("number or numbers", "balance of the focal loss: a number, or one per class"),
+        "gamma": Option("number", "exponent of the focal loss, a number", low=0.0),
+        "logit_scale": Option("number", "what logits are multiplied with first: 1 over the temperature"),
+        "softcap": Option("number", "c of c · tanh(z / c), which caps the scaled logits", low=0.0, open_at=(0.0,)),
+        "class_mask": Option("mask", "which classes count: 1 or 0 for each class, or for each logit"),
+        "z_loss": Option("number", "what the squared logsumexp of each row is added with", low=0.0),
+    }
+)
+"""By name, in the order in which they are written."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +120,14 @@ class Signature:
 
 
 _WEIGHTED = ("axis", "class_weights", "sample_weights", "label_smoothing", "ignore_index")
+OF_LOGITS = ("logit_scale", "softcap", "class_mask")
+"""What is done to logits before anything else, in this order."""
 
 LOSSES: Mapping[str, Signature] = MappingProxyType(
     {
         "entropy": Signature({"probabilities": "floating"}, ("axis", "base"), ("probabilities",)),
-        "softmax": Signature({"logits": "floating"}, ("axis",), ("logits",), reductions=()),
-        "log_softmax": Signature({"logits": "floating"}, ("axis",), ("logits",), reductions=()),
+        "softmax": Signature({"logits": "floating"}, ("axis", *OF_LOGITS), ("logits",), reductions=()),
+        "log_softmax": Signature({"logits": "floating"}, ("axis", *OF_LOGITS), ("logits",), reductions=()),
         "cross_entropy": Signature(
             {"targets": "floating", "probabilities": "floating"}, ("axis", "base"), ("probabilities",)
         ),
@@ -64,7 +145,9 @@ LOSSES: Mapping[str, Signature] = MappingProxyType(
         "categorical_cross_entropy": Signature(
             {"probabilities": "floating", "targets": "targets"}, (*_WEIGHTED, "base"), ("probabilities",)
         ),
-        "softmax_cross_entropy": Signature({"logits": "floating", "targets": "targets"}, _WEIGHTED, ("logits",)),
+        "softmax_cross_entropy": Signature(
+            {"logits": "floating", "targets": "targets"}, (*_WEIGHTED, *OF_LOGITS, "z_loss"), ("logits",)
+        ),
         "binary_cross_entropy": Signature(
             {"probabilities": "floating", "targets": "floating"},
             ("sample_weights", "label_smoothing", "base"),
@@ -79,7 +162,7 @@ LOSSES: Mapping[str, Signature] = MappingProxyType(
         "categorical_focal": Signature({"logits": "floating", "targets": "targets"}, ("alpha", "gamma"), ("logits",)),
         "linear_cross_entropy": Signature(
             {"hidden": "floating", "weight": "floating", "bias": "floating", "targets": "targets"},
-            _WEIGHTED,
+            (*_WEIGHTED, *OF_LOGITS, "z_loss"),
             ("hidden", "weight", "bias"),
             optional=("bias",),
         ),

@@ -42,10 +42,17 @@ class Rows(Generic[N]):
     """1 + S, one per row."""
     log_total: N
     """ln(1 + S), one per row."""
+    top: N
+    """m, one per row."""
 
     def negative_logs(self) -> N:
         """−ln p_j ≥ 0."""
         return self.distance + self.log_total.column()
+
+    def log_sum_exp(self) -> N:
+        """m + ln(1 + S): what an infinite logit is, where one is the largest."""
+        total = self.top + self.log_total
+        return total.where(~np.isnan(self.log_total.nearest()), self.top)
 
     def probabilities(self) -> N:
         return self.weight / self.total.column()
@@ -57,11 +64,11 @@ class Rows(Generic[N]):
 
 def rows(logits: N) -> Rows[N]:
     """The rows of logits (…, C), C ≥ 1."""
-    values = logits.nearest()
-    top = np.argmax(values, axis=-1)
-    distance = logits.take_along(top).column() - logits
+    top = logits.argmax()
+    largest = logits.take_along(top)
+    distance = largest.column() - logits
     weight = (-distance).exp()
-    is_top = np.arange(values.shape[-1]) == top[..., None]
+    is_top = np.arange(logits.shape[-1]) == top[..., None]
     rest = weight.zeros().where(is_top, weight).sum()
     # The weight of the top class is 1, or nan where the row has no softmax; then everything of the row is nan.
     own = weight.take_along(top)
@@ -69,7 +76,7 @@ def rows(logits: N) -> Rows[N]:
     total = own + rest
     spread = weight.zeros() + rest.column()
     others = spread.where(is_top, own.column() + (rest.column() - weight))
-    return Rows(distance, weight, others, total, rest.log1p())
+    return Rows(distance, weight, others, total, rest.log1p(), largest)
 
 
 def softmax(r: Rows[N]) -> N:
@@ -105,6 +112,28 @@ def cross_entropy_gradient(r: Rows[N], a: N, a_others: N) -> N:
     gradient = (r.weight * a_others - a * r.others) / r.total.column()
     nothing: NDArray[np.bool_] = a.is_zero() & a_others.is_zero()
     return gradient.zeros().where(nothing, gradient)
+
+
+def squared_log_sum_exp(r: Rows[N], factor: N) -> N:
+    """λ (ln Σ_j e^{x_j})², one per row, for a factor λ per row or for all."""
+    total = r.log_sum_exp()
+    return vanishing(total.zeros() + factor, factor * total * total)
+
+
+def squared_log_sum_exp_gradient(r: Rows[N], factor: N) -> N:
+    """∂/∂x_j = 2 λ lse p_j."""
+    total = r.log_sum_exp()
+    pull = vanishing(total.zeros() + factor, total.constant(2.0) * factor * total).column()
+    p = r.probabilities()
+    return vanishing(p.zeros() + pull, pull * p)
+
+
+def squared_log_sum_exp_hessian_vector(r: Rows[N], factor: N, v: N) -> N:
+    """Σ_k ∂²/∂x_j∂x_k v_k = 2 λ (p_j Σ_k p_k v_k + lse p_j Σ_k p_k (v_j − v_k))."""
+    p, twice = r.probabilities(), r.total.constant(2.0) * factor
+    along = p * vanishing(p, p * v).sum().column()
+    turning = r.log_sum_exp().column() * softmax_gradient(r, v)
+    return (twice if twice.shape == () else twice.column()) * (along + turning)
 
 
 def focal(r: Rows[N], a: N, gamma: float) -> N:

@@ -47,6 +47,8 @@ class Targets:
     rule: str
     classes: int
     row_weights: RowWeights[Any]
+    mask: NDArray[np.bool_] | None = None
+    """Which classes count, one row for all rows or one per row; None: all."""
 
     def block(self, rows: slice) -> Block:
         """The targets of some rows."""
@@ -54,13 +56,18 @@ class Targets:
         q = self._distribution(rows)
         kept = make(1.0) - make(self.smoothing)
         if self.smoothing:
-            q = _smoothed(q, kept, make(self.smoothing), self.classes, self.rule)
+            q = _smoothed(q, kept, make(self.smoothing), self._counting(rows), self.rule)
         own = of_block(self.sample_weights, rows)
         column = own if own.shape == () else own.column()
         factor = column if self.class_weights is None else self.class_weights * column
         a = q * factor
         a = a.where(np.broadcast_to(keep, a.shape), a.zeros())
         return Block(a, keep, factor * kept, factor, own)
+
+    def _counting(self, rows: slice) -> NDArray[np.bool_]:
+        if self.mask is None:
+            return np.ones((1, self.classes), dtype=bool)
+        return self.mask if self.mask.shape[0] == 1 else self.mask[rows]
 
     def _distribution(self, rows: slice) -> Any:
         if self.labels is None:
@@ -79,8 +86,9 @@ class Targets:
         return averages and divides and self.dense is not None and self.class_weights is not None
 
 
-def targets_of(problem: Problem, shape: tuple[int, ...], axis: int) -> Targets:
-    """The checked targets of a problem whose other input has `shape`, classes last."""
+def targets_of(problem: Problem, shape: tuple[int, ...], axis: int, mask: NDArray[np.bool_] | None = None) -> Targets:
+    """The checked targets of a problem whose other input has `shape`, classes last; of the classes those in the `mask`
+    count."""
     make, options, convention = problem.make, problem.options, problem.convention
     rows, classes = shape[:-1], shape[-1]
     count = int(np.prod(rows))
@@ -94,7 +102,7 @@ def targets_of(problem: Problem, shape: tuple[int, ...], axis: int) -> Targets:
     if "sample_weights" in options:
         given = arguments.weights("sample_weights", options["sample_weights"], rows, "one per row")
         sample_weights = make(given.reshape(count))
-    smoothing = arguments.unit_interval("label_smoothing", options.get("label_smoothing", 0.0))
+    smoothing = float(options.get("label_smoothing", 0.0))
     labels, dense, valid = None, None, np.ones(count, dtype=bool)
     if raw.dtype.kind in "iu":
         labels, valid = arguments.labels(raw, rows, classes, None if ignored is None else int(ignored))
@@ -120,6 +128,7 @@ def targets_of(problem: Problem, shape: tuple[int, ...], axis: int) -> Targets:
         str(convention.get("smoothing", "uniform")),
         classes,
         RowWeights(weights, valid, rows, count * classes, default),
+        mask,
     )
 
 
@@ -129,8 +138,11 @@ def _weighted_sums(make: Any, dense: NDArray[np.float64], class_weights: Any) ->
     return type(parts[0])(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in vars(parts[0])})
 
 
-def _smoothed(q: Any, keep: Any, smoothing: Any, classes: int, rule: str) -> Any:
+def _smoothed(q: Any, keep: Any, smoothing: Any, counting: NDArray[np.bool_], rule: str) -> Any:
+    """(1 − ε) q and a share of ε for each class that counts: ε/K, or ε/(K − 1) of what the class does not have."""
+    classes = counting.sum(axis=-1, keepdims=True)
     if rule == "others":
-        share = smoothing / q.constant(float(max(classes - 1, 1)))
-        return q * keep + (q.constant(np.ones(q.shape)) - q) * share
-    return q * keep + smoothing / q.constant(float(classes))
+        share = (q.constant(np.ones(q.shape)) - q) * (smoothing / q.constant(np.maximum(classes - 1.0, 1.0)))
+    else:
+        share = q.zeros() + smoothing / q.constant(np.maximum(classes, 1.0))
+    return q * keep + share.where(np.broadcast_to(counting, q.shape), q.zeros())

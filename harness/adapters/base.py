@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.core.arrays import Array
-from harness.core.call import Call, Unsupported
+from harness.core.call import HANDED_IN, Call, Unsupported
 
-__all__ = ["ALL_DTYPES", "Adapter", "Answer", "Array", "Call", "Description", "Prepared", "Unsupported"]
+__all__ = ["ALL_DTYPES", "HANDED_IN", "Adapter", "Answer", "Array", "Call", "Description", "Prepared", "Unsupported"]
 
 ALL_DTYPES = ("float64", "float32", "float16", "bfloat16")
 """The formats of calls; bfloat16 is stored as the sixteen bits that it is, in uint16."""

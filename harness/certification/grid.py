@@ -7,7 +7,7 @@ labels near 0 and 1, tiny weights, probabilities near 0 and 1, subnormal results
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -334,6 +334,53 @@ def _linear(random: Random) -> Sample:
     return Sample("linear_cross_entropy", inputs, options, {}, cotangent, wanted)
 
 
+def _of_logits(random: Random, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Options of logits, alone and together: temperatures and caps of every size, masks of classes or of logits that
+    leave at least one class in each row."""
+    options: dict[str, Any] = {}
+    if random.integers(0, 3):
+        options["logit_scale"] = float(random.choice([0.5, 0.7, 1 / 3, 1.1, 10.0, -0.3, 1e-12, 1e5]))
+    if random.integers(0, 2):
+        options["softcap"] = float(random.choice([0.1, 1.0, 5.0, 30.0, 50.0, 1e3, 1e15]))
+    if random.integers(0, 2):
+        whole = bool(random.integers(0, 2))
+        mask = random.integers(0, 2, shape if whole else (1, shape[1])).astype(bool)
+        mask[:, random.integers(0, shape[1])] = True
+        options["class_mask"] = mask if whole else mask[0]
+    return options
+
+
+def _labels_that_count(random: Random, options: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
+    """Labels, in three rows of four of classes that count."""
+    labels = random.integers(0, shape[1], shape[0])
+    mask = np.broadcast_to(options.get("class_mask", True), shape)
+    kept = mask[np.arange(shape[0]), labels] | (random.integers(0, 4, shape[0]) == 0)
+    return np.where(kept, labels, mask.argmax(axis=1))
+
+
+def _transformed(random: Random) -> Sample:
+    """Losses and activations of logits that are scaled, capped and masked, with a z-loss."""
+    shape: Any
+    if random.integers(0, 3) == 0:
+        sample = _function(random)
+        return replace(sample, options=_of_logits(random, np.asarray(sample.inputs["logits"]).shape))
+    if random.integers(0, 3) == 0:
+        sample = _linear(random)
+        shape = (len(sample.inputs["targets"]), int(np.asarray(sample.inputs["weight"]).shape[1]))
+    else:
+        sample = _softmax_ce(random)
+        shape = np.asarray(sample.inputs["logits"]).shape
+    of_logits = _of_logits(random, shape)
+    if random.integers(0, 2):
+        of_logits["z_loss"] = float(random.choice([1e-4, 0.1, 2.0]))
+    options, inputs = {**sample.options, **of_logits}, sample.inputs
+    if "targets" not in sample.wanted and "ignore_index" not in options:
+        inputs = {**inputs, "targets": _labels_that_count(random, options, shape)}
+    if options["reduction"] == "mean" and random.integers(0, 2):
+        options["denominator"] = float(random.integers(1, 50))
+    return replace(sample, inputs=inputs, options=options)
+
+
 _MAKERS: tuple[Callable[[Random], Sample], ...] = (
     _softmax_ce,
     _function,
@@ -348,4 +395,5 @@ _MAKERS: tuple[Callable[[Random], Sample], ...] = (
     _nll,
     _categorical_focal,
     _softmax_conventions,
+    _transformed,
 )

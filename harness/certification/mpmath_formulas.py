@@ -60,8 +60,21 @@ def evaluate(
     numbers = [a for a in inputs.values() if np.asarray(a).dtype.kind == "f"]
     numbers += [np.asarray(v, dtype=float) for v in options.values() if isinstance(v, list | np.ndarray | float)]
     numbers += [array for array in (cotangent, vector) if array is not None]
+    if "softcap" in options:
+        numbers.append(_capped(inputs, abs(float(options.get("logit_scale", 1.0))) / float(options["softcap"])))
     with mpmath.workprec(working_precision(numbers)):
         return _Formula(loss, inputs, options, convention, cotangent, tuple(wanted), vector).evaluate()
+
+
+def _capped(inputs: Mapping[str, Any], factor: float) -> Any:
+    """The sizes of what a cap takes the hyperbolic tangent of: 1 − tanh² is as small as e to minus twice these."""
+    with np.errstate(over="ignore"):
+        if "logits" in inputs:
+            sizes = np.abs(np.asarray(inputs["logits"], dtype=np.float64))
+        else:
+            hidden, weight = (np.abs(np.asarray(inputs[name], dtype=np.float64)) for name in ("hidden", "weight"))
+            sizes = hidden @ weight + np.abs(np.asarray(inputs.get("bias", 0.0)))
+        return np.minimum(sizes * factor, _LARGEST_GAP)
 
 
 def _mp(value: Any) -> MP:
@@ -75,6 +88,10 @@ def _log(value: MP) -> MP:
 def _times(weight: MP, number: MP) -> MP:
     """weight · number, 0 where the weight is 0: what does not count does not, and x e^−x is 0 in the limit."""
     return mpmath.mpf(0) if weight == 0 else weight * number
+
+
+_Seen = tuple[list[MP], list[MP], list[MP]]
+"""A row of logits as the loss sees it, and its derivatives with respect to the logits."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +154,11 @@ class _Formula:
             return [empty], [mpmath.mpf("nan")] * len(pull)
         return [total / denominator], [c / denominator for c in pull]
 
+    def _divisor(self, count: int) -> MP:
+        """The number handed in, or how many there are."""
+        given = self.options.get("denominator")
+        return mpmath.mpf(count) if given is None or isinstance(given, str) else _mp(given)
+
     # --- losses of rows -----------------------------------------------------------------------------------------------
 
     def _function(self) -> Evaluated:
@@ -146,19 +168,55 @@ class _Formula:
         u = np.ones(full) if self.cotangent is None else np.asarray(self.cotangent, dtype=np.float64)
         weights = np.moveaxis(u, axis, -1).reshape(-1, classes)
         values, slopes = [], []
-        for x, w in zip(rows, weights, strict=True):
-            p, minus_log = _softmax(x)
+        seen = self._seen(rows, shape, axis)
+        for (z, slope, _), w in zip(seen, weights, strict=True):
+            p, minus_log = _softmax(z)
             v = [_mp(c) for c in w]
             if self.loss == "softmax":
                 values.append(p)
                 mean = mpmath.fsum(a * b for a, b in zip(v, p, strict=True))
-                slopes.append([q * (c - mean) for q, c in zip(p, v, strict=True)])
+                slopes.append([f * q * (c - mean) for q, c, f in zip(p, v, slope, strict=True)])
             else:
                 values.append([-m for m in minus_log])
                 total = mpmath.fsum(v)
-                slopes.append([c - q * total for q, c in zip(p, v, strict=True)])
+                slopes.append([f * (c - q * total) for q, c, f in zip(p, v, slope, strict=True)])
         gradients = {"logits": self._back(slopes, shape, axis)} if self.wanted else {}
         return Evaluated(self._back(values, shape, axis), gradients)
+
+    def _seen(self, rows: list[list[MP]], shape: tuple[int, ...], axis: int) -> list[_Seen]:
+        """Each row of logits as the loss sees it, with its first and second derivative: scaled, capped, masked."""
+        s = _mp(self.options.get("logit_scale", 1.0))
+        cap = self.options.get("softcap")
+        counts = self._counting(shape, axis)
+        seen = []
+        for x, keep in zip(rows, counts, strict=True):
+            z, slope, bend = [s * v for v in x], [s] * len(x), [mpmath.mpf(0)] * len(x)
+            if cap is not None:
+                c = _mp(cap)
+                t = [mpmath.tanh(v / c) for v in z]
+                z, slope = [c * v for v in t], [s * (1 - v**2) for v in t]
+                bend = [-2 * s**2 / c * v * (1 - v**2) for v in t]
+            z = [v if k else mpmath.mpf("-inf") for v, k in zip(z, keep, strict=True)]
+            slope, bend = ([v if k else mpmath.mpf(0) for v, k in zip(d, keep, strict=True)] for d in (slope, bend))
+            seen.append((z, slope, bend))
+        return seen
+
+    def _counting(self, shape: tuple[int, ...], axis: int) -> list[list[bool]]:
+        """Which classes of each row count."""
+        given = self.options.get("class_mask")
+        if given is None:
+            return [[True] * shape[-1]] * int(np.prod(shape[:-1]))
+        mask = np.asarray(given)
+        last = mask if mask.shape == shape[-1:] else np.moveaxis(mask, axis, -1)
+        return [[bool(v) for v in row] for row in np.broadcast_to(last, shape).reshape(-1, shape[-1])]
+
+    def _penalties(self, seen: list[_Seen], valid: list[bool]) -> list[tuple[MP, MP]]:
+        """λ s of each row, 0 where it does not count, and ln Σ e^z."""
+        factor = _mp(self.options.get("z_loss", 0.0))
+        samples = self.options.get("sample_weights")
+        s = [mpmath.mpf(1)] * len(seen) if samples is None else [_mp(v) for v in np.asarray(samples).ravel()]
+        sums = [mpmath.log(mpmath.fsum(mpmath.exp(v) for v in z)) if factor else mpmath.mpf(0) for z, _, _ in seen]
+        return [(factor * w * counts, total) for w, counts, total in zip(s, valid, sums, strict=True)]
 
     def _targets(self, shape: tuple[int, ...], axis: int) -> tuple[list[list[MP]], list[list[MP]], MP, list[bool]]:
         """a_ij = weights × smoothed targets; ∂a_ij/∂target_ij; the denominator of the mean; which rows count."""
@@ -174,7 +232,9 @@ class _Formula:
         ignored = self.options.get("ignore_index")
         a, per_target, row_weights, valid = [], [], [], []
         dense = None if labels is not None else np.moveaxis(raw, axis, -1).reshape(-1, classes)
+        counting = self._counting(shape, axis)
         for i in range(count):
+            shares = [mpmath.mpf(k) for k in counting[i]]
             counts = labels is None or ignored is None or int(labels[i]) != int(ignored)
             if labels is not None:
                 q = [mpmath.mpf(1 if counts and j == int(labels[i]) else 0) for j in range(classes)]
@@ -184,9 +244,10 @@ class _Formula:
                 q = [_mp(v) for v in dense[i]]
                 weight = mpmath.mpf(1) if given is None else mpmath.fsum(x * y for x, y in zip(w, q, strict=True))
             if self.convention.get("smoothing") == "others":
-                smooth = [(1 - eps) * v + (1 - v) * eps / max(classes - 1, 1) for v in q]
+                others = max(sum(shares) - 1, 1)
+                smooth = [(1 - eps) * v + k * (1 - v) * eps / others for v, k in zip(q, shares, strict=True)]
             else:
-                smooth = [(1 - eps) * v + eps / classes for v in q]
+                smooth = [(1 - eps) * v + k * eps / max(sum(shares), 1) for v, k in zip(q, shares, strict=True)]
             a.append([s[i] * x * y if counts else mpmath.mpf(0) for x, y in zip(w, smooth, strict=True)])
             per_target.append([s[i] * x * (1 - eps) for x in w])
             row_weights.append(s[i] * weight)
@@ -194,6 +255,8 @@ class _Formula:
         kind = self.convention.get("denominator", self.options.get("denominator"))
         if kind is None:
             kind = "weights" if given is not None else "valid" if ignored is not None else "count"
+        if not isinstance(kind, str):
+            return a, per_target, _mp(kind), valid
         size = np.asarray(self.inputs.get("logits", self.inputs.get("probabilities", 0))).size
         denominators = {
             "count": mpmath.mpf(count),
@@ -218,6 +281,9 @@ class _Formula:
             alpha = np.broadcast_to(np.asarray(self.options.get("alpha", 1.0), dtype=float), (shape[-1],))
             a = [[x * _mp(c) for x, c in zip(row, alpha, strict=True)] for row in a]
             per_target = [[x * _mp(c) for x, c in zip(row, alpha, strict=True)] for row in per_target]
+        seen = self._seen(rows, shape, axis) if primary == "logits" else []
+        if seen:
+            rows = [z for z, _, _ in seen]
         terms, slopes = [], []
         for x, weights in zip(rows, a, strict=True):
             term, slope = self._row(primary, x, weights)
@@ -227,11 +293,19 @@ class _Formula:
             mpmath.fsum(_times(w, t) for w, t in zip(weights, term, strict=True))
             for weights, term in zip(a, terms, strict=True)
         ]
+        if self.loss == "softmax_cross_entropy":
+            losses, slopes = self._with_penalties(seen, valid, losses, slopes)
         value, pull = self._reduced(losses, denominator)
         pull = [c if counts else mpmath.mpf(0) for c, counts in zip(pull, valid, strict=True)]
         gradients: dict[str, list[MP]] = {}
         if primary in self.wanted:
             scaled = [[_times(c, v) for v in row] for c, row in zip(pull, slopes, strict=True)]
+            scaled = [
+                [_times(f, v) for f, v in zip(s, row, strict=True)]
+                for row, (_, s, _) in zip(
+                    scaled, seen or [([], [mpmath.mpf(1)] * shape[-1], [])] * len(rows), strict=True
+                )
+            ]
             gradients[primary] = self._back(scaled, shape, axis)
         if "targets" in self.wanted:
             scaled = [
@@ -247,23 +321,46 @@ class _Formula:
                     for c, row, moves in zip(pull, scaled, moved, strict=True)
                 ]
             gradients["targets"] = self._back(scaled, shape, axis)
-        return Evaluated(value, gradients, self._softmax_hessian(rows, a, pull, shape, axis))
+        return Evaluated(value, gradients, self._softmax_hessian(seen, a, slopes, pull, valid, shape, axis))
+
+    def _with_penalties(
+        self, seen: list[_Seen], valid: list[bool], losses: list[MP], slopes: list[list[MP]]
+    ) -> tuple[list[MP], list[list[MP]]]:
+        """Losses and slopes with λ s (ln Σ e^z)² and its derivative added."""
+        penalties = self._penalties(seen, valid)
+        more = [
+            [g + _times(f, 2 * total * q) for g, q in zip(slope, _softmax(z)[0], strict=True)]
+            for slope, (z, _, _), (f, total) in zip(slopes, seen, penalties, strict=True)
+        ]
+        return [v + _times(f, total**2) for v, (f, total) in zip(losses, penalties, strict=True)], more
 
     def _softmax_hessian(
-        self, rows: list[list[MP]], a: list[list[MP]], pull: list[MP], shape: tuple[int, ...], axis: int
+        self,
+        seen: list[_Seen],
+        a: list[list[MP]],
+        slopes: list[list[MP]],
+        pull: list[MP],
+        valid: list[bool],
+        shape: tuple[int, ...],
+        axis: int,
     ) -> list[MP] | None:
-        """The derivative of (Σa) p − a along the vector: (Σa) (p v − p Σ p v)."""
+        """The derivative of [(Σa) p − a + 2 λ s lse p] z′ along the vector, with u = z′ v: [(Σa) (p u − p Σ p u) +
+        2 λ s (p Σ p u + lse (p u − p Σ p u))] z′ + [(Σa) p − a + 2 λ s lse p] z″ v."""
         if self.vector is None:
             return None
         directions = np.moveaxis(np.asarray(self.vector, dtype=np.float64), axis, -1).reshape(-1, shape[-1])
         product = []
-        for x, weights, c, direction in zip(rows, a, pull, directions, strict=True):
-            p, _ = _softmax(x)
+        rows = zip(seen, a, slopes, pull, self._penalties(seen, valid), directions, strict=True)
+        for (z, first, second), weights, slope, c, (f, lse), direction in rows:
+            p, _ = _softmax(z)
             v = [_mp(number) for number in direction]
-            # v_j − p·v as the mean of the differences: in a direction of equal numbers 0, and not a rounding of it.
-            less_mean = [mpmath.fsum(q * (u - w) for q, w in zip(p, v, strict=True)) for u in v]
-            total = mpmath.fsum(weights)
-            product.append([_times(c, total * q * d) for q, d in zip(p, less_mean, strict=True)])
+            u = [x * y for x, y in zip(v, first, strict=True)]
+            # u_j − p·u as the mean of the differences: in a direction of equal numbers 0, and not a rounding of it.
+            less_mean = [mpmath.fsum(q * (x - y) for q, y in zip(p, u, strict=True)) for x in u]
+            total, mean = mpmath.fsum(weights), mpmath.fsum(q * x for q, x in zip(p, u, strict=True))
+            inner = [total * q * d + _times(f, 2 * (q * mean + lse * q * d)) for q, d in zip(p, less_mean, strict=True)]
+            outer = zip(inner, slope, first, second, v, strict=True)
+            product.append([_times(c, h * dz + _times(bend, g * d)) for h, g, dz, bend, d in outer])
         return self._back(product, shape, axis)
 
     def _labelled(self) -> bool:
@@ -311,7 +408,7 @@ class _Formula:
         rows, shape, axis = self._rows("probabilities")
         scale = mpmath.log(_mp(self.options["base"])) if self.options.get("base") is not None else mpmath.mpf(1)
         losses = [-mpmath.fsum(_times(p, _log(p)) for p in row) / scale for row in rows]
-        value, pull = self._reduced(losses, mpmath.mpf(len(rows)))
+        value, pull = self._reduced(losses, self._divisor(len(rows)))
         slopes = [[-c * (_log(p) + 1) / scale for p in row] for c, row in zip(pull, rows, strict=True)]
         return Evaluated(value, {"probabilities": self._back(slopes, shape, axis)} if self.wanted else {})
 
@@ -336,7 +433,7 @@ class _Formula:
         count = batch if self.options.get("reduction") == "batchmean" else len(losses)
         if self.convention.get("denominator") == "elements":
             count = len(losses) * shape[-1]
-        value, pull = self._reduced(losses, mpmath.mpf(count))
+        value, pull = self._reduced(losses, self._divisor(count))
         gradients: dict[str, list[MP]] = {}
         if "log_probabilities" in self.wanted:
             slopes = [
@@ -362,15 +459,20 @@ class _Formula:
         logits = [[b[j] + mpmath.fsum(row[k] * w[k][j] for k in range(len(w))) for j in range(classes)] for row in h]
         a, per_target, denominator, valid = self._targets((*hidden.shape[:-1], classes), -1)
         losses, slopes, logs = [], [], []
-        for x, weights in zip(logits, a, strict=True):
-            p, minus_log = _softmax(x)
+        seen = self._seen(logits, (*hidden.shape[:-1], classes), -1)
+        for (z, _, _), weights in zip(seen, a, strict=True):
+            p, minus_log = _softmax(z)
             total = mpmath.fsum(weights)
             losses.append(mpmath.fsum(_times(v, m) for v, m in zip(weights, minus_log, strict=True)))
             slopes.append([q * total - v for q, v in zip(p, weights, strict=True)])
             logs.append(minus_log)
+        losses, slopes = self._with_penalties(seen, valid, losses, slopes)
         value, pull = self._reduced(losses, denominator)
         pull = [c if counts else mpmath.mpf(0) for c, counts in zip(pull, valid, strict=True)]
-        g = [[_times(c, v) for v in row] for c, row in zip(pull, slopes, strict=True)]
+        g = [
+            [_times(c * f, v) for v, f in zip(row, slope, strict=True)]
+            for c, row, (_, slope, _) in zip(pull, slopes, seen, strict=True)
+        ]
         depth, n = len(w), len(h)
         gradients: dict[str, list[MP]] = {}
         if "hidden" in self.wanted:
@@ -419,7 +521,7 @@ class _Formula:
             for (f, g, _, _), y, w, u, d in zip(both, t, s, up, down, strict=True)
         ]
         kind = self.convention.get("denominator", self.options.get("denominator")) or "count"
-        value, pull = self._reduced(losses, mpmath.fsum(s) if kind == "weights" else mpmath.mpf(len(x)))
+        value, pull = self._reduced(losses, mpmath.fsum(s) if kind == "weights" else self._divisor(len(x)))
         gradients: dict[str, list[MP]] = {}
         if primary in self.wanted:
             gradients[primary] = [

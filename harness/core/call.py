@@ -13,6 +13,9 @@ from typing import Any
 from harness.core.arrays import Array
 from harness.core.case import Case
 
+HANDED_IN = "denominator handed in"
+"""The option `denominator` where it is a number."""
+
 
 class Unsupported(Exception):  # noqa: N818 - a statement about the implementation, not an error
     """The implementation offers no such loss, option, dtype or mode. The reason is shown in the report."""
@@ -70,7 +73,7 @@ class Call:
         Parameters
         ----------
         *understood : str
-            Names of the options that are.
+            Names of the options that are; `HANDED_IN` where a mean divides by a number that is given.
 
         Raises
         ------
@@ -84,6 +87,9 @@ class Call:
         for name in self.options:
             if name not in understood:
                 raise Unsupported(f"no option {name}")
+        denominator = self.options.get("denominator")
+        if denominator is not None and not isinstance(denominator, str) and HANDED_IN not in understood:
+            raise Unsupported("no option denominator that takes a number")
 
 
 def default_denominator(options: Mapping[str, Any]) -> str:

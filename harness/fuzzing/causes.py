@@ -14,6 +14,7 @@ from harness.core.formats import FORMATS
 from harness.core.ledger import Entry
 from harness.fuzzing.exact_inputs import exact_inputs, scores_of
 from harness.judgement.agreement import Floats
+from reference.signatures import OPTIONS
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ def condition(case: Case, dtype: str) -> frozenset[str]:
     return frozenset(_features(case, dtype))
 
 
+_SPECIAL = tuple(name for name in OPTIONS if name not in ("reduction", "denominator", "axis", "base", "alpha", "gamma"))
+"""Options that make an input special by being there."""
+
+
 def _features(case: Case, dtype: str) -> Iterator[str]:
     if isinstance(case.expect, ExpectRaises):
         yield case.expect.kind
@@ -66,7 +71,7 @@ def _features(case: Case, dtype: str) -> Iterator[str]:
         axis = options.get("axis", -1)
         if -targets.ndim <= axis < targets.ndim and not bool(np.isclose(targets.sum(axis), 1.0).all()):
             yield "targets that do not sum to 1"
-    for option in ("class_weights", "sample_weights", "pos_weight", "label_smoothing", "ignore_index", "log_target"):
+    for option in _SPECIAL:
         if option in options:
             yield option.replace("_", " ")
     if options.get("reduction") in ("mean", "batchmean"):

@@ -170,7 +170,7 @@ def _is_combined(options: dict[str, Any]) -> bool:
     return options.get("reduction", "none") != "none" or bool(_WEIGHING & set(options))
 
 
-_WEIGHING = {"class_weights", "sample_weights", "label_smoothing", "pos_weight"}
+_WEIGHING = {"class_weights", "sample_weights", "label_smoothing", "pos_weight", "z_loss", "logit_scale"}
 _ONE_IN_SIX = (True, False, False, False, False, False)
 
 
@@ -256,6 +256,22 @@ def _class_targets(
     return _spec(rounded(one_hot, FORMATS[dtype])), None
 
 
+_SCALES = (0.7, 0.5, 2.0, -1.0, 1 / 3)
+_CAPS = (5.0, 30.0, 0.5)
+
+
+def _of_logits(dice: Random, options: dict[str, Any], shape: tuple[int, ...], *, reduced: bool = True) -> None:
+    """Now and then some of what is done to logits; a mask that leaves the first class."""
+    if not dice.choice(_SOMETIMES):
+        return
+    classes = shape[_axis(shape)]
+    mask = _spec([1, *_filled(dice, (classes - 1,), (0, 1, 1))], "bool")
+    drawn = {"logit_scale": dice.choice(_SCALES), "softcap": dice.choice(_CAPS), "class_mask": mask}
+    options.update({name: value for name, value in drawn.items() if dice.choice((True, False))})
+    if reduced and dice.choice(_PERHAPS):
+        options["z_loss"] = dice.choice((0.125, 1e-4))
+
+
 def _weights(dice: Random, options: dict[str, Any], shape: tuple[int, ...], names: tuple[str, ...]) -> None:
     axis = _axis(shape) % len(shape)
     rows = tuple(n for n in (*shape[:axis], *shape[axis + 1 :]))
@@ -272,7 +288,7 @@ def _weights(dice: Random, options: dict[str, Any], shape: tuple[int, ...], name
 
 def _denominator(dice: Random, options: dict[str, Any]) -> None:
     if options["reduction"] == "mean" and ("class_weights" in options or "sample_weights" in options):
-        chosen = dice.choice(("count", "weights", None))
+        chosen = dice.choice(("count", "weights", 7.0, None))
         options.update({} if chosen is None else {"denominator": chosen})
 
 
@@ -297,6 +313,7 @@ def _softmax_cross_entropy(dice: Random) -> Case:
     smoothing_is_wrong = raises is None and dice.choice(_RARELY)
     if raises is None:
         _weights(dice, options, shape, ("class_weights", "sample_weights", "label_smoothing"))
+        _of_logits(dice, options, shape)
         _denominator(dice, options)
     if len(shape) == 3:
         options["axis"] = 1
@@ -323,6 +340,7 @@ def _linear_cross_entropy(dice: Random) -> Case:
     targets, raises = _class_targets(dice, shape, dtype, options)
     if raises is None:
         _weights(dice, options, shape, ("class_weights", "label_smoothing"))
+        _of_logits(dice, options, shape)
         _denominator(dice, options)
     fmt = FORMATS[dtype]
     hidden = _filled(dice, (shape[0], 2), _KINDS[dice.choice(_HIDDEN)])
@@ -349,9 +367,10 @@ def _activation(dice: Random, loss: str) -> Case:
     shape = dice.choice(((4, 3), (4, 3), (1, 3), (1, 3), (4, 2), (4, 2), (3,)))
     logits = _logit_rows(dice, shape, dtype)
     upstream = _filled(dice, shape, (1.0, -2.0, 0.5, 0.0))
-    return _case(
-        dice, loss, dtype, {"logits": _spec(logits)}, {}, None, _spec(upstream) if dice.choice(_PERHAPS) else None
-    )
+    options: dict[str, Any] = {}
+    _of_logits(dice, options, shape, reduced=False)
+    cotangent = _spec(upstream) if dice.choice(_PERHAPS) else None
+    return _case(dice, loss, dtype, {"logits": _spec(logits)}, options, None, cotangent)
 
 
 def _probability_rows(

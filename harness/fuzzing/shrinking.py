@@ -109,7 +109,8 @@ def _fewer_classes(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterat
     targets = plain.get("targets")
     if "weight" in plain:  # whose columns are the classes; there are few
         return
-    if scores.ndim != 2 or scores.shape[1] <= 2 or "class_weights" in case.options or case.cotangent is not None:
+    of_classes = {"class_weights", "class_mask"} & set(case.options)
+    if scores.ndim != 2 or scores.shape[1] <= 2 or of_classes or case.cotangent is not None:
         return
     for column in range(scores.shape[1]):
         changed = {n: np.delete(v, column, 1) for n, v in plain.items() if v.shape == scores.shape}

@@ -24,12 +24,25 @@ p whose sum is 1 only to rounding, and a v of ones gives p_j times that. The cur
 binary logit moves with the σ it is made from, as the gradient does: by (w t + 1 − t) Σ p (1 − ln p) |v|. That of a
 probability, t/p² + (1 − t)/(1 − p)², rounds p or 1 − p, its square and the quotient: three times its terms, times |v|.
 
+Options of logits make z of x: y = s x, z = c tanh(y / c). Where s is no power of two y is rounded, which moves it by
+eps |y|; under a cap y / c and z are rounded too, so that z is off by eps times
+
+    moved_j = (moved of x · |s| + |y_j|) sech²(y_j / c) + |y_j| sech²(y_j / c) + |z_j|
+
+(without a cap: moved of x · |s| + |y_j|). A loss that holds −ln p_j is off by moved_j + Σ_k p_k moved_k besides, and
+p_j by p_j times that. A gradient with respect to x is the one with respect to z times the slope s sech²(y / c): the
+first brings its own scale times the slope, and the slope, of which who keeps z makes s (1 − (z / c)²), is off by eps
+s (z / c)² and its own rounding. A z-loss λ lse² has the scale λ |lse| (|lse| + 2 r) with what lse is off by, r = 1 +
+|lse| + ln C + Σ_k p_k moved_k, and its gradient 2 λ (r p_j + |lse| · the scale of p_j). The second derivatives are made
+of the same and move alike.
+
 The logits, weights and probabilities are the exact bits the implementation received. Everything here is float64: an
 error scale is a yardstick, its own last digits do not matter.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -148,6 +161,8 @@ def _tidy(error_scale: Floats) -> Floats:
 def _denominator(subject: _Subject, rows: tuple[int, ...], weights: Floats) -> float:
     count = float(np.prod(rows)) if rows else 1.0
     kind = subject.options.get("denominator")
+    if kind is not None and not isinstance(kind, str):
+        return float(kind)
     if subject.options.get("reduction") == "batchmean":
         return float(rows[0]) if rows else 1.0
     if kind is None:
@@ -192,7 +207,9 @@ def _distribution(subject: _Subject, shape: tuple[int, ...]) -> tuple[Floats, Fl
         valid = np.ones(rows, dtype=bool)
     smoothing = float(subject.options.get("label_smoothing") or 0.0)
     if smoothing:
-        q = (abs(1.0 - smoothing) * q + abs(smoothing) / max(classes, 1)) * valid[..., None]
+        counting = np.broadcast_to(True if "class_mask" not in subject.options else _counting(subject, shape), shape)
+        shares = abs(smoothing) / np.maximum(counting.sum(axis=-1, keepdims=True), 1)
+        q = (abs(1.0 - smoothing) * q + shares * counting) * valid[..., None]
     if class_weights is not None:
         q = q * np.abs(class_weights)
     sample_weights = subject.option("sample_weights")
@@ -230,53 +247,172 @@ def _spread(negative_logs: Floats) -> Floats:
     return _term(p, 1.0 + negative_logs + np.log(classes))
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Rows of logits as a loss sees them, classes last, and what the way there costs, in units of eps."""
+
+    L: Floats
+    """−ln p of the transformed logits."""
+    log_sum_exp: Floats
+    """One per row, as a column."""
+    moved: Floats
+    """What rounding moves −ln p_j by besides what stands in its own scale."""
+    slope: Floats
+    """|∂z/∂x|."""
+    slope_moved: Floats
+    """What rounding moves it by."""
+    bend: Floats
+    """|∂²z/∂x²|."""
+
+    @property
+    def lift(self) -> float:
+        return float(np.log(max(self.L.shape[-1], 1)))
+
+    @property
+    def of_logarithm(self) -> Floats:
+        """The scale of −ln p_j."""
+        return np.asarray(1.0 + self.L + self.lift + self.moved)
+
+    @property
+    def of_probability(self) -> Floats:
+        """The scale of p_j."""
+        return _term(np.exp(-self.L), self.of_logarithm)
+
+    @property
+    def of_sum(self) -> Floats:
+        """The scale of the logsumexp: its own rounding, that of the sum, and what moves all logits together."""
+        p = np.exp(-self.L)
+        return np.asarray(1.0 + np.abs(self.log_sum_exp) + self.lift + _term(p, self.moved).sum(axis=-1, keepdims=True))
+
+    @property
+    def changed(self) -> bool:
+        """Whether rounding the transformed logits costs anything."""
+        return bool((self.moved != 0.0).any() or (self.slope_moved != 0.0).any())
+
+
+def _counting(subject: _Subject, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    mask = np.asarray(subject.options["class_mask"], dtype=bool)
+    return np.broadcast_to(mask if mask.shape == shape[-1:] else np.moveaxis(mask, subject.axis, -1), shape)
+
+
+def _seen(subject: _Subject, x: Floats, moved: Floats | float = 0.0) -> _Seen:
+    """Logits through the options of the call; `moved` is what they are off by before."""
+    scale = float(subject.options.get("logit_scale", 1.0))
+    cap = subject.options.get("softcap")
+    exact = math.frexp(abs(scale))[0] in (0.0, 0.5)
+    z = x if scale == 1.0 else scale * x
+    shift = np.broadcast_to(abs(scale) * np.asarray(moved), x.shape) + (0.0 if exact else np.abs(z))
+    slope, slope_moved, bend = np.full(x.shape, abs(scale)), np.zeros(x.shape), np.zeros(x.shape)
+    if cap is not None:
+        y, e = z, np.exp(-2.0 * np.abs(z / cap))
+        t, sech_squared = np.tanh(y / cap), 4.0 * e / (1.0 + e) ** 2
+        z = cap * t
+        shift = _term(sech_squared, shift + np.abs(y)) + np.abs(z)
+        slope_moved, slope = abs(scale) * t**2, abs(scale) * sech_squared
+        bend = 2.0 * scale**2 / cap * np.abs(t) * (sech_squared + t**2)
+    if "class_mask" in subject.options:
+        counting = _counting(subject, x.shape)
+        z = np.where(counting, z, -np.inf)
+        shift, slope, slope_moved, bend = (np.where(counting, a, 0.0) for a in (shift, slope, slope_moved, bend))
+    L = _log_probabilities(z)
+    top = z.max(axis=-1, keepdims=True, initial=-np.inf)
+    lse = top + np.min(L, axis=-1, keepdims=True, initial=np.inf)
+    lost = _term(np.exp(-L), shift).sum(axis=-1, keepdims=True)
+    return _Seen(L, lse, shift + lost, slope, slope_moved, bend)
+
+
+def _penalty(subject: _Subject, rows: tuple[int, ...]) -> Floats:
+    """λ of a z-loss times the weight of each row that counts, as a column."""
+    given = subject.option("sample_weights")
+    weights = np.ones(rows) if given is None else np.abs(given)
+    return np.asarray(float(subject.options.get("z_loss", 0.0)) * (weights * _valid(subject, rows))[..., None])
+
+
 def _softmax_cross_entropy(subject: _Subject) -> ErrorScales:
-    logits = subject.classes_last("logits")
-    L = _log_probabilities(logits)
-    q, weights = _distribution(subject, L.shape)
-    value, grad = _cross_entropy_error_scales(subject, L, q, weights)
+    seen = _seen(subject, subject.classes_last("logits"))
+    q, weights = _distribution(subject, seen.L.shape)
+    penalty = _penalty(subject, seen.L.shape[:-1])
+    value, of_rows, grad = _cross_entropy_error_scales(subject, seen, q, penalty, weights)
     gradients: dict[str, Floats] = {}
-    terms = {"value": subject.reduced_each(_of_logits(L, q), weights)}
+    terms = {"value": of_rows}
     if "logits" in subject.gradients:
         own = np.abs(subject.gradients["logits"])
-        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, subject.axis))
-        terms["logits"] = {_OWN: own, **subject.placed({f"{_SPREAD} · Σ|w q|": grad})}
+        gradients["logits"] = _tidy(own + np.moveaxis(sum(grad.values(), np.zeros_like(seen.L)), -1, subject.axis))
+        terms["logits"] = {_OWN: own, **subject.placed(grad)}
     if "targets" in subject.gradients:
-        gradients["targets"] = _target_error_scale(subject, 1.0 + L + np.log(max(L.shape[-1], 1)), weights)
-    return ErrorScales(value, gradients, terms, _softmax_hessian_error_scale(subject, L, q, weights))
+        gradients["targets"] = _target_error_scale(subject, seen.of_logarithm, weights)
+    return ErrorScales(value, gradients, terms, _softmax_hessian_error_scale(subject, seen, q, penalty, weights))
 
 
-def _softmax_hessian_error_scale(subject: _Subject, L: Floats, q: Floats, weights: Floats) -> Floats | None:
+def _softmax_hessian_error_scale(
+    subject: _Subject, seen: _Seen, q: Floats, penalty: Floats, weights: Floats
+) -> Floats | None:
     """|h_j| + Σ|q| [p_j r_j (|v_j| + Σ_k p_k |v_k|) + p_j Σ_k p_k r_k |v_k|], see the top of this file."""
     if subject.twice is None:
         return None
     v = np.abs(np.moveaxis(subject.twice.vector, subject.axis, -1))
-    p, spread = np.exp(-L), _spread(L)
+    p, spread, total = np.exp(-seen.L), seen.of_probability, q.sum(axis=-1, keepdims=True)
+    u = v * seen.slope
 
     def mean(of: Floats) -> Floats:
-        return np.asarray((of * v).sum(axis=-1, keepdims=True))
+        return np.asarray((of * u).sum(axis=-1, keepdims=True))
 
-    size = spread * (v + mean(p)) + p * mean(spread)
-    size = size * (q.sum(axis=-1) * subject.scale(L.shape[:-1], weights))[..., None]
+    turned = spread * (u + mean(p)) + p * mean(spread)
+    along = p * (u + mean(p))
+    # λ lse² besides: 2 λ lse of the softmax's own, and 2 λ p Σ p u.
+    lse = np.abs(seen.log_sum_exp)
+    size = total * turned + _term(penalty, 2.0 * ((1.0 + lse) * turned + seen.of_sum * along))
+    inner, slope = (total + _term(penalty, 2.0 * (1.0 + lse))) * along, _slope_sizes(seen, q, penalty)
+    size = size * seen.slope + inner * seen.slope_moved + v * seen.bend * (slope[0] + slope[1])
+    size = size * subject.scale(seen.L.shape[:-1], weights)[..., None]
     return _tidy(np.abs(subject.twice.product) + np.moveaxis(size, -1, subject.axis))
+
+
+def _slope_sizes(seen: _Seen, q: Floats, penalty: Floats) -> tuple[Floats, Floats]:
+    """The size of the gradient with respect to z, and its error scale without it, of rows that are not reduced."""
+    p, total, lse = np.exp(-seen.L), q.sum(axis=-1, keepdims=True), np.abs(seen.log_sum_exp)
+    of_penalty = _term(penalty, 2.0 * (_term(p, seen.of_sum) + _term(seen.of_probability, lse)))
+    size = np.abs(p * total - q) + _term(penalty, 2.0 * _term(p, lse))
+    return size, seen.of_probability * total + of_penalty
 
 
 _OWN = "|g|"
 _SPREAD = "p (1 + L + ln C)"
 
 
-def _of_logits(L: Floats, q: Floats) -> dict[str, Floats]:
-    """The terms of q · (1 + L + ln C), summed over the classes."""
-    sizes = {"1": np.ones_like(L), "L": L, "ln C": np.full_like(L, np.log(max(L.shape[-1], 1)))}
+def _of_logits(seen: _Seen, q: Floats) -> dict[str, Floats]:
+    """The terms of q · (1 + L + ln C), summed over the classes, and what rounding z adds."""
+    L = seen.L
+    sizes = {"1": np.ones_like(L), "L": L, "ln C": np.full_like(L, seen.lift)}
+    if seen.changed:
+        sizes[_MOVED] = seen.moved
     return {name: _term(q, size).sum(axis=-1) for name, size in sizes.items()}
 
 
-def _cross_entropy_error_scales(subject: _Subject, L: Floats, q: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Error scale of the reduced loss, and of its gradient wrt the logits without the |g_j| term (classes last)."""
-    terms = _term(q, 1.0 + L + np.log(max(L.shape[-1], 1))).sum(axis=-1)
-    scale = subject.scale(terms.shape, weights)
-    grad = _spread(L) * (q.sum(axis=-1) * scale)[..., None]
-    return subject.reduced(terms, weights), grad
+def _cross_entropy_error_scales(
+    subject: _Subject, seen: _Seen, q: Floats, penalty: Floats, weights: Floats
+) -> tuple[Floats, dict[str, Floats], dict[str, Floats]]:
+    """Error scale of the reduced loss, its terms, and the terms of its gradient wrt the logits without |g_j| (classes
+    last)."""
+    of_rows = _of_logits(seen, q)
+    lse = np.abs(seen.log_sum_exp)
+    if "z_loss" in subject.options:
+        of_rows[_Z_LOSS] = _term(penalty, lse * (lse + 2.0 * seen.of_sum))[..., 0]
+    rows = sum(of_rows.values(), np.zeros(seen.L.shape[:-1]))
+    scale = subject.scale(rows.shape, weights)[..., None]
+    total = q.sum(axis=-1, keepdims=True)
+    slope = {f"{_SPREAD} · Σ|w q|": seen.of_probability * total * scale * seen.slope}
+    size, whole = _slope_sizes(seen, q, penalty)
+    if "z_loss" in subject.options:
+        slope[_Z_LOSS] = (whole - seen.of_probability * total) * scale * seen.slope
+    if "softcap" in subject.options:
+        slope[_SLOPE] = size * scale * seen.slope_moved
+    return subject.reduced(rows, weights), subject.reduced_each(of_rows, weights), slope
+
+
+_MOVED = "what rounding z costs"
+_Z_LOSS = "λ |lse| (|lse| + 2 r)"
+_SLOPE = "|g of z| s (z/c)²"
 
 
 def _target_error_scale(subject: _Subject, size: Floats, weights: Floats) -> Floats:
@@ -292,32 +428,42 @@ def _target_error_scale(subject: _Subject, size: Floats, weights: Floats) -> Flo
 
 
 def _log_softmax(subject: _Subject) -> ErrorScales:
-    L = _log_probabilities(subject.classes_last("logits"))
-    lift = np.log(max(L.shape[-1], 1))
-    value = 1.0 + L + lift
+    seen = _seen(subject, subject.classes_last("logits"))
+    L = seen.L
+    sizes = {"1": np.ones_like(L), "L": L, "ln C": np.full_like(L, seen.lift)}
+    if seen.changed:
+        sizes[_MOVED] = seen.moved
     gradients: dict[str, Floats] = {}
-    terms = {"value": subject.placed({"1": np.ones_like(L), "L": L, "ln C": np.full_like(L, lift)})}
+    terms = {"value": subject.placed(sizes)}
     if "logits" in subject.gradients:
-        u = _cotangent_like(subject, L)
-        grad = _spread(L) * np.abs(u).sum(axis=-1, keepdims=True)
-        own = np.abs(subject.gradients["logits"])
-        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, subject.axis))
-        terms["logits"] = {_OWN: own, **subject.placed({f"{_SPREAD} · Σ|u|": grad})}
-    return ErrorScales(_tidy(np.moveaxis(value, -1, subject.axis)), gradients, terms)
+        u = np.abs(_cotangent_like(subject, L))
+        pull = u.sum(axis=-1, keepdims=True)
+        grad = {f"{_SPREAD} · Σ|u|": seen.of_probability * pull * seen.slope}
+        if "softcap" in subject.options:
+            grad[_SLOPE] = (u + np.exp(-L) * pull) * seen.slope_moved
+        gradients["logits"], terms["logits"] = _of_function(subject, grad)
+    return ErrorScales(_tidy(np.moveaxis(seen.of_logarithm, -1, subject.axis)), gradients, terms)
 
 
 def _softmax(subject: _Subject) -> ErrorScales:
-    L = _log_probabilities(subject.classes_last("logits"))
-    spread = _spread(L)
+    seen = _seen(subject, subject.classes_last("logits"))
+    spread = seen.of_probability
     gradients: dict[str, Floats] = {}
     terms = {"value": subject.placed({_SPREAD: spread})}
     if "logits" in subject.gradients:
-        u = np.abs(_cotangent_like(subject, L))
-        grad = spread * (u + (u * spread).sum(axis=-1, keepdims=True))
-        own = np.abs(subject.gradients["logits"])
-        gradients["logits"] = _tidy(own + np.moveaxis(grad, -1, subject.axis))
-        terms["logits"] = {_OWN: own, **subject.placed({f"{_SPREAD} · (|u| + Σ|u| p)": grad})}
+        u, p = np.abs(_cotangent_like(subject, seen.L)), np.exp(-seen.L)
+        grad = {f"{_SPREAD} · (|u| + Σ|u| p)": spread * (u + (u * spread).sum(axis=-1, keepdims=True)) * seen.slope}
+        if "softcap" in subject.options:
+            grad[_SLOPE] = p * (u + (u * p).sum(axis=-1, keepdims=True)) * seen.slope_moved
+        gradients["logits"], terms["logits"] = _of_function(subject, grad)
     return ErrorScales(_tidy(np.moveaxis(spread, -1, subject.axis)), gradients, terms)
+
+
+def _of_function(subject: _Subject, grad: Terms) -> tuple[Floats, dict[str, Floats]]:
+    """The error scale of the gradient of an activation, and its terms: these and its own size."""
+    own = np.abs(subject.gradients["logits"])
+    placed = subject.placed(grad)
+    return _tidy(sum(placed.values(), own)), {_OWN: own, **placed}
 
 
 def _cotangent_like(subject: _Subject, classes_last: Floats) -> Floats:
@@ -575,20 +721,18 @@ def _linear(subject: _Subject) -> ErrorScales:
     weight = np.asarray(subject.inputs["weight"], dtype=np.float64)
     bias = subject.inputs.get("bias")
     offset = 0.0 if bias is None else np.asarray(bias, dtype=np.float64)
-    logits = hidden @ weight + offset
     # Each logit is a dot product: a pairwise or blocked summation loses about log2(n) + 1 units of Σ|h||w|.
     steps = 1.0 + np.log2(max(hidden.shape[-1], 1))
-    blur = (np.abs(hidden) @ np.abs(weight) + np.abs(offset)) * steps
-    L = _log_probabilities(logits)
-    p = np.exp(-L)
-    q, weights = _distribution(subject, L.shape)
-    lost = (_term(p, blur)).sum(axis=-1, keepdims=True)
-    terms = (_term(q, 1.0 + L + np.log(max(L.shape[-1], 1)) + blur + lost)).sum(axis=-1)
-    scale = subject.scale(terms.shape, weights)
-    size = (_spread(L) + _term(p, blur + lost)) * q.sum(axis=-1)[..., None]
-    size = (size + q + p * q.sum(axis=-1)[..., None]) * scale[..., None]
+    seen = _seen(subject, hidden @ weight + offset, (np.abs(hidden) @ np.abs(weight) + np.abs(offset)) * steps)
+    p = np.exp(-seen.L)
+    q, weights = _distribution(subject, seen.L.shape)
+    penalty = _penalty(subject, seen.L.shape[:-1])
+    value, _, grad = _cross_entropy_error_scales(subject, seen, q, penalty, weights)
+    total = q.sum(axis=-1, keepdims=True)
+    own = _slope_sizes(seen, q, penalty)[0] - np.abs(p * total - q) + q + p * total
+    size = sum(grad.values(), own * seen.slope * subject.scale(seen.L.shape[:-1], weights)[..., None])
     # A row that does not count has no error, whatever it holds.
-    counts = q.sum(axis=-1)[..., None] != 0.0
+    counts = (total != 0.0) | (penalty != 0.0)
     size, hidden = np.where(counts, size, 0.0), np.where(counts, hidden, 0.0)
     rows = size.reshape(-1, size.shape[-1])
     flat = np.abs(hidden).reshape(-1, hidden.shape[-1])
@@ -600,8 +744,8 @@ def _linear(subject: _Subject) -> ErrorScales:
     if "bias" in subject.gradients:
         gradients["bias"] = _tidy(rows.sum(axis=0))
     if "targets" in subject.gradients:
-        gradients["targets"] = _target_error_scale(subject, 1.0 + L + blur + lost, weights)
-    return ErrorScales(subject.reduced(terms, weights), gradients)
+        gradients["targets"] = _target_error_scale(subject, seen.of_logarithm - seen.lift, weights)
+    return ErrorScales(value, gradients)
 
 
 _FAMILIES: Mapping[str, Callable[[_Subject], ErrorScales]] = {

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Array, Call
-from harness.mistakes.steps import WIDE, Batch, Steps, Wide, scalar
+from harness.mistakes.steps import WIDE, Batch, Steps, Wide, counting, scalar
 
 Result = tuple[Wide, Mapping[str, Wide]]
 """The value, and the gradient with respect to every input that has one; under `HESSIAN_VECTOR` what is asked for of the
@@ -60,6 +60,8 @@ class _Targets:
     kept: NDArray[np.bool_]
     slope: Wide
     """∂a_j/∂(target probability j)."""
+    penalised: Wide
+    """What the squared logsumexp of each row is multiplied with; 0 where the row is ignored."""
     weight_slope: Wide
     """∂(row weight)/∂(target probability j), where class weights meet distributions; 0 elsewhere."""
 
@@ -82,14 +84,17 @@ def _targets(call: Call, steps: Steps, shape: tuple[int, ...]) -> _Targets:
         kept = steps.kept_rows(targets.storage, call.options.get("ignore_index"))
         labels = np.where(kept, targets.storage, 0)
         q = steps.one_hot(labels, classes)
-    counting = np.ones(batch, dtype=WIDE) if class_weights is None else (q * per_class).sum(axis=-1)
+    row_weights = np.ones(batch, dtype=WIDE) if class_weights is None else (q * per_class).sum(axis=-1)
     smoothing = float(call.options.get("label_smoothing") or 0.0)
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"label_smoothing must lie between 0 and 1, got {smoothing}")
     factor = per_class * per_row[..., None] * kept[..., None]
-    coefficients = steps.smoothed(q, smoothing) * factor
+    if smoothing and "class_mask" in call.options:
+        coefficients = steps.smoothed_among(q, smoothing, counting(call, shape)) * factor
+    else:
+        coefficients = steps.smoothed(q, smoothing) * factor
+    penalised = steps.penalty_factor(call, per_row) * kept
     moving = WIDE(class_weights is not None and _is_distribution(call, shape))
-    return _Targets(coefficients, counting * per_row * kept, kept, factor * (1 - WIDE(smoothing)), factor * moving)
+    slope = factor * (1 - WIDE(smoothing))
+    return _Targets(coefficients, row_weights * per_row * kept, kept, slope, penalised, factor * moving)
 
 
 def _is_distribution(call: Call, shape: tuple[int, ...]) -> bool:
@@ -107,20 +112,25 @@ def _sample_weights(call: Call, batch: tuple[int, ...]) -> Wide:
     return weights
 
 
-def _class_loss(call: Call, steps: Steps, targets: _Targets, F: Wide, slope: Wide) -> tuple[Wide, Wide, Wide]:
-    """Value, ∂value/∂(−ln p_j) and ∂value/∂(target probability j), from the penalties F_j and their slopes."""
-    losses = np.where(targets.kept, steps.times(targets.coefficients, F).sum(axis=-1), 0)
+def _class_loss(
+    call: Call, steps: Steps, targets: _Targets, F: Wide, slope: Wide, penalties: Wide | None = None
+) -> tuple[Wide, Wide, Wide, Wide]:
+    """Value, ∂value/∂(−ln p_j), ∂value/∂(target probability j) and ∂value/∂(row), from the penalties F_j of the classes
+    with their slopes, and those of the rows."""
+    rows = steps.times(targets.coefficients, F).sum(axis=-1)
+    losses = np.where(targets.kept, rows if penalties is None else rows + penalties, 0)
     value, u = _reduced(call, steps, Batch(losses, targets.weights, targets.kept, F.shape[-1]))
     u = np.where(targets.kept, u, 0)[..., None]
     by_target = targets.slope * F * u
     if call.options["reduction"] == "mean" and call.options.get("denominator", "weights") == "weights":
         by_target = by_target - value * targets.weight_slope * u  # the mean divides by weights that move with q
-    return value, steps.times(targets.coefficients, slope) * u, by_target
+    return value, steps.times(targets.coefficients, slope) * u, by_target, u
 
 
 def _softmax_family(call: Call, steps: Steps, x: Wide) -> tuple[Wide, dict[str, Wide]]:
     """Value, gradients with respect to the logits x (classes last) and to a target distribution, second derivatives."""
-    L, p = steps.negative_log_softmax(call, x)
+    z, first, second = steps.transformed(call, x)
+    L, p = steps.negative_log_softmax(call, z)
     F, slope = L, np.ones_like(L)
     scale: Any = WIDE(1)
     if call.loss == "categorical_focal":
@@ -128,12 +138,23 @@ def _softmax_family(call: Call, steps: Steps, x: Wide) -> tuple[Wide, dict[str, 
         alpha = call.options.get("alpha")
         scale = WIDE(1) if alpha is None else wide(alpha) if isinstance(alpha, Array) else WIDE(alpha)
     targets = _targets(call, steps, x.shape)
-    value, a, by_target = _class_loss(call, steps, targets, F * scale, slope * scale)
-    gradient = np.where(targets.kept[..., None], steps.pull_back(a, p), 0)
-    found = {"logits": gradient, "targets": by_target}
+    penalties, pull = None, np.zeros_like(p)
+    if call.options.get("z_loss"):
+        square, rising = steps.squared(steps.log_sum_exp(z, L))
+        penalties, pull = targets.penalised * square, (targets.penalised * rising)[..., None]
+    value, a, by_target, u = _class_loss(call, steps, targets, F * scale, slope * scale, penalties)
+    by_z = steps.pull_back(a, p) + steps.times(p, pull * u)
+    kept = targets.kept[..., None]
+    found = {"logits": np.where(kept, steps.times(first, by_z), 0), "targets": by_target}
     if call.vector is not None and call.loss == "softmax_cross_entropy":
         v = np.moveaxis(wide(call.vector), _axis(call), -1)
-        found[HESSIAN_VECTOR] = np.where(targets.kept[..., None], steps.curvature_along(p, a, v), 0)
+        turned = steps.curvature_along(p, a, first * v)
+        if penalties is not None:
+            along = p * (p * first * v).sum(axis=-1, keepdims=True)
+            of_rows = pull * u
+            turned = turned + steps.curvature_along(p, of_rows, first * v)
+            turned = turned + 2 * targets.penalised[..., None] * u * along
+        found[HESSIAN_VECTOR] = np.where(kept, steps.times(first, turned) + steps.times(second, by_z * v), 0)
     return value, found
 
 
@@ -164,7 +185,7 @@ def _from_probabilities(call: Call, steps: Steps) -> Result:
     steps.checked_probabilities(p)
     unit = _unit(call)
     targets = _targets(call, steps, p.shape)
-    value, a, by_target = _class_loss(call, steps, targets, -steps.log(call, p) * unit, np.full_like(p, unit))
+    value, a, by_target, _ = _class_loss(call, steps, targets, -steps.log(call, p) * unit, np.full_like(p, unit))
     gradient = np.where(a == 0, 0, -a * steps.log_slope(call, p))
     return value, {"probabilities": _back(call, gradient), "targets": _back(call, by_target)}
 
@@ -172,7 +193,7 @@ def _from_probabilities(call: Call, steps: Steps) -> Result:
 def _nll_loss(call: Call, steps: Steps) -> Result:
     log_p = _rows(call, "log_probabilities")
     targets = _targets(call, steps, log_p.shape)
-    value, a, _ = _class_loss(call, steps, targets, -log_p, np.ones_like(log_p))
+    value, a, _, _ = _class_loss(call, steps, targets, -log_p, np.ones_like(log_p))
     return value, {"log_probabilities": _back(call, -a)}
 
 
@@ -210,13 +231,15 @@ def _kl_divergence(call: Call, steps: Steps) -> Result:
 
 
 def _softmax(call: Call, steps: Steps) -> Result:
-    _, p = steps.negative_log_softmax(call, _rows(call, "logits"))
-    return _back(call, p), {"logits": _back(call, steps.softmax_slope(p, _cotangent(call, p)))}
+    z, slope, _ = steps.transformed(call, _rows(call, "logits"))
+    _, p = steps.negative_log_softmax(call, z)
+    return _back(call, p), {"logits": _back(call, steps.times(slope, steps.softmax_slope(p, _cotangent(call, p))))}
 
 
 def _log_softmax(call: Call, steps: Steps) -> Result:
-    L, p = steps.negative_log_softmax(call, _rows(call, "logits"))
-    return _back(call, -L), {"logits": _back(call, steps.log_softmax_slope(p, _cotangent(call, p)))}
+    z, slope, _ = steps.transformed(call, _rows(call, "logits"))
+    L, p = steps.negative_log_softmax(call, z)
+    return _back(call, -L), {"logits": _back(call, steps.times(slope, steps.log_softmax_slope(p, _cotangent(call, p))))}
 
 
 def _cotangent(call: Call, p: Wide) -> Wide:
@@ -237,8 +260,6 @@ def _binary(
     if raw.shape != positive.shape:
         raise ValueError(f"targets have shape {raw.shape}, {name} {positive.shape}")
     smoothing = float(call.options.get("label_smoothing") or 0.0)
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"label_smoothing must lie between 0 and 1, got {smoothing}")
     t = steps.smoothed_binary(raw, smoothing)
     given = call.options.get("sample_weights")
     weights = np.ones(raw.shape, dtype=WIDE) if given is None else np.broadcast_to(wide(given), raw.shape)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+from harness.adapters.base import HANDED_IN, Answer, Array, Call, Description, Unsupported
 from harness.mistakes.loss_formulas import FAMILIES, HESSIAN_VECTOR
 from harness.mistakes.steps import Steps
+from reference.signatures import OPTIONS as OUR_OPTIONS
 
 LOSSES = tuple(FAMILIES)
 
@@ -25,7 +26,7 @@ class Sound:
     def evaluate(self, call: Call) -> Answer:
         if call.loss not in self._losses:
             raise Unsupported(f"{self._name} has no {call.loss}")
-        call.refuse_options_except(*OPTIONS)
+        call.refuse_options_except(*OPTIONS, HANDED_IN)
         _check(call)
         with np.errstate(all="ignore"):  # infinities and nans are answers here
             prepared = self._steps.prepare(call)
@@ -44,15 +45,19 @@ OPTIONS = (
     "alpha",
     "axis",
     "base",
+    "class_mask",
     "class_weights",
     "denominator",
     "gamma",
     "ignore_index",
     "label_smoothing",
     "log_target",
+    "logit_scale",
     "pos_weight",
     "reduction",
     "sample_weights",
+    "softcap",
+    "z_loss",
 )
 """What the formulas of `harness.mistakes.loss_formulas` read. Any other option is refused, not passed over."""
 
@@ -62,10 +67,10 @@ def _check(call: Call) -> None:
     options = call.options
     if options.get("reduction") == "batchmean" and call.loss != "kl_divergence":
         raise ValueError(f"{call.loss} has no reduction batchmean")
-    if options.get("gamma", 0) < 0:
-        raise ValueError(f"gamma must be at least 0, got {options['gamma']}")
-    alpha, base = options.get("alpha", 0), options.get("base", 2)
+    alpha = options.get("alpha", 0)
     if not isinstance(alpha, Array) and not 0 <= alpha <= 1:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
-    if base <= 0 or base == 1:
-        raise ValueError(f"base must be a positive number other than 1, got {base}")
+    for name, value in options.items():
+        problem = None if isinstance(value, Array) else OUR_OPTIONS[name].problem(value)
+        if problem is not None:
+            raise ValueError(f"{name} = {value!r}: {problem}")

@@ -63,6 +63,45 @@ def reciprocal(call: Call, p: Wide) -> Wide:  # noqa: ARG001
     return 1 / p
 
 
+def counting(call: Call, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which classes of each row count, classes last."""
+    mask = call.options.get("class_mask")
+    if mask is None:
+        return np.ones(shape, dtype=bool)
+    kept = mask.storage.astype(bool)
+    if kept.shape != shape[-1:]:
+        kept = np.moveaxis(kept, int(call.options.get("axis", -1)), -1)
+    return np.broadcast_to(kept, shape)
+
+
+def transformed(call: Call, x: Wide) -> tuple[Wide, Wide, Wide]:
+    """z, ∂z/∂x and ∂²z/∂x²: the logits scaled, capped, and without the classes that do not count."""
+    s, cap = WIDE(call.options.get("logit_scale", 1)), call.options.get("softcap")
+    z, slope, bend = s * x, np.full_like(x, s), np.zeros_like(x)
+    if cap is not None:
+        c = WIDE(cap)
+        t, sech_squared = np.tanh(z / c), np.cosh(z / c) ** -2
+        z, slope, bend = c * t, s * sech_squared, -2 * s**2 / c * t * sech_squared
+    kept = counting(call, x.shape)
+    return np.where(kept, z, -np.inf), np.where(kept, slope, 0), np.where(kept, bend, 0)
+
+
+def log_sum_exp(z: Wide, L: Wide) -> Wide:
+    """ln Σ e^z of each row, from the largest and its −ln p."""
+    top = z.argmax(axis=-1)[..., None]
+    return (np.take_along_axis(z, top, axis=-1) + np.take_along_axis(L, top, axis=-1))[..., 0]
+
+
+def penalty_factor(call: Call, row_weights: Wide) -> Wide:
+    """What the squared logsumexp of each row is multiplied with: λ times the row's sample weight."""
+    return WIDE(call.options.get("z_loss", 0)) * row_weights
+
+
+def squared(lse: Wide) -> tuple[Wide, Wide]:
+    """lse² and its derivative."""
+    return lse**2, 2 * lse
+
+
 def negative_log_softmax(call: Call, x: Wide) -> tuple[Wide, Wide]:  # noqa: ARG001
     """−ln p and p of each row: with d = x − max and S = Σ e^d over all but the largest, −ln p_j = log1p(S) − d_j."""
     top = x.argmax(axis=-1)[..., None]
@@ -103,6 +142,12 @@ def smoothed(q: Wide, smoothing: float) -> Wide:
     return (1 - WIDE(smoothing)) * q + WIDE(smoothing) / q.shape[-1] if smoothing else q
 
 
+def smoothed_among(q: Wide, smoothing: float, kept: NDArray[np.bool_]) -> Wide:
+    """(1 − ε) q + ε/K for the K classes that count, where some do not."""
+    share = WIDE(smoothing) / np.maximum(kept.sum(axis=-1, keepdims=True), 1)
+    return (1 - WIDE(smoothing)) * q + share * kept
+
+
 def smoothed_binary(t: Wide, smoothing: float) -> Wide:
     """(1 − ε) t + ε/2."""
     return (1 - WIDE(smoothing)) * t + WIDE(smoothing) / 2 if smoothing else t
@@ -133,6 +178,8 @@ def divisor(call: Call, batch: Batch) -> Wide:
     if call.options["reduction"] == "batchmean":
         return scalar(batch.losses.shape[0] if batch.losses.ndim else 1)
     match call.options.get("denominator", default_denominator(call.options)):
+        case float() | int() as given:
+            return scalar(given)
         case "weights":
             return scalar(np.sum(batch.weights))
         case "valid":
@@ -206,7 +253,12 @@ class Steps:
     times: Callable[[Wide, Wide], Wide] = times
     one_hot: Callable[[NDArray[Any], int], Wide] = one_hot
     kept_rows: Callable[[NDArray[Any], Any], NDArray[np.bool_]] = kept_rows
+    transformed: Callable[[Call, Wide], tuple[Wide, Wide, Wide]] = transformed
+    log_sum_exp: Callable[[Wide, Wide], Wide] = log_sum_exp
+    penalty_factor: Callable[[Call, Wide], Wide] = penalty_factor
+    squared: Callable[[Wide], tuple[Wide, Wide]] = squared
     smoothed: Callable[[Wide, float], Wide] = smoothed
+    smoothed_among: Callable[[Wide, float, NDArray[np.bool_]], Wide] = smoothed_among
     smoothed_binary: Callable[[Wide, float], Wide] = smoothed_binary
     focal: Callable[[Wide, Wide, float], tuple[Wide, Wide]] = focal
     alphas: Callable[[Any], tuple[Any, Any]] = alphas

@@ -45,12 +45,9 @@ from harness.suite.model import (
 from harness.suite.problems import Problem, suggestion
 from harness.suite.reading import MapNode, ScalarNode, line_at, node_at, plain
 from reference.evaluation import TWICE_DIFFERENTIABLE
-from reference.signatures import LOSSES, Signature
+from reference.signatures import DENOMINATORS, LOSSES, OPTIONS, Signature
 
 Path = tuple[int | str, ...]
-ARRAY_OPTIONS = frozenset({"class_weights", "sample_weights", "pos_weight"})
-DENOMINATORS = ("count", "weights", "valid")
-"""What a case may ask a mean to divide by; the other denominators are conventions of single implementations."""
 LARGEST_CASE = 2**24
 """Elements of an array of a case: their gradient still fits one line of the protocol, and their truth the memory of an
 ordinary machine. What is larger is measured, not judged: a workload repeats a block."""
@@ -202,7 +199,12 @@ class _Build:
                 self.wrong((*path, name), f"{self.entry.loss} has no option {name!r}", suggestion(name, known))
             elif value is None:
                 self.wrong((*path, name), "expected a value, got nothing", f"Write {name}: VALUE, or leave it out")
-            elif name in ARRAY_OPTIONS or (name == "alpha" and not isinstance(value, int | float)):
+            elif OPTIONS[name].holds == "mask":
+                spec = self.array(value, (*path, name))
+                if spec.generator is None and not set(_flat(spec.values)) <= {0.0, 1.0}:
+                    self.wrong((*path, name), "expected truth values, 1 or 0", "Write 1 for what counts, else 0")
+                options[name] = spec if spec.dtype is not None else replace(spec, dtype="bool")
+            elif "numbers" in OPTIONS[name].holds and (name != "alpha" or not isinstance(value, int | float)):
                 spec = self.array(value, (*path, name))
                 literal = spec.generator is None and spec.dtype is None
                 options[name] = replace(spec, values=_floating(spec.values)) if literal else spec
@@ -219,19 +221,16 @@ class _Build:
         if signature.reductions and reduction not in signature.reductions:
             known = ", ".join(signature.reductions)
             self.wrong((*path, "reduction"), f"expected one of {known}, got {reduction!r}", hint)
-        if "denominator" in options:
-            if options["denominator"] not in DENOMINATORS:
-                known = ", ".join(DENOMINATORS)
-                self.wrong((*path, "denominator"), f"expected one of {known}, got {options['denominator']!r}", hint)
-            elif reduction != "mean":
-                self.wrong((*path, "denominator"), f"reduction {reduction} has no denominator", "Leave it out")
-        if not 0 <= options.get("label_smoothing", 0) <= 1:
-            self.wrong((*path, "label_smoothing"), f"expected 0 to 1, got {options['label_smoothing']!r}", hint)
-        base = options.get("base", 2)
-        if not (math.isfinite(base) and base > 0 and base != 1):
-            self.wrong((*path, "base"), f"expected a positive base other than 1, got {base!r}", hint)
-        if not 0 <= options.get("gamma", 0) < math.inf:
-            self.wrong((*path, "gamma"), f"expected at least 0, got {options['gamma']!r}", hint)
+        denominator = options.get("denominator")
+        if isinstance(denominator, str) and denominator not in DENOMINATORS:
+            known = ", ".join(DENOMINATORS)
+            self.wrong((*path, "denominator"), f"expected one of {known}, or a number, got {denominator!r}", hint)
+        elif denominator is not None and reduction != "mean":
+            self.wrong((*path, "denominator"), f"reduction {reduction} has no denominator", "Leave it out")
+        for name, value in options.items():
+            problem = None if isinstance(value, ArraySpec) else OPTIONS[name].problem(value)
+            if problem is not None:
+                self.wrong((*path, name), f"{problem}, got {value!r}", hint)
 
     def check_invariances(
         self, expect: ExpectInvariances, inputs: Mapping[str, ArraySpec], options: Mapping[str, Any]

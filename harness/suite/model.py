@@ -5,16 +5,27 @@ The model knows fields and types; what a field means for its loss is checked in 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from harness.core.case import KINDS_OF_CHOICE
 from harness.core.invariances import INVARIANCES
 from harness.suite.generators import DTYPES, GENERATORS, LAYOUTS
-from reference.signatures import LOSSES
+from reference.signatures import LOSSES, OPTIONS
 
 ERROR_KINDS = ("out_of_range_label", "shape_mismatch", "bad_dtype", "invalid_probability", "invalid_option")
 
@@ -124,21 +135,33 @@ ArrayEntry = Annotated[
 ]
 
 
-class OptionsEntry(_Entry):
-    """Options of the losses; which loss takes which is in `reference.signatures`."""
+_HELD: Mapping[str, Any] = {
+    "number": Number,
+    "integer": Int64,
+    "flag": bool,
+    "name": str,
+    "name or number": str | Number,
+    "numbers": ArrayEntry,
+    "number or numbers": ArrayEntry,
+    "mask": ArrayEntry,
+}
+"""What an entry of an option is, by what the option holds."""
 
-    reduction: str | None = Field(default=None, description="none, sum or mean (default); batchmean for kl_divergence")
-    denominator: str | None = Field(default=None, description="what mean divides by: count, weights or valid")
-    axis: Int64 | None = Field(default=None, description="axis of the classes, an integer; default -1")
-    base: Number | None = Field(default=None, description="base of the logarithm, a number; default e")
-    class_weights: ArrayEntry | None = Field(default=None, description="one weight per class")
-    sample_weights: ArrayEntry | None = Field(default=None, description="one weight per sample")
-    pos_weight: ArrayEntry | None = Field(default=None, description="weight of the positive term")
-    label_smoothing: Number | None = Field(default=None, description="a number from 0 to 1")
-    ignore_index: Int64 | None = Field(default=None, description="the label that is ignored, an integer")
-    log_target: bool | None = Field(default=None, description="true where targets are logarithms")
-    alpha: ArrayEntry | None = Field(default=None, description="balance of the focal loss: a number, or one per class")
-    gamma: Number | None = Field(default=None, description="exponent of the focal loss, a number")
+if TYPE_CHECKING:
+
+    class OptionsEntry(_Entry):
+        """Options of the losses."""
+
+else:
+    OptionsEntry = create_model(
+        "OptionsEntry",
+        __base__=_Entry,
+        __doc__="Options of the losses; which loss takes which is in `reference.signatures`.",
+        **{
+            name: (_HELD[option.holds] | None, Field(default=None, description=option.meaning))
+            for name, option in OPTIONS.items()
+        },
+    )
 
 
 class SourceEntry(_Entry):

@@ -33,6 +33,13 @@ _FROM_LOGITS = (
 )
 _SPREAD: Term = ("p (1 + L + ln C)", "what rounding the logits moves a probability by")
 _OF_LOGITS = (_RESULT, ("p (1 + L + ln C) · Σ|w q|", "what rounding the logits moves the probabilities by"))
+_MOVED: Term = (
+    "what rounding z costs",
+    "where the logits are scaled or capped to z: the roundings of x s, x s / c and z",
+)
+_SLOPE: Term = ("|g of z| s (z/c)²", "under a cap: what rounding z moves the slope 1 − (z/c)² by")
+_Z_LOSS: Term = ("λ |lse| (|lse| + 2 r)", "a z-loss: its size, and what its logsumexp is off by, r")
+_Z_SLOPE: Term = ("λ |lse| (|lse| + 2 r)", "the gradient of a z-loss: 2 λ (r p + |lse| p (1 + L + ln C))")
 _CROSS_ENTROPY = (
     ("|w q|", "rounding of each weighted term"),
     ("|w q ln p|", "the size of each weighted term"),
@@ -45,10 +52,12 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
             (("1", "rounding of the derivative"), ("|ln p|", "the size of the derivative")),
         ),
         "softmax": Budget(
-            (_SPREAD,), (_RESULT, ("p (1 + L + ln C) · (|u| + Σ|u| p)", "the same, pulled by the cotangent u"))
+            (_SPREAD,),
+            (_RESULT, ("p (1 + L + ln C) · (|u| + Σ|u| p)", "the same, pulled by the cotangent u"), _SLOPE),
         ),
         "log_softmax": Budget(
-            _FROM_LOGITS, (_RESULT, ("p (1 + L + ln C) · Σ|u|", "the probabilities, pulled by the cotangent u"))
+            (*_FROM_LOGITS, _MOVED),
+            (_RESULT, ("p (1 + L + ln C) · Σ|u|", "the probabilities, pulled by the cotangent u"), _SLOPE),
         ),
         "cross_entropy": Budget(_CROSS_ENTROPY, (("2 |w q / p|", "twice the quotient: p and the division round"),)),
         "kl_divergence": Budget(
@@ -64,8 +73,8 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
             _CROSS_ENTROPY, (("2 |w q / p|", "twice the quotient: p and the division round"),)
         ),
         "softmax_cross_entropy": Budget(
-            _FROM_LOGITS,
-            _OF_LOGITS,
+            (*_FROM_LOGITS, _MOVED, _Z_LOSS),
+            (*_OF_LOGITS, _Z_SLOPE, _SLOPE),
             (
                 ("|h|", "rounding of the product itself"),
                 ("Σ|w q| · p (1 + L + ln C) (|v| + Σ p |v|)", "what rounding the logits moves the probability by"),

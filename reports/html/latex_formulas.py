@@ -41,6 +41,11 @@ def _mathml(latex: str) -> Markup:
     return Markup(convert(re.sub(r"\\(ln|log_b) ", r"\,\\\1\,", latex), display="block"))
 
 
+_OF_LOGITS = (
+    "In the place of x stands s x where logits are scaled, c tanh(s x / c) where they are capped, −∞ where a class "
+    "does not count."
+)
+
 FORMULAS: Mapping[str, Formula] = MappingProxyType(
     {
         "entropy": Formula(
@@ -51,12 +56,12 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "softmax": Formula(
             r"p_j = \frac{e^{x_j}}{\sum_k e^{x_k}}",
             r"\frac{\partial p_j}{\partial x_k} = p_j (\delta_{jk} - p_k)",
-            "x are logits; δ is 1 where j = k and 0 elsewhere.",
+            f"x are logits; δ is 1 where j = k and 0 elsewhere. {_OF_LOGITS}",
         ),
         "log_softmax": Formula(
             r"\ell_j = x_j - \ln \sum_k e^{x_k}",
             r"\frac{\partial \ell_j}{\partial x_k} = \delta_{jk} - p_k",
-            "x are logits, p their softmax; δ is 1 where j = k and 0 elsewhere.",
+            f"x are logits, p their softmax; δ is 1 where j = k and 0 elsewhere. {_OF_LOGITS}",
         ),
         "cross_entropy": Formula(
             r"H(t, p) = {-\sum_j t_j \log_b p_j}",
@@ -81,7 +86,8 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "softmax_cross_entropy": Formula(
             r"L = \sum_j w_j y_j \left( \ln \sum_k e^{x_k} - x_j \right)",
             r"\frac{\partial L}{\partial x_j} = p_j \sum_k w_k y_k - w_j y_j",
-            "x are logits, p their softmax, y the targets (a label: 1 there, else 0), w class weights, v a direction.",
+            "x are logits, p their softmax, y the targets (a label: 1 there, else 0), w class weights, v a direction. "
+            f"{_OF_LOGITS} A z-loss λ adds λ times the square of the logarithm.",
             r"\sum_k \frac{\partial^2 L}{\partial x_j \partial x_k} v_k"
             r" = p_j \left( v_j - \sum_k p_k v_k \right) \sum_k w_k y_k",
         ),
@@ -114,7 +120,8 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             r"L = \sum_j w_j y_j \left( \ln \sum_k e^{x_k} - x_j \right), \quad x = W h + b",
             r"\frac{\partial L}{\partial h} = W^T g, \quad \frac{\partial L}{\partial W} = g h^T,"
             r" \quad \frac{\partial L}{\partial b} = g",
-            "h is the hidden state, W the weight, b the bias, g the gradient of softmax cross-entropy at x.",
+            "h is the hidden state, W the weight, b the bias, g the gradient of softmax cross-entropy at x, with its "
+            "options.",
         ),
     }
 )
