@@ -13,6 +13,9 @@ import optax
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced
 
+# A module of its own since 0.2.0; the same functions stood beside the optimizers before.
+_PLACE = "optax.losses" if hasattr(optax, "losses") else "optax"
+_LOSSES = getattr(optax, "losses", optax)
 _REDUCTION = ("reduction", "denominator")
 
 
@@ -30,9 +33,9 @@ def _softmax_cross_entropy(call: Call) -> Recipe:
 
     def compute(named: Named) -> Any:
         labels = _smoothed(call, named, axis)
-        return reduced(call, optax.losses.softmax_cross_entropy(named["logits"], labels, **_axis(call)))
+        return reduced(call, _LOSSES.softmax_cross_entropy(named["logits"], labels, **_axis(call)))
 
-    return Recipe("optax.losses.softmax_cross_entropy", compute, _smoothing_attested(call))
+    return Recipe(f"{_PLACE}.softmax_cross_entropy", compute, _smoothing_attested(call))
 
 
 def _with_integer_labels(call: Call) -> Recipe:
@@ -43,11 +46,11 @@ def _with_integer_labels(call: Call) -> Recipe:
         labels = named["targets"]
         keep = None if ignored is None else labels != ignored
         chosen = _axis(call) if keep is None else {**_axis(call), "where": keep}
-        losses = optax.losses.softmax_cross_entropy_with_integer_labels(named["logits"], labels, **chosen)
+        losses = _LOSSES.softmax_cross_entropy_with_integer_labels(named["logits"], labels, **chosen)
         return reduced(call, losses, keep)
 
     attested = {} if ignored is None else {"ignore_index": "where=labels != ignore_index"}
-    return Recipe("optax.losses.softmax_cross_entropy_with_integer_labels", compute, attested)
+    return Recipe(f"{_PLACE}.softmax_cross_entropy_with_integer_labels", compute, attested)
 
 
 def _safe_softmax_cross_entropy(call: Call) -> Recipe:
@@ -58,9 +61,9 @@ def _safe_softmax_cross_entropy(call: Call) -> Recipe:
         raise Unsupported("safe_softmax_cross_entropy takes distributions, no integer labels")
 
     def compute(named: Named) -> Any:
-        return reduced(call, optax.losses.safe_softmax_cross_entropy(named["logits"], _smoothed(call, named, -1)))
+        return reduced(call, _LOSSES.safe_softmax_cross_entropy(named["logits"], _smoothed(call, named, -1)))
 
-    return Recipe("optax.losses.safe_softmax_cross_entropy", compute, _smoothing_attested(call))
+    return Recipe(f"{_PLACE}.safe_softmax_cross_entropy", compute, _smoothing_attested(call))
 
 
 def _axis(call: Call) -> dict[str, Any]:
@@ -75,23 +78,23 @@ def _smoothed(call: Call, named: Named, axis: int) -> Any:
     if _are_labels(call):
         logits = named["logits"]
         labels = jax.nn.one_hot(labels, logits.shape[axis], dtype=logits.dtype, axis=axis)
-    return optax.losses.smooth_labels(labels, smoothing, **_axis(call))
+    return _LOSSES.smooth_labels(labels, smoothing, **_axis(call))
 
 
 def _smoothing_attested(call: Call) -> dict[str, str]:
     if not call.options.get("label_smoothing"):
         return {}
     hot = {"integer labels": "jax.nn.one_hot"} if _are_labels(call) else {}
-    return {**hot, "label_smoothing": "optax.losses.smooth_labels"}
+    return {**hot, "label_smoothing": f"{_PLACE}.smooth_labels"}
 
 
 def _sigmoid_binary_cross_entropy(call: Call) -> Recipe:
     call.refuse_options_except(*_REDUCTION)
 
     def compute(named: Named) -> Any:
-        return reduced(call, optax.losses.sigmoid_binary_cross_entropy(named["logits"], named["targets"]))
+        return reduced(call, _LOSSES.sigmoid_binary_cross_entropy(named["logits"], named["targets"]))
 
-    return Recipe("optax.losses.sigmoid_binary_cross_entropy", compute)
+    return Recipe(f"{_PLACE}.sigmoid_binary_cross_entropy", compute)
 
 
 def _sigmoid_focal_loss(call: Call) -> Recipe:
@@ -99,9 +102,9 @@ def _sigmoid_focal_loss(call: Call) -> Recipe:
     chosen = {n: call.options[n] for n in ("alpha", "gamma") if n in call.options}
 
     def compute(named: Named) -> Any:
-        return reduced(call, optax.losses.sigmoid_focal_loss(named["logits"], named["targets"], **chosen))
+        return reduced(call, _LOSSES.sigmoid_focal_loss(named["logits"], named["targets"], **chosen))
 
-    return Recipe("optax.losses.sigmoid_focal_loss", compute)
+    return Recipe(f"{_PLACE}.sigmoid_focal_loss", compute)
 
 
 def _kl_divergence(call: Call) -> Recipe:
@@ -109,10 +112,10 @@ def _kl_divergence(call: Call) -> Recipe:
     name = "kl_divergence_with_log_targets" if call.options.get("log_target") else "kl_divergence"
 
     def compute(named: Named) -> Any:
-        rows = getattr(optax.losses, name)(named["log_probabilities"], named["targets"], **_axis(call))
+        rows = getattr(_LOSSES, name)(named["log_probabilities"], named["targets"], **_axis(call))
         return jnp.sum(rows) / rows.shape[0] if call.options["reduction"] == "batchmean" else reduced(call, rows)
 
-    return Recipe(f"optax.losses.{name}", compute)
+    return Recipe(f"{_PLACE}.{name}", compute)
 
 
 Recipes = Mapping[str, Callable[[Call], Recipe]]

@@ -82,8 +82,7 @@ def _reduced(call: Call, rows: Any) -> Array:
 
 def _promoted(call: Call, function: np.ufunc) -> dict[str, Any]:
     """What NumPy promotes the inputs to, where the function has no loop for their type: no ufunc here has float16."""
-    given = (np.dtype(call.dtype),) * function.nin
-    result = function.resolve_dtypes((*given, None))[-1].name
+    result = function(*(np.ones(1, call.dtype),) * function.nin).dtype.name
     return {} if result == call.dtype else {"result_dtype": result}
 
 

@@ -67,8 +67,11 @@ def _labels(call: Call) -> list[int] | None:
 
 def _convention(call: Call, *, weighted: bool) -> dict[str, Any]:
     """Clipped to [eps, 1 − eps] of the probabilities' dtype; answered as a Python float, whatever the dtype."""
-    convention: dict[str, Any] = {"clip": float(np.finfo(call.inputs["probabilities"].dtype).eps)}
-    if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < _RENORMALIZED_BEFORE:
+    version = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
+    # 1.1 documents eps=1e-15, later versions eps="auto", that of the dtype.
+    clip = 1e-15 if version < (1, 2) else float(np.finfo(call.inputs["probabilities"].dtype).eps)
+    convention: dict[str, Any] = {"clip": clip}
+    if version < _RENORMALIZED_BEFORE:
         convention["renormalize"] = True
     if weighted and call.options["reduction"] == "mean" and call.options.get("denominator") != "weights":
         convention["denominator"] = "weights"

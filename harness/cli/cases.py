@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from cyclopts import App
 
+from harness.cli.history import SINCE, STORE
 from harness.cli.options import Cases
 from harness.cli.run_files import overlay_file, overlays_of, shipped_baseline
 from harness.core.case import ArraySpec
@@ -54,7 +56,7 @@ def lint(*cases: Cases) -> ExitCode:
     suite = load_selection(cases)
     entries = read_ledger().entries
     cover, _ = load_cover()
-    problems = lint_cases(suite.cases) + ([] if cases else _lint_baseline(suite, entries))
+    problems = lint_cases(suite.cases) + ([] if cases else _lint_baseline(suite, entries) + _lint_since(entries))
     for problem in problems:
         say(problem)
     if problems:
@@ -87,6 +89,20 @@ def _lint_baseline(suite: Suite, entries: Sequence[Entry]) -> list[Problem]:
     cells = [cell for run in committed for cell in run.cells]
     dormant = lint_dormant(entries, [run.header for run in committed])
     return lint_margins(cells, statements, name, places) + dormant + strange
+
+
+def _lint_since(entries: Sequence[Entry]) -> list[Problem]:
+    """Whether the entries say what the history of releases says; nothing where none is kept."""
+    file = STORE / SINCE
+    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    problems = []
+    for entry in entries:
+        said, known = dict(entry.since), found.get(entry.id, {})
+        if said != known and (file.is_file() or said):
+            place, _, line = entry.location.rpartition(":")
+            what = f"it says since {said or 'nothing'}, and the history of releases {known or 'nothing'}"
+            problems.append(Problem(place, int(line), "since", what, "`xent history --kept --ledger` writes it"))
+    return problems
 
 
 @list_app.default

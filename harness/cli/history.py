@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,11 @@ from harness.judgement.ledger import Ledger
 from harness.runs.plan import Scope
 from harness.runs.service import execute_order, read_ledger
 from harness.runs.session import Order
-from harness.suite.loading import Suite
+from harness.suite.ledger_edits import write_since
+from harness.suite.loading import Suite, find_cases_directory
 from harness.suite.selection import load_selection
 from harness.versions import canaries
-from harness.versions.behaviours import History, behaviours, groups, histories, sentence
+from harness.versions.behaviours import History, behaviours, groups, histories, ledger_since, sentence
 from harness.versions.collecting import Task, collect
 from harness.versions.digest import Store, case_digests
 from harness.versions.environments import Environment, build, remove
@@ -47,7 +49,10 @@ Examples: every release since a day, two by name, and what is kept already:
 )
 
 STORE = Path("reports/history")
-"""Where runs of releases are kept."""
+"""Where runs of releases are kept, in a project that keeps them."""
+
+SINCE = "since.json"
+"""Beside them: by ledger entry and implementation, since when it is so, which `xent cases lint` compares."""
 
 NOTES = "notes.yaml"
 """Beside them: by package and version, what a person found in sources and release notes."""
@@ -97,6 +102,7 @@ def history(
     asked: Asked = ALL_OF_IT,
     kept: Annotated[bool, Parameter(help="Run nothing: tell what is kept.")] = False,
     store: Annotated[Path, Parameter(metavar="FOLDER", help="Where the runs of releases are kept.")] = STORE,
+    ledger: Annotated[bool, Parameter(help="Write into the ledger since when each entry is so.")] = False,
     output: Annotated[
         Path | None, Parameter(alias="-o", metavar="FOLDER", help="For a page and a JSON file per package.")
     ] = None,
@@ -118,6 +124,10 @@ def history(
                 said = f"a gap: {digest.gap}" if digest.gap else f"{len(digest.cells):,} cells"
                 say(f"{package} {release.version} ({release.day or 'no date'}): {said}{'' if fresh else ', kept'}")
     _tell(place, packages, output)
+    if ledger:
+        found = ledger_since(read_ledger().entries, kept_histories(store))
+        write_whole(store / SINCE, json.dumps(found, indent=1, sort_keys=True) + "\n")
+        write_since(find_cases_directory() / "ledger", found)
     return ExitCode.INFRASTRUCTURE if gaps else ExitCode.FINE
 
 

@@ -54,12 +54,14 @@ def _told(history: History, what: str) -> list[str]:
     entry = next((entry for entry in read_ledger().entries if entry.id == what), None)
     if entry is None:
         raise UsageError(f"{what!r} is neither a ledger entry nor a cell, case[implementation:mode:dtype:aspect]")
-    span = behaviours.since(entry, history)
-    if span is None:
-        return []
-    newest = history.known[-1].version
-    until = "" if span.last == newest else f", until {span.last}"
-    return [f"{history.package}: {span.began}{until}; the newest release that was run is {newest}"]
+    told = []
+    for name in sorted({name for digest in history.known for name in digest.implementations}):
+        span = behaviours.since(entry, history, name)
+        if span is not None:
+            newest = history.known[-1].version
+            until = "" if span.last == newest else f", until {span.last}"
+            told.append(f"{name}: {span.began}{until}; the newest release that was run is {newest}")
+    return told
 
 
 def _of_cell(history: History, key: Key) -> list[str]:

@@ -67,6 +67,9 @@ class Entry:
     """All have to hold; where one does not, the entry is dormant: it explains nothing and is not missed."""
     seen: str = ""
     """Where it was seen, of an entry that is dormant on every machine that the baseline and its overlays know."""
+    since: tuple[tuple[str, str], ...] = ()
+    """By implementation: the release in which it began (0.2.6), the oldest that was run and had it (<=0.1.4), or both
+    ends where releases between could not be run (>0.2.3,<=0.2.6). Written by `xent history`."""
     location: str = ""
     shipped: bool = False
     """Whether it came with xent and is not this project's to remove: then it is not audited, and no code's reason."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,23 @@ def remove_entries(folder: Path, ids: Collection[str]) -> tuple[str, ...]:
             write_whole(path, "".join(line for n, line in enumerate(lines, start=1) if n not in dropped))
             removed += gone
     return tuple(removed)
+
+
+def write_since(folder: Path, since: Mapping[str, Mapping[str, str]]) -> None:
+    """Say of each entry since when it is so, on a line before its outcome, leaving every other line as it is."""
+    for path in files_in(folder)[0]:
+        text = _text(path)
+        lines = _LINES.findall(text)
+        for id_, span in reversed(_spans(text, str(path))):
+            entry = [n for n in span if not lines[n - 1].startswith("  since:")]
+            place = next((at for at, n in enumerate(entry) if lines[n - 1].startswith("  outcome:")), None)
+            said = [lines[n - 1] for n in entry]
+            if place is not None and since.get(id_):
+                told = ", ".join(f'{name}: "{version}"' for name, version in sorted(since[id_].items()))
+                said.insert(place, f"  since: {{{told}}}\n")
+            lines[span.start - 1 : span.stop - 1] = said
+        if "".join(lines) != text:
+            write_whole(path, "".join(lines))
 
 
 def append_entries(path: Path, entries: Sequence[Entry]) -> Path:
@@ -68,6 +85,8 @@ def _fields(entry: Entry) -> dict[str, Any]:
         fields["where"] = {condition.fact: list(condition.values) for condition in entry.where}
     if entry.seen:
         fields["seen"] = entry.seen
+    if entry.since:
+        fields["since"] = dict(entry.since)
     ratio = None if entry.pin.ratio is None else list(entry.pin.ratio)
     outcome = {name: value for name, value in {**vars(entry.pin), "ratio": ratio}.items() if value is not None}
     return {**fields, "outcome": outcome, "reason": entry.reason, "upstream": entry.upstream}

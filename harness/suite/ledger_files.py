@@ -8,6 +8,7 @@
   dtypes: [float32]                       # optional
   aspects: [gradient]                     # optional
   where: {onednn: on, isa: [avx2, avx512]}  # optional machine facts; of a list any, of the facts all; else dormant
+  since: {torch: "2.1.0"}                # what `xent history` found, written by it
   seen: On which machine              # of an entry that is dormant wherever the baseline and its overlays are from
   outcome: {kind: finite, ratio: [5, 9]}  # pinned: another failure than this one still disagrees
   reason: Why it happens, not what happens.
@@ -93,6 +94,7 @@ class _EntryModel(BaseModel):
     aspects: Globs = ["*"]
     where: dict[str, list[str]] = {}
     seen: Annotated[str, Field(pattern=r"\S")] = ""
+    since: dict[str, Annotated[str, Field(pattern=r"^(\d|<=\d|>\d[^,]*,<=\d)[\w.]*$")]] = {}
     outcome: _PinModel
     reason: str
     upstream: str
@@ -237,6 +239,7 @@ def _entry(model: _EntryModel, location: str) -> Entry:
         aspects=tuple(model.aspects),
         where=tuple(Condition(fact, tuple(values)) for fact, values in model.where.items()),
         seen=model.seen,
+        since=tuple(sorted(model.since.items())),
         location=location,
     )
 
@@ -249,6 +252,7 @@ def described(entries: Iterable[Entry]) -> Mapping[str, Mapping[str, Any]]:
             "upstream": entry.upstream,
             "pinned": entry.pin.kind,
             "versions": entry.versions,
+            "since": dict(entry.since),
             "where": {condition.fact: list(condition.values) for condition in entry.where},
             "location": entry.location,
         }

@@ -21,9 +21,11 @@ from harness.judgement.ledger import Ledger
 from harness.runs.plan import Scope
 from harness.runs.service import execute_order
 from harness.runs.session import Order
+from harness.suite.ledger_edits import write_since
+from harness.suite.ledger_files import load_entries
 from harness.suite.selection import load_selection
 from harness.versions import canaries
-from harness.versions.behaviours import History, behaviours, groups, histories, sentence, since, spans
+from harness.versions.behaviours import History, behaviours, groups, histories, ledger_since, sentence, since, spans
 from harness.versions.collecting import Task, collect
 from harness.versions.digest import (
     VARIES,
@@ -221,10 +223,10 @@ def test_behaviours_with_one_cause_are_one_group_and_an_entry_begins_with_the_fi
     known = history(*releases)
     (group,) = groups(known, behaviours(known), [entry], {"edges/a": "softmax", "edges/b": "softmax"})
     assert (group.entry, group.keys) == ("cancels", (KEY, other))
-    span = since(entry, known)
+    span = since(entry, known, "optax")
     assert span is not None
     assert (span.first, span.after) == ("1.1", "1.0")
-    assert since(replace(entry, pin=Pin("nan")), known) is None
+    assert since(replace(entry, pin=Pin("nan")), known, "optax") is None
 
 
 # --- collecting -------------------------------------------------------------------------------------------------------
@@ -302,3 +304,35 @@ def test_the_planted_changes_are_found_by_digests_too() -> None:
     assert canaries.unseen(run) == ()
     blind = replace(run, cells=run.cells[:1])
     assert canaries.unseen(blind)
+
+
+# --- the ledger -------------------------------------------------------------------------------------------------------
+
+
+def test_since_is_written_into_the_ledger_and_every_other_line_stays(tmp_path: Path) -> None:
+    text = "# a remark\n- id: a\n  cases: [x]\n  implementations: [optax]\n  outcome: {kind: nan}\n  reason: >-\n"
+    text += f"    {'long enough ' * 5}\n  upstream: none found\n\n# another\n- id: b\n  cases: [y]\n"
+    text += f'  implementations: [jax]\n  since: {{jax: "0.1"}}\n  outcome: {{kind: inf}}\n  reason: {"words " * 9}\n'
+    text += "  upstream: none found\n"
+    file = tmp_path / "ledger.yaml"
+    file.write_text(text, encoding="utf-8")
+    found = {"a": {"optax": "<=0.1.4"}, "b": {"jax": ">0.4.1,<=0.4.3"}}
+    write_since(tmp_path, found)
+    assert {entry.id: dict(entry.since) for entry in load_entries(tmp_path)} == found
+    unchanged = [line for line in text.splitlines() if "since" not in line]
+    assert [line for line in file.read_text(encoding="utf-8").splitlines() if "since" not in line] == unchanged
+    write_since(tmp_path, {})
+    assert not any(entry.since for entry in load_entries(tmp_path))
+
+
+def test_an_entry_says_when_it_began_as_exactly_as_is_known() -> None:
+    entry = Entry("cancels", ("*",), ("optax",), Pin("finite"), "reason", "none found")
+    right, wrong = {KEY: Answered(RIGHT)}, {KEY: Answered(WRONG)}
+    gap = replace(of("1.1", {}), gap="no wheel")
+    for releases, said in (
+        ((of("1.0", wrong), of("1.2", wrong)), "<=1.0"),
+        ((of("1.0", right), of("1.2", wrong)), "1.2"),
+        ((of("1.0", right), gap, of("1.2", wrong)), ">1.0,<=1.2"),
+    ):
+        assert ledger_since([entry], [history(*releases)]) == {"cancels": {"optax": said}}
+    assert ledger_since([entry], [history(of("1.0", wrong), of("1.2", right))]) == {}

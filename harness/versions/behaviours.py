@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from harness.core.cell import Cell, Key, Observed, wider
 from harness.core.ledger import Entry, Selector
-from harness.judgement.ledger import is_awake, meets, selects
+from harness.judgement.ledger import any_matches, is_awake, meets, selects
 from harness.versions.digest import Answered, Digest, Seen
 
 Value = TypeVar("Value", bound=Hashable)
@@ -185,17 +185,34 @@ def shows(entry: Entry, history: History, version: str, key: Key, answer: Answer
     return is_awake(entry, facts) and meets(entry.pin, cell)
 
 
-def since(entry: Entry, history: History) -> Span[bool] | None:
+def since(entry: Entry, history: History, implementation: str) -> Span[bool] | None:
     """The last stretch of releases in which an entry's outcome is seen in any of its cells; None where it never is."""
-    keys = [key for key in history.keys if _is_about(entry, history, key)]
+    keys = [key for key in history.keys if key[1] == implementation and _is_about(entry, history, key)]
+    by_key = [(key, history.points(key)) for key in keys]
     points: list[tuple[str, str, bool | None]] = []
-    by_key = {key: history.points(key) for key in keys}
     for position, digest in enumerate(history.digests):
-        answers = [(key, points_[position][2]) for key, points_ in by_key.items()]
-        known = [(key, answer) for key, answer in answers if answer is not None]
+        known = [(key, answer) for key, some in by_key if (answer := some[position][2]) is not None]
         there = any(shows(entry, history, digest.version, key, answer) for key, answer in known)
         points.append((digest.version, digest.day, there if known else None))
     return next((span for span in reversed(spans(points)) if span.value), None)
+
+
+def ledger_since(entries: Iterable[Entry], known: Sequence[History]) -> dict[str, dict[str, str]]:
+    """What `since` says of each entry, by implementation, where the newest release that was run still has it."""
+    found: dict[str, dict[str, str]] = {}
+    for entry in entries:
+        for history in known:
+            for name in sorted({name for digest in history.digests for name in digest.implementations}):
+                span = since(entry, history, name) if any_matches(entry.implementations, name) else None
+                if span is not None and span.last == history.known[-1].version:
+                    found.setdefault(entry.id, {})[name] = _as_written(span)
+    return found
+
+
+def _as_written(span: Span[bool]) -> str:
+    if span.after is None:
+        return f"<={span.first}"
+    return f">{span.after},<={span.first}" if span.unknown else span.first
 
 
 @dataclass(frozen=True)
