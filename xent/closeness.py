@@ -11,7 +11,7 @@ from harness.core.case import ExpectTruth
 from harness.core.cell import RIGHT, Cell
 from harness.core.outcomes import Returned
 from harness.judgement.ledger import Ledger
-from harness.judgement.truth import TruthTable, aspects
+from harness.judgement.truth import DIRECTIONAL, HESSIAN_VECTOR, TruthTable, aspects
 from harness.judgement.verdict import Subject, judge
 from harness.mistakes.diagnosis import diagnose
 from xent.input_arrays import array_of
@@ -24,6 +24,7 @@ def assert_close(
     *,
     loss: str,
     hessian_vector: Any = None,
+    directional: Any = None,
     dtype: str | None = None,
     convention: Mapping[str, Any] | str | None = None,
     cotangent: Any = None,
@@ -42,7 +43,9 @@ def assert_close(
     loss : str
         A name of `reference.LOSSES`.
     hessian_vector : array_like, optional
-        The product of the Hessian with the `vector`, which is judged where a vector is given.
+        The product of the Hessian with the `vector`, of losses that are differentiated twice here.
+    directional : array_like, optional
+        The derivative of the value along the `vector`, in the shape of the value.
     dtype : str, optional
         The format the result is to have: "float64", "float32", "float16" or "bfloat16". By default that of the inputs,
         or of `value` where they are Python numbers.
@@ -101,10 +104,14 @@ def assert_close(
         function=loss,
         gradients={name: array_of(g, call.dtype) for name, g in given.items() if g is not None},
         hessian_vector=None if hessian_vector is None else array_of(hessian_vector, call.dtype),
+        directional=None if directional is None else array_of(directional, call.dtype),
         convention=declared,
     )
     cells = judge(_subject(call, table, flush_to_zero=flush_to_zero), returned, Ledger())
-    wrong = [cell for cell in cells if cell.verdict not in RIGHT]
+    given_along = {DIRECTIONAL: directional, HESSIAN_VECTOR: hessian_vector}
+    asked = [aspect for aspect, array in given_along.items() if array is not None] or [HESSIAN_VECTOR]
+    judged = [cell for cell in cells if cell.aspect not in given_along or cell.aspect in asked]
+    wrong = [cell for cell in judged if cell.verdict not in RIGHT]
     if wrong:
         raise AssertionError("\n".join(_complaint(call, wrong)))
 
@@ -133,7 +140,7 @@ def _subject(call: Call, table: TruthTable, *, flush_to_zero: bool) -> Subject:
 
 
 def _complaint(call: Call, wrong: list[Cell]) -> list[str]:
-    names = aspects(call.differentiate, twice=call.vector is not None)
+    names = aspects(call)
     lines = [f"{call.loss} in {call.dtype} disagrees with the truth:"]
     for cell in wrong:
         name = names[cell.aspect]

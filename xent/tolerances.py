@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import reference
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET, Target, allowed, floor_of
-from harness.judgement.truth import HESSIAN_VECTOR, TruthTable
+from harness.judgement.truth import DIRECTIONAL, HESSIAN_VECTOR, TruthTable
 from xent.chains import chains
 from xent.elsewhere import elsewhere
 from xent.keyword_calls import call_of
@@ -121,7 +121,7 @@ def tolerance(
     loss : str
         A name of `reference.LOSSES`.
     of : str, default "value"
-        Which result: "value", the name of the input whose gradient it is, or "hessian_vector".
+        Which result: "value", the name of the input whose gradient it is, "directional" or "hessian_vector".
     dtype : str, optional
         The format it was computed in: "float64", "float32", "float16" or "bfloat16". By default that of the inputs.
     convention, cotangent, vector, **inputs_and_options
@@ -156,7 +156,7 @@ def tolerance(
     >>> exact = xent.truth("softmax_cross_entropy", **call).value
     >>> np.testing.assert_allclose(got, exact, rtol=0, atol=xent.tolerance("softmax_cross_entropy", **call))
     """
-    wanted = None if of in ("value", HESSIAN_VECTOR) else (of,)
+    wanted = None if of in ("value", DIRECTIONAL, HESSIAN_VECTOR) else (of,)
     call = call_of(
         loss, inputs_and_options, dtype=dtype, differentiate=wanted or (), cotangent=cotangent, vector=vector
     )
@@ -165,7 +165,7 @@ def tolerance(
         raise ValueError(truths.refusal)
     aspect = "gradient" if wanted else of
     if aspect not in truths.targets:
-        raise ValueError(f"of {of!r}: there is no such result of {loss}; a {HESSIAN_VECTOR} needs a vector")
+        raise ValueError(f"of {of!r}: there is no such result of {loss}; those along a vector need one")
     others = chains(call) if of == "value" and not convention else {}
     return _tolerance(truths.targets[aspect], call.dtype, others, flush_to_zero=flush_to_zero)
 

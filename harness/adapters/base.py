@@ -119,6 +119,11 @@ class Answer:
         The product of the Hessian with `Call.vector`. Absent though asked for counts as unsupported.
     hessian_error : BaseException or None
         What was raised while differentiating a second time, where the first derivative could be computed.
+    directional : Array or None
+        The derivative of the value along `Call.vector`, by forward-mode differentiation: in the shape of the value,
+        without the cotangent. Absent though asked for counts as unsupported.
+    directional_error : BaseException or None
+        What was raised by it, where the value itself could be computed.
     convention : mapping of str to object, or None
         The documented convention under which this implementation computes this very call, where it is not the plain
         mathematics: ``{"clip": 1e-7}``, ``{"log_clamp": -100.0, "gradient_clamp": 1e-12}``, ``{"denominator":
@@ -140,6 +145,8 @@ class Answer:
     gradient_error: BaseException | None = None
     hessian_vector: Array | None = None
     hessian_error: BaseException | None = None
+    directional: Array | None = None
+    directional_error: BaseException | None = None
     convention: Mapping[str, Any] | None = None
     computed_with: Mapping[str, str] = field(default_factory=dict)
 

@@ -18,6 +18,9 @@ from harness.adapters import processor
 from harness.adapters.base import Answer, Array, Call, Prepared, Unsupported
 from harness.adapters.facts import variables, xla_facts
 
+COMPILED = ("jit", "safe")
+"""The modes that are compiled; `safe` is optax's."""
+
 Named = Mapping[str, Any]
 Loss = Callable[[Named], Any]
 """A loss of the inputs (and options that are arrays), by name."""
@@ -83,7 +86,9 @@ class Runner:
         given, cotangent = _operands(call)
         asked = _asked(call, given)
         if call.vector is not None and asked:
-            return self._run_twice(call, recipe, given, cotangent, asked)
+            along, error = self._along(call, recipe, given)
+            twice = self._run_twice(call, recipe, given, cotangent, asked)
+            return replace(twice, directional=along, directional_error=error)
         try:
             value, gradients = self._staged(call, recipe, asked, _work(recipe, asked))(given, cotangent)
         except Exception as error:  # what the value alone does decides whether this is a failure of the gradient
@@ -106,6 +111,20 @@ class Runner:
             return replace(once, hessian_error=error)
         return replace(self._answer(recipe, value, gradients), hessian_vector=from_jax(product))
 
+    def _along(self, call: Call, recipe: Recipe, given: Named) -> tuple[Array | None, BaseException | None]:
+        """The derivative of the value along the vector: `jax.jvp`."""
+        assert call.vector is not None
+        first = call.differentiate[0]
+
+        def pushed(named: Named, vector: Any) -> Any:
+            tangent = vector.astype(named[first].dtype)
+            return jax.jvp(lambda x: recipe.compute({**named, first: x}), (named[first],), (tangent,))[1]
+
+        try:
+            return from_jax(self._staged(call, recipe, ("along", first), pushed)(given, to_jax(call.vector))), None
+        except Exception as raised:  # what forward mode raises is the outcome of this derivative alone
+            return None, raised
+
     def prepare(self, call: Call, recipe: Recipe) -> Prepared:
         """The same work on arrays that are there, until its results are: JAX returns before it has computed."""
         given, cotangent = _operands(call)
@@ -117,7 +136,7 @@ class Runner:
         )
 
     def _staged(self, call: Call, recipe: Recipe, asked: tuple[str, ...], function: Callable[..., Any]) -> Any:
-        if call.mode != "jit":
+        if call.mode not in COMPILED:
             return function
         # jax.jit tells shapes and dtypes apart itself, but only for one and the same function.
         signature = _signature(call, recipe, asked)

@@ -115,7 +115,9 @@ def _connect(backend: str) -> _Connected:
     def on_torch(call: Call, recipe: Recipe) -> Answer:
         tensors = torch_calls.tensors_of(call)
         value = recipe.compute(tensors)
-        return torch_calls.answer(call, tensors, value, recipe.function, recipe.convention, recipe.computed_with)
+        return torch_calls.answer(
+            call, tensors, value, recipe.function, recipe.convention, recipe.computed_with, recipe.compute
+        )
 
     def prepare_torch(call: Call, recipe: Recipe) -> Prepared:
         tensors = torch_calls.tensors_of(call)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 import reference
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 from harness.adapters.facts import numpy_facts, variables
+from harness.core.rows import rows_of, upstreams
+from reference.evaluation import TWICE_DIFFERENTIABLE
 
 
 class NumPy:
@@ -30,14 +32,12 @@ class NumPy:
         if call.loss not in reference.LOSSES:
             raise Unsupported(f"there is no formula for {call.loss}")
         differentiable = tuple(n for n in call.differentiate if call.inputs[n].is_float)
-        evaluation = reference.evaluate_plain(
-            call.loss,
-            {name: _numbers(array) for name, array in call.inputs.items()},
-            {name: _numbers(option) for name, option in call.options.items()},
+        twice = call.vector is not None and call.loss in TWICE_DIFFERENTIABLE
+        evaluation = _evaluate(
+            call,
             cotangent=None if call.cotangent is None else call.cotangent.to_float64(),
             differentiate=differentiable,
-            vector=None if call.vector is None else call.vector.to_float64(),
-            dtype=np.dtype(call.dtype),
+            vector=call.vector.to_float64() if twice and call.vector is not None else None,
         )
         product = evaluation.hessian_vector
         return Answer(
@@ -45,7 +45,32 @@ class NumPy:
             function="reference.evaluate_plain",
             gradients={name: _array(gradient) for name, gradient in evaluation.gradients.items()},
             hessian_vector=None if product is None else _array(product),
+            directional=None if call.vector is None else _native(_along(call, evaluation.value.shape)),
         )
+
+
+def _evaluate(call: Call, **how: Any) -> reference.Evaluation:
+    inputs = {name: _numbers(array) for name, array in call.inputs.items()}
+    options = {name: _numbers(option) for name, option in call.options.items()}
+    return reference.evaluate_plain(call.loss, inputs, options, dtype=np.dtype(call.dtype), **how)
+
+
+def _along(call: Call, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The gradient of each element of the value, times the vector, summed."""
+    assert call.vector is not None
+    first, vector, axis = call.differentiate[0], call.vector.storage, int(call.options.get("axis", -1))
+
+    def derivative(upstream: Any, of: tuple[int, ...]) -> Any:
+        gradient = _evaluate(call, cotangent=upstream, differentiate=(first,)).gradients[first].hi
+        with np.errstate(all="ignore"):
+            return rows_of(gradient * vector, of, axis).sum(axis=-1)
+
+    if reference.LOSSES[call.loss].reductions or shape != vector.shape:
+        return np.asarray(derivative(None, shape))
+    found = np.zeros(shape, call.dtype)
+    for place, upstream in upstreams(shape, axis):
+        found[place] = np.expand_dims(derivative(upstream, np.moveaxis(vector, axis, -1).shape[:-1]), axis)
+    return found
 
 
 def _numbers(given: Any) -> Any:

@@ -118,8 +118,7 @@ def _kl_divergence(call: Call) -> Recipe:
     return Recipe(f"{_PLACE}.{name}", compute)
 
 
-Recipes = Mapping[str, Callable[[Call], Recipe]]
-_RECIPES: Recipes = {
+_RECIPES: Mapping[str, Callable[[Call], Recipe]] = {
     "softmax_cross_entropy": _softmax_cross_entropy,
     "binary_cross_entropy_with_logits": _sigmoid_binary_cross_entropy,
     "binary_focal": _sigmoid_focal_loss,
@@ -127,18 +126,22 @@ _RECIPES: Recipes = {
 }
 
 
-class Optax:
-    """optax.losses, each loss by the function a user reaches for first."""
+_SAFE = "safe"
+"""The mode of `safe_softmax_cross_entropy`, in which 0 · log 0 = 0, compiled too."""
 
-    def __init__(self, recipes: Recipes = _RECIPES) -> None:
-        self._recipes = recipes
+
+class Optax:
+    """optax.losses, each loss by the function a user reaches for first; in the mode `safe` by the one for −inf."""
+
+    def __init__(self) -> None:
         self._runner = Runner()
 
     def describe(self) -> Description:
         return Description(
             version=optax.__version__,
-            losses=tuple(self._recipes),
-            modes=("jit", "eager"),  # jit first: see harness/adapters/jax.py
+            losses=tuple(_RECIPES),
+            modes=("jit", "eager", _SAFE),  # jit first: see harness/adapters/jax.py
+            mode_losses={_SAFE: ("softmax_cross_entropy",)},
             flush_to_zero=True,  # JAX on the CPU: see harness/adapters/jax.py
             versions={"optax": optax.__version__, "jax": jax.__version__, "jaxlib": jaxlib.__version__},
             device=jax.default_backend(),
@@ -147,16 +150,13 @@ class Optax:
         )
 
     def evaluate(self, call: Call) -> Answer:
-        if call.loss not in self._recipes:
-            raise Unsupported(f"optax has no function for {call.loss}")
-        return self._runner.run(call, self._recipes[call.loss](call))
+        return self._runner.run(call, _recipe(call))
 
     def prepare(self, call: Call) -> Prepared:
-        if call.loss not in self._recipes:
-            raise Unsupported(f"optax has no function for {call.loss}")
-        return self._runner.prepare(call, self._recipes[call.loss](call))
+        return self._runner.prepare(call, _recipe(call))
 
 
-def safe_optax() -> Optax:
-    """`safe_softmax_cross_entropy`, in which 0 · log 0 = 0, where a user calls it instead of the plain function."""
-    return Optax({"softmax_cross_entropy": _safe_softmax_cross_entropy})
+def _recipe(call: Call) -> Recipe:
+    if call.loss not in _RECIPES:
+        raise Unsupported(f"optax has no function for {call.loss}")
+    return _safe_softmax_cross_entropy(call) if call.mode == _SAFE else _RECIPES[call.loss](call)

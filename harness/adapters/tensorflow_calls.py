@@ -59,7 +59,9 @@ class Runner:
     def run(self, call: Call, recipe: Recipe) -> Answer:
         tensors, cotangent, wanted = _operands(call)
         if call.vector is not None and wanted:
-            return self._run_twice(call, recipe, wanted, tensors, cotangent)
+            along, failure = self._along(call, recipe, tensors)
+            twice = self._run_twice(call, recipe, wanted, tensors, cotangent)
+            return replace(twice, directional=along, directional_error=failure)
         error: BaseException | None = None
         try:
             value, found = self._step(call, _step(recipe.compute, wanted), wanted, tensors, cotangent)()
@@ -84,6 +86,22 @@ class Runner:
         # None is what a tape answers where nothing connects the gradient with the input.
         found_twice = None if product is None else from_tensorflow(product)
         return replace(_answer(recipe, value, found), hessian_vector=found_twice)
+
+    def _along(self, call: Call, recipe: Recipe, tensors: Tensors) -> tuple[Array | None, BaseException | None]:
+        """The derivative of the value along the vector: a forward accumulator."""
+        assert call.vector is not None
+        first = call.differentiate[0]
+
+        def step(tensors: Tensors, _: Any, vector: Any) -> tuple[Any, ...]:
+            with tf.autodiff.ForwardAccumulator(tensors[first], vector) as accumulator:
+                value = recipe.compute(tensors)
+            return (accumulator.jvp(value),)
+
+        try:
+            (found,) = self._step(call, step, ("along",), tensors, None, to_tensorflow(call.vector))()
+        except Exception as error:  # what forward mode raises is the outcome of this derivative alone
+            return None, error
+        return None if found is None else from_tensorflow(found), None
 
     def prepare(self, call: Call, recipe: Recipe) -> Prepared:
         """The same work on tensors that are there. On the CPU a call returns when it is complete."""

@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd import forward_ad
 
 from harness.adapters import processor
 from harness.adapters.base import Answer, Array, Call, Prepared
 from harness.adapters.facts import torch_facts, variables
 
 Tensors = Mapping[str, torch.Tensor]
+Compute = Callable[[Tensors], torch.Tensor]
+"""A loss of the inputs (and options that are arrays), by name."""
 
 
 def flags() -> dict[str, str]:
@@ -51,8 +54,13 @@ def answer(
     function: str,
     convention: Mapping[str, Any] | None = None,
     computed_with: Mapping[str, str] = MappingProxyType({}),
+    compute: Compute | None = None,
 ) -> Answer:
-    """The answer around a value computed from `tensors`, with the gradients the call asks for."""
+    """The answer around a value computed from `tensors`, with the gradients the call asks for.
+
+    `compute` computes that value from such tensors once more, for its derivative in forward mode.
+    """
+    along, forward = _along(call, tensors, compute)
     slopes, error, product, second = _derivatives(call, tensors, value)
     copied = [name for name, array in _given(call).items() if _runs_backwards(array)]
     return Answer(
@@ -62,6 +70,8 @@ def answer(
         gradient_error=error,
         hessian_vector=product,
         hessian_error=second,
+        directional=along,
+        directional_error=forward,
         convention=convention,
         computed_with={**computed_with, **dict.fromkeys(copied, "copied: torch has no negative strides")},
     )
@@ -154,6 +164,21 @@ def _product(call: Call, tensors: Tensors, slopes: Tensors) -> tuple[Array | Non
     except Exception as error:  # what autograd raises is the outcome of the second derivative alone
         return None, error
     return from_torch(product), None
+
+
+def _along(call: Call, tensors: Tensors, compute: Compute | None) -> tuple[Array | None, BaseException | None]:
+    """The derivative of the value along the vector, by dual numbers; None where they carry no derivative."""
+    if call.vector is None or compute is None:
+        return None, None
+    first = call.differentiate[0]
+    plain = {name: tensor.detach() for name, tensor in tensors.items()}
+    try:
+        with forward_ad.dual_level():
+            moving = forward_ad.make_dual(plain[first], to_torch(call.vector))
+            tangent = forward_ad.unpack_dual(compute({**plain, first: moving})).tangent
+    except Exception as error:  # what forward mode raises is the outcome of this derivative alone
+        return None, error
+    return None if tangent is None else from_torch(tangent), None
 
 
 def _runs_backwards(array: Array) -> bool:

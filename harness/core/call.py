@@ -46,8 +46,8 @@ class Call:
         What the value is multiplied with (elementwise, then summed) before differentiating, in its shape; None: all
         ones.
     vector : Array or None
-        Where given, the product of the Hessian with this vector is asked for besides: the derivative, along the vector,
-        of the gradient with respect to the first of `differentiate`, which has its shape.
+        Where given, derivatives along this vector are asked for besides, which has the shape of the first of
+        `differentiate`: that of the value (forward mode), and that of the gradient, the product of the Hessian with it.
 
     Examples
     --------

@@ -179,8 +179,8 @@ class Case:
     """Inputs whose gradient is asked for."""
     cotangent: ArraySpec | None = None
     vector: ArraySpec | None = None
-    """The direction of the second derivative that is asked for: the Hessian of value · cotangent with respect to the
-    first of `differentiate`, times this vector of its shape."""
+    """The direction of the derivatives that are asked for besides, in the shape of the first of `differentiate`: that
+    of the value along it, and, of losses that are differentiated twice, the Hessian of value · cotangent times it."""
     source: Source | None = None
     claims: tuple[Claim, ...] = ()
     tags: tuple[str, ...] = ()

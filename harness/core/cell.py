@@ -110,8 +110,9 @@ class Cell:
     dtype: str
     aspect: str
     """value; gradient (with respect to the loss's first differentiated input); gradient/NAME for any other input;
-    hessian_vector (the Hessian with respect to that same first input, times the vector of the case); mode_agreement;
-    invariance/NAME; EVERY where the call was refused."""
+    directional (the derivative of the value along the vector of the case, by forward mode); hessian_vector (the Hessian
+    with respect to that same first input, times that vector); mode_agreement; invariance/NAME; EVERY where the
+    call was refused."""
     verdict: str
     outcome: Mapping[str, Any]
     """{"kind": "value"} with dtype, shape and digest (sha256 of the bits), or {"kind": "raises", "error", "type",

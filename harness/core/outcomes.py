@@ -33,6 +33,9 @@ class Returned:
     hessian_vector: Array | None = None
     hessian_error: Raised | None = None
     """Raised while differentiating a second time, where the first derivative could be computed."""
+    directional: Array | None = None
+    directional_error: Raised | None = None
+    """Raised by forward-mode differentiation, where the value could be computed."""
     convention: Mapping[str, Any] | None = None
     computed_with: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

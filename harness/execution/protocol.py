@@ -285,6 +285,10 @@ def _returned_to_wire(outcome: Returned) -> dict[str, Any]:
         message["hessian_vector"] = _result_to_wire(outcome.hessian_vector, "product of the Hessian with the vector")
     if outcome.hessian_error is not None:
         message["hessian_error"] = _raised_to_wire(outcome.hessian_error)
+    if outcome.directional is not None:
+        message["directional"] = _result_to_wire(outcome.directional, "derivative along the vector")
+    if outcome.directional_error is not None:
+        message["directional_error"] = _raised_to_wire(outcome.directional_error)
     if outcome.convention is not None:
         message["convention"] = {str(name): _plain_to_wire(value) for name, value in outcome.convention.items()}
     if outcome.computed_with:
@@ -328,11 +332,14 @@ def answer_from_wire(message: Mapping[str, Any], number: int) -> Outcome:
 def _returned_from_wire(message: Mapping[str, Any]) -> Returned:
     gradients, error, convention = message.get("gradients"), message.get("gradient_error"), message.get("convention")
     product, second = message.get("hessian_vector"), message.get("hessian_error")
+    along, forward = message.get("directional"), message.get("directional_error")
     for name, part in (
         ("gradients", gradients),
         ("gradient_error", error),
         ("hessian_vector", product),
         ("hessian_error", second),
+        ("directional", along),
+        ("directional_error", forward),
         ("convention", convention),
     ):
         if part is not None and not isinstance(part, dict):
@@ -351,6 +358,8 @@ def _returned_from_wire(message: Mapping[str, Any]) -> Returned:
             gradient_error=None if error is None else _raised_from_wire(error),
             hessian_vector=None if product is None else _array_from_wire(product),
             hessian_error=None if second is None else _raised_from_wire(second),
+            directional=None if along is None else _array_from_wire(along),
+            directional_error=None if forward is None else _raised_from_wire(forward),
             convention=None if convention is None else {n: _plain_from_wire(v) for n, v in convention.items()},
             computed_with=_texts(message, "computed_with"),
             warnings=tuple(_shortened(str(warning)) for warning in warnings[:MOST_ENTRIES]),

@@ -210,6 +210,8 @@ def evaluate(adapter: Adapter, call: Call) -> Outcome:
         gradient_error=None if answer.gradient_error is None else _raised(answer.gradient_error),
         hessian_vector=answer.hessian_vector,
         hessian_error=None if answer.hessian_error is None else _raised(answer.hessian_error),
+        directional=answer.directional,
+        directional_error=None if answer.directional_error is None else _raised(answer.directional_error),
         convention=answer.convention,
         computed_with=answer.computed_with,
         warnings=_told(caught),

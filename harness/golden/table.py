@@ -118,7 +118,7 @@ def row(case: Case, dtype: str) -> Row:
     truth = TruthTable(call).under()
     if truth.refusal is not None:
         raise ValueError(f"{case.id} in {dtype}: {truth.refusal}")
-    named = aspects(call.differentiate, twice=call.vector is not None)
+    named = aspects(call)
     return Row(
         case.id,
         call,

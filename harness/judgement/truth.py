@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,11 @@ import reference
 from harness.core.arrays import Array
 from harness.core.call import Call
 from harness.core.formats import FORMATS, rounded
+from harness.core.rows import rows_of, upstreams
 from harness.judgement.agreement import Floats, Target
+from harness.judgement.directional import along
 from harness.judgement.tolerance import Twice, error_scales
+from reference.evaluation import TWICE_DIFFERENTIABLE
 
 Convention = Mapping[str, Any]
 Evaluate = Callable[..., reference.Evaluation]
@@ -36,7 +39,7 @@ class Truth:
     """What is right for every aspect, or why the reference refuses the input."""
 
     targets: Mapping[str, Target]
-    """By aspect: value, gradient, gradient/NAME, hessian_vector."""
+    """By aspect: value, gradient, gradient/NAME, directional, hessian_vector."""
     refusal: str | None = None
 
 
@@ -45,15 +48,34 @@ HESSIAN_VECTOR = "hessian_vector"
 the case."""
 
 
-def aspects(differentiate: tuple[str, ...], *, twice: bool = False) -> dict[str, str | None]:
+DIRECTIONAL = "directional"
+"""The aspect of the derivative of the value along the vector of the case, which forward mode computes."""
+
+
+class Differentiated(Protocol):
+    """What says which derivatives are asked for: a case, a call, a table of truths."""
+
+    @property
+    def loss(self) -> str: ...
+    @property
+    def differentiate(self) -> tuple[str, ...]: ...
+    @property
+    def vector(self) -> Any: ...
+
+
+def aspects(of: Differentiated) -> dict[str, str | None]:
     """The aspects of a case, each with the input whose gradient it is (None: it is no gradient).
 
-    `twice` says whether the case asks for a second derivative.
+    Along a vector there are two more: the derivative of the value and, of losses that are differentiated twice, that
+    of the gradient.
     """
     named: dict[str, str | None] = {"value": None}
-    for position, name in enumerate(differentiate):
+    for position, name in enumerate(of.differentiate):
         named["gradient" if position == 0 else f"gradient/{name}"] = name
-    return {**named, HESSIAN_VECTOR: None} if twice else named
+    if of.vector is None:
+        return named
+    named[DIRECTIONAL] = None
+    return {**named, HESSIAN_VECTOR: None} if of.loss in TWICE_DIFFERENTIABLE else named
 
 
 Evaluated = dict[str, Truth]
@@ -106,6 +128,11 @@ class TruthTable:
             self._evaluated[key] = self._evaluate(resolved, options or {}, {})
         return self._evaluated[key]
 
+    @property
+    def _twice(self) -> Floats | None:
+        """The vector that the reference multiplies the Hessian with."""
+        return self.vector if self.loss in TWICE_DIFFERENTIABLE else None
+
     @cached_property
     def _bits(self) -> str:
         """A digest of all numbers the truth is computed from."""
@@ -137,24 +164,27 @@ class TruthTable:
     def _numbers(
         self, given: Mapping[str, NDArray[Any]], options: Mapping[str, Any], resolved: Convention | None
     ) -> _Numbers:
-        evaluate = self._evaluate_exactly if self._exact else reference.evaluate_plain
-        of, wanted = self.cotangent, self.differentiate
-
-        def parts(result: Any) -> _Parts:
-            hi = np.asarray(result.hi)
-            return hi, np.asarray(result.lo) if self._exact else np.zeros_like(hi)
-
+        evaluate = self._evaluate_numbers
+        of, wanted, parts = self.cotangent, self.differentiate, self._parts
         named = set(resolved or {})
-        vector = self.vector if named <= _SCALING else None
+        vector = self._twice if named <= _SCALING else None
         found = evaluate(self.loss, given, options, resolved, cotangent=of, differentiate=wanted, vector=vector)
         product = None if found.hessian_vector is None else parts(found.hessian_vector)
-        if product is None and self.vector is not None and named <= _SCALING | {"finite_zero_mean"}:
+        if product is None and self._twice is not None and named <= _SCALING | {"finite_zero_mean"}:
             # That the mean over nothing is 0 changes nothing where something was divided by.
             scaling = {name: value for name, value in (resolved or {}).items() if name in _SCALING}
-            found_twice = evaluate(self.loss, given, options, scaling, cotangent=of, vector=self.vector)
+            found_twice = evaluate(self.loss, given, options, scaling, cotangent=of, vector=self._twice)
             under = parts(found_twice.hessian_vector)
             product = under if bool(np.isfinite(under[0]).all()) else None
         return _Numbers(parts(found.value), {n: parts(g) for n, g in found.gradients.items()}, product)
+
+    @property
+    def _evaluate_numbers(self) -> Evaluate:
+        return self._evaluate_exactly if self._exact else reference.evaluate_plain
+
+    def _parts(self, result: Any) -> _Parts:
+        hi = np.asarray(result.hi)
+        return hi, np.asarray(result.lo) if self._exact else np.zeros_like(hi)
 
     def _evaluate(
         self, resolved: Convention | None, options: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]]
@@ -187,13 +217,58 @@ class TruthTable:
             return Target(*parts, _fit(error_scale, parts[0]), magnitude, amplification, terms)
 
         targets = {"value": target(numbers.value, size.value, "value")}
-        for aspect, name in aspects(self.differentiate).items():
+        for aspect, name in aspects(self).items():
             if name is not None and name in numbers.slopes:
                 targets[aspect] = target(numbers.slopes[name], size.gradients[name], name, self.cotangent)
         if numbers.product is not None and size.hessian_vector is not None and self.vector is not None:
-            along = self.vector if self.cotangent is None else self.vector * np.abs(self.cotangent).max(initial=0.0)
-            targets[HESSIAN_VECTOR] = target(numbers.product, size.hessian_vector, upstream=along)
+            far = self.vector if self.cotangent is None else self.vector * np.abs(self.cotangent).max(initial=0.0)
+            targets[HESSIAN_VECTOR] = target(numbers.product, size.hessian_vector, upstream=far)
+        if self.vector is not None:
+            derivative, scale = self._along(given, chosen, yardstick, resolved, numbers.value[0].shape)
+            targets[DIRECTIONAL] = target(derivative, scale, upstream=self.vector)
         return Truth(targets)
+
+    def _along(
+        self,
+        given: Mapping[str, NDArray[Any]],
+        options: Mapping[str, Any],
+        yardstick: Mapping[str, Any],
+        resolved: Convention | None,
+        shape: tuple[int, ...],
+    ) -> tuple[_Parts, Floats]:
+        """The derivative of each element of the value along the vector, and its error scale.
+
+        It is the gradient of the element times the vector, and each term is as uncertain as the gradient is. Where the
+        value has classes each has a gradient of its own, elsewhere one evaluation has them all.
+        """
+        assert self.vector is not None
+        signature, axis = reference.LOSSES[self.loss], int(options.get("axis", -1))
+        first, vector = signature.differentiate[0], self.vector
+
+        def derivative(upstream: Floats | None) -> Floats:
+            found = self._evaluate_numbers(
+                self.loss, given, options, resolved, cotangent=upstream, differentiate=(first,)
+            ).gradients[first]
+            hi, lo = self._parts(found)
+            size = error_scales(self.loss, given, yardstick, {first: hi}, upstream, resolved).gradients[first]
+            of = shape if upstream is None else (*np.moveaxis(hi, axis, -1).shape[:-1],)
+            with np.errstate(over="ignore"):
+                scale = np.where(vector == 0, 0.0, np.broadcast_to(size, hi.shape) * np.abs(vector))
+            rows = [rows_of(part, of, axis) for part in (hi, lo, vector)]
+            parts = np.zeros((3, *of))
+            for row in np.ndindex(of):
+                parts[(slice(2), *row)] = along(*(part[row] for part in rows))
+            parts[2] = rows_of(scale, of, axis).sum(axis=-1)
+            return parts
+
+        if signature.reductions or shape != vector.shape:
+            parts = derivative(None)
+        else:
+            parts = np.zeros((3, *shape))
+            from_the_end = axis % len(shape) - len(shape)
+            for place, upstream in upstreams(shape, axis):
+                parts[(slice(None), *place)] = np.expand_dims(derivative(upstream), from_the_end)
+        return (parts[0], parts[1]), parts[2]
 
 
 _Parts = tuple[Floats, Floats]

@@ -26,7 +26,7 @@ from harness.judgement.choices import choice_made, computed_in_another
 from harness.judgement.error_kinds import kinds_of
 from harness.judgement.ledger import Ledger
 from harness.judgement.narrowing import computed_in
-from harness.judgement.truth import HESSIAN_VECTOR, Convention, TruthTable, aspects
+from harness.judgement.truth import DIRECTIONAL, HESSIAN_VECTOR, Convention, TruthTable, aspects
 
 SHOWN = 64
 """Largest number of elements a cell shows in full; of larger arrays it shows the worst one."""
@@ -74,7 +74,7 @@ class Subject:
 
     @property
     def aspects(self) -> Mapping[str, str | None]:
-        return aspects(self.differentiate, twice=self.table.vector is not None)
+        return aspects(self.table)
 
     def selector(self, aspect: str) -> Selector:
         return Selector(self.case, self.implementation, self.mode, self.dtype, aspect, self.version, self.facts)
@@ -165,8 +165,11 @@ def _returned(subject: Subject, returned: Returned, ledger: Ledger) -> Iterator[
         elif error is not None:
             yield _raised(subject, aspect, error, ledger, attested)
         else:
-            lacking = "second derivatives" if name is None else f"gradient with respect to {name}"
+            lacking = f"gradient with respect to {name}" if name is not None else _LACKING[aspect]
             yield _unsupported(subject, aspect, f"no {lacking}", attested)
+
+
+_LACKING = {DIRECTIONAL: "derivative in forward mode", HESSIAN_VECTOR: "second derivatives"}
 
 
 def part_of(returned: Returned, aspect: str, name: str | None) -> tuple[Array | None, Raised | None]:
@@ -176,6 +179,8 @@ def part_of(returned: Returned, aspect: str, name: str | None) -> tuple[Array | 
     if aspect == HESSIAN_VECTOR:
         # Who cannot differentiate once cannot differentiate twice.
         return returned.hessian_vector, returned.hessian_error or returned.gradient_error
+    if aspect == DIRECTIONAL:
+        return returned.directional, returned.directional_error
     return returned.value, None
 
 

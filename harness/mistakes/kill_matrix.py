@@ -29,7 +29,7 @@ from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
 from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Subject, judge
-from harness.mistakes import MUTANTS, SECOND, Mutant
+from harness.mistakes import ALONG, MUTANTS, Mutant
 from harness.mistakes.sound import Sound
 from harness.suite.calls import call_of
 from harness.suite.generators import realize, shape_of
@@ -188,9 +188,9 @@ def killed_by(case: Case, among: Iterable[str] | None = None, most: int | None =
 
     `among` names those to try and their order, None all; after `most` that are caught no other is tried.
     """
-    # Who is wrong about second derivatives alone answers like the correct one where none is asked for.
+    # Who is wrong about derivatives along a vector alone answers like the correct one where there is none.
     possible = [n for n in (COMPUTING if among is None else among) if case.loss in MUTANTS[n].losses]
-    left = {n: MUTANTS[n].factory() for n in possible if MUTANTS[n].kind != SECOND or case.vector is not None}
+    left = {n: MUTANTS[n].factory() for n in possible if MUTANTS[n].kind not in ALONG or case.vector is not None}
     sound = Sound()
     accused: list[str] = []
     caught: list[str] = []

@@ -10,6 +10,7 @@ from harness.mistakes import (
     wrong_answers,
     wrong_blocks,
     wrong_corners,
+    wrong_forward_mode,
     wrong_gradients,
     wrong_inputs,
     wrong_logits,
@@ -24,6 +25,12 @@ from harness.mistakes.mistake import Mistake
 SECOND = "second derivatives"
 """The kind of those that are right about everything else: only a case that asks for second derivatives tells."""
 
+FORWARD = "forward mode"
+"""The same of those whose derivative along a vector is wrong."""
+
+ALONG = (SECOND, FORWARD)
+"""The kinds of which only a case with a vector tells."""
+
 SEAMS = ("options", "memory", "blocks", "corners")
 """The kinds of those that are right on a small contiguous batch with one option at a time."""
 
@@ -34,6 +41,7 @@ KINDS: Mapping[str, Mapping[str, Mistake]] = MappingProxyType(
         "values": wrong_values.MISTAKES,
         "gradients": wrong_gradients.MISTAKES,
         SECOND: wrong_second_derivatives.MISTAKES,
+        FORWARD: wrong_forward_mode.MISTAKES,
         "answers": wrong_answers.MISTAKES,
         "logits": wrong_logits.MISTAKES,
         "options": wrong_options.MISTAKES,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from harness.adapters.base import HANDED_IN, Answer, Array, Call, Description, Unsupported
+from harness.core.rows import rows_of, upstreams
 from harness.mistakes.loss_formulas import FAMILIES, HESSIAN_VECTOR
-from harness.mistakes.steps import Steps
+from harness.mistakes.steps import WIDE, Steps, Wide, times
 from reference.signatures import OPTIONS as OUR_OPTIONS
 
 LOSSES = tuple(FAMILIES)
@@ -37,8 +40,26 @@ class Sound:
                 function=f"harness.mistakes: {self._name}",
                 gradients={n: Array.of(g, call.dtype) for n, g in gradients.items() if n in call.differentiate},
                 hessian_vector=None if second is None else Array.of(second, call.dtype),
+                directional=None if call.vector is None else Array.of(self._along(prepared, value), call.dtype),
             )
             return self._steps.finish(call, answer)
+
+    def _along(self, call: Call, value: Wide) -> Wide:
+        """The derivative of each element of the value along the vector, which is its gradient times the vector."""
+        assert call.vector is not None
+        vector, axis = call.vector.to_float64().astype(WIDE), int(call.options.get("axis", -1))
+
+        def derivative(upstream: Wide | None, of: tuple[int, ...]) -> Wide:
+            cotangent = None if upstream is None else Array.of(upstream, "float64")
+            _, gradients = FAMILIES[call.loss](replace(call, cotangent=cotangent, vector=None), self._steps)
+            return np.asarray(rows_of(times(vector, gradients[call.differentiate[0]]), of, axis).sum(axis=-1))
+
+        if "reduction" in call.options or value.shape != vector.shape:
+            return derivative(None, value.shape)
+        found = np.zeros_like(value)
+        for place, upstream in upstreams(value.shape, axis):
+            found[place] = np.expand_dims(derivative(upstream, np.moveaxis(value, axis, -1).shape[:-1]), axis)
+        return found
 
 
 OPTIONS = (

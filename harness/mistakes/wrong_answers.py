@@ -15,21 +15,22 @@ from harness.mistakes.mistake import COMMON, DIAGNOSED, MAIN, RARE, SOFTMAXES, M
 
 Numbers = NDArray[np.float64]
 Finish = Callable[[Call, Answer], Answer]
-VALUE, GRADIENT, SECOND = "value", "gradient", "second"
+VALUE, GRADIENT, SECOND, FORWARD = "value", "gradient", "second", "forward"
 """The parts of an answer."""
 
 
 def changed(change: Callable[[Array], Array], *parts: str) -> Mapping[str, Any]:
     """A last step that changes some parts of the answer, or all of it."""
-    wanted = parts or (VALUE, GRADIENT, SECOND)
+    wanted = parts or (VALUE, GRADIENT, SECOND, FORWARD)
 
     def finish(call: Call, answer: Answer) -> Answer:  # noqa: ARG001 - the shape of the step
-        second = answer.hessian_vector
+        second, along = answer.hessian_vector, answer.directional
         return replace(
             answer,
             value=change(answer.value) if VALUE in wanted else answer.value,
             gradients={n: change(g) if GRADIENT in wanted else g for n, g in answer.gradients.items()},
             hessian_vector=change(second) if SECOND in wanted and second is not None else second,
+            directional=change(along) if FORWARD in wanted and along is not None else along,
         )
 
     return {"finish": finish}
@@ -113,7 +114,7 @@ MISTAKES: Mapping[str, Mistake] = {
         "zero everywhere: detached from the input",
         (*MAIN, "binary_cross_entropy_with_logits", "entropy", "nll_loss", *SOFTMAXES, "binary_focal"),
         rank=COMMON,
-        **renumbered(np.zeros_like, GRADIENT, SECOND),
+        **renumbered(np.zeros_like, GRADIENT, SECOND, FORWARD),
     ),
     "opposite-sign": mistake("the opposite sign", DIAGNOSED, **times(-1.0)),
     "float32-for-float64": mistake("answers float64 in float32", (*MAIN, "softmax"), **changed(narrowed)),

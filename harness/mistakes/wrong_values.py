@@ -55,7 +55,10 @@ def _scaled(answer: Answer, value: float, gradient: float) -> Answer:
 
     gradients = {name: times(g, gradient) for name, g in answer.gradients.items()}
     second = None if answer.hessian_vector is None else times(answer.hessian_vector, gradient)
-    return replace(answer, value=times(answer.value, value), gradients=gradients, hessian_vector=second)
+    along = None if answer.directional is None else times(answer.directional, gradient)
+    return replace(
+        answer, value=times(answer.value, value), gradients=gradients, hessian_vector=second, directional=along
+    )
 
 
 def in_base(base: float, *, gradient: bool = True) -> Mapping[str, Any]:

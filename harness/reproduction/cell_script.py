@@ -12,7 +12,7 @@ from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, Expe
 from harness.core.cell import Cell
 from harness.judgement.agreement import Floats, Target
 from harness.judgement.choices import targets
-from harness.judgement.truth import HESSIAN_VECTOR, Evaluated, TruthTable, aspects
+from harness.judgement.truth import DIRECTIONAL, HESSIAN_VECTOR, Evaluated, TruthTable, aspects
 from harness.judgement.truth_table import truth_table
 from harness.reproduction.example import Example, Inexpressible, dense_source
 from harness.reproduction.frameworks import VALUES_ONLY
@@ -77,20 +77,21 @@ def issue_of(case: Case, cell: Cell, program: str, versions: Mapping[str, str], 
 def _example(case: Case, cell: Cell, numbers: Numbers, aspect: str, mode: str | None = None) -> Example:
     """The call behind one aspect of a case, in the mode of the cell unless another is named."""
     dtype = cell.dtype
-    twice = aspect == HESSIAN_VECTOR and case.vector is not None
-    of = aspects(case.differentiate, twice=twice)
+    of = aspects(case)
     if aspect not in of:
         raise Inexpressible(f"the case has no {aspect}")
-    differentiate = case.differentiate[0] if twice else of[aspect]
+    is_along = aspect in (DIRECTIONAL, HESSIAN_VECTOR)
+    differentiate = case.differentiate[0] if is_along else of[aspect]
     call = call_of(case, dtype, cell.mode if mode is None else mode, numbers.realize)
     return Example(
         implementation=cell.implementation,
         call=replace(
             call,
             differentiate=() if differentiate is None else (differentiate,),
-            cotangent=None if differentiate is None else call.cotangent,
-            vector=call.vector if twice else None,
+            cotangent=None if differentiate is None or aspect == DIRECTIONAL else call.cotangent,
+            vector=call.vector if is_along else None,
         ),
+        forward=aspect == DIRECTIONAL,
         specs={**case.inputs, **{n: v for n, v in case.options.items() if isinstance(v, ArraySpec)}},
     )
 

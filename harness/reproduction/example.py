@@ -44,6 +44,8 @@ class Example:
     """It asks for the one gradient that is wanted, or for the value alone."""
     specs: Mapping[str, ArraySpec] = field(default_factory=lambda: MappingProxyType({}))
     """How the arrays are written in the suite, by name: one too large to write out is made as the suite makes it."""
+    forward: bool = False
+    """Whether the value itself is differentiated along the vector, in forward mode."""
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -85,7 +87,7 @@ class Example:
 
     @property
     def vector(self) -> Array | None:
-        """The direction in which that gradient is differentiated again; None: it is not."""
+        """The direction in which the value or that gradient is differentiated; None: neither is."""
         return self.call.vector
 
     @property

@@ -34,10 +34,12 @@ def run(example: Example) -> list[str]:
         lines.append(f"    return loss({given})")
     else:
         by = f"{example.differentiate}_"
+        tangents = f"({by},), (jnp.asarray(vector, {by}.dtype),)"
         upstream = "jnp.ones_like(result)" if example.cotangent is None else "jnp.asarray(cotangent, result.dtype)"
-        lines += [f"    result, pull = jax.vjp(lambda {by}: loss({given}), {by})", f"    return pull({upstream})[0]"]
-        if example.vector is not None:
-            tangents = f"({by},), (jnp.asarray(vector, {by}.dtype),)"
+        pulled = [f"    result, pull = jax.vjp(lambda {by}: loss({given}), {by})", f"    return pull({upstream})[0]"]
+        pushed = [f"    return jax.jvp(lambda {by}: loss({given}), {tangents})[1]"]
+        lines += pushed if example.forward else pulled
+        if example.vector is not None and not example.forward:
             lines += ["gradient = computed", f"def computed({given}):"]
             lines.append(f"    return jax.jvp(lambda {by}: gradient({given}), {tangents})[1]")
     if example.mode == "jit":

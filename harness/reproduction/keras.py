@@ -41,11 +41,7 @@ def code(example: Example) -> Code:
 
 
 def _on_torch(example: Example) -> list[str]:
-    return [
-        *torch.tensors(example),
-        f"result = loss({', '.join(f'{name}_' for name in example.arrays)})",
-        *torch.answered(example),
-    ]
+    return [*torch.tensors(example), *torch.answered(example)]
 
 
 def _expression(example: Example) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from harness.core.arrays import Array
 from harness.reproduction import scipy
-from harness.reproduction.example import Code, Example, literal
+from harness.reproduction.example import Code, Example, Inexpressible, literal
 
 
 def code(example: Example) -> Code:
     """`reference.evaluate_plain` with the inputs and options of the cell."""
+    if example.forward:
+        raise Inexpressible("no template writes the derivative along a vector")
     lines, names = scipy.arrays(example)
     inputs = ", ".join(f"{name!r}: {names[name]}" for name in example.inputs)
     options = {n: names[n] if isinstance(v, Array) else literal(v) for n, v in example.options.items()}

@@ -23,6 +23,10 @@ def run(example: Example) -> list[str]:
     lines = [*tensors, f"def computed({given}):"]
     if example.differentiate is None:
         lines.append(f"    return loss({given})")
+    elif example.forward:
+        by = f"{example.differentiate}_"
+        lines.append(f"    with tf.autodiff.ForwardAccumulator({by}, tf.cast(vector, {by}.dtype)) as accumulator:")
+        lines += [f"        result = loss({given})", "    return accumulator.jvp(result)"]
     else:
         by = f"{example.differentiate}_"
         upstream = "" if example.cotangent is None else ", output_gradients=tf.cast(cotangent, result.dtype)"

@@ -19,7 +19,6 @@ _CLASSES = {
 
 def code(example: Example) -> Code:
     """`loss` computes it, its function compiled where the mode says so; autograd differentiates."""
-    names = ", ".join(f"{name}_" for name in example.arrays)
     function, expression = _expression(example)
     body = tensors(example)
     if example.mode == "compile":
@@ -28,7 +27,7 @@ def code(example: Example) -> Code:
     elif example.mode != "module":
         body.append(f"function = {function}")
     body += [f"def loss({', '.join(example.arrays)}):", f"    return {expression}"]
-    body += [f"result = loss({names})", *answered(example)]
+    body += answered(example)
     return Code(("import torch",), tuple(body), '"torch", torch.__version__, "numpy", np.__version__')
 
 
@@ -57,24 +56,35 @@ def tensor(name: str, array: Array) -> str:
 
 
 def answered(example: Example) -> list[str]:
-    """From `result` to `answer`."""
-    dtype = 'dtype = str(found.dtype).removeprefix("torch.")'
+    """From `loss` to `answer`."""
+    called = f"loss({', '.join(f'{name}_' for name in example.arrays)})"
+    return [
+        *_found(example, called),
+        'dtype = str(found.dtype).removeprefix("torch.")',
+        "answer = found.double().numpy()",
+    ]
+
+
+def _found(example: Example, called: str) -> list[str]:
     if example.differentiate is None:
-        return ["found = result.detach()", dtype, "answer = found.double().numpy()"]
+        return [f"result = {called}", "found = result.detach()"]
+    if example.forward:
+        by, forward = f"{example.differentiate}_", "torch.autograd.forward_ad"
+        direction = f"torch.tensor(vector, dtype=torch.{example.dtype})"
+        return [
+            f"with {forward}.dual_level():",
+            f"    {by} = {forward}.make_dual({by}.detach(), {direction})",
+            f"    found = {forward}.unpack_dual({called}).tangent.detach()",
+        ]
     upstream = "torch.ones_like(result)" if example.cotangent is None else "torch.tensor(cotangent, dtype=result.dtype)"
     by = f"[{example.differentiate}_]"
     if example.vector is None:
-        return [
-            f"(found,) = torch.autograd.grad(result, {by}, grad_outputs={upstream})",
-            dtype,
-            "answer = found.double().numpy()",
-        ]
+        return [f"result = {called}", f"(found,) = torch.autograd.grad(result, {by}, grad_outputs={upstream})"]
     return [
+        f"result = {called}",
         f"(slope,) = torch.autograd.grad(result, {by}, grad_outputs={upstream}, create_graph=True)",
         f"direction = torch.tensor(vector, dtype=torch.{example.dtype})",
         f"(found,) = torch.autograd.grad(slope, {by}, grad_outputs=direction)",
-        dtype,
-        "answer = found.double().numpy()",
     ]
 
 

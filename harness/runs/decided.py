@@ -71,7 +71,7 @@ def _modes(entry: Entry, case: Case, described: Description) -> set[str]:
         return set()  # nothing there is right or wrong
     first, *others = there = described.modes_of(case.loss) or ("",)
     modes: set[str] = set()
-    if any(any_matches(entry.aspects, name) for name in aspects(case.differentiate, twice=case.vector is not None)):
+    if any(any_matches(entry.aspects, name) for name in aspects(case)):
         modes |= {mode for mode in there if any_matches(entry.modes, mode)}
     if any_matches(entry.aspects, MODE_AGREEMENT):
         compared = {mode for mode in others if any_matches(entry.modes, mode)}

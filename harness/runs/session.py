@@ -282,7 +282,7 @@ def exact_truth(
         return None
     truth = truth_table(case, dtype, realize, evaluated[case.id], evaluate=evaluate).under()
     shown: dict[str, Any] = {"dtype": dtype}
-    for aspect in aspects(case.differentiate, twice=case.vector is not None):
+    for aspect in aspects(case):
         target = truth.targets.get(aspect)
         if target is not None:
             first = reference.Exact(target.hi.ravel()[:LARGEST_SHOWN], target.lo.ravel()[:LARGEST_SHOWN])

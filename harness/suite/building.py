@@ -44,7 +44,6 @@ from harness.suite.model import (
 )
 from harness.suite.problems import Problem, suggestion
 from harness.suite.reading import MapNode, ScalarNode, line_at, node_at, plain
-from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import DENOMINATORS, LOSSES, OPTIONS, Signature
 
 Path = tuple[int | str, ...]
@@ -331,12 +330,9 @@ class _Build:
     ) -> ArraySpec | None:
         if self.entry.vector is None:
             return None
-        spec, first = self.floating(self.entry.vector, "vector"), next(iter(signature.inputs))
-        if self.entry.loss not in TWICE_DIFFERENTIABLE:
-            offered = ", ".join(TWICE_DIFFERENTIABLE)
-            self.wrong(("vector",), f"{self.entry.loss} has no second derivatives here", f"Some are those of {offered}")
-        elif isinstance(expect, ExpectRaises):
-            self.wrong(("vector",), "an error has no second derivative", "Leave vector out")
+        spec, first = self.floating(self.entry.vector, "vector"), signature.differentiate[0]
+        if isinstance(expect, ExpectRaises):
+            self.wrong(("vector",), "an error has no derivatives", "Leave vector out")
         elif differentiate[:1] != (first,):
             hint = f"Write {first} first in differentiate"
             self.wrong(("vector",), f"{first} is not the first input that is differentiated once", hint)

@@ -291,8 +291,8 @@ class CaseEntry(_Entry):
     )
     vector: ArrayEntry | None = Field(
         default=None,
-        description="direction of the second derivative: the Hessian with respect to the first input, times this "
-        "vector of its shape",
+        description="direction, in the shape of the first input, of the derivative in forward mode and of the second "
+        "derivative: the Hessian with respect to that input, times this vector",
     )
     claims: list[ClaimEntry] = Field(default_factory=list, description="what the document says about the case")
     tags: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]] = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -72,7 +73,7 @@ CALLS: Mapping[str, Call] = {
     "kl log target": kl([[-1.0, -2.0]], [[0.0, -1.0]], reduction="sum", log_target=True),
     "kl mean": kl([[-1.0, -2.0], [-1.0, -2.0]], [[0.5, 0.5], [1.0, 0.0]]),
 }
-SAFE = {name: CALLS[name] for name in ("masked one-hot", "labels", "soft")}
+SAFE = {name: replace(CALLS[name], mode="safe") for name in ("masked one-hot", "labels", "soft")}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def answers() -> Mapping[str, Answer | Unanswered]:
 
 @pytest.fixture(scope="module")
 def safe() -> Mapping[str, Answer | Unanswered]:
-    return evaluate_in_process("harness.adapters.optax:safe_optax", SAFE, {"JAX_ENABLE_X64": "1"})
+    return evaluate_in_process("harness.adapters.optax:Optax", SAFE, {"JAX_ENABLE_X64": "1"})
 
 
 def answered(answers: Mapping[str, Answer | Unanswered], name: str) -> Answer:

@@ -95,7 +95,7 @@ def needed(entry: Entry) -> set[tuple[str, str, str, str]]:
             continue
         first = DESCRIBED[name].modes[0]
         of_mode = [] if mode == first else [MODE_AGREEMENT]
-        for aspect in (*aspects(cases[case].differentiate), *of_mode):
+        for aspect in (*aspects(cases[case]), *of_mode):
             if selects(entry, Selector(case, name, mode, dtype, aspect, DESCRIBED[name].version)):
                 calls |= {(case, name, mode, dtype)} | ({(case, name, first, dtype)} if aspect in of_mode else set())
     return calls

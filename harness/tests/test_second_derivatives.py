@@ -24,7 +24,7 @@ from harness.execution import protocol
 from harness.judgement.agreement import Target, compare
 from harness.judgement.ledger import Ledger
 from harness.judgement.modes import judge_modes
-from harness.judgement.truth import HESSIAN_VECTOR, TruthTable, aspects
+from harness.judgement.truth import DIRECTIONAL, HESSIAN_VECTOR, TruthTable, aspects
 from harness.judgement.verdict import Subject, judge
 from harness.mistakes.diagnosis import diagnose
 from harness.mistakes.kill_matrix import killed_by
@@ -57,10 +57,10 @@ def test_a_case_asks_for_a_second_derivative_along_a_vector() -> None:
         ("vector: [1, 2]", r"vector has shape (2,), logits (1, 2)", "one number for each of logits"),
         ("vector: [[1, inf]]", "a direction is finite", "finite"),
         ("vector: [[1, nan]]", "a direction is finite", "finite"),
-        ("vector: [[1, x]]", "expected a number", "direction of the second derivative"),
+        ("vector: [[1, x]]", "expected a number", "direction, in the shape of the first input"),
         ("vector: [[1], [1, 2]]", "different shapes", "equal length"),
         ("vector: {generator: labels, shape: [1, 2], classes: 2, seed: 0}", "a vector is floating", "uniform"),
-        ("vector: [[1, 2]], expect: {raises: bad_dtype}", "an error has no second derivative", "Leave vector out"),
+        ("vector: [[1, 2]], expect: {raises: bad_dtype}", "an error has no derivatives", "Leave vector out"),
         ("vector: [[1, 2]], differentiate: []", "not the first input that is differentiated", "Write logits first"),
     ],
 )
@@ -70,13 +70,6 @@ def test_a_vector_that_makes_no_second_derivative_is_refused_with_its_place(
     cases, problems = read(fields)
     assert cases == []
     assert any("vector" in p.field and message in p.message and hint in p.hint for p in problems), problems
-
-
-def test_a_loss_whose_second_derivatives_the_reference_has_not_is_refused_with_those_it_has() -> None:
-    head = "- {id: edges/a, title: t, why: w, loss: softmax, inputs: {logits: [[1, 2]]}, cotangent: [[1, 0]]"
-    _, problems = read("vector: [[1, 2]]", head)
-    assert [p.message for p in problems] == ["softmax has no second derivatives here"]
-    assert "binary_cross_entropy_with_logits" in problems[0].hint
 
 
 # -- the messages ----------------------------------------------------------------------------------------------------
@@ -139,7 +132,7 @@ def subject(
 def right(s: Subject, **more: Any) -> Returned:
     targets = s.table.under().targets
     of = {aspect: Array.of(target.hi, s.dtype) for aspect, target in targets.items()}
-    changed = {"hessian_vector": of[HESSIAN_VECTOR], **more}
+    changed = {"hessian_vector": of[HESSIAN_VECTOR], "directional": of[DIRECTIONAL], **more}
     return Returned(of["value"], "f", {s.differentiate[0]: of["gradient"]}, **changed)
 
 
@@ -149,8 +142,8 @@ def cell_of(s: Subject, outcome: Outcome) -> Cell:
 
 def test_the_product_is_an_aspect_of_its_own() -> None:
     s = subject()
-    assert list(s.aspects) == ["value", "gradient", HESSIAN_VECTOR]
-    assert list(aspects(("logits",))) == ["value", "gradient"]
+    assert list(s.aspects) == ["value", "gradient", DIRECTIONAL, HESSIAN_VECTOR]
+    assert list(aspects(replace(s.table.call, vector=None))) == ["value", "gradient"]
     cell = cell_of(s, right(s))
     assert (cell.verdict, cell.grade) == ("agrees", "A")
     p = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
@@ -161,7 +154,7 @@ def test_the_product_is_an_aspect_of_its_own() -> None:
 def test_a_wrong_product_beside_a_right_gradient_disagrees_alone() -> None:
     s = subject()
     zero = right(s, hessian_vector=Array.of(np.zeros_like(LOGITS)))
-    assert [cell.verdict for cell in judge(s, zero, Ledger())] == ["agrees", "agrees", "disagrees"]
+    assert [cell.verdict for cell in judge(s, zero, Ledger())] == ["agrees", "agrees", "agrees", "disagrees"]
     cell = cell_of(s, zero)
     assert cell.severity == "silently_wrong"
     assert "zero everywhere" in str(cell.explanation)

@@ -20,7 +20,7 @@ from harness.adapters.base import Answer, Call
 from harness.core.cause import Cause
 from harness.core.formats import FORMATS, FloatFormat
 from harness.judgement.agreement import BUDGET, Floats, Target, compare
-from harness.judgement.truth import HESSIAN_VECTOR, TruthTable, aspects
+from harness.judgement.truth import DIRECTIONAL, HESSIAN_VECTOR, TruthTable, aspects
 from harness.mistakes.diagnosis import observations
 from harness.mistakes.library import MISTAKES, Named
 from harness.mistakes.mistake import OWN
@@ -172,10 +172,10 @@ def _recording(taken: set[str]) -> Steps:
 
 def part(answer: Answer, aspect: str, call: Call) -> Floats | None:
     """The numbers of one aspect; None where they are of another type, which is judged by itself."""
-    if aspect == HESSIAN_VECTOR:
-        array = answer.hessian_vector
+    if aspect in (DIRECTIONAL, HESSIAN_VECTOR):
+        array = answer.directional if aspect == DIRECTIONAL else answer.hessian_vector
     else:
-        name = aspects(call.differentiate).get(aspect)
+        name = aspects(call).get(aspect)
         array = answer.value if name is None else answer.gradients.get(name)
     return None if array is None or array.dtype != call.dtype else array.to_float64()
 
