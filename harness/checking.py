@@ -8,26 +8,29 @@ The adapter runs in a worker process like any implementation, so whatever it doe
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
-from harness.adapters.choice import choose
+from harness.adapters.choice import ALL, choose
 from harness.adapters.framework_signatures import signatures
 from harness.adapters.registry import LIKE
 from harness.core.cell import INFRASTRUCTURE, Cell, Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
+from harness.core.printing import rewrite
 from harness.judgement.ledger import Ledger
+from harness.runs.failures import failures, in_words
 from harness.runs.gate import run_codes
 from harness.runs.plan import Scope
 from harness.runs.service import execute_order, make_order
 
 MOST_SHOWN = 20
-"""Disagreeing cells in the message of a failed assertion; all of them are in the result."""
+"""Cells that were not run to an end, in the message of a failed assertion; all of them are in the result."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +100,18 @@ class CheckResult:
 
     def _complaints(self) -> list[str]:
         lines = [] if self.judged else ["nothing was judged: the adapter offers none of the losses of these cases"]
-        for heading, cells in (
-            ("disagree with the truth", self.unexpected),
-            ("were not run to an end", self.broken),
-        ):
+        unexpected = {cell.key for cell in self.unexpected}
+        if unexpected:
+            lines.append(f"{len(unexpected)} of {len(self.cells)} cells disagree with the truth:")
+        # Causes are looked for in all that is wrong, expected or not, and told of what is not expected.
+        for failure in failures(self.run):
+            cells = tuple(cell for cell in failure.cells if cell.key in unexpected)
             if cells:
-                lines.append(f"{len(cells)} of {len(self.cells)} cells {heading}:")
-                lines += [f"  {cell.name}: {cell.explanation}" for cell in cells[:MOST_SHOWN]]
-                lines += [f"  … and {len(cells) - MOST_SHOWN} more"] if len(cells) > MOST_SHOWN else []
+                lines += in_words(replace(failure, cells=cells))
+        if self.broken:
+            lines.append(f"{len(self.broken)} of {len(self.cells)} cells were not run to an end:")
+            lines += [f"  {cell.name}: {cell.explanation}" for cell in self.broken[:MOST_SHOWN]]
+            lines += [f"  … and {len(self.broken) - MOST_SHOWN} more"] if len(self.broken) > MOST_SHOWN else []
         lines += [f"a worker ended: {text}" for text in self.incidents]
         lines += [f"expected, but no cell disagrees so: {pattern} ({self.expected[pattern]})" for pattern in self.stale]
         return lines
@@ -124,7 +131,7 @@ def check(
     like: str | None = None,
     complete: bool = False,
     expected_divergences: Mapping[str, str] | None = None,
-    modes: Sequence[str] | None = ("all",),
+    modes: Sequence[str] | None = None,
     dtypes: Sequence[str] | None = None,
     timeout: float = 60.0,
     python: str | None = None,
@@ -149,7 +156,7 @@ def check(
         Patterns of case ids, or of whole cells such as ``edges/*[*:eager:float16:gradient]``, and the reason why they
         disagree. A pattern that nothing matches any more makes the check fail.
     modes : sequence of str, optional
-        Modes to run; by default all that the adapter has. None is its first.
+        Modes to run; by default the first of the adapter, and with `complete` all that it has.
     dtypes : sequence of str, optional
         Formats to run; by default all that adapter and case have.
     timeout : float, default 60.0
@@ -174,12 +181,26 @@ def check(
     >>> result = harness.check("numpy", ["documents/d4-dog-in-bits"])  # doctest: +SKIP
     >>> result.assert_conforms()  # doctest: +SKIP
     """
+    if modes is None and complete:
+        modes = (ALL,)
     scope = Scope(None if dtypes is None else tuple(dtypes), None if modes is None else tuple(modes))
     name = adapter if isinstance(adapter, str) else _name(adapter, loss, like)
     chosen = choose([name])
     cover = not complete
     order = make_order(cases, chosen, scope, ledger=Ledger(), cover=cover, timeout=timeout, parallel=1, python=python)
-    return CheckResult(execute_order(order), dict(expected_divergences or {}), quick=cover and not cases)
+    return CheckResult(
+        execute_order(order, progress=_progress), dict(expected_divergences or {}), quick=cover and not cases
+    )
+
+
+def _progress(name: str, done: int, total: int) -> None:
+    """One line that counts, where somebody looks on."""
+    if sys.stderr.isatty() and (done == total or done % EACH == 0):
+        rewrite(f"{name}: {done} of {total} calls" + "\n" * (done == total))
+
+
+EACH = 20
+"""Calls between two counts."""
 
 
 def _name(function: Callable[..., Any], loss: str | None, like: str | None) -> str:

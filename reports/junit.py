@@ -3,18 +3,21 @@
 One suite per implementation, one class per case, one test per cell: what a test's class and name say together is the
 cell. What disagrees is a failure; what says nothing about the mathematics (crashed, timed out, missing) is an error;
 what is not offered is skipped; a known divergence and an agreement by convention pass and name the ledger's entry or
-the convention. Why an entry is known is written once per suite: a run has tens of thousands of tests.
+the convention. A failure's type is its cause, as `harness.runs.failures` finds it over all cells of the implementation;
+how many each explains, and why an entry is known, is written once per suite: a run has tens of thousands of tests.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from xml.etree import ElementTree as Xml
 
 from harness.core.cell import INFRASTRUCTURE, Cell, ClaimRecord, Run
 from harness.core.text import xml_document
+from harness.runs.failures import Failure
+from harness.runs.failures import failures as failures_of_run
 from reports.number_format import rough, shown
 from reports.tally import order_of, sentence
 from reports.words import MARKS, happened, status
@@ -28,9 +31,11 @@ def render(run: Run) -> str:
     by_implementation: dict[str, list[Cell]] = defaultdict(list)
     for cell in run.cells:
         by_implementation[cell.implementation].append(cell)
+    all_found = failures_of_run(run)
     tests = failures = errors = skipped = 0
     for name in order_of(by_implementation):
-        suite = _suite(run, name, by_implementation[name])
+        found = [failure for failure in all_found if failure.implementation == name]
+        suite = _suite(run, name, by_implementation[name], found)
         root.append(suite)
         tests += int(suite.get("tests", "0"))
         failures += int(suite.get("failures", "0"))
@@ -46,7 +51,8 @@ def render(run: Run) -> str:
     return xml_document(root)
 
 
-def _suite(run: Run, name: str, cells: list[Cell]) -> Xml.Element:
+def _suite(run: Run, name: str, cells: list[Cell], found: Sequence[Failure]) -> Xml.Element:
+    causes = {cell.key: failure.sentence for failure in found for cell in failure.cells}
     statuses = [cell.verdict for cell in cells]
     suite = Xml.Element(
         "testsuite",
@@ -64,22 +70,23 @@ def _suite(run: Run, name: str, cells: list[Cell]) -> Xml.Element:
         if key in described:
             Xml.SubElement(properties, "property", name=key, value=str(described[key]))
     for cell in cells:
-        suite.append(_test(cell))
-    known = _known(run, {cell.ledger for cell in cells if cell.ledger})
-    if known:
-        Xml.SubElement(suite, "system-out").text = known
+        suite.append(_test(cell, causes.get(cell.key, "")))
+    told = [f"{failure.count}: {failure.sentence}, such as {failure.witness.name}" for failure in found]
+    told += _known(run, {cell.ledger for cell in cells if cell.ledger})
+    if told:
+        Xml.SubElement(suite, "system-out").text = "\n".join(told)
     return suite
 
 
-def _known(run: Run, ids: Set[str]) -> str:
+def _known(run: Run, ids: Set[str]) -> list[str]:
     """The reasons of the ledger's entries that the tests of a suite name."""
     entries = run.header.suite.get("ledger")
     reasons = entries if isinstance(entries, Mapping) else {}
     told = ((name, reasons.get(name)) for name in sorted(ids))
-    return "\n".join(f"{name}: {entry['reason']}" for name, entry in told if entry and entry.get("reason"))
+    return [f"{name}: {entry['reason']}" for name, entry in told if entry and entry.get("reason")]
 
 
-def _test(cell: Cell) -> Xml.Element:
+def _test(cell: Cell, cause: str) -> Xml.Element:
     test = Xml.Element(
         "testcase",
         classname=f"{cell.implementation}.{cell.case.replace('/', '.')}",
@@ -89,7 +96,8 @@ def _test(cell: Cell) -> Xml.Element:
         test.set("time", _seconds(cell.seconds))
     message = f"{MARKS[status(cell)].word}: {sentence(cell)}"
     if cell.verdict == "disagrees":
-        failure = Xml.SubElement(test, "failure", type=status(cell), message=message)
+        # By its type a CI server shows failures together: one group per cause.
+        failure = Xml.SubElement(test, "failure", type=cause or status(cell), message=message)
         failure.text = _detail(cell)
     elif cell.verdict in INFRASTRUCTURE:
         Xml.SubElement(test, "error", type=cell.verdict, message=message)

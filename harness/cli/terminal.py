@@ -13,13 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from harness.cli.console import Styled, Terminal
 from harness.core.case import Case
-from harness.core.cell import INFRASTRUCTURE, SEVERITIES, Cell, Run
+from harness.core.cell import INFRASTRUCTURE, Cell, Run
 from harness.core.exit_codes import ExitCode
 from harness.core.printing import printable, say
 from harness.runs.diff import Group
+from harness.runs.failures import Failure, failures, in_words
 from harness.runs.gate import GateResult, run_codes
 from harness.runs.kernels import sleeping
-from harness.speed.speed_changes import LOST, in_words, slower
+from harness.speed.speed_changes import LOST, slower
+from harness.speed.speed_changes import in_words as speeds_in_words
 from harness.versions.upgrade import Upgrade
 
 Tick = Callable[[str, int, int], None]
@@ -67,7 +69,7 @@ def show_run(run: Run, seconds: float) -> None:
         out.print(f"claims of the documents: {words}")
     for claim in unexpected:
         out.print(("claim judged otherwise than the case file expects", "red"), f" {claim.case}: {claim.explanation}")
-    _worst(out, disagreeing)
+    show_failures(out, failures(run))
     if broken:
         out.print(("\nInfrastructure: these were never judged", "bold red"))
         for reason, cells in _grouped(broken, lambda c: f"{c.implementation}: {c.verdict}: {c.explanation}")[:12]:
@@ -124,24 +126,20 @@ def _grouped(cells: Sequence[Cell], key: Callable[[Cell], str]) -> list[tuple[st
 
 
 LISTED = 25
-"""Lines of disagreement a terminal shows; the report shows all."""
+"""Causes a terminal shows; the report shows all."""
 
 
-def _worst(out: Terminal, cells: Sequence[Cell]) -> None:
-    """Disagreements, gravest first; the dtypes and modes of one case, implementation and aspect share a line."""
-    for severity in SEVERITIES:
-        chosen = [c for c in cells if c.severity == severity]
-        if not chosen:
-            continue
-        groups = _grouped(chosen, lambda c: f"{c.case} [{c.implementation} {c.aspect}]")
-        name = severity.replace("_", " ").capitalize()
-        out.print((f"\n{name}", "bold red"), f" ({len(chosen)} cells, {len(groups)} lines)")
-        for name, members in groups[:LISTED]:
-            where = ", ".join(dict.fromkeys(f"{c.mode} {c.dtype}" for c in members))
-            text = f"  {name} {where}: {' '.join(str(members[0].explanation).split())[:240]}"
-            out.print(text, wrap=False)
-        if len(groups) > LISTED:
-            out.print(f"  … and {len(groups) - LISTED} more lines; the report shows all")
+def show_failures(out: Terminal, found: Sequence[Failure]) -> None:
+    """What is wrong by cause, the gravest first: what, of the smallest case what came back, and how to see it again."""
+    severity = ""
+    for failure in found[:LISTED]:
+        if failure.severity != severity:
+            severity = failure.severity
+            out.print((f"\n{severity.replace('_', ' ').capitalize()}", "bold red"))
+        for line in in_words(failure):
+            out.print(line, wrap=False)
+    if len(found) > LISTED:
+        out.print(f"  … and {len(found) - LISTED} more causes; the report shows all")
 
 
 def _time(out: Terminal, run: Run) -> None:
@@ -199,7 +197,7 @@ def _speeds(out: Terminal, result: GateResult) -> None:
     """What became slower or faster, and how many measurements did not."""
     if not result.speeds:
         return
-    out.print(f"speed, against NumPy within each run: {in_words(result.speeds)}")
+    out.print(f"speed, against NumPy within each run: {speeds_in_words(result.speeds)}")
     for moved in result.speeds:
         if moved.verdict in ("faster", "slower", LOST):
             style = "green" if moved.verdict == "faster" else "red"

@@ -147,6 +147,9 @@ class Cell:
     warnings: tuple[str, ...] = ()
     seconds: float | None = None
     """What the framework's own call took."""
+    causes: Mapping[str, str] = field(default_factory=dict)
+    """Wrong steps that explain the number, each by its name in `harness.mistakes` with its sentence; the likeliest
+    first."""
     observed: Observed | None = None
     """The fact behind the verdict, of every cell that disagrees or is known, and of a choice where nothing is right."""
 

@@ -18,6 +18,7 @@ from harness.core.arrays import Array
 from harness.core.case import Expectation, ExpectImplementationDefined, ExpectRaises
 from harness.core.cause import Cause, sentence_of
 from harness.core.cell import EVERY, Cell, Observed, number
+from harness.core.digits import told_apart
 from harness.core.formats import FORMATS
 from harness.core.ledger import Selector
 from harness.core.outcomes import Crashed, Missing, Outcome, Raised, Refused, Returned, TimedOut
@@ -295,17 +296,16 @@ def _against_truth(
         return known
     # The search for a cause costs many evaluations of the reference: only what nothing explains yet is worth it.
     causes = subject.diagnose(got, aspect, target, subject.table, flush_to_zero=flushes, computed_in=other)
-    return replace(wrong, explanation=f"{difference}; {sentence_of(causes)}")
+    named = {cause.mistake: cause.sentence for cause in causes}
+    return replace(wrong, explanation=f"{difference}; {sentence_of(causes)}", causes=named)
 
 
 def _difference(got: Floats, target: Target, verdict: Agreement) -> str:
     if verdict.pattern is not None:
         return verdict.pattern
     place = f" at {list(verdict.worst)}" if verdict.worst else ""
-    return (
-        f"{got[verdict.worst]:.9g} where the truth is {target.hi[verdict.worst]:.9g}{place}: "
-        f"{verdict.ratio:.3g} of the {verdict.budget:g} allowed"
-    )
+    is_, right = told_apart(float(got[verdict.worst]), float(target.hi[verdict.worst]))
+    return f"{is_} where the truth is {right}{place}: {verdict.ratio / verdict.budget:.3g} times the error allowed"
 
 
 def _measured(got: Floats, target: Target, verdict: Agreement) -> dict[str, Any]:

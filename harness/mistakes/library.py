@@ -71,3 +71,6 @@ MISTAKES: tuple[Named, ...] = tuple(
     Named(name, kind, mistake) for kind, mistakes in KINDS.items() for name, mistake in mistakes.items()
 )
 """The likelier first."""
+
+MISTAKE_OF: Mapping[str, Mistake] = MappingProxyType({named.name: named.mistake for named in MISTAKES})
+"""By name."""

@@ -474,7 +474,7 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     # pytorch#38839, ml-explore/mlx#4169 and #4188
     "rounded-normaliser": with_parameter(
-        "logsumexp(x) − x: a large number is added and taken off again, in {}",
+        "logsumexp(x) − x_t without the shift: a large number is added and taken off again, in {}",
         ("log_softmax", "softmax_cross_entropy", "categorical_focal"),
         normaliser_minus_logit,
         OWN,

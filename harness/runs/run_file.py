@@ -240,6 +240,7 @@ _CELL = _record(
         "observed": _record(Observed, {"kind": _one_of(OBSERVED), "differing": _SIZE | None, "elements": _SIZE | None})
         | None,
         "error_scale": dict[str, float] | None,
+        "causes": dict[str, str],
         "worst": _SIZE | None,
         "grade": _one_of("ABCF") | None,
         "ratio": _MEASURED,
@@ -308,6 +309,8 @@ class _Case(msgspec.Struct):
     loss: str
     title: str = ""
     why: str = ""
+    traits: list[str] = []
+    size: _SIZE = 0
     tags: list[str] = []
     inputs: dict[str, str] = {}
     options: dict[str, str | float | bool | None] = {}

@@ -38,6 +38,7 @@ from harness.runs.plan import Scope, questions, whole
 from harness.runs.refusals import Refusals
 from harness.suite.generators import Realize, realize, shape_of
 from harness.suite.ledger_files import described
+from harness.suite.traits import size_of, traits_of
 
 Progress = Callable[[str, int, int], None]
 """Called with an implementation's name, questions answered, questions in all."""
@@ -235,6 +236,8 @@ def _described(case: Case, truth_of: Callable[[Case], dict[str, Any] | None]) ->
         "title": case.title,
         "why": case.why,
         "loss": case.loss,
+        "traits": list(traits_of(case)),
+        "size": size_of(case),
         "tags": list(case.tags),
         "inputs": {name: describe_array(spec) for name, spec in case.inputs.items()},
         "options": {n: describe_array(v) if isinstance(v, ArraySpec) else v for n, v in case.options.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,60 @@ from harness.core.cause import Cause
 from harness.core.formats import FORMATS, FloatFormat, rounded
 from harness.judgement.agreement import BUDGET, Floats, Target, compare
 from harness.judgement.truth import TruthTable
+from harness.mistakes.library import MISTAKE_OF
 
 NARROWER = "narrower-format"
 
 
 def computed_in(name: str) -> Cause:
     return Cause(NARROWER, f"right for the inputs as {name}: computed in {name}", (name,))
+
+
+UNSHIFTED = "rounded-normaliser"
+"""The name of the mistake in the library: there it has to give the very number, here its error has to be as large."""
+FROM_LOGITS = ("softmax_cross_entropy", "linear_cross_entropy", "categorical_focal")
+
+
+def unshifted(got: Floats, truth: Target, table: TruthTable, *, flush_to_zero: bool) -> Cause | None:
+    """Whether the error is one rounding of the largest logit, which has no business in the result, and no more.
+
+    logsumexp(x) holds the largest logit, and what is lost in rounding it comes back when x_t is taken off: in the loss
+    as it is, in the softmax as a factor. How large that is depends on the last bit of a sum that nobody rounds alike,
+    so that no number made by the mistake is the very number that came back.
+    """
+    fmt = FORMATS[table.dtype]
+    if table.loss not in FROM_LOGITS or not bool(np.isfinite(got).all()):
+        return None
+    if not LARGE <= truth.magnitude <= MOST_LOST / fmt.eps:
+        return None
+    with np.errstate(all="ignore"):
+        lost = truth.magnitude * np.minimum(truth.error_scale, 1.0) / BUDGET[fmt.name]
+        wider = replace(truth, error_scale=truth.error_scale + lost)
+        is_that = compare(got, wider, fmt, flush_to_zero=flush_to_zero).agrees
+    says = MISTAKE_OF[UNSHIFTED].says("the format of the inputs")
+    return Cause(UNSHIFTED, says, ("the format of the inputs",)) if is_that else None
+
+
+MOST_LOST = 1e-3
+"""Where a rounding of the largest logit takes more than this, whatever is left of the answer has other causes too."""
+LARGE = 16.0
+"""Logits from which on their rounding is more than what is allowed anyway: k · (1 + ln C) is about that."""
+
+
+def overflown(got: Floats, truth: Target, table: TruthTable) -> Cause | None:
+    """Whether a sum on the way is beyond float16: so many rows, classes, or so large a sum of losses.
+
+    Of an infinity, or the nan that is made of two, any larger number would be a cause: a sum that nobody divided too.
+    """
+    largest = FORMATS[table.dtype].largest
+    if table.dtype != "float16" or not bool((~np.isfinite(got) & np.isfinite(truth.hi)).any()):
+        return None
+    sizes = [size for array in table.inputs.values() for size in (*array.shape, array.size)]
+    rows = max((array.size for array in table.inputs.values()), default=0)
+    sums = float(np.abs(truth.hi[np.isfinite(truth.hi)]).max(initial=0.0)) * max(1, rows)
+    if max([*sizes, sums], default=0) <= largest:
+        return None
+    return Cause("overflow", f"a sum on the way is beyond float16, whose largest number is {largest:g}", (largest,))
 
 
 def seen(

@@ -55,6 +55,13 @@ def diagnose(
         return ()
     if computed_in is not None and FORMATS[computed_in].eps < fmt.eps:
         return (observations.computed_in(computed_in),)
+    if table.dtype in ("float64", "float32"):  # whose digits are so many that nothing else comes to the same
+        loss_of_digits = observations.unshifted(got, truth, table, flush_to_zero=flush_to_zero)
+        if loss_of_digits is not None:
+            return (loss_of_digits,)
+    overflow = observations.overflown(got, truth, table)
+    if overflow is not None:
+        return (overflow,)
     with np.errstate(all="ignore"):
         found = _causes(got, aspect, truth, table, flush_to_zero)
     return found[:NAMED] or observations.seen(
