@@ -322,9 +322,19 @@ PROTOCOLS = (
 )
 
 
+def standing_in(loss: str, name: str) -> Loss:
+    """A known-bad implementation, or the sound one, called like PyTorch's function of the loss."""
+    return stand_in(f"torch.nn.functional.{FUNCTIONS[loss]}", adapter(name).evaluate)
+
+
+def known_bad(loss: str) -> list[str]:
+    """The known-bad implementations whose mistake a value or a gradient shows."""
+    return [n for n, m in MUTANTS.items() if loss in m.losses and m.kind not in ("conduct", SECOND)]
+
+
 def passes(protocol: Protocol, name: str) -> bool:
     """Whether the candidate `name` passes; an error is a failure."""
-    candidate = stand_in(f"torch.nn.functional.{FUNCTIONS[protocol.loss]}", adapter(name).evaluate)
+    candidate = standing_in(protocol.loss, name)
     try:
         return protocol.holds(candidate)
     except Exception:
@@ -344,7 +354,7 @@ def page() -> Iterator[str]:
     suite, cover = load().cases, read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml")
     through: dict[str, tuple[Protocol, list[str]]] = {}
     for protocol in PROTOCOLS:
-        names = [n for n, m in MUTANTS.items() if protocol.loss in m.losses and m.kind not in ("conduct", SECOND)]
+        names = known_bad(protocol.loss)
         if not passes(protocol, "sound"):
             yield f"| {protocol.name} | {protocol.rules} | no score: a right implementation fails | {len(names)} |"
             continue
