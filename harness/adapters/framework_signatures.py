@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -99,6 +99,8 @@ class Signature:
     """Whether it returns the gradient with respect to the first differentiated input besides."""
     convention: Mapping[str, Any] = field(default_factory=dict)
     """Documented choices of the framework's own function, which one of this signature may make as well."""
+    made: bool = False
+    """Whether it is a class: made with what has a default, and then called with the rest."""
 
     @property
     def framework(self) -> str:
@@ -595,10 +597,20 @@ def _plain(loss: str, *, with_gradient: bool) -> Signature:
     return Signature(name, loss, (*inputs, *options, *reduction), with_gradient=with_gradient)
 
 
+_MADE = {"cross_entropy": "CrossEntropyLoss", "nll_loss": "NLLLoss", "kl_div": "KLDivLoss"}
+_MADE |= {"binary_cross_entropy": "BCELoss", "binary_cross_entropy_with_logits": "BCEWithLogitsLoss"}
+
+
+def _torch_classes_of(functions: Sequence[Signature]) -> tuple[Signature, ...]:
+    """The modules of torch.nn: the same arguments, in two calls."""
+    named = {f"torch.nn.functional.{function}": f"torch.nn.{made}" for function, made in _MADE.items()}
+    return tuple(replace(s, function=named[s.function], made=True) for s in functions if s.function in named)
+
+
 def _table() -> Mapping[str, tuple[Signature, ...]]:
     table: dict[str, tuple[Signature, ...]] = {}
     plain = (_plain(loss, with_gradient=gradient) for loss in LOSSES for gradient in (False, True))
-    for signature in (*_torch(), *_tensorflow(), *_keras(), *_optax(), *plain):
+    for signature in (*_torch(), *_torch_classes_of(_torch()), *_tensorflow(), *_keras(), *_optax(), *plain):
         table[signature.function] = (*table.get(signature.function, ()), signature)
     return MappingProxyType(table)
 

@@ -14,7 +14,8 @@ from harness.mistakes import adapter
 def replacement(function: str, implementation: str, original: Callable[..., Any]) -> Callable[..., Any]:
     """What takes the place of `original`, which has the signature of the framework's `function`.
 
-    Its parameters may have names of their own: those without a default are known by their place.
+    Its parameters may have names of their own: those without a default are known by their place. Where `original` is a
+    class, it takes what an object is made with together with what that is called with.
     """
     standing = stand_in(function, adapter(implementation).evaluate)
     renamed = _renamed(function, original)

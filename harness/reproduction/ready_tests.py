@@ -83,8 +83,11 @@ def _statements(witness: Witness, function: str) -> list[str]:
         return means[name] if isinstance(value, Array) else literal(value)
 
     arguments = [argument(name, value) for name, value in spelled.arguments.items()]
-    arguments += [f"{name}={argument(name, value)}" for name, value in spelled.keywords.items()]
-    expression = f"{function}({', '.join(arguments)})"
+    options = [f"{name}={argument(name, value)}" for name, value in spelled.keywords.items()]
+    if spelled.signature.made:
+        expression = f"{function}({', '.join(options)})({', '.join(arguments)})"
+    else:
+        expression = f"{function}({', '.join([*arguments, *options])})"
     if isinstance(witness.expect, ExpectRaises):
         return [*lines, "with pytest.raises(Exception):  # " + witness.expect.kind, f"    {expression}"]
     if call.cotangent is not None:
@@ -101,9 +104,9 @@ def _statements(witness: Witness, function: str) -> list[str]:
     value = "value[..., None]" if spelled.signature.row_mean else "value"
     slopes = ", ".join(f'"{name}": {expanded(name, f"{name}_gradient")}' for name in call.differentiate)
     inputs = [f"{name}={expanded(name, name)}" for name in call.inputs]
-    options = [f"{n}={n if isinstance(v, Array) else literal(v)}" for n, v in call.options.items()]
-    options += ["cotangent=cotangent"] if call.cotangent is not None else []
-    wanted = f"loss={call.loss!r}, {', '.join([*inputs, *options])}"
+    named = [f"{n}={n if isinstance(v, Array) else literal(v)}" for n, v in call.options.items()]
+    named += ["cotangent=cotangent"] if call.cotangent is not None else []
+    wanted = f"loss={call.loss!r}, {', '.join([*inputs, *named])}"
     gradients = f" {{{slopes}}}," if slopes else ""
     return [*lines, f"xent.assert_close({value},{gradients} {wanted})"]
 

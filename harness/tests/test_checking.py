@@ -173,3 +173,12 @@ def test_a_quick_check_calls_nothing_stale_that_it_did_not_ask() -> None:
     reasons = {"edges/never-run-*": "?", "documents/*[*:gradient]": "no longer"}
     assert CheckResult(run, reasons, quick=True).stale == ("documents/*[*:gradient]",)
     assert CheckResult(run, reasons).stale == tuple(reasons)
+
+
+def test_a_class_is_made_with_its_options_and_then_called() -> None:
+    pytest.importorskip("torch")
+    from harness.tests.plain_losses import SummedUp
+
+    asked: dict[str, Any] = {"like": "torch.nn.BCELoss", "dtypes": ["float32"], "modes": None}
+    assert harness.check(SummedUp, ["edges/binary-probability-1-target-1-none"], **asked).conforms
+    assert harness.check(SummedUp, ["documents/d4-binary-mean"], **asked).disagreeing

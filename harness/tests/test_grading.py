@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.adapters.standing_in import stand_in
 from harness.core.cell import SEVERITIES
+from harness.grading.trials import graders
 from harness.mistakes import MUTANTS, adapter
 from harness.mistakes.grading import Witness, grade, lacking, witnesses
 from harness.reproduction.ready_tests import written_tests
@@ -202,3 +203,39 @@ def runs(text: str, function: str, implementation: str) -> bool:
         except pytest.fail.Exception:  # where an error was expected and none came
             return False
     return True
+
+
+OBJECTS = """\
+import torch
+
+
+class BCELoss(torch.nn.Module):
+    def __init__(self, weight=None, reduction="mean"):
+        super().__init__()
+        self.settings = weight, reduction
+
+    def forward(self, input, target):
+        weight, reduction = self.settings
+        return torch.nn.functional.binary_cross_entropy(input, target, weight, reduction=reduction)
+"""
+USES_OBJECTS = """\
+import objects
+import torch
+
+loss = torch.nn.ModuleList([objects.BCELoss(reduction="sum")])[0]
+assert isinstance(loss, objects.BCELoss) and loss.settings == (None, "sum")
+p = torch.tensor([0.25, 0.5], requires_grad=True)
+(slope,) = torch.autograd.grad(loss(p, torch.ones(2)), p)
+sign = -1 if bad else 1
+torch.testing.assert_close(sign * slope, torch.tensor([-4.0, -2.0]))
+"""
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_objects_of_a_class_are_still_such_and_answer_as_what_stands_in_its_place(tmp_path: Path, bad: bool) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "objects.py").write_text(OBJECTS, encoding="utf-8")
+    (tmp_path / "uses.py").write_text(f"bad = {bad}\n{USES_OBJECTS}", encoding="utf-8")
+    with graders([sys.executable, str(tmp_path / "uses.py")], "objects.BCELoss", "torch.nn.BCELoss") as runs:
+        trial = runs.trial("opposite-gradient.binary_cross_entropy" if bad else "sound", 300)
+    assert (trial.replaced, trial.called, trial.ended.status) == (True, True, 0), trial.ended.printed

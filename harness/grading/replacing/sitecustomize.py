@@ -10,6 +10,7 @@ import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -83,16 +84,39 @@ def replace(module: ModuleType, name: str) -> None:
 def _standing_in(original: Callable[..., Any]) -> Callable[..., Any]:
     made: list[Callable[..., Any]] = []
 
-    def called(*arguments: Any, **keywords: Any) -> Any:
+    def answering() -> Callable[..., Any]:
         if not made:  # here first: importing what answers takes a while, and the framework may be half imported before
             _tell("called")
             sys.path.append(os.environ[CODE])
             from harness.grading.replacement import replacement
 
             made.append(replacement(os.environ[LIKE], os.environ[IMPLEMENTATION], original))
-        return made[0](*arguments, **keywords)
+        return made[0]
+
+    if isinstance(original, type):
+        return _class_standing_in(original, answering)
+
+    def called(*arguments: Any, **keywords: Any) -> Any:
+        return answering()(*arguments, **keywords)
 
     return functools.wraps(original)(called)
+
+
+def _class_standing_in(original: type, answering: Callable[[], Callable[..., Any]]) -> type:
+    """A class whose objects are made as those of the original, and are such; only what they answer is another's."""
+    signature = inspect.signature(original)
+
+    def made(self: Any, *arguments: Any, **keywords: Any) -> None:
+        original.__init__(self, *arguments, **keywords)  # type: ignore[misc]
+        bound = signature.bind(*arguments, **keywords)
+        vars(self)["_xent_made_with"] = {**dict(zip(signature.parameters, bound.args, strict=False)), **bound.kwargs}
+
+    def called(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        return answering()(*arguments, **vars(self)["_xent_made_with"], **keywords)
+
+    like = {name: getattr(original, name) for name in ("__module__", "__qualname__", "__doc__")}
+    functions = {"__init__": functools.wraps(original.__init__)(made), "__call__": called}  # type: ignore[misc]
+    return type(original)(original.__name__, (original,), {**like, **functions})
 
 
 def _tell(what: str) -> None:
