@@ -198,19 +198,25 @@ def onednn_kernels(features: Collection[str], environment: Mapping[str, str]) ->
     """
     limit = environment.get("ONEDNN_MAX_CPU_ISA", environment.get("DNNL_MAX_CPU_ISA", "")).lower()
     names = [name for name, _ in _ONEDNN_LADDER]
-    allowed = names[: names.index(limit) + 1] if limit in names else names
+    free = _onednn_reaches(features, names)
+    reached = _onednn_reaches(features, names[: names.index(limit) + 1]) if limit in names else free
+    wide = names[names.index("avx512_core") :]
+    return {
+        "onednn_isa": reached,
+        "onednn_bfloat16": _on(reached in wide),
+        "onednn_float16": _on(reached in names[names.index("avx512_core_fp16") :]),
+        **({} if reached == free else {"onednn_limited": "on"}),
+    }
+
+
+def _onednn_reaches(features: Collection[str], allowed: Collection[str]) -> str:
     reached = "other"
     for name, needed in _ONEDNN_LADDER:
         if name in allowed and needed <= set(features):
             reached = name
         elif name.startswith("avx512"):
             break
-    wide = names[names.index("avx512_core") :]
-    return {
-        "onednn_isa": reached,
-        "onednn_bfloat16": _on(reached in wide),
-        "onednn_float16": _on(reached in names[names.index("avx512_core_fp16") :]),
-    }
+    return reached
 
 
 _XLA_LIMITS = {

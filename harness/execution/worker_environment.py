@@ -16,6 +16,7 @@ from types import MappingProxyType
 import platformdirs
 
 import reference
+from harness.adapters.facts import variables
 from harness.adapters.registry import Implementation
 from harness.core.errors import InfrastructureError
 from harness.execution.leftovers import Leftovers
@@ -130,9 +131,9 @@ def environment_of(
         # One thread, as above; what else the user tells XLA is part of what is judged.
         "XLA_FLAGS": xla_flags(user.get("XLA_FLAGS", ""), f"{XLA_THREADS}=false"),
         # JAX compiles for each signature a third of a second, and finds it again in a fiftieth.
-        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache("jax")),
+        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache("jax", user)),
         # torch.compile calls the C++ compiler for every signature: a second each, and nothing the second time.
-        "TORCHINDUCTOR_CACHE_DIR": str(compilation_cache("torch")),
+        "TORCHINDUCTOR_CACHE_DIR": str(compilation_cache("torch", user)),
         **_kept_by_tensorflow(user, python),
         **implementation.environment,
         "PYTHONPATH": os.pathsep.join([code, *here, *own]),
@@ -153,7 +154,7 @@ def _kept_by_tensorflow(user: Mapping[str, str], python: str | None) -> dict[str
     installed = None if python else next((v for v in map(_version, ("tensorflow", "tensorflow-cpu")) if v), None)
     if installed is None:
         return {}
-    folder = compilation_cache("tensorflow") / installed
+    folder = compilation_cache("tensorflow", user) / installed
     return {"TF_XLA_FLAGS": f"{user.get('TF_XLA_FLAGS', '')} {XLA_CACHE}={folder}".strip()}
 
 
@@ -164,10 +165,15 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def compilation_cache(framework: str) -> Path:
-    """Where a framework keeps what it compiled: machine code, so per kind of processor, whoever shares the home."""
-    kind = hashlib.sha256(processor().encode()).hexdigest()[:12]
-    return platformdirs.user_cache_path("xent") / framework / kind
+def compilation_cache(framework: str, environment: Mapping[str, str]) -> Path:
+    """Where a framework keeps what it compiled: machine code, so per kind of processor, whoever shares the home, and
+    per value of the variables that decide what of it is used.
+
+    PyTorch, for one, finds what it generated for AVX-512 again where ATEN_CPU_CAPABILITY forbids it, and then cannot
+    compile it.
+    """
+    kind = "\n".join((processor(), *(f"{name}={value}" for name, value in variables(framework, environment).items())))
+    return platformdirs.user_cache_path("xent") / framework / hashlib.sha256(kind.encode()).hexdigest()[:12]
 
 
 def processor() -> str:

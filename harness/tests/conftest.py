@@ -9,6 +9,8 @@ import signal
 import pytest
 from hypothesis import settings
 
+from harness.execution.worker_environment import compilation_cache
+
 settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
 
@@ -31,3 +33,9 @@ def interruptible() -> None:
 def alone() -> None:
     """A pytest that a test starts is none of the processes that share these tests (pytest -n)."""
     os.environ.pop("PYTEST_XDIST_WORKER", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_apart() -> None:
+    """PyTorch finds what it compiled at another level of the processor again, in a folder that others may have used."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compilation_cache("torch", os.environ)))

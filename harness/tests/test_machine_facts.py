@@ -88,7 +88,12 @@ def test_onednn_goes_up_its_ladder_as_far_as_processor_and_variable_let_it(
     found: frozenset[str], limit: str, isa: str, bfloat16: str, float16: str
 ) -> None:
     kernels = facts.onednn_kernels(found, {"ONEDNN_MAX_CPU_ISA": limit})
-    assert kernels == {"onednn_isa": isa, "onednn_bfloat16": bfloat16, "onednn_float16": float16}
+    limited = {"onednn_limited": "on"} if limit else {}
+    assert kernels == {"onednn_isa": isa, "onednn_bfloat16": bfloat16, "onednn_float16": float16, **limited}
+
+
+def test_a_limit_above_what_the_processor_has_is_none() -> None:
+    assert "onednn_limited" not in facts.onednn_kernels(ZEN_3, {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"})
 
 
 def test_xla_stops_at_the_isa_its_flag_names(monkeypatch: pytest.MonkeyPatch) -> None:

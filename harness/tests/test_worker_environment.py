@@ -145,10 +145,21 @@ def test_what_is_executed() -> None:
     ]
 
 
-def test_compiled_code_is_kept_per_kind_of_processor() -> None:
-    assert compilation_cache("jax") == compilation_cache("jax") != compilation_cache("torch")
-    assert compilation_cache("jax").parent.name == "jax"
-    assert len(compilation_cache("jax").name) == 12
+def test_compiled_code_is_kept_per_kind_of_processor_and_of_kernels() -> None:
+    plain = compilation_cache("jax", {})
+    assert plain == compilation_cache("jax", {"HOME": "/home/me"}) != compilation_cache("torch", {})
+    assert plain.parent.name == "jax"
+    assert len(plain.name) == 12
+    assert plain != compilation_cache("jax", {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"})
+
+
+def test_what_pytorch_compiled_at_one_level_is_not_found_at_another() -> None:
+    """It finds the code again by itself, in one folder: with AVX-512 in it, which it then cannot compile."""
+    folders = {
+        environment_of(resolve("torch"), "/code", variables)["TORCHINDUCTOR_CACHE_DIR"]
+        for variables in ({}, {"ATEN_CPU_CAPABILITY": "avx2"}, {"ATEN_CPU_CAPABILITY": "default"})
+    }
+    assert len(folders) == 3
 
 
 def test_what_xla_compiled_is_kept_for_each_version_of_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +172,7 @@ def test_what_xla_compiled_is_kept_for_each_version_of_tensorflow(monkeypatch: p
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     environment = environment_of(resolve("tensorflow"), "/code", {"TF_XLA_FLAGS": "--tf_xla_auto_jit=1"})
-    folder = compilation_cache("tensorflow") / "2.21.0"
+    folder = compilation_cache("tensorflow", {"TF_XLA_FLAGS": "--tf_xla_auto_jit=1"}) / "2.21.0"
     assert environment["TF_XLA_FLAGS"] == f"--tf_xla_auto_jit=1 --tf_xla_persistent_cache_directory={folder}"
     # Of another interpreter the version is not known, and a program of another version must not be taken for its own.
     assert "TF_XLA_FLAGS" not in environment_of(resolve("tensorflow"), "/code", {}, "/other/python")
