@@ -58,6 +58,8 @@ class Description:
         What of this machine changes its numbers: names and values of `harness.core.machine_facts`.
     mode_losses : mapping of str to tuple of str
         By mode, other than the first, that is about some of `losses` only: which. Nothing else is asked in it.
+    mode_tags : mapping of str to str
+        By mode, other than the first, that is about the cases of one tag only: which. Nothing else is asked in it.
 
     Examples
     --------
@@ -77,14 +79,17 @@ class Description:
     flags: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     mode_losses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mode_tags: Mapping[str, str] = field(default_factory=dict)
 
-    def modes_of(self, loss: str) -> tuple[str, ...]:
-        """The modes in which a loss is asked for.
+    def modes_of(self, loss: str, tags: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The modes in which a case is asked for.
 
         Parameters
         ----------
         loss : str
-            One of `losses`.
+            Its loss, one of `losses`.
+        tags : tuple of str
+            Its tags.
 
         Returns
         -------
@@ -98,7 +103,8 @@ class Description:
         >>> Description("1.0", losses, modes=("eager", "chunked"), mode_losses=kernels).modes_of("softmax")
         ('eager',)
         """
-        return tuple(mode for mode in self.modes if loss in self.mode_losses.get(mode, self.losses))
+        asked = (mode for mode in self.modes if loss in self.mode_losses.get(mode, self.losses))
+        return tuple(mode for mode in asked if mode not in self.mode_tags or self.mode_tags[mode] in tags)
 
 
 @dataclass(frozen=True)

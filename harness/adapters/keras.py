@@ -2,7 +2,9 @@
 
 Keras has modes of its own: `eager` calls the function, or, for weights and for means that skip ignored rows, the
 class with the dtype of the call; `class` always calls the class as a user constructs it, who then computes in
-`keras.config.floatx()` whatever was passed. `graph`, `xla` and `jit` are what `Model.fit` makes of the function.
+`keras.config.floatx()` whatever was passed, and `class-typed` the class with the dtype of the call. `activated` has the
+probabilities made by Keras itself, by a softmax or sigmoid of their logarithms, `activated-elsewhere` by a softmax
+along the first axis, wherever the classes are. `graph`, `xla` and `jit` are what `Model.fit` makes of the function.
 """
 
 from __future__ import annotations
@@ -14,13 +16,13 @@ from importlib.metadata import version
 import keras
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.keras_losses import RECIPES, Recipe
+from harness.adapters.keras_losses import ACTIVATED, RECIPES, TAGGED, Recipe
 
 _MODES = {
-    "tensorflow": ("eager", "class", "graph", "xla"),
-    "torch": ("eager", "class"),
+    "tensorflow": ("eager", "class", "graph", "xla", *TAGGED),
+    "torch": ("eager", "class", *TAGGED),
     # jit first, as it is in `Model.fit`: one program for each signature, where eager compiles every operation.
-    "jax": ("jit", "eager", "class"),
+    "jax": ("jit", "eager", "class", *TAGGED),
 }
 """Of a backend; the first is what a run asks by default."""
 
@@ -51,6 +53,8 @@ class Keras:
             version=keras.__version__,
             losses=tuple(RECIPES),
             modes=_MODES[self._backend],
+            mode_losses=dict.fromkeys(ACTIVATED, ("categorical_cross_entropy", "binary_cross_entropy")),
+            mode_tags=TAGGED,
             # TensorFlow and JAX flush subnormal numbers on the CPU, PyTorch keeps them.
             flush_to_zero=self._backend != "torch",
             versions={name: version(name) for name in ("keras", self._backend, "numpy")},

@@ -99,7 +99,7 @@ def _softmax_gradient() -> dict[str, Any]:
 
 def _ask(call: Call, loss: _Loss) -> Recipe:
     skips_rows = call.options["reduction"] == "mean" and "ignore_index" in call.options
-    if call.mode == "class" or skips_rows or "sample_weights" in call.options:
+    if call.mode in ("class", "class-typed") or skips_rows or "sample_weights" in call.options:
         return _from_class(call, loss)
     return _from_function(call, loss)
 
@@ -159,11 +159,32 @@ def _stated(loss: _Loss, apart: bool) -> dict[str, str]:
 def _activation(name: str) -> Builder:
     def recipe(call: Call) -> Recipe:
         call.refuse_options_except("axis")
-        if call.mode == "class":
+        if call.mode in ("class", "class-typed"):
             raise Unsupported(f"keras.losses has no class for {name}")
         return Recipe(f"keras.ops.{name}", lambda tensors: getattr(ops, name)(tensors["logits"], axis=_axis(call)))
 
     return recipe
+
+
+ACTIVATED = ("activated", "activated-elsewhere")
+"""Modes in which probabilities are the output of an activation of Keras."""
+TAGGED = {"activated": "composed", "activated-elsewhere": "composed-elsewhere", "class-typed": "loss-dtype"}
+"""Modes that are about the cases of one tag only: which."""
+
+
+def _scores(call: Call, name: str) -> Compute:
+    """What a loss is given: the input as it is, or what Keras makes of logits whose probabilities it is."""
+    if call.mode not in ACTIVATED or name != "probabilities":
+        return _named(name)
+    if call.loss == "binary_cross_entropy":
+        if call.mode != "activated":
+            raise Unsupported("a sigmoid has no axis")
+        return lambda tensors: ops.sigmoid(ops.log(tensors[name]) - ops.log1p(-tensors[name]))
+    if call.mode == "activated":
+        return lambda tensors: ops.softmax(ops.log(tensors[name]), axis=_axis(call))
+    # A softmax along the first axis does not see what is added along the others: here the number of the class.
+    count = ops.arange(call.inputs[name].shape[-1], dtype=call.dtype)
+    return lambda tensors: ops.softmax(ops.log(tensors[name]) + count, axis=0)
 
 
 def _classifying(scores: str) -> Builder:
@@ -177,12 +198,12 @@ def _classifying(scores: str) -> Builder:
             call.refuse_options_except(*_COMMON, "axis", "ignore_index")
             keywords["ignore_class"] = call.options.get("ignore_index")
             names = ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy")
-            return _ask(call, _Loss(*names, _named(scores), _named("targets"), keywords, clipped))
+            return _ask(call, _Loss(*names, _scores(call, scores), _named("targets"), keywords, clipped))
         call.refuse_options_except(*_COMMON, "axis", "label_smoothing")
         keywords["label_smoothing"] = call.options.get("label_smoothing", 0.0)
         names = ("categorical_crossentropy", "CategoricalCrossentropy")
         convention = _softmax_gradient() if from_logits else clipped
-        return _ask(call, _Loss(*names, _named(scores), _named("targets"), keywords, convention))
+        return _ask(call, _Loss(*names, _scores(call, scores), _named("targets"), keywords, convention))
 
     return recipe
 
@@ -194,7 +215,9 @@ def _binary(scores: str) -> Builder:
         keywords = {"from_logits": from_logits, "label_smoothing": call.options.get("label_smoothing", 0.0)}
         names = ("binary_crossentropy", "BinaryCrossentropy")
         convention = {} if from_logits else _clip_before_bce(call)
-        return _ask(call, _Loss(*names, _named(scores), _named("targets"), keywords, convention, elementwise=True))
+        return _ask(
+            call, _Loss(*names, _scores(call, scores), _named("targets"), keywords, convention, elementwise=True)
+        )
 
     return recipe
 

@@ -112,6 +112,7 @@ def description_to_wire(description: Description) -> dict[str, Any]:
         "losses": [str(name) for name in description.losses],
         "modes": [str(name) for name in description.modes],
         "mode_losses": {str(mode): [str(n) for n in names] for mode, names in description.mode_losses.items()},
+        "mode_tags": {str(mode): str(tag) for mode, tag in description.mode_tags.items()},
         "dtypes": [str(name) for name in description.dtypes],
         "gradients": bool(description.gradients),
         "flush_to_zero": bool(description.flush_to_zero),
@@ -149,6 +150,7 @@ def description_from_wire(message: Mapping[str, Any]) -> Description | Missing:
         flags=_texts(message, "flags"),
         facts=_facts(message),
         mode_losses=_mode_losses(message, modes),
+        mode_tags=_texts(message, "mode_tags"),
     )
 
 

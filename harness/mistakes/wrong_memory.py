@@ -104,6 +104,18 @@ def labels_in_type_of_scores(call: Call) -> Call:
     return replace(call, inputs={**call.inputs, "targets": Array("int64", labels)})
 
 
+def ignored_in_type_of_scores(call: Call) -> Call:
+    """Labels and the ignored one are compared in the type of the predictions: 256 and 257 are one in bfloat16."""
+    targets, ignored = call.inputs["targets"], call.options.get("ignore_index")
+    if targets.is_float or ignored is None:
+        return call
+    short, own = (
+        Array.of(np.asarray(given, np.float64), call.dtype).to_float64() for given in (targets.storage, ignored)
+    )
+    labels = np.where(short == own, ignored, targets.storage)
+    return replace(call, inputs={**call.inputs, "targets": Array("int64", labels.astype(np.int64))})
+
+
 def labels_in(narrow: type[np.integer[Any]]) -> Callable[[NDArray[Any], int], Wide]:
     def encode(labels: NDArray[Any], classes: int) -> Wide:
         return one_hot(labels.astype(narrow), classes)
@@ -207,6 +219,11 @@ MISTAKES: Mapping[str, Mistake] = {
         "labels pass through the type of the predictions",
         (*LABELLED, "categorical_focal"),
         prepare=labels_in_type_of_scores,
+    ),
+    "ignored-in-type-of-scores": mistake(
+        "labels are compared with the ignored one in the type of the scores",
+        ("softmax_cross_entropy",),
+        prepare=ignored_in_type_of_scores,
     ),
     "labels-in-int16": mistake("labels are kept in sixteen bits", LABELLED[:1], one_hot=labels_in(np.int16)),
     "labels-in-uint16": mistake(

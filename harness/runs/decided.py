@@ -42,7 +42,9 @@ def asked_of(header: Header, cells: Iterable[Cell]) -> Asked:
 def _described(told: Mapping[str, Any]) -> Description:
     losses, modes, dtypes = (tuple(told.get(name, ())) for name in ("losses", "modes", "dtypes"))
     some = {mode: tuple(names) for mode, names in told.get("mode_losses", {}).items()}
-    return Description(str(told.get("version", "?")), losses, modes, dtypes, mode_losses=some)
+    return Description(
+        str(told.get("version", "?")), losses, modes, dtypes, mode_losses=some, mode_tags=told.get("mode_tags", {})
+    )
 
 
 def is_decided(entry: Entry, asked: Asked, cases: Collection[Case], implementations: Iterable[str]) -> bool:
@@ -69,7 +71,7 @@ def _modes(entry: Entry, case: Case, described: Description) -> set[str]:
     """The modes in which an entry could select a cell of a case."""
     if isinstance(case.expect, ExpectInvariances):
         return set()  # nothing there is right or wrong
-    first, *others = there = described.modes_of(case.loss) or ("",)
+    first, *others = there = described.modes_of(case.loss, case.tags) or ("",)
     modes: set[str] = set()
     if any(any_matches(entry.aspects, name) for name in aspects(case)):
         modes |= {mode for mode in there if any_matches(entry.modes, mode)}

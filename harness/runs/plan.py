@@ -51,7 +51,7 @@ def questions(
             for dtype in dtypes:
                 yield refusal(case, implementation, modes[0], dtype, f"offers no {case.loss}")
             continue
-        asked_in = [mode for mode in modes if mode in description.modes_of(case.loss)]
+        asked_in = [mode for mode in modes if mode in description.modes_of(case.loss, case.tags)]
         besides = [(part, case_of(case, part)) for part in parts_of(case)]
         for dtype in dtypes:
             if dtype not in description.dtypes:

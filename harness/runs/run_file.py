@@ -336,6 +336,7 @@ class _Implementation(msgspec.Struct):
     versions: dict[str, str] = {}
     modes: list[str] = []
     mode_losses: dict[str, list[str]] = {}
+    mode_tags: dict[str, str] = {}
     dtypes: list[str] = []
     losses: list[str] = []
     device: str = ""

@@ -192,6 +192,7 @@ def _header(
             "versions": dict(d.versions),
             "modes": list(d.modes),
             **({"mode_losses": {mode: list(names) for mode, names in d.mode_losses.items()}} if d.mode_losses else {}),
+            **({"mode_tags": dict(d.mode_tags)} if d.mode_tags else {}),
             "dtypes": list(d.dtypes),
             "losses": list(d.losses),
             "gradients": d.gradients,

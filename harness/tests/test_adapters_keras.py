@@ -70,6 +70,17 @@ CALLS = {
     "labels": softmax_cross_entropy([0], NONE, differentiate=("logits",)),
     "one-hot": softmax_cross_entropy([[1.0, 0.0, 0.0]], NONE, differentiate=("logits",)),
     "float32": softmax_cross_entropy([0], dtype="float32"),
+    "typed": softmax_cross_entropy([0], NONE, dtype="bfloat16", mode="class-typed"),
+    "activated": call(
+        "categorical_cross_entropy", NONE, mode="activated", probabilities=[[1.0, 2.0**-52]], targets=[[0.0, 1.0]]
+    ),
+    "activated-elsewhere": call(
+        "categorical_cross_entropy",
+        NONE,
+        mode="activated-elsewhere",
+        probabilities=np.full((3, 3), 1 / 3),
+        targets=np.eye(3)[[1, 1, 1]],
+    ),
     **{
         f"twice, {mode}": softmax_cross_entropy(
             [0], NONE, mode=mode, differentiate=("logits",), vector=Array.of([[1.0, -2.0, 0.5]])
@@ -366,3 +377,15 @@ def test_the_backend_differentiates_twice_along_a_vector(backend: Backend, mode:
 def test_what_is_clipped_has_no_second_derivative_and_the_rest_has(backend: Backend) -> None:
     product = backend.answers["twice, clipped"].hessian_vector.to_float64()
     np.testing.assert_allclose(product, [0.0, 4.0], rtol=1e-6)
+
+
+def test_the_class_takes_the_dtype_of_the_call_where_the_mode_says_so(backend: Backend) -> None:
+    answer = backend.answers["typed"]
+    assert (answer.function, answer.value.dtype) == ("keras.losses.SparseCategoricalCrossentropy", "bfloat16")
+
+
+def test_only_tensorflow_goes_back_to_the_logits_of_an_activation(backend: Backend) -> None:
+    unclipped, clipped = 52 * np.log(2), -np.log(1e-7)
+    assert backend.value("activated") == pytest.approx([unclipped if backend.name == "tensorflow" else clipped])
+    right, wrong = np.log(3), 1.4076059644443804  # of thirds, and of the logits 0, 1, 2
+    assert backend.value("activated-elsewhere")[0] == pytest.approx(wrong if backend.name == "tensorflow" else right)

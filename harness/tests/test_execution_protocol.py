@@ -130,6 +130,7 @@ def test_a_description_survives_the_pipe() -> None:
         {"flag": "on"},
         {},
         {"eager": ("softmax",)},
+        {"eager": "composed"},
     )
     assert protocol.description_from_wire(sent({"id": 0, **protocol.description_to_wire(description)})) == description
 

@@ -38,3 +38,11 @@ def test_nothing_is_asked_or_refused_in_a_mode_that_is_about_other_losses(dtype:
     found = [q.mode for q in questions(CASES, "it", some, Scope(modes=("all",), dtypes=(dtype,)))]
     assert found == (["jit", "class"] if dtype == "float64" else ["jit"])
     assert list(questions(CASES, "it", some, Scope(modes=("eager",), dtypes=(dtype,)))) == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "modes"), [("no-such-tag", ["jit", "class"]), (CASES[0].tags[0], ["jit", "eager", "class"])]
+)
+def test_a_mode_that_is_about_a_tag_is_asked_of_its_cases(tag: str, modes: list[str]) -> None:
+    some = replace(THREE, mode_tags={"eager": tag})
+    assert [q.mode for q in questions(CASES, "it", some, Scope(modes=("all",), dtypes=("float64",)))] == modes
