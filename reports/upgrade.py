@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
 
 from harness.core.text import LONGEST, table_row
 from harness.core.text import markdown as line
+from harness.runs.change_clauses import DIRECTIONS
 from harness.runs.diff import Group
 from harness.speed.statistics import SLOWER
 from harness.versions.canaries import CanaryResult
@@ -27,8 +28,13 @@ def _lines(upgrade: Upgrade) -> Iterator[str]:
     yield ""
     yield line("**{}**", upgrade.verdict)
     yield ""
-    yield from cause_lines(upgrade.groups)
-    yield ""
+    for way in DIRECTIONS:
+        groups = [group for group in upgrade.groups if group.direction == way]
+        if groups:
+            yield f"## {way.capitalize()}"
+            yield ""
+            yield from cause_lines(groups, upgrade.commands)
+            yield ""
     yield "| package | old | new |"
     yield "|---|---|---|"
     for name, (old, new) in upgrade.packages.items():
@@ -50,12 +56,15 @@ def _lines(upgrade: Upgrade) -> Iterator[str]:
     yield line("Made with {:code} on {}, suite version {}.", upgrade.command, made, version)
 
 
-def cause_lines(groups: Iterable[Group]) -> Iterator[str]:
-    """A point for every cause, with what reproduces its first cell."""
+def cause_lines(
+    groups: Iterable[Group], commands: Callable[[Group], tuple[str, ...]] = lambda group: (group.repro,)
+) -> Iterator[str]:
+    """A point for every cause, with what both sides give in its smallest case, and the commands that show it again."""
     for group in groups:
         what = (len(group.changes), group.implementation, group.loss, group.kind, group.sentence)
-        yield line("- **{} × {} {}, {}**: {}", *what)
-        yield line("  - {:code}", group.repro)
+        yield line("- **{} × {} {}, {}**: {}", *what) + (line("; {}", group.values) if group.values else "")
+        for command in commands(group):
+            yield line("  - {:code}", command)
 
 
 def _canaries(canary_results: tuple[CanaryResult, ...]) -> str:

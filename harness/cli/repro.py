@@ -12,6 +12,7 @@ from cyclopts import App, Group, Parameter, validators
 from harness import reproduction
 from harness.adapters.choice import FIRST, choose
 from harness.cli import terminal
+from harness.cli.options import Python
 from harness.core.case import Case
 from harness.core.cell import EVERY, MODE_AGREEMENT, Cell, Run, wider
 from harness.core.errors import InfrastructureError, UsageError
@@ -73,10 +74,11 @@ def repro(
     again: Annotated[
         bool, Parameter(group=INSTEAD, help="Run the cell once more and show what is expected and observed.")
     ] = False,
+    python: Python = None,
 ) -> ExitCode:
     """Print the standalone script of a cell."""
     named = parsed(cell)
-    order = order_of(named)
+    order = order_of(named, python)
     if [case.id for case in order.cases] != [named.case]:
         raise UsageError(f"{named.case}: expected the id of one case, not a file or a pattern; see `xent cases list`")
     with terminal.progress() as tick:
@@ -118,10 +120,11 @@ def _pointer(finished: Run, named: Named) -> str:
     return str(entry.get("reason", "")) if cell.ledger else ""
 
 
-def order_of(named: Named) -> Order:
-    """What has to be run for a cell: its case, on its implementation, in its mode and dtype."""
+def order_of(named: Named, python: str | None = None) -> Order:
+    """What has to be run for a cell: its case, on its implementation, in its mode and dtype, where `python` is."""
     # How a mode agrees with the first one is only seen where both are run.
     modes = (FIRST, named.mode) if named.aspect == MODE_AGREEMENT else (named.mode,)
     scope = Scope(dtypes=None if named.dtype == EVERY else (named.dtype,), modes=modes)
     command = ("xent", *sys.argv[1:])
-    return make_order([named.case], choose([named.implementation]), scope, ledger=read_ledger(), command=command)
+    chosen = choose([named.implementation])
+    return make_order([named.case], chosen, scope, ledger=read_ledger(), command=command, python=python)

@@ -16,11 +16,12 @@ from harness.core.case import Case
 from harness.core.cell import INFRASTRUCTURE, Cell, Run
 from harness.core.exit_codes import ExitCode
 from harness.core.printing import printable, say
+from harness.runs.change_clauses import BETTER, DIFFERENT, WORSE
 from harness.runs.diff import Group
 from harness.runs.failures import Failure, failures, in_words
 from harness.runs.gate import GateResult, run_codes
 from harness.runs.kernels import sleeping
-from harness.speed.speed_changes import LOST, slower
+from harness.speed.speed_changes import LOST
 from harness.speed.speed_changes import in_words as speeds_in_words
 from harness.versions.upgrade import Upgrade
 
@@ -242,14 +243,26 @@ def _causes(out: Terminal, groups: Sequence[Group]) -> None:
         out.print(f"          {group.repro}", wrap=False)
 
 
+COLOURS = {WORSE: "red", DIFFERENT: "yellow", BETTER: "green"}
+
+
 def show_upgrade(upgrade: Upgrade) -> None:
     """The verdict, then what changed, gravest first, one line per cause with what reproduces it."""
     out = Terminal()
-    changed = bool(upgrade.difference.changes or slower(upgrade.speeds or ()))
+    changed = bool(upgrade.codes)
     out.print((upgrade.verdict, f"bold {'red' if changed else 'green'}"))
     for name, (old, new) in upgrade.packages.items():
         out.print(f"  {name}: {old} → {new}")
-    _causes(out, upgrade.groups)
+    way = ""
+    for group in upgrade.groups:
+        if group.direction != way:
+            way = group.direction
+            out.print((way.capitalize(), f"bold {COLOURS[way]}"))
+        out.print(f"  {len(group.changes):5} × {group.implementation} {group.loss}: {group.sentence[:300]}")
+        if group.values:
+            out.print(f"          {group.values}", wrap=False)
+        for command in upgrade.commands(group) if way != BETTER else ():
+            out.print(f"          {command}", wrap=False)
     out.print(f"speed: {upgrade.speed_verdict}")
     for moved in upgrade.moved:
         style = {"slower": "red", "faster": "green"}.get(moved.verdict, "yellow")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -15,6 +16,7 @@ from typing import Annotated
 from cyclopts import App, Group, Parameter
 from packaging.utils import canonicalize_name
 
+import reports.github
 import reports.upgrade
 from harness.adapters.choice import ALL, FIRST, choose
 from harness.adapters.registry import Implementation, registered
@@ -24,7 +26,7 @@ from harness.cli.project import project_here
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs, write_whole
-from harness.core.printing import say
+from harness.core.printing import annotate, say
 from harness.judgement.ledger import Ledger
 from harness.reproduction.scripts import with_scripts
 from harness.runs.diff import compare_runs
@@ -39,7 +41,8 @@ from harness.speed.workloads import Workload, load_workloads, select_workloads
 from harness.suite.selection import sources
 from harness.versions import canaries
 from harness.versions.environments import CannotBuild, Environment, build, existing
-from harness.versions.sides import Side, SideError, from_installed, side, touched
+from harness.versions.requirement_files import names_that_differ, parsed_file, pinned
+from harness.versions.sides import Side, SideError, from_installed, side, touched, touching
 from harness.versions.upgrade import Upgrade
 
 app = App(
@@ -69,6 +72,16 @@ Interpreter = Annotated[
 ]
 
 
+Requirements = Annotated[
+    str | None,
+    Parameter(
+        metavar="FILE",
+        help="What this side is, from a file: requirements.txt, pyproject.toml[extra] or uv.lock; goes with the same "
+        "of the other side.",
+    ),
+]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Sides:
@@ -86,9 +99,11 @@ class Sides:
     old_pin: Annotated[Pins, Parameter(group=OLD)] = ()
     old_exclude_newer: Annotated[Date, Parameter(group=OLD)] = None
     old_python: Annotated[Interpreter, Parameter(group=OLD)] = None
+    old_requirements: Annotated[Requirements, Parameter(group=OLD)] = None
     new_pin: Annotated[Pins, Parameter(group=NEW)] = ()
     new_exclude_newer: Annotated[Date, Parameter(group=NEW)] = None
     new_python: Annotated[Interpreter, Parameter(group=NEW)] = None
+    new_requirements: Annotated[Requirements, Parameter(group=NEW)] = None
 
 
 WRITTEN = ("old.jsonl", "new.jsonl", "canaries.jsonl", "upgrade.md", "upgrade.html")
@@ -126,6 +141,10 @@ def upgrade(
     ] = (),
     no_speed: Annotated[bool, Parameter(help="Do not time the two sides.")] = False,
     slower: OwnSlower = None,
+    strict: Annotated[bool, Parameter(help="End with 7 for what got better too: nobody has accepted it.")] = False,
+    github: Annotated[
+        bool, Parameter(help="Print annotations for the pages of a pull request, where the new version is pinned.")
+    ] = False,
     output: Annotated[Path, Parameter(alias="-o", metavar="FOLDER", help="For both run files and the report.")] = Path(
         "reports/output/upgrade"
     ),
@@ -133,8 +152,13 @@ def upgrade(
     """Build both sides, run the suite in both side by side, show the difference."""
     check_outputs([output / name for name in WRITTEN], sources(cases))
     timed = () if no_speed else select_workloads(load_workloads(), list(workloads), complete=False)
-    implementations = _implementations(implementation, requirements)
-    built = _environments(requirements, sides, implementations)
+    wanted = _wanted(sides)
+    if wanted is not None and (unchanged := _unchanged(wanted)):
+        say(unchanged)
+        return ExitCode.FINE
+    differ = () if wanted is None else names_that_differ(*wanted)
+    implementations = _implementations(implementation, requirements or touching(differ, registered()))
+    built = _environments(requirements, sides, implementations, wanted)
     project = project_here()
     modes = modes or project.modes
     threshold = (project.slower if slower is None else slower) / 100
@@ -166,9 +190,13 @@ def upgrade(
         )
         return ExitCode.INFRASTRUCTURE
     difference = compare_runs(runs["old"], runs["new"], same_machine=True)
-    with_speed = [i for i in implementations if has_speed(i.name) and _has_any(runs["old"], i.name, modes)]
+    with_speed = [
+        (i, _supported(timed, runs.values(), i.name))
+        for i in implementations
+        if has_speed(i.name) and _has_any(runs["old"], i.name, modes)
+    ]
     pythons = {name: str(environment.python) for name, (_, environment) in built.items()}
-    speeds = None if no_speed else _timed(with_speed, pythons, timed, modes, threshold)
+    speeds = None if no_speed else _timed(with_speed, pythons, modes, threshold)
     heard = canaries.results_of(_canary_run(output / "canaries.jsonl"))
     found = Upgrade(
         old=runs["old"],
@@ -178,6 +206,8 @@ def upgrade(
         canary_results=heard,
         command=shlex.join(("xent", *sys.argv[1:])),
         speeds=speeds,
+        pythons=pythons,
+        strict=strict,
         timing_commands={i.name: _timing_command(requirements, sides, i) for i in implementations},
     )
     terminal.show_upgrade(found)
@@ -187,23 +217,65 @@ def upgrade(
     ):
         write_whole(path, text)
         say(f"report:   {path.resolve()}")
+    if github:
+        for shown in reports.github.annotated_pins(found, _pin_files(sides)):
+            annotate(shown.message, **shown.properties)
     if canaries.unreported(heard):
         say("xent: a planted change was not reported as what it is: this comparison proves nothing", error=True)
         return ExitCode.INTERNAL
     return gravest(found.codes)
 
 
+def _supported(workloads: Sequence[Workload], runs: Iterable[Run], name: str) -> tuple[Workload, ...]:
+    """Workloads of losses that an implementation has on both sides: nothing else is timed."""
+    offered = [set(run.header.implementations[name]["losses"]) for run in runs]
+    return tuple(w for w in workloads if all(w.case.loss in losses for losses in offered))
+
+
+def _wanted(sides: Sides) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """What both files of requirements ask for, pinned; None where none is named."""
+    if sides.old_requirements is None and sides.new_requirements is None:
+        return None
+    if sides.old_requirements is None or sides.new_requirements is None:
+        raise SideError("a file of requirements is compared with another: name both sides, such as two revisions of it")
+    files = tuple(parsed_file(text) for text in (sides.old_requirements, sides.new_requirements))
+    for side_name, file in zip(("old", "new"), files, strict=True):
+        say(f"{side_name} side: resolving {file}", error=True)
+    return pinned(files[0]), pinned(files[1])
+
+
+def _unchanged(wanted: tuple[tuple[str, ...], tuple[str, ...]]) -> str:
+    """Why there is nothing to compare; empty where there is."""
+    differ = names_that_differ(*wanted)
+    if not differ:
+        return "Nothing to compare: both files resolve to the same versions of everything."
+    own = [name for name in project_here().implementations if name not in registered()]
+    if not own and not touching(differ, registered()):
+        return f"Nothing to compare: no implementation uses what differs ({', '.join(differ)})."
+    return ""
+
+
+def _pin_files(sides: Sides) -> tuple[Path, ...]:
+    """Files of the new side in which a version may be pinned."""
+    if sides.new_requirements is not None:
+        named = parsed_file(sides.new_requirements).path
+        return (named, *sorted(named.parent.glob("*.txt")), named.parent / "pyproject.toml", named.parent / "uv.lock")
+    folder = project_here().folder
+    return (*sorted(folder.glob("*requirements*.txt")), folder / "pyproject.toml", folder / "uv.lock")
+
+
 def _timed(
-    implementations: Sequence[Implementation],
+    implementations: Iterable[tuple[Implementation, Sequence[Workload]]],
     pythons: Mapping[str, str],
-    workloads: Sequence[Workload],
     modes: tuple[str, ...] | None,
     threshold: float,
 ) -> tuple[SpeedChange, ...]:
     """Old against new, one implementation after the other, both sides in the same rounds."""
     found: list[SpeedChange] = []
     with terminal.progress() as tick:
-        for implementation in implementations:
+        for implementation, workloads in implementations:
+            if not workloads:
+                continue
             found += old_against_new(
                 ((implementation, pythons["old"]), (implementation, pythons["new"])),
                 workloads,
@@ -230,6 +302,8 @@ def _timing_command(requirements: Sequence[str], sides: Sides, implementation: I
         ("--new-exclude-newer", [sides.new_exclude_newer]),
         ("--old-python", [sides.old_python]),
         ("--new-python", [sides.new_python]),
+        ("--old-requirements", [sides.old_requirements]),
+        ("--new-requirements", [sides.new_requirements]),
     ):
         for value in values:
             words += [] if value is None else [flag, str(value)]
@@ -248,11 +322,15 @@ def _implementations(names: Sequence[str], requirements: Sequence[str]) -> tuple
     if not requirements:
         return choose(own)
     found = touched(requirements, registered())
-    return choose(tuple(name for name in own if name in found), among=found)
+    # What is not registered may use any package.
+    return choose(tuple(name for name in own if name in found or name not in registered()), among=found)
 
 
 def _environments(
-    requirements: Sequence[str], sides: Sides, implementations: Sequence[Implementation]
+    requirements: Sequence[str],
+    sides: Sides,
+    implementations: Sequence[Implementation],
+    wanted: tuple[tuple[str, ...], tuple[str, ...]] | None,
 ) -> dict[str, tuple[str, Environment]]:
     """Old and new, each with a sentence that says what it is."""
     pythons: dict[str, Path | None] = {"old": sides.old_python, "new": sides.new_python}
@@ -267,8 +345,18 @@ def _environments(
         if python is not None:
             found[name] = (f"the environment of {python.name}", existing(python))
             continue
+        if wanted is not None:
+            pins = wanted[("old", "new").index(name)]
+            # Whatever they ask for: a worker needs NumPy.
+            needed = () if any(pin.startswith("numpy==") for pin in pins) else ("numpy",)
+            made, environment = _built(name, [Side(name, (*pins, *needed))])
+            found[name] = (str(sides.old_requirements if name == "old" else sides.new_requirements), environment)
+            continue
         if not requirements:
-            raise SideError("name what is upgraded, such as torch==2.13.0, or both --old-python and --new-python")
+            raise SideError(
+                "name what is upgraded, such as torch==2.13.0, or both sides: with --old-python and --new-python, or "
+                "with --old-requirements and --new-requirements"
+            )
         if name == "old":
             about = (
                 sides.origin or from_installed(requirements, here),
@@ -277,16 +365,22 @@ def _environments(
             )
         else:
             about = (tuple(requirements), sides.new_pin, sides.new_exclude_newer)
-        made, environment = _built([side(name, *about, implementations, k) for k in (here, without_numpy, {})])
+        made, environment = _built(name, [side(name, *about, implementations, k) for k in (here, without_numpy, {})])
         found[name] = (made.sentence, environment)
     return found
 
 
-def _built(candidates: Sequence[Side]) -> tuple[Side, Environment]:
+def _built(name: str, candidates: Sequence[Side]) -> tuple[Side, Environment]:
     """The first side that can be built; CannotBuild, of the last, where none can."""
     for position, candidate in enumerate(candidates):
+        say(f"{name} side: building an environment with {candidate.sentence:.300}", error=True)
+        since = time.perf_counter()
         try:
-            return candidate, build(candidate.requirements, candidate.exclude_newer)
+            environment = build(candidate.requirements, candidate.exclude_newer)
+            how = "built" if environment.fresh else "found"
+            packages = len(environment.packages)
+            say(f"{name} side: {how}, {packages} packages, {time.perf_counter() - since:.0f} s", error=True)
+            return candidate, environment
         except CannotBuild:
             if position == len(candidates) - 1:
                 raise

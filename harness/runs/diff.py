@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.core.cell import INFRASTRUCTURE, SEVERITIES, Cell, Key, Run, wider
 from harness.core.errors import InfrastructureError
+from harness.runs.change_clauses import DIFFERENT, DIRECTIONS, clause, direction, values
 from harness.runs.kernels import OtherKernels, other_kernels
 
 
@@ -46,6 +47,11 @@ class Change:
         return chosen
 
     @property
+    def direction(self) -> str:
+        """better, worse, or different."""
+        return direction(self.kind, self.old, self.new)
+
+    @property
     def gravity(self) -> tuple[int, int]:
         """Sorts gravest first: severity of what is there now, then kind of change."""
         severity = self.cell.severity
@@ -55,22 +61,38 @@ class Change:
 
 @dataclass(frozen=True)
 class Group:
-    """Changes with one cause, as far as it can be told: same kind, implementation, loss and sentence pattern."""
+    """Changes with one cause, as far as it can be told: of one implementation, in one direction, with one clause."""
 
     kind: str
+    """That of the gravest change."""
     implementation: str
     loss: str
+    """All of them, separated by commas."""
     sentence: str
+    """The cause in one clause, without the numbers of any cell."""
     changes: tuple[Change, ...]
+    """The smallest case first."""
     scripted: Cell | None = None
     """The first cell that is known to have a standalone script."""
+    direction: str = DIFFERENT
+    """better, worse, or different."""
 
     @property
     def repro(self) -> str:
         """The command that reproduces one of them: prints its script, or runs the first once more."""
         if self.scripted is not None:
             return f"xent repro {shlex.quote(self.scripted.name)}"
-        return f"xent repro --again {shlex.quote(self.changes[0].cell.name)}"
+        return f"xent repro --again {shlex.quote(self.witness.cell.name)}"
+
+    @property
+    def witness(self) -> Change:
+        """The change of the smallest case."""
+        return self.changes[0]
+
+    @property
+    def values(self) -> str:
+        """What both sides give in the smallest case, beside each other."""
+        return values(self.witness.old, self.witness.new)
 
 
 @dataclass(frozen=True)
@@ -89,31 +111,35 @@ class Difference:
     """Implementations that run other kernels than before: truth and ledger alone judge their cells."""
     new_here: tuple[Change, ...] = ()
     """Cells of those that disagree and did not: new on this machine, which nobody has judged yet."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Of the entries of the ledger that either run knows, by id."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Elements of the inputs, by case."""
 
     def groups(self, losses: Mapping[str, str], *, new_here: bool = False) -> tuple[Group, ...]:
-        """Changes, or what is new here, grouped by cause, gravest first. `losses` maps case ids to losses."""
+        """Changes, or what is new here, grouped by cause: worse before different before better, then the gravest first.
+
+        `losses` maps case ids to losses.
+        """
         found: dict[tuple[str, str, str, str], list[Change]] = defaultdict(list)
         for change in self.new_here if new_here else self.changes:
-            cell = change.cell
-            loss = losses.get(cell.case, "")
-            found[(change.kind, cell.implementation, loss, _pattern(change))].append(change)
-        groups = [
-            Group(kind, name, loss, changes[0].sentence, tuple(changes), self._scripted(changes))
-            for (kind, name, loss, _), changes in found.items()
-        ]
-        return tuple(sorted(groups, key=lambda g: (g.changes[0].gravity, -len(g.changes), g.implementation, g.loss)))
+            says = clause(change.kind, change.old, change.new, self.reasons)
+            # A kind of its own: what is red for another reason is another cause.
+            found[change.direction, change.kind, change.cell.implementation, says].append(change)
+        groups = []
+        for (way, kind, name, says), changes in found.items():
+            ordered = sorted(changes, key=lambda change: (self.sizes.get(change.cell.case, 0), change.cell.key))
+            named = ", ".join(sorted({losses.get(change.cell.case, "") for change in changes}))
+            groups.append(Group(kind, name, named, says, tuple(ordered), self._scripted(ordered), way))
+
+        def gravity(group: Group) -> tuple[object, ...]:
+            gravest = min(change.gravity for change in group.changes)
+            return (DIRECTIONS.index(group.direction), gravest, -len(group.changes), group.implementation, group.loss)
+
+        return tuple(sorted(groups, key=gravity))
 
     def _scripted(self, changes: Sequence[Change]) -> Cell | None:
         return next((change.cell for change in changes if change.cell.key in self.scripted), None)
-
-
-def _pattern(change: Change) -> str:
-    """What changes have in common when they have one cause: the verdicts and outcome kinds on both sides."""
-
-    def shape(cell: Cell | None) -> str:
-        return "-" if cell is None else f"{cell.verdict}/{cell.outcome.get('kind')}/{cell.outcome.get('type')}"
-
-    return f"{shape(change.old)}>{shape(change.new)}"
 
 
 def compare_runs(
@@ -157,6 +183,16 @@ def compare_runs(
         versions=dict(_version_changes(old, new, names)),
         kernels=kernels,
         new_here=tuple(sorted(new_here, key=lambda c: (c.gravity, c.cell.key))),
+        reasons={
+            name: str(entry.get("reason", ""))
+            for run in (old, new)
+            for name, entry in run.header.suite.get("ledger", {}).items()
+        },
+        sizes={
+            case: int(entry.get("size", 0))
+            for run in (old, new)
+            for case, entry in run.header.suite.get("cases", {}).items()
+        },
     )
 
 

@@ -136,10 +136,31 @@ def test_a_planted_change_of_each_kind_is_reported_as_exactly_that(place: Path) 
     assert found == REPORTED_AS
     text = (place / "out/upgrade.md").read_text(encoding="utf-8")
     page = (place / "out/upgrade.html").read_text(encoding="utf-8")
+    assert "1 worse" not in done.stdout
+    for way in ("Worse", "Different"):
+        assert f"## {way}" in text
+        assert f"<h2>{way}: " in page
+    # What a cause's commands say is reproduced on either side.
+    for side in (sys.executable, str(interpreter(place, "changes"))):
+        assert f"--python {side}" in text
     for kind in ("verdict", "drift", "warnings", "error"):
         assert f", {kind}**" in text
         assert f": {kind}</h2>" in page
     assert "xent repro" in page
+
+
+def test_what_got_better_is_green_unless_it_is_asked_for(place: Path) -> None:
+    swapped = ("--old-python", str(interpreter(place, "changes")), "--new-python", sys.executable)
+    words = ("upgrade", *swapped, "-i", "planted:Loss", "--cases", "mine/verdict", "--cases", "mine/cases.yaml", "-o")
+    only = ("--no-speed", "--dtypes", "float64")
+    (place / "mine" / "cases.yaml").write_text(CASE.format(name="verdict", position=1, label=0), encoding="utf-8")
+    done = xent(*words, "out", *only, folder=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing got worse, 1 better" in done.stdout
+    assert "\nBetter\n" in done.stdout
+    strict = xent(*words, "out", *only, "--strict", "--github", folder=place)
+    assert strict.returncode == 7
+    assert "::error title=better" in strict.stdout
 
 
 def test_a_planted_slowdown_is_reported_as_exactly_that(place: Path) -> None:

@@ -61,12 +61,12 @@ def build(requirements: Sequence[str], exclude_newer: str | None = None, *, comp
             return Environment(python, json.loads(complete.read_text(encoding="utf-8")), fresh=False)
         leftovers.folder(place)
         shutil.rmtree(place, ignore_errors=True)
-        _call([uv, "venv", "--quiet", "--python", sys.executable, str(place)], settings, requirements)
+        call([uv, "venv", "--quiet", "--python", sys.executable, str(place)], settings, requirements)
         # Compiled now, once: a framework that compiles its modules at every import takes longer than the suite.
         compiling = ["--compile-bytecode"] if compiled else []
         install = [uv, "pip", "install", "--quiet", "--no-deps", *compiling, "--python", str(python), *chosen]
-        _call(install, settings, requirements)
-        listed = _call([uv, "pip", "list", "--format", "json", "--python", str(python)], settings, requirements)
+        call(install, settings, requirements)
+        listed = call([uv, "pip", "list", "--format", "json", "--python", str(python)], settings, requirements)
         packages = {entry["name"]: entry["version"] for entry in json.loads(listed)}
         write_whole(complete, json.dumps(packages, indent=1))
         leftovers.keep(place)
@@ -102,7 +102,7 @@ def resolved(
         "--no-emit-find-links",
     ]
     ask = [uv, "pip", "compile", *bare, "--python", sys.executable, *date, "-"]
-    answer = _call(ask, settings, requirements, "\n".join(requirements))
+    answer = call(ask, settings, requirements, "\n".join(requirements))
     return tuple(line.strip() for line in answer.splitlines() if line.strip() and not line.startswith(("#", "-")))
 
 
@@ -142,9 +142,10 @@ def uv_program() -> str:
     return found
 
 
-def _call(
+def call(
     command: Sequence[str], settings: Mapping[str, str], requirements: Sequence[str], said: str | None = None
 ) -> str:
+    """What uv answers; CannotBuild, with what it said and what was asked for, where it fails."""
     ended = answer_of(command, settings, said)
     if ended.returncode:
         complaint = (ended.stderr or ended.stdout).strip()[-LONGEST_ANSWER:]

@@ -73,6 +73,12 @@ def _packages(implementation: Implementation) -> set[str]:
     return {package_of(module) for module in implementation.requires}
 
 
+def touching(names: Iterable[str], table: Mapping[str, Implementation]) -> tuple[str, ...]:
+    """Those of these packages that any registered implementation uses."""
+    known = {"numpy", *PARTS, *RESTS_ON, *(p for i in table.values() if i.family != "scratch" for p in _packages(i))}
+    return tuple(name for name in names if name in known)
+
+
 def touched(requirements: Iterable[str], table: Mapping[str, Implementation]) -> tuple[str, ...]:
     """Names of the registered implementations that use any of these packages; SideError where none does."""
     names = {PARTS.get(name, name) for name in parsed(requirements)}

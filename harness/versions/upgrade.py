@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode
+from harness.runs.change_clauses import BETTER, DIFFERENT, DIRECTIONS, WORSE
 from harness.runs.diff import Difference, Group
 from harness.runs.gate import run_codes
 from harness.speed.speed_changes import LOST, UNJUDGED, SpeedChange, in_words, slower
@@ -28,6 +30,10 @@ class Upgrade:
     command: str
     speeds: tuple[SpeedChange, ...] | None = None
     """Old against new, timed in the same rounds, the slowest change first; None where nothing was timed."""
+    pythons: Mapping[str, str] = field(default_factory=dict)
+    """By side: the interpreter of its environment."""
+    strict: bool = False
+    """Whether what got better is a reason to be red too: nobody has accepted it."""
     timing_commands: Mapping[str, str] = field(default_factory=dict)
     """By implementation: the command that times both sides again, up to the name of the workload, which it lacks."""
 
@@ -46,8 +52,24 @@ class Upgrade:
         codes = (run_codes(self.old) | run_codes(self.new)) & {ExitCode.INFRASTRUCTURE, ExitCode.NOTHING_RAN}
         speeds = {change.verdict for change in self.speeds or ()}
         codes |= {ExitCode.INFRASTRUCTURE} if UNJUDGED in speeds else set()
-        codes |= {ExitCode.CHANGED} if self.difference.changes or LOST in speeds else set()
+        counts = self.counts
+        gating = counts[WORSE] + counts[DIFFERENT] + (counts[BETTER] if self.strict else 0)
+        codes |= {ExitCode.CHANGED} if gating or LOST in speeds else set()
         return codes | ({ExitCode.SLOWER} if SLOWER in speeds else set())
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Cells that changed, by direction."""
+        return Counter(change.direction for change in self.difference.changes)
+
+    def commands(self, group: Group) -> tuple[str, ...]:
+        """The smallest cell of a cause once more, on the old side and on the new."""
+        name = shlex.quote(group.witness.cell.name)
+        return tuple(
+            f"xent repro --again {name} --python {shlex.quote(self.pythons[side])}"
+            for side in ("old", "new")
+            if side in self.pythons
+        )
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -67,10 +89,11 @@ class Upgrade:
             "" if self.difference.identical is None else f", {self.difference.identical:,} of them identical to the bit"
         )
         became_slower = slower(self.speeds or ())
-        if self.difference.changes:
-            changed = f"{len(self.difference.changes):,} cells changed"
-        else:
-            changed = "No cell changed" if became_slower else "Nothing changed"
+        counts = self.counts
+        told = [f"{counts[way]:,} {way}" for way in DIRECTIONS if counts[way]]
+        changed = ", ".join(told) if told else "No cell changed" if became_slower else "Nothing changed"
+        if told and set(counts) == {BETTER}:
+            changed = f"Nothing got worse, {changed}"
         slowed = f" {len(became_slower)} of {len(self.speeds or ())} timings are slower." if became_slower else ""
         return f"{changed}: {self.difference.compared:,} cells compared{same}.{slowed}"
 
