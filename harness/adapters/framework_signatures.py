@@ -94,7 +94,8 @@ class Signature:
     row_mean: bool = False
     """Whether what comes back is the mean over the last axis of what our loss keeps apart."""
     divides: str = ""
-    """What its mean divides by, where that follows from nothing else: a name among the conventions' denominators."""
+    """What its mean divides by, where that follows from nothing else: a name among the conventions' denominators, or
+    `default`, by the rule for calls that do not say."""
     with_gradient: bool = False
     """Whether it returns the gradient with respect to the first differentiated input besides."""
     convention: Mapping[str, Any] = field(default_factory=dict)
@@ -326,6 +327,8 @@ def _declared(signature: Signature, call: Call) -> Mapping[str, Any] | None:
     asked = call.options.get("denominator", default_denominator(call.options))
     if "denominator" in signature.means:
         divides = asked
+    elif signature.divides == "default":
+        divides = default_denominator(call.options)
     elif signature.divides:
         divides = signature.divides
     elif signature.by_element:

@@ -64,7 +64,8 @@ class LossFunction:
     elements : bool
         The same for a loss without classes: it takes a vector.
     divides : str
-        What its mean divides by, where that is not what the case asks for: count, weights, valid, …
+        What its mean divides by, where that is not what the case asks for: count, weights, valid, …; "default" is the
+        sum of the class weights where there are any, else the number of rows that are not ignored.
     convention : mapping of str to object
         Documented choices that change the number (`reference.conventions`).
     overwrites : sequence of str

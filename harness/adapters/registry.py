@@ -80,8 +80,31 @@ def _table() -> Mapping[str, Implementation]:
         Implementation("scratch-d2", f"{adapters}.scratch.d2:D2", "scratch", "torch", ("torch",)),
         Implementation("scratch-d3", f"{adapters}.scratch.d3:D3", "scratch", "", ("numpy",)),
         Implementation("scratch-d4", f"{adapters}.scratch.d4:D4", "scratch", "", ("numpy",)),
+        *_kernels(),
     )
     return MappingProxyType({entry.name: entry for entry in entries})
+
+
+def _kernels() -> tuple[Implementation, ...]:
+    """Kernels and losses of other libraries: a family of its own, in environments of its own."""
+    table = {
+        "liger": ("liger:liger", ("liger_kernel", "triton")),
+        "transformer-engine": ("transformer_engine:transformer_engine", ("transformer_engine", "triton")),
+        "flash-attention": ("flash_attention:flash_attention", ("flash_attn", "triton")),
+        "unsloth": ("unsloth:unsloth", ("unsloth", "triton")),
+        "cut-cross-entropy": ("cut_cross_entropy:cut_cross_entropy", ("cut_cross_entropy", "triton")),
+        "loss-parallel": ("loss_parallel:LossParallel", ("torch",)),
+        "megatron": ("megatron:Megatron", ("megatron",)),
+        "mlx": ("mlx:mlx", ("mlx",)),
+        "tinygrad": ("tinygrad:tinygrad", ("tinygrad",)),
+        "transformers": ("transformers:transformers", ("transformers",)),
+        "kornia": ("kornia:kornia", ("kornia",)),
+        "monai": ("monai:monai", ("monai",)),
+        "timm": ("timm:timm", ("timm",)),
+        "segmentation-models": ("segmentation_models:segmentation_models", ("segmentation_models_pytorch",)),
+    }
+    place = "harness.adapters.kernels"
+    return tuple(Implementation(n, f"{place}.{target}", "kernels", "kernels", m) for n, (target, m) in table.items())
 
 
 def registered() -> Mapping[str, Implementation]:

@@ -62,6 +62,7 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
         "libc": Fact("the C library, whose exp and log some frameworks call", ("glibc", "musl", "other")),
         "libc_version": Fact("its version", pattern=r"\d+(\.\d+)*"),
         "libm_fma": Fact("whether the C library chose its functions with FMA", ON_OFF),
+        "triton": Fact("what runs Triton's kernels", ("interpreter", "compiler")),
     }
 )
 """Every fact by its name."""

@@ -1,0 +1,61 @@
+"""Liger Kernel: cross-entropy, alone and fused with the last linear layer, and the Kullback-Leibler divergence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.adapters.functions import LossFunction
+from harness.adapters.kernels import interpreter
+
+interpreter.prepare()
+
+from importlib.metadata import version  # noqa: E402
+
+import triton  # noqa: E402
+from liger_kernel.transformers import functional  # noqa: E402
+
+from harness.adapters.kernels.triton import InTriton  # noqa: E402
+
+_DTYPES = ("float32", "float16")
+"""Its kernels compute in float32 whatever they are given, so that float64 is no use of theirs."""
+
+_OPTIONS = {
+    "ignore_index": "ignore_index",
+    "label_smoothing": "label_smoothing",
+    "reduction": "reduction",
+    "softcap": "softcap",
+    "z_loss": "lse_square_scale",
+}
+
+
+def _linear(hidden: Any, weight: Any, targets: Any, *, bias: Any = None, **options: Any) -> Any:
+    """Ours is hidden · weight, (…, d) times (d, C); a layer keeps its weight as (C, d)."""
+    return functional.liger_fused_linear_cross_entropy(hidden, weight.T.contiguous(), targets, bias, **options)
+
+
+liger = InTriton(
+    version("liger-kernel"),
+    LossFunction(
+        functional.liger_cross_entropy,
+        "softmax_cross_entropy",
+        {**_OPTIONS, "class_weights": "weight"},
+        targets="labels",
+        rows=True,
+        divides="default",
+        overwrites=("logits",),
+        dtypes=_DTYPES,
+    ),
+    LossFunction(
+        _linear,
+        "linear_cross_entropy",
+        {**_OPTIONS, "class_weights": "ce_weight"},
+        targets="labels",
+        rows=True,
+        divides="default",
+        overwrites=("hidden",),
+        dtypes=_DTYPES,
+        name="liger_kernel.transformers.functional.liger_fused_linear_cross_entropy",
+    ),
+    LossFunction(functional.liger_kl_div, like="torch.nn.functional.kl_div", rows=True, dtypes=_DTYPES),
+    versions={"triton": triton.__version__},
+)

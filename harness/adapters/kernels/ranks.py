@@ -1,0 +1,110 @@
+"""A loss whose classes are split over processes: each rank computes with its slice, and all have to agree.
+
+    two = Ranks(2, "my_package.parallel:loss")
+
+`loss(logits, classes, targets, cotangent, options)` runs in each of the processes, in a gloo group of all: the rank's
+slice of the logits, the number of all classes, and the rest, as NumPy arrays; it returns the value and the gradient of
+its slice.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import operator
+import os
+import socket
+from collections.abc import Mapping
+from datetime import timedelta
+from importlib import import_module
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from harness.adapters.base import Answer, Array, Call, Unsupported
+
+
+class DisagreementError(Exception):
+    """Ranks returned different values."""
+
+
+class Ranks:
+    """Processes of one group; they end with this process."""
+
+    def __init__(self, size: int, place: str) -> None:
+        self.size = size
+        self._place = place
+        self._pipes: list[Connection] = []
+
+    def evaluate(self, call: Call, options: Mapping[str, Any], function: str, *, even: bool) -> Answer:
+        """The value on which the ranks agree, and the gradient put together from their slices.
+
+        `even` is for losses that want slices of one length: other numbers of classes are unsupported.
+        """
+        logits, targets = call.inputs["logits"], call.inputs["targets"]
+        classes = logits.shape[-1] if logits.shape else 0
+        if classes < self.size or (even and classes % self.size):
+            raise Unsupported(f"{self.size} slices of {classes} classes")
+        bounds = [-(-classes * rank // self.size) for rank in range(self.size + 1)]
+        cotangent = None if call.cotangent is None else call.cotangent.storage
+        for rank, pipe in enumerate(self._pipes):
+            mine = np.array(logits.storage[..., bounds[rank] : bounds[rank + 1]])
+            pipe.send((mine, classes, np.array(targets.storage), cotangent, dict(options)))
+        found = [pipe.recv() for pipe in self._pipes]
+        for answer in found:
+            if isinstance(answer, BaseException):
+                raise answer
+        values = [value for value, _ in found]
+        if any(value.tobytes() != values[0].tobytes() for value in values):
+            raise DisagreementError(f"the ranks returned {', '.join(map(str, values))}")
+        gradient = np.concatenate([slope for _, slope in found], axis=-1)
+        wanted = "logits" in call.differentiate
+        return Answer(
+            Array.of(values[0]),
+            function,
+            {"logits": Array.of(gradient)} if wanted else {},
+            computed_with={"ranks": f"{self.size} of gloo, the classes split at {', '.join(map(str, bounds[1:-1]))}"},
+        )
+
+    def start(self) -> None:
+        """Returns when every rank has imported what it needs; belongs into `describe`, which has the time."""
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            port = free.getsockname()[1]
+        context = multiprocessing.get_context("spawn")
+        for rank in range(self.size):
+            ours, theirs = context.Pipe()
+            child = context.Process(
+                target=_serve, args=(theirs, rank, self.size, port, os.getpid(), self._place), daemon=True
+            )
+            child.start()
+            theirs.close()
+            self._pipes.append(ours)
+        for pipe in self._pipes:
+            pipe.recv()
+
+
+def _serve(pipe: Connection, rank: int, size: int, port: int, parent: int, place: str) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo",
+        init_method=f"tcp://localhost:{port}",
+        rank=rank,
+        world_size=size,
+        timeout=timedelta(seconds=30),  # below that of a call: a rank that waits for one that failed says so itself
+    )
+    module, _, name = place.partition(":")
+    loss = operator.attrgetter(name)(import_module(module))
+    pipe.send("ready")
+    while os.getppid() == parent:
+        try:
+            asked = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer: Any = loss(*asked)
+        except Exception as error:  # what the loss did with the input is its outcome
+            answer = RuntimeError(f"{type(error).__name__}: {error}")
+        pipe.send(answer)
