@@ -33,7 +33,6 @@ FRAMEWORKS = {
     "kernels.unsloth": {"unsloth", "triton"},
     "kernels.cut_cross_entropy": {"cut_cross_entropy", "triton"},
     "kernels.loss_parallel": {"torch"},
-    "kernels.ranks": {"torch"},
     "kernels.megatron": {"megatron", "torch"},
     "kernels.mlx": {"mlx"},
     "kernels.tinygrad": {"tinygrad"},
@@ -167,8 +166,8 @@ def root(node: ast.expr) -> str:
     return path_of(node)[0]
 
 
-MACHINES = {"kernels.interpreter", "kernels.bare"}
-"""What kernels run on where there is no GPU, which says in the header of a run what it stands in for."""
+MACHINES = {"kernels.interpreter", "kernels.bare", "kernels.ranks"}
+"""What kernels run on where there is no GPU or no second machine; the header of a run says what stands in for them."""
 
 
 @pytest.mark.parametrize(

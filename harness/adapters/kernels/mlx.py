@@ -38,7 +38,7 @@ def _run(request: Request) -> Answer:
         return [request.compute({**named, **dict(zip(asked, wanted, strict=True))})]
 
     value = request.compute(named)
-    mx.eval(value)
+    answered = from_mlx(value)
     error: BaseException | None = None
     slopes: dict[str, Array] = {}
     if asked:
@@ -49,7 +49,7 @@ def _run(request: Request) -> Answer:
         except Exception as raised:  # the outcome of the gradient, not of the value
             error = raised
     return Answer(
-        from_mlx(value),
+        answered,
         request.function,
         slopes,
         error,

@@ -13,14 +13,15 @@ from harness.adapters.kernels import interpreter
 
 interpreter.prepare()
 # It writes what it compiles into the current folder, which is its user's.
-os.environ["UNSLOTH_COMPILE_LOCATION"] = tempfile.mkdtemp(prefix="xent-unsloth-")
+compiled = tempfile.mkdtemp(prefix="xent-unsloth-")
+os.environ.update(UNSLOTH_COMPILE_LOCATION=compiled)
 
 import triton  # noqa: E402
 from unsloth.kernels.cross_entropy_loss import fast_cross_entropy_loss  # noqa: E402
 
 from harness.adapters.kernels.triton import InTriton  # noqa: E402
 
-shutil.rmtree(os.environ["UNSLOTH_COMPILE_LOCATION"], ignore_errors=True)
+shutil.rmtree(compiled, ignore_errors=True)
 
 
 def _mean(logits: Any, targets: Any, *, softcap: float = 0, logit_scale: float = 0, n_items: Any = None) -> Any:
