@@ -25,6 +25,7 @@ THEMES = ("light", "dark")
 PAGES = (
     "summary",
     "matrix",
+    "implementations",
     "documents",
     "accuracy",
     "conventions",

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from harness.cli import terminal
+from harness.cli.explanation import show_case
 from harness.cli.order_options import NOTHING_SAID, Selection, order_from
 from harness.core.exit_codes import ExitCode, gravest
 from harness.runs.gate import run_codes
@@ -27,12 +28,13 @@ def explain(
     first: Annotated[str, Parameter(name="CASE", help="A case; `xent cases list` names them all.")],
     /,
     *more: Annotated[str, Parameter(name="CASES", help="More files, folders, ids or globs of ids.")],
+    cells: Annotated[bool, Parameter(help="A line for each cell too, with its error.")] = False,
     selection: Selection = NOTHING_SAID,
 ) -> ExitCode:
-    """Formula, inputs, truth to 20 digits, and every implementation's answer."""
+    """Formula, inputs, truth to 20 digits, and how every implementation answers."""
     order = order_from((first, *more), selection)
     with terminal.progress() as tick:
         finished = execute_order(order, progress=tick)
     for case in order.cases:
-        terminal.show_case(case, finished)
+        show_case(case, finished, cells=cells)
     return gravest(run_codes(finished))

@@ -12,6 +12,7 @@ from cyclopts import App, Group, Parameter, validators
 from harness import reproduction
 from harness.adapters.choice import FIRST, choose
 from harness.cli import terminal
+from harness.cli.explanation import show_case
 from harness.cli.options import Python
 from harness.core.case import Case
 from harness.core.cell import EVERY, MODE_AGREEMENT, Cell, Run, wider
@@ -85,7 +86,7 @@ def repro(
         finished = execute_order(order, progress=tick)
     (case,) = order.cases
     if again:
-        terminal.show_case(case, finished)
+        show_case(case, finished)
         return gravest(run_codes(finished) - {ExitCode.STALE_LEDGER})
     if ExitCode.INFRASTRUCTURE in run_codes(finished) and all(cell.verdict == "missing" for cell in finished.cells):
         raise InfrastructureError(f"{cell}: {finished.cells[0].explanation}")

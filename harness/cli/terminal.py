@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from harness.cli.console import Styled, Terminal
-from harness.core.case import Case
 from harness.core.cell import INFRASTRUCTURE, Cell, Run
 from harness.core.exit_codes import ExitCode
 from harness.core.printing import printable, say
@@ -149,49 +148,6 @@ def _time(out: Terminal, run: Run) -> None:
     judging = run.footer.seconds.get("judging")
     per_cell = f"; judging {1e3 * judging / asked:.2f} ms per cell" if judging and asked else ""
     out.print(f"\ntime: {parts}{per_cell}")
-
-
-def show_case(case: Case, run: Run) -> None:
-    """Everything about one case."""
-    out = Terminal()
-    entry = run.header.suite["cases"][case.id]
-    out.print((f"\n{case.id}", "bold"), f"  {case.title}")
-    out.print(f"why: {case.why}")
-    if case.source is not None:
-        out.print(f"source: {case.source.document}")
-    out.print(f"loss: {case.loss}")
-    for name, text in entry["inputs"].items():
-        out.print(f"  {name} = {text}")
-    for name, value in entry["options"].items():
-        out.print(f"  {name} = {value}")
-    if entry.get("vector"):
-        out.print(f"  direction of the second derivative = {entry['vector']}")
-    out.print(f"expects: {entry['expect']}")
-    truth = entry.get("truth") or {}
-    for aspect, shown in truth.items():
-        if aspect != "dtype":
-            out.print(f"truth, {aspect} ({truth['dtype']}): {', '.join(shown['digits'])}")
-    headings = ("implementation", "dtype", "aspect", "verdict", "answer", "ulps", "R", "function, explanation")
-    cells = [cell for cell in run.cells if cell.case == case.id]
-    out.table(dict.fromkeys(headings, "left"), map(_answer, cells))
-    for claim in run.claims:
-        if claim.case == case.id:
-            judged = claim.verdict.replace("_", " ")
-            out.print(f"claim {claim.claimed}: ", (judged, "bold"), f": {claim.explanation}")
-
-
-def _answer(cell: Cell) -> tuple[str, ...]:
-    answer = cell.outcome.get("type") or cell.got if cell.outcome["kind"] != "unsupported" else "-"
-    return (
-        f"{cell.implementation}:{cell.mode}",
-        cell.dtype,
-        cell.aspect,
-        cell.verdict + (f" {cell.ledger}" if cell.ledger else ""),
-        str(answer)[:60],
-        "" if cell.ulps is None else f"{float(cell.ulps):.3g}",
-        "" if cell.ratio is None else f"{float(cell.ratio):.3g}",
-        "; ".join(t for t in (cell.function, cell.explanation) if t),
-    )
 
 
 def _speeds(out: Terminal, result: GateResult) -> None:

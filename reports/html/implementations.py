@@ -16,7 +16,7 @@ from reports.words import FINDINGS, MARKS, Mark, excess, status, told
 
 __all__ = ["Cause", "Known", "Page", "Refusal", "build"]
 
-_MOST_ALONE = 40
+_MOST_ALONE = 20
 """Lines of what fails only here: the page is read, and the matrix has all of them."""
 
 _OTHERS = 2

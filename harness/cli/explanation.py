@@ -1,0 +1,124 @@
+"""One case in words: what is computed, what is true, how everybody answers. Fits a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.cli.console import Terminal
+from harness.core.case import Case
+from harness.core.cell import Cell, Run
+from harness.core.formats import FORMATS
+from reference import losses
+from reports.words import MARKS, gravity, status
+
+WIDTH = 80
+"""Columns of the narrowest terminal that people use."""
+
+LONGEST = 24
+"""Characters of an answer in its line: a float64 with sign and exponent."""
+
+
+def show_case(case: Case, run: Run, *, cells: bool = False) -> None:
+    """Formula, inputs, truth, a line for each implementation and the claims; with `cells` one for each cell besides."""
+    out = Terminal()
+    out.print((case.id, "bold"))
+    for line in described(case, run):
+        out.print(line)
+    asked = [cell for cell in run.cells if cell.case == case.id]
+    for line, style in standing(asked):
+        out.print((line, style), wrap=False)
+    if cells:
+        headings = ("implementation", "dtype", "aspect", "verdict", "answer", "ulps", "R", "function, explanation")
+        out.table(dict.fromkeys(headings, "left"), map(_answer, asked))
+    for line in _claims(case, run):
+        out.print(line)
+
+
+def described(case: Case, run: Run) -> Iterator[str]:
+    """What the case is, and what is true of it."""
+    entry = run.header.suite["cases"][case.id]
+    yield from _wrapped("", case.title)
+    yield from _wrapped("why: ", case.why)
+    if case.source is not None:
+        yield from _wrapped("source: ", case.source.document)
+    formula = (inspect.getdoc(getattr(losses, case.loss)) or "").partition("\n")[0]
+    yield from _wrapped(f"{case.loss}: ", formula)
+    for name, value in [*entry["inputs"].items(), *entry["options"].items()]:
+        yield from _wrapped(f"  {name} = ", str(value))
+    if entry.get("vector"):
+        yield from _wrapped("  direction of the derivatives = ", str(entry["vector"]))
+    if entry["expect"] != "truth":
+        yield from _wrapped("expects: ", str(entry["expect"]))
+    truth = entry.get("truth") or {}
+    for aspect, shown in truth.items():
+        if aspect != "dtype":
+            yield from _wrapped(f"truth, {aspect} ({truth['dtype']}): ", ", ".join(shown["digits"]))
+
+
+def standing(cells: Sequence[Cell]) -> Iterator[tuple[str, str]]:
+    """A line and its style for each implementation and mode, the gravest first: its value, and how its cells stand.
+
+    What does not simply agree has a second line that says why.
+    """
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(f"{cell.implementation}:{cell.mode}", []).append(cell)
+    wide = max((len(name) for name in groups), default=0)
+    for name, group in sorted(groups.items(), key=lambda entry: (-max(map(_rank, entry[1])), entry[0])):
+        worst = max(group, key=gravity)
+        counts = Counter(status(cell) for cell in group)
+        told = ", ".join(f"{MARKS[key].word} {counts[key]}" for key in MARKS if counts[key])
+        line = f"{name:{wide}}  {_value(group):{LONGEST}}  {told}"
+        yield (line if len(line) <= WIDTH else line[: WIDTH - 1] + "…", "" if _is_fine(worst) else "red")
+        why = f"{worst.dtype} {worst.aspect}: {worst.explanation}" if worst.explanation else ""
+        if why and status(worst) != "agrees":
+            yield ("    " + textwrap.shorten(why, WIDTH - 4, placeholder=" …"), "")
+
+
+def _rank(cell: Cell) -> int:
+    return MARKS[status(cell)].rank
+
+
+def _is_fine(cell: Cell) -> bool:
+    return cell.verdict in ("agrees", "by_convention", "known", "unsupported")
+
+
+def _value(cells: Iterable[Cell]) -> str:
+    """What came back for the value in the widest dtype that was answered."""
+    order = list(FORMATS)
+    answered = [c for c in cells if c.aspect == "value" and c.outcome["kind"] != "unsupported"]
+    if not answered:
+        return ""
+    first = min(answered, key=lambda c: order.index(c.dtype) if c.dtype in order else len(order))
+    kind = str(first.outcome["kind"])
+    text = str(first.outcome.get("type", kind)).rpartition(".")[2] if first.got is None else str(first.got)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _answer(cell: Cell) -> tuple[str, ...]:
+    answer = cell.outcome.get("type") or cell.got if cell.outcome["kind"] != "unsupported" else "-"
+    return (
+        f"{cell.implementation}:{cell.mode}",
+        cell.dtype,
+        cell.aspect,
+        cell.verdict + (f" {cell.ledger}" if cell.ledger else ""),
+        str(answer)[:60],
+        "" if cell.ulps is None else f"{float(cell.ulps):.3g}",
+        "" if cell.ratio is None else f"{float(cell.ratio):.3g}",
+        "; ".join(t for t in (cell.function, cell.explanation) if t),
+    )
+
+
+def _claims(case: Case, run: Run) -> Iterator[str]:
+    for claim in run.claims:
+        if claim.case == case.id:
+            judged = claim.verdict.replace("_", " ")
+            yield from _wrapped("claim: ", f"{claim.says or claim.claimed} {judged.capitalize()}: {claim.explanation}")
+
+
+def _wrapped(label: str, text: str) -> Iterator[str]:
+    """The text after its label in lines of `WIDTH`, those after the first indented."""
+    yield from textwrap.wrap(f"{label}{text}", WIDTH, subsequent_indent="    ", break_on_hyphens=False)
