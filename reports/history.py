@@ -58,6 +58,10 @@ def _lines(
         if digest.version in notes:
             yield notes[digest.version].strip()
             yield ""
+        moved = ", ".join(f"{name} {old} → {new}" for name, (old, new) in history.companions(digest.version).items())
+        if moved:
+            yield line("With it, of its time: {}.", moved)
+            yield ""
         for turn in there:
             yield from _turn(turn)
         if changed:

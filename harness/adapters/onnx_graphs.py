@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -94,7 +93,11 @@ def _prepared(
 
 
 def numpy_type(dtype: str) -> np.dtype[Any]:
-    return np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    if dtype != "bfloat16":
+        return np.dtype(dtype)
+    import ml_dtypes  # which onnx brings since 1.17: whoever takes no bfloat16 needs none
+
+    return np.dtype(ml_dtypes.bfloat16)
 
 
 def to_model(graph: Graph) -> onnx.ModelProto:

@@ -102,6 +102,13 @@ def default_denominator(options: Mapping[str, Any]) -> str:
     return "valid" if options.get("ignore_index") is not None else "count"
 
 
+def stated(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as an implementation is told them: a mean says what it divides by, be it the default."""
+    if options.get("reduction") != "mean":
+        return dict(options)
+    return {"denominator": default_denominator(options), **options}
+
+
 @dataclass(frozen=True)
 class Question:
     """One call to one implementation."""

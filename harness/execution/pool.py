@@ -15,7 +15,7 @@ from typing import Any, Self
 from harness.adapters.base import Description
 from harness.adapters.registry import Implementation
 from harness.core.arrays import Array
-from harness.core.call import Question
+from harness.core.call import Question, stated
 from harness.core.case import ArraySpec
 from harness.core.invariances import THREADS
 from harness.core.outcomes import Outcome
@@ -236,7 +236,7 @@ def request(question: Question, *, realized: bool) -> protocol.Request:
         loss=case.loss,
         dtype=question.dtype,
         inputs={name: array(spec) for name, spec in case.inputs.items()},
-        options={name: operand(value) for name, value in case.options.items()},
+        options={name: operand(value) for name, value in stated(case.options).items()},
         differentiate=case.differentiate,
         cotangent=None if case.cotangent is None else array(case.cotangent),
         vector=None if case.vector is None else array(case.vector),

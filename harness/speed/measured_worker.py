@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.adapters.base import Description
 from harness.adapters.registry import Implementation
+from harness.core.call import stated
 from harness.core.errors import InfrastructureError, UsageError
 from harness.core.outcomes import Crashed, Missing, Outcome, TimedOut
 from harness.execution import protocol
@@ -153,7 +154,7 @@ class TimedWorker:
         """The same without waiting: `prepared` does, and wants the number. A second call only `again`."""
         case = workload.case
         request = protocol.request_to_wire(
-            protocol.Request(case.loss, dtype, case.inputs, case.options, tuple(differentiate))
+            protocol.Request(case.loss, dtype, case.inputs, stated(case.options), tuple(differentiate))
         )
         more = {
             "kind": "prepare",

@@ -26,7 +26,7 @@ from harness.suite.ledger_files import load_entries
 from harness.suite.selection import load_selection
 from harness.versions import canaries
 from harness.versions.behaviours import History, behaviours, groups, histories, ledger_since, sentence, since, spans
-from harness.versions.collecting import Task, collect
+from harness.versions.collecting import Task, collect, flipped
 from harness.versions.digest import (
     VARIES,
     Answered,
@@ -336,3 +336,12 @@ def test_an_entry_says_when_it_began_as_exactly_as_is_known() -> None:
     ):
         assert ledger_since([entry], [history(*releases)]) == {"cancels": {"optax": said}}
     assert ledger_since([entry], [history(of("1.0", wrong), of("1.2", right))]) == {}
+
+
+def test_a_cell_that_only_one_of_two_releases_was_asked_for_is_no_change() -> None:
+    other = (*KEY[:3], "float64", "value")
+    assert (
+        flipped(of("1.0", {KEY: Answered(RIGHT)}), of("1.1", {KEY: Answered(RIGHT), other: Answered(WRONG)})) == set()
+    )
+    refused = of("1.0", {("edges/a", "optax", "jit", "*", "*"): Answered(Seen("unsupported"))})
+    assert flipped(refused, of("1.1", {KEY: Answered(RIGHT)})) == {"edges/a"}

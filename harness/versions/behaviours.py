@@ -90,6 +90,16 @@ class History:
         refused = {key for some in there for key in wider(some) if key in there}
         return tuple(sorted(there - refused))
 
+    def companions(self, version: str) -> dict[str, tuple[str, str]]:
+        """What else changed from the release that was run before to this one; a dash where a side has none."""
+        known = [digest.version for digest in self.known]
+        place = known.index(version)
+        if place == 0:
+            return {}
+        old, new = (self.known[at].packages for at in (place - 1, place))
+        pairs = {name: (old.get(name, "–"), new.get(name, "–")) for name in sorted(old.keys() | new.keys())}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name != self.package}
+
     def points(self, key: Key) -> tuple[tuple[str, str, Answered | None], ...]:
         """What became of a cell in each release."""
         newest = next(
@@ -100,7 +110,7 @@ class History:
     def _answer(self, digest: Digest, key: Key, asked: str | None) -> Answered | None:
         if self.comparable.get(digest.suite, {}).get(key[0]) != asked:
             return None
-        return next((digest.cells[said] for said in (key, *wider(key)) if said in digest.cells), None)
+        return digest.answer(key)
 
 
 def histories(digests: Iterable[Digest], comparable: Mapping[str, Mapping[str, str]]) -> tuple[History, ...]:
@@ -251,7 +261,7 @@ def in_words(seen: Seen) -> str:
     """What became of a cell, for people."""
     match seen.kind:
         case "right":
-            raised = f", raises {_last(seen.error)}" if seen.error else ""
+            raised = f", raises {_error(seen.error)}" if seen.error else ""
             return f"right{f' under {seen.under}' if seen.under else ''}{raised}"
         case "wrong":
             return f"wrong: {_fact(seen)}"
@@ -266,7 +276,7 @@ def _fact(seen: Seen) -> str:
         case "finite":
             return "another number" + (f", that of {seen.computed_in}" if seen.computed_in else "")
         case "raises":
-            return f"raises {_last(seen.error)}"
+            return f"raises {_error(seen.error)}"
         case "returns":
             return "returns where an error is right"
         case "dtype" | "shape":
@@ -277,8 +287,8 @@ def _fact(seen: Seen) -> str:
             return f"{other}{f' in {seen.of}' if seen.of else ''}"
 
 
-def _last(name: str) -> str:
-    return name.rpartition(".")[2]
+def _error(name: str) -> str:
+    return name.removeprefix("builtins.")
 
 
 def sentence(timeline: Sequence[Span[Seen]]) -> str:

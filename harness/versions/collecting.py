@@ -73,13 +73,12 @@ def collect(
 
 def flipped(old: Digest, new: Digest) -> frozenset[str]:
     """The cases of which a cell is not the same, as far as both releases were asked for it."""
-    return frozenset(
-        key[0] for key in old.cells.keys() & new.cells.keys() if not old.cells[key].same(new.cells[key])
-    ) | frozenset(
-        # A refusal of all on one side is a cell of its own.
-        key[0]
-        for key in old.cells.keys() ^ new.cells.keys()
-    )
+    found = set()
+    for key in old.cells.keys() | new.cells.keys():
+        was, now = old.answer(key), new.answer(key)
+        if was is not None and now is not None and not was.same(now):
+            found.add(key[0])
+    return frozenset(found)
 
 
 def _is_of(digest: Digest, task: Task) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from harness.core.case import Case
-from harness.core.cell import INFRASTRUCTURE, Cell, Key, Run
+from harness.core.cell import INFRASTRUCTURE, Cell, Key, Run, wider
 from harness.core.errors import InfrastructureError
 from harness.core.files import write_whole
 from harness.core.inputs import read_whole, reason_of
@@ -95,6 +95,10 @@ class Digest:
         parts = (self.package, self.version, sorted(self.packages.items()), self.suite, self.modes)
         machine = (sorted(self.machine.items()), {n: d.get("facts", {}) for n, d in self.implementations.items()})
         return _short((*parts, *machine), 12)
+
+    def answer(self, key: Key) -> Answered | None:
+        """What became of a cell, or of all of which it is one; None where it was not asked."""
+        return next((self.cells[said] for said in (key, *wider(key)) if said in self.cells), None)
 
 
 def digest_of(
