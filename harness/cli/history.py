@@ -133,6 +133,8 @@ def history(
 
 def _task(package: str, asked: Asked, suite: Suite) -> Task:
     implementations = choose(asked.implementation or own(package, registered()))
+    # Digests keep nothing of it: but what it explains needs no diagnosis, which takes longer than all else.
+    ledger = read_ledger()
     # Old releases of JAX do not ask for the library they run on.
     companions = ("jaxlib",) if package != "jaxlib" and any(i.family == "jax" for i in implementations) else ()
 
@@ -148,7 +150,7 @@ def _task(package: str, asked: Asked, suite: Suite) -> Task:
         order = Order(
             tuple(case for case in suite.cases if not some or case.id in chosen),
             suite.digest,
-            Ledger(),
+            ledger,
             implementations,
             Scope(dtypes=asked.dtypes, modes=asked.modes),
             timeout=asked.timeout,
