@@ -56,7 +56,7 @@ def lint(*cases: Cases) -> ExitCode:
     suite = load_selection(cases)
     entries = read_ledger().entries
     cover, _ = load_cover()
-    problems = lint_cases(suite.cases) + ([] if cases else _lint_baseline(suite, entries) + _lint_since(entries))
+    problems = lint_cases(suite.cases) + ([] if cases else _lint_baseline(suite, entries) + lint_since(entries))
     for problem in problems:
         say(problem)
     if problems:
@@ -91,7 +91,7 @@ def _lint_baseline(suite: Suite, entries: Sequence[Entry]) -> list[Problem]:
     return lint_margins(cells, statements, name, places) + dormant + strange
 
 
-def _lint_since(entries: Sequence[Entry]) -> list[Problem]:
+def lint_since(entries: Sequence[Entry]) -> list[Problem]:
     """Whether the entries say what the history of releases says; nothing where none is kept."""
     file = STORE / SINCE
     found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

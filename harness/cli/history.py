@@ -165,6 +165,7 @@ def _task(package: str, asked: Asked, suite: Suite) -> Task:
         tuple(i.name for i in implementations),
         suite.digest,
         asked.modes or (FIRST,),
+        asked.dtypes or (),
         machine_of(describe_machine()),
         built,
         run,

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters.choice import choose
+from harness.cli.cases import lint_since
 from harness.core.case import ArraySpec, Case, ExpectRaises, Location
 from harness.core.cell import Run
 from harness.core.ledger import Entry, Pin
@@ -265,7 +266,7 @@ class Releases:
     def task(self) -> Task:
         described = describe_machine()
         machine = {name: str(described[name]) for name in ("cpu", "instruction_set")}
-        about = ("it", ("it",), self.digest, ("first",), machine)
+        about = ("it", ("it",), self.digest, ("first",), (), machine)
         return Task(*about, self.build, self.run, self.remove)
 
 
@@ -345,3 +346,18 @@ def test_a_cell_that_only_one_of_two_releases_was_asked_for_is_no_change() -> No
     )
     refused = of("1.0", {("edges/a", "optax", "jit", "*", "*"): Answered(Seen("unsupported"))})
     assert flipped(refused, of("1.1", {KEY: Answered(RIGHT)})) == {"edges/a"}
+
+
+def test_lint_refuses_an_entry_that_says_otherwise_than_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    entry = Entry("a", ("*",), ("optax",), Pin("nan"), "reason", "none found", location="ledger.yaml:7")
+    said = replace(entry, since=(("optax", "0.2.6"),))
+    assert not lint_since([entry])
+    assert [p.line for p in lint_since([said])] == [7]
+    (tmp_path / "reports" / "history").mkdir(parents=True)
+    (tmp_path / "reports" / "history" / "since.json").write_text('{"a": {"optax": "0.2.6"}}', encoding="utf-8")
+    assert not lint_since([said])
+    assert lint_since([entry])
+    assert lint_since([replace(said, since=(("optax", "0.2.5"),))])

@@ -74,9 +74,10 @@ class History:
 
     @property
     def name(self) -> str:
-        """The package, with the implementation where it has several that are run apart."""
-        names = {name for digest in self.digests for name in digest.implementations}
-        return f"{self.package}-{min(names)}" if len(names) == 1 and min(names).startswith("keras-") else self.package
+        """The package, and how it was run where that is not the whole suite on all that is made of it."""
+        first = self.digests[0]
+        single = [*first.implementations] if len(first.implementations) == 1 else []
+        return "-".join((self.package, *(name for name in single if name.startswith("keras-")), *first.dtypes))
 
     @property
     def known(self) -> tuple[Digest, ...]:
@@ -114,15 +115,14 @@ class History:
 
 
 def histories(digests: Iterable[Digest], comparable: Mapping[str, Mapping[str, str]]) -> tuple[History, ...]:
-    """By package, implementations, modes and machine; of one release the digest with the most cells."""
-    grouped: dict[tuple[str, ...], dict[str, Digest]] = defaultdict(dict)
+    """By package and how it was run; of one release the digest with the most cells."""
+    grouped: dict[tuple[object, ...], dict[str, Digest]] = defaultdict(dict)
     for digest in digests:
-        how = (*sorted(digest.implementations), *digest.modes, *sorted(digest.machine.values()))
-        of = grouped[(digest.package, *how)]
+        of = grouped[(digest.package, *digest.asked)]
         if digest.version not in of or len(of[digest.version].cells) < len(digest.cells):
             of[digest.version] = digest
     return tuple(
-        History(about[0], tuple(sorted(of.values(), key=lambda d: Version(d.version))), comparable)
+        History(str(about[0]), tuple(sorted(of.values(), key=lambda d: Version(d.version))), comparable)
         for about, of in sorted(grouped.items())
     )
 

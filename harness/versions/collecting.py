@@ -27,6 +27,7 @@ class Task:
     implementations: tuple[str, ...]
     suite: str
     modes: tuple[str, ...]
+    dtypes: tuple[str, ...]
     machine: dict[str, str]
     build: Callable[[Release], Environment]
     run: Callable[[Environment, Sequence[str]], Run]
@@ -51,7 +52,8 @@ def collect(
     task: Task, releases: Iterable[Release], store: Store
 ) -> Generator[tuple[Release, Digest, bool], None, None]:
     """Every release with what is known of it then, and whether it was run now, in the order of `releases`."""
-    kept = {digest.version: digest for digest in store.digests(task.package) if _is_of(digest, task)}
+    nothing = _gap(task, Release("", ""), "")
+    kept = {digest.version: digest for digest in store.digests(task.package) if digest.asked == nothing.asked}
     opened: list[_Open] = []
     try:
         for release in releases:
@@ -81,26 +83,26 @@ def flipped(old: Digest, new: Digest) -> frozenset[str]:
     return frozenset(found)
 
 
-def _is_of(digest: Digest, task: Task) -> bool:
-    asked = (digest.modes, digest.machine, sorted(digest.implementations))
-    return asked == (task.modes, task.machine, sorted(task.implementations))
+def _gap(task: Task, release: Release, why: str) -> Digest:
+    return Digest(
+        task.package,
+        release.version,
+        release.day,
+        task.suite,
+        task.modes,
+        task.machine,
+        {},
+        {name: {} for name in task.implementations},
+        gap=" ".join(why.split())[:600],
+        dtypes=task.dtypes,
+    )
 
 
 def _first(task: Task, release: Release, store: Store) -> _Open:
     try:
         environment = task.build(release)
     except CannotBuild as error:
-        digest = Digest(
-            task.package,
-            release.version,
-            release.day,
-            task.suite,
-            task.modes,
-            task.machine,
-            {},
-            {name: {} for name in task.implementations},
-            gap=" ".join(str(error).split())[:600],
-        )
+        digest = _gap(task, release, str(error))
         store.write(digest)
         return _Open(release, digest)
     try:
@@ -108,7 +110,7 @@ def _first(task: Task, release: Release, store: Store) -> _Open:
     except BaseException:
         task.remove(environment)
         raise
-    digest = digest_of(run, task.package, release.version, release.day, task.modes, environment.packages)
+    digest = digest_of(run, task.package, release.version, release.day, task.modes, environment.packages, task.dtypes)
     store.write(digest)
     if digest.gap:
         task.remove(environment)
@@ -123,7 +125,14 @@ def _repeat(task: Task, release: _Open, cases: frozenset[str], store: Store) -> 
         return
     if release.environment is None:
         release.environment = task.build(release.release)
-    about = (task.package, release.release.version, release.release.day, task.modes, release.environment.packages)
+    about = (
+        task.package,
+        release.release.version,
+        release.release.day,
+        task.modes,
+        release.environment.packages,
+        task.dtypes,
+    )
     others = [digest_of(task.run(release.environment, needed), *about) for _ in range(REPEATS)]
     release.digest = with_repeats(release.digest, others, needed)
     store.write(release.digest)

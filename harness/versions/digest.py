@@ -88,11 +88,18 @@ class Digest:
     """Cases that were run twice more, each time in a new process."""
     gap: str = ""
     """Why nothing of it is known."""
+    dtypes: tuple[str, ...] = ()
+    """Those that were asked for; empty: all that a case names."""
+
+    @property
+    def asked(self) -> tuple[object, ...]:
+        """How it was run; what was run otherwise is another history."""
+        return (*sorted(self.implementations), *self.modes, *self.dtypes, *sorted(self.machine.values()))
 
     @property
     def key(self) -> str:
         """What it was computed from, in twelve digits."""
-        parts = (self.package, self.version, sorted(self.packages.items()), self.suite, self.modes)
+        parts = (self.package, self.version, sorted(self.packages.items()), self.suite, self.modes, self.dtypes)
         machine = (sorted(self.machine.items()), {n: d.get("facts", {}) for n, d in self.implementations.items()})
         return _short((*parts, *machine), 12)
 
@@ -102,7 +109,13 @@ class Digest:
 
 
 def digest_of(
-    run: Run, package: str, version: str, day: str, modes: Sequence[str], packages: Mapping[str, str]
+    run: Run,
+    package: str,
+    version: str,
+    day: str,
+    modes: Sequence[str],
+    packages: Mapping[str, str],
+    dtypes: Sequence[str] = (),
 ) -> Digest:
     """What is kept of a run."""
     missing = [f"{name}: {d['missing']}" for name, d in run.header.implementations.items() if "missing" in d]
@@ -120,6 +133,7 @@ def digest_of(
         },
         {} if missing else {c.key: _answered(c) for c in run.cells if c.verdict not in INFRASTRUCTURE},
         gap=" ".join("; ".join(missing).split())[:600],
+        dtypes=tuple(dtypes),
     )
 
 
@@ -197,6 +211,7 @@ class _Written(msgspec.Struct, forbid_unknown_fields=True):
     implementations: dict[str, dict[str, Any]]
     repeated: list[str]
     gap: str
+    dtypes: list[str]
     facts: list[dict[str, str]]
     cells: dict[str, dict[str, list[Any]]]
 
@@ -222,6 +237,7 @@ def encoded(digest: Digest) -> bytes:
         {name: dict(entry) for name, entry in sorted(digest.implementations.items())},
         sorted(digest.repeated),
         digest.gap,
+        list(digest.dtypes),
         [{f.name: getattr(seen, f.name) for f in fields(seen) if getattr(seen, f.name)} for seen in facts],
         cells,
     )
@@ -253,6 +269,7 @@ def decoded(content: bytes) -> Digest:
         cells,
         frozenset(w.repeated),
         w.gap,
+        tuple(w.dtypes),
     )
 
 
@@ -263,12 +280,11 @@ class Store:
     folder: Path
 
     def write(self, digest: Digest) -> None:
-        """Keep a digest in the place of what was kept of that release, suite, modes and machine."""
+        """Keep a digest in the place of what was kept of that release, run in the same way."""
         place = self.folder / digest.package / f"{digest.version}-{digest.key}.xz"
         write_whole(place, encoded(digest))
         for other, kept in self._of(digest.package, digest.version):
-            asked, mine = ((d.modes, d.machine, sorted(d.implementations)) for d in (kept, digest))
-            if other != place and asked == mine:
+            if other != place and kept.asked == digest.asked:
                 other.unlink()
 
     def digests(self, package: str) -> tuple[Digest, ...]:
