@@ -26,9 +26,6 @@ def signature_of(loss: str) -> Signature:
 def check_names(loss: str, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """All inputs there, none unknown; no unknown option."""
     signature = signature_of(loss)
-    for name in signature.inputs:
-        if name not in inputs and name not in signature.optional:
-            raise ArgumentError(f"{loss}: input {name} is absent: it takes {', '.join(signature.inputs)}")
     for name in inputs:
         if name not in signature.inputs:
             raise ArgumentError(f"{loss}: input {name!r} is not known: it takes {', '.join(signature.inputs)}")
@@ -36,6 +33,9 @@ def check_names(loss: str, inputs: Mapping[str, Any], options: Mapping[str, Any]
     for name in options:
         if name not in known:
             raise ArgumentError(f"{loss}: option {name!r} is not known: it takes {', '.join(known) or 'none'}")
+    together = signature.problem(inputs, options)
+    if together is not None:
+        raise ArgumentError(f"{loss}: {together}")
     reduction = options.get("reduction", "mean")
     if signature.reductions and reduction not in signature.reductions:
         raise ArgumentError(f"{loss}: reduction {reduction!r}: expected one of {', '.join(signature.reductions)}")

@@ -75,6 +75,8 @@ def _multiply(ah: Floats, al: Floats, bh: Floats | float, bl: Floats | float) ->
 class Watch:
     """Notices whether sums of rounded numbers cancelled."""
 
+    bound: float = 2.0**-36
+    """How small a sum of rounded numbers may be beside the largest of them: of 106 bits 70 are left."""
     cancelled: bool = False
 
 
@@ -82,9 +84,9 @@ _WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
+def watching(bound: float = Watch.bound) -> Iterator[Watch]:
     """Watch the sums made inside the block."""
-    watch = Watch()
+    watch = Watch(bound)
     token = _WATCH.set(watch)
     try:
         yield watch
@@ -188,8 +190,8 @@ class DoubleDouble:
             hi, lo = _add(ah, al, bh, bl)
             watch = _WATCH.get()
             if watch is not None:
-                # Numbers with a low part are rounded ones: where their sum is 2^-36 of them, 70 of 106 bits are left.
-                watch.cancelled |= bool(((np.abs(hi) < 2.0**-36) & ((al != 0.0) | (bl != 0.0))).any())
+                # Numbers with a low part are rounded ones.
+                watch.cancelled |= bool(((np.abs(hi) < watch.bound) & ((al != 0.0) | (bl != 0.0))).any())
             # An infinity makes the error terms nan: the plain sum says what it is.
             hi = np.where(np.isfinite(ah) & np.isfinite(bh), hi, ah + bh)
             return DoubleDouble._normal(hi, lo, exponent)
@@ -254,7 +256,7 @@ class DoubleDouble:
                 hi, lo = np.concatenate((hi, rest_hi), axis=-1), np.concatenate((lo, rest_lo), axis=-1)
             watch = _WATCH.get()
             if watch is not None and inexact:
-                watch.cancelled |= bool((np.abs(hi) < 2.0**-36).any())
+                watch.cancelled |= bool((np.abs(hi) < watch.bound).any())
             total = hi[..., 0] if plain is None else np.where(finite, hi[..., 0], plain)
             return DoubleDouble._normal(total, lo[..., 0], np.broadcast_to(exponent[..., 0], total.shape))
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference import arguments, conventions, from_logits, from_pairs, from_probabilities
+from reference import arguments, conventions, divergences, from_logits, from_pairs, from_probabilities
 from reference.arguments import ArgumentError
 from reference.decimals import Decimals, context, in_digits
-from reference.doubledouble import DoubleDouble, watching
+from reference.doubledouble import DoubleDouble, Watch, watching
 from reference.plain import Plain
 from reference.problem import BLOCK, HESSIAN_VECTOR, Make, Problem, Result, blocks
 from reference.signatures import LOSSES
@@ -163,13 +163,25 @@ def evaluate(
     16.11809565095832
     """
     arguments_given = (loss, inputs, options, convention, cotangent, differentiate, vector)
-    with watching() as watch:
+    with watching(_CLOSE if _cancels(loss, inputs) else Watch.bound) as watch:
         found = _evaluate(DoubleDouble.of, *arguments_given)
     size = sum(np.size(value) for value in inputs.values())
     if watch.cancelled and size <= LARGEST_DECIMAL:
         with decimal.localcontext(context()):
             return _evaluate(Decimals.of, *arguments_given)
     return found
+
+
+_CLOSE = 2.0**-4
+"""Where a divergence is small its terms cancel twice, in the logarithms of ratios and in their sum, and a logarithm
+near 0 has 70 bits: each may lose four."""
+
+
+def _cancels(loss: str, inputs: Mapping[str, Any]) -> bool:
+    """Whether a loss is small by cancellation wherever two distributions are nearly equal, or a softmax nearly even."""
+    return loss in ("jensen_shannon", "bernoulli_kl") or (
+        loss in ("entropy", "kl_divergence") and inputs.get("logits") is not None
+    )
 
 
 def evaluate_plain(
@@ -297,13 +309,17 @@ _FAMILIES: Mapping[str, Callable[[Problem], Result]] = MappingProxyType(
         "entropy": from_probabilities.entropy,
         "softmax": from_logits.softmax_of,
         "log_softmax": from_logits.log_softmax_of,
+        "logsumexp": divergences.log_sum_exp,
         "cross_entropy": from_probabilities.of_probabilities,
         "kl_divergence": from_probabilities.kl_divergence,
+        "jensen_shannon": divergences.jensen_shannon,
+        "bernoulli_kl": from_pairs.bernoulli_kl,
         "nll_loss": from_probabilities.nll_loss,
         "categorical_cross_entropy": from_probabilities.of_probabilities,
         "softmax_cross_entropy": from_logits.softmax_cross_entropy,
         "binary_cross_entropy": from_pairs.of_probabilities,
         "binary_cross_entropy_with_logits": from_pairs.with_logits,
+        "soft_margin": from_pairs.soft_margin,
         "binary_focal": from_pairs.focal,
         "categorical_focal": from_logits.categorical_focal,
         "linear_cross_entropy": from_logits.linear_cross_entropy,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reference import arguments, binary, probabilities
 from reference.arguments import Floats
 from reference.from_probabilities import with_base
-from reference.numbers import vanishing
+from reference.numbers import log_of_ratio, vanishing
 from reference.problem import HESSIAN_VECTOR, Problem, Result, by_rows, of_block
 from reference.reductions import Reduction, RowWeights, reduction
 
@@ -133,7 +133,7 @@ def focal(problem: Problem) -> Result:
         if "logits" in problem.wanted:
             found["logits"] = weight * binary.focal_gradient(s, positive, negative, gamma)
         if "targets" in problem.wanted:
-            found["targets"] = weight * binary.focal_target_gradient(s, up_weight, down_weight, gamma)
+            found["targets"] = weight * t.keep * binary.focal_target_gradient(s, up_weight, down_weight, gamma)
         return binary.focal(s, positive, negative, gamma), found
 
     values, slopes = by_rows(flat.size, 1, body)
@@ -184,6 +184,59 @@ def of_probabilities(problem: Problem) -> Result:
             curvature = vanishing(b.positive, pull) + vanishing(b.negative, push)
             found[HESSIAN_VECTOR] = weighted * curvature * problem.make(vector[rows]) / base
         return vanishing(b.weights, b.weights * value), found
+
+    values, slopes = by_rows(flat.size, 1, body)
+    return how.value(values, p.shape), _shaped(slopes, p.shape)
+
+
+def soft_margin(problem: Problem) -> Result:
+    """w ln(1 + e^{−t z}), one per element."""
+    z = arguments.floats("logits", problem.inputs["logits"])
+    t = _targets_of(problem, z.shape, "logits")
+    flat = z.reshape(-1)
+    how = t.reduction(problem)
+    scale = problem.scale(how, z.shape)
+
+    def body(rows: slice) -> Result:
+        number, sign = problem.make(flat[rows]), problem.make(t.targets[rows])
+        s = binary.sides(number * sign)
+        weights = of_block(t.weights, rows) + sign.zeros()
+        pull = -(s.down * weights * of_block(scale, rows))
+        slopes = {"logits": pull * sign, "targets": vanishing(pull, pull * number)}
+        found = {name: slope for name, slope in slopes.items() if name in problem.wanted}
+        return vanishing(weights, weights * s.minus_log_up), found
+
+    values, slopes = by_rows(flat.size, 1, body)
+    return how.value(values, z.shape), _shaped(slopes, z.shape)
+
+
+def bernoulli_kl(problem: Problem) -> Result:
+    """w (t ln(t / p) + (1 − t) ln((1 − t) / (1 − p))), one per element."""
+    p = arguments.probabilities("probabilities", arguments.floats("probabilities", problem.inputs["probabilities"]))
+    t = _targets_of(problem, p.shape, "probabilities")
+    arguments.probabilities("targets", t.targets)
+    flat, one = p.reshape(-1), problem.make(1.0)
+    how = t.reduction(problem)
+    scale = problem.scale(how, p.shape)
+
+    def body(rows: slice) -> Result:
+        number, target = problem.make(flat[rows]), problem.make(t.targets[rows])
+        other, rest = one - number, one - target
+        difference = number - target  # exact
+        up, down = log_of_ratio(target, number, difference), log_of_ratio(rest, other, -difference)
+        weights = of_block(t.weights, rows) + target.zeros()
+        weighted = weights * of_block(scale, rows)
+        value = vanishing(target, target * up) + vanishing(rest, rest * down)
+        # (p − t) / (p (1 − p)), whose two sides would cancel.
+        slope = difference / (number * other)
+        at_end = number.is_zero() & target.is_zero() | other.is_zero() & rest.is_zero()
+        end = (other.is_zero() * -1.0) + (number.is_zero() * 1.0)
+        slopes = {
+            "probabilities": slope.constant(end).where(at_end, slope) * weighted,
+            "targets": (up - down) * weighted,
+        }
+        found = {name: slope for name, slope in slopes.items() if name in problem.wanted}
+        return vanishing(weights, weights * value), found
 
     values, slopes = by_rows(flat.size, 1, body)
     return how.value(values, p.shape), _shaped(slopes, p.shape)

@@ -10,10 +10,11 @@ import numpy as np
 
 from reference import arguments, conventions, probabilities
 from reference.arguments import ArgumentError
+from reference.divergences import column, entropy_of_logits, kl_of_logits, unweighted
 from reference.from_logits import with_moving_denominator
 from reference.numbers import vanishing
 from reference.problem import Problem, Result, by_rows, of_block, shaped_back
-from reference.reductions import Reduction, RowWeights, reduction
+from reference.reductions import reduction
 from reference.targets import targets_of
 
 
@@ -30,7 +31,7 @@ def nll_loss(problem: Problem) -> Result:
         value = vanishing(b.a, b.a * -problem.make(flat[rows])).sum()
         if not problem.wanted:
             return value, {}
-        slope = -(b.a * _column(of_block(scale, rows)))
+        slope = -(b.a * column(of_block(scale, rows)))
         return value, {"log_probabilities": slope.zeros().where(b.a.is_zero(), slope)}
 
     values, slopes = by_rows(flat.shape[0], flat.shape[1], body)
@@ -50,7 +51,7 @@ def of_probabilities(problem: Problem) -> Result:
     def body(rows: slice) -> Result:
         b = t.block(rows)
         logs = probabilities.logarithms(problem.make(flat[rows]), convention)
-        weight = _column(of_block(scale, rows))
+        weight = column(of_block(scale, rows))
         found: dict[str, Any] = {}
         if "probabilities" in problem.wanted:
             slope = logs.pull_back(b.a * weight)
@@ -65,10 +66,6 @@ def of_probabilities(problem: Problem) -> Result:
     return result, shaped_back(with_moving_denominator(problem, t, result, scale, slopes), p.shape, axis)
 
 
-def _column(number: Any) -> Any:
-    return number if number.shape == () else number.column()
-
-
 def with_base(problem: Problem) -> dict[str, Any]:
     """The convention with the option `base` added; a convention's base wins, since it is what is asked about."""
     base = problem.options.get("base")
@@ -77,20 +74,15 @@ def with_base(problem: Problem) -> dict[str, Any]:
     return {**conventions.parse({"base": base}), **problem.convention}
 
 
-def _unweighted(problem: Problem, rows: tuple[int, ...], elements: int) -> Reduction[Any]:
-    """The reduction of a loss whose rows all count alike."""
-    valid = np.ones(int(np.prod(rows)), dtype=bool)
-    weights = RowWeights(problem.make(1.0), valid, rows, elements, "count")
-    return reduction(weights, problem.options, problem.convention)
-
-
 def entropy(problem: Problem) -> Result:
     """−Σ_j p_j ln p_j, one per row."""
+    if "logits" in problem.inputs:
+        return entropy_of_logits(problem)
     p, axis = problem.classes_last("probabilities")
     p = arguments.probabilities("probabilities", p)
     convention = {k: v for k, v in with_base(problem).items() if k == "base"}
     flat = p.reshape(-1, p.shape[-1])
-    how = _unweighted(problem, p.shape[:-1], p.size)
+    how = unweighted(problem, p.shape[:-1], p.size)
     scale = problem.scale(how, p.shape[:-1])
     one = problem.make(1.0)
     if "base" in convention:
@@ -102,7 +94,7 @@ def entropy(problem: Problem) -> Result:
         value = probabilities.expectation(number, logs.negative_logs)
         if not problem.wanted:
             return value, {}
-        return value, {"probabilities": (logs.negative_logs - one) * _column(of_block(scale, rows))}
+        return value, {"probabilities": (logs.negative_logs - one) * column(of_block(scale, rows))}
 
     values, slopes = by_rows(flat.shape[0], flat.shape[1], body)
     return how.value(values, p.shape[:-1]), shaped_back(slopes, p.shape, axis)
@@ -110,6 +102,8 @@ def entropy(problem: Problem) -> Result:
 
 def kl_divergence(problem: Problem) -> Result:
     """Σ_j p_j (ln p_j − ln q_j), one per row."""
+    if "logits" in problem.inputs:
+        return kl_of_logits(problem)
     log_q, axis = problem.classes_last("log_probabilities")
     raw = arguments.floats("targets", problem.inputs["targets"])
     arguments.shaped("targets", raw, problem.inputs["log_probabilities"].shape, "the shape of log_probabilities")
@@ -120,7 +114,7 @@ def kl_divergence(problem: Problem) -> Result:
         raise ArgumentError("targets: expected probabilities of at least 0")
     classes = log_q.shape[-1]
     flat_log_q, flat_targets = log_q.reshape(-1, classes), np.moveaxis(raw, axis, -1).reshape(-1, classes)
-    how = _unweighted(problem, log_q.shape[:-1], log_q.size)
+    how = unweighted(problem, log_q.shape[:-1], log_q.size)
     scale = problem.scale(how, log_q.shape[:-1])
     clip = problem.convention.get("clip")
 
@@ -135,7 +129,7 @@ def kl_divergence(problem: Problem) -> Result:
             q, back[1] = probabilities.clipped((-minus_log_q).exp(), clip)
             minus_log_q = -q.log()
         difference = log_p + minus_log_q
-        weight = _column(of_block(scale, rows))
+        weight = column(of_block(scale, rows))
         found: dict[str, Any] = {}
         if "log_probabilities" in problem.wanted:
             found["log_probabilities"] = back[1](-(p * weight))

@@ -27,10 +27,12 @@ Convention = Mapping[str, Any] | str | None
 
 
 def entropy(
-    probabilities: ArrayLike,
+    probabilities: ArrayLike | None = None,
     *,
+    logits: ArrayLike | None = None,
     axis: int = -1,
     base: float | None = None,
+    logit_scale: float | None = None,
     reduction: str = "mean",
     cotangent: ArrayLike | None = None,
     convention: Convention = None,
@@ -39,12 +41,16 @@ def entropy(
 
     Parameters
     ----------
-    probabilities : array_like of float, shape (..., C)
+    probabilities : array_like of float, shape (..., C), optional
         p within [0, 1]; rows need not sum to 1.
+    logits : array_like of float, shape (..., C), optional
+        In the place of probabilities: p is their softmax.
     axis : int, default -1
         The axis of the classes; a row is everything else.
     base : float, optional
         The base of the logarithm; without it the unit is the nat.
+    logit_scale : float, optional
+        s, what the logits are multiplied with first; a temperature T is 1/T. Only with logits.
     reduction : {"mean", "sum", "none"}, default "mean"
         "none" gives one number per row, "sum" their sum, "mean" their sum over the denominator.
     cotangent : array_like of float, optional
@@ -58,8 +64,8 @@ def entropy(
     -------
     Evaluation
         `value`, in nats, or over ln b in units of base b: of shape (), or of the rows for reduction "none".
-        `gradients["probabilities"]`, of the shape of the input. Within 0.51 ulp of the exact result, 1 ulp where that
-        is subnormal.
+        `gradients["probabilities"]` or `["logits"]`, of the shape of the input. Within 0.51 ulp of the exact result, 1
+        ulp where that is subnormal.
 
     Raises
     ------
@@ -69,7 +75,7 @@ def entropy(
 
     Notes
     -----
-    ∂H/∂p_j = −ln p_j − 1, which is +inf at 0; 0 ln 0 = 0.
+    ∂H/∂p_j = −ln p_j − 1, which is +inf at 0; 0 ln 0 = 0. Of logits: ∂H/∂x_j = s p_j Σ_k p_k (ln p_k − ln p_j).
 
     Source: [1]_.
 
@@ -85,8 +91,9 @@ def entropy(
     >>> entropy([1.0, 0.0]).gradients["probabilities"].hi
     array([-1., inf])
     """
-    options = {"axis": axis, "base": base, "reduction": reduction}
-    return evaluate("entropy", {"probabilities": probabilities}, options, convention, cotangent=cotangent)
+    options = {"axis": axis, "base": base, "logit_scale": logit_scale, "reduction": reduction}
+    inputs = {"probabilities": probabilities, "logits": logits}
+    return evaluate("entropy", inputs, options, convention, cotangent=cotangent)
 
 
 def softmax(
@@ -216,6 +223,65 @@ def log_softmax(
     return evaluate("log_softmax", {"logits": logits}, options, cotangent=cotangent)
 
 
+def logsumexp(
+    logits: ArrayLike,
+    *,
+    axis: int = -1,
+    logit_scale: float | None = None,
+    softcap: float | None = None,
+    class_mask: ArrayLike | None = None,
+    cotangent: ArrayLike | None = None,
+) -> Evaluation:
+    """Logarithm of a sum of exponentials, ln Σ_j e^{x_j}. It is not reduced.
+
+    Parameters
+    ----------
+    logits : array_like of float, shape (..., C)
+        x, one row per sample, the classes along `axis`.
+    axis : int, default -1
+        The axis of the classes; a row is everything else.
+    logit_scale : float, optional
+        s, what the logits are multiplied with first: y = s x; a temperature T is 1/T.
+    softcap : float, optional
+        c > 0, what they are capped with then: z = c tanh(y / c).
+    class_mask : array_like of bool, shape (C,) or that of the logits, optional
+        Which classes count: the others have no mass, no gradient and no share in smoothing, whatever their logits.
+    cotangent : array_like of float, optional
+        What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
+        default ones.
+
+    Returns
+    -------
+    Evaluation
+        `value`, one number per row; `gradients["logits"]`, of the shape of the logits. Within 0.51 ulp of the exact
+        result, 1 ulp where that is subnormal.
+
+    Raises
+    ------
+    ValueError
+        An axis that the logits do not have, no class along it, a cotangent of another shape. The message names the
+        argument.
+
+    Notes
+    -----
+    The gradient is the softmax. Where the largest logit is infinite the value is that logit, and the gradient nan.
+    Source: [1]_.
+
+    References
+    ----------
+    .. [1] P. Blanchard, D. J. Higham, N. J. Higham, Accurately computing the log-sum-exp and softmax functions, IMA J.
+       Numer. Anal. 41 (2021).
+
+    Examples
+    --------
+    >>> from reference.losses import logsumexp
+    >>> float(logsumexp([1000.0, 1000.0]).value)
+    1000.6931471805599
+    """
+    options = {"axis": axis, "logit_scale": logit_scale, "softcap": softcap, "class_mask": class_mask}
+    return evaluate("logsumexp", {"logits": logits}, options, cotangent=cotangent)
+
+
 def cross_entropy(
     targets: ArrayLike,
     probabilities: ArrayLike,
@@ -282,11 +348,14 @@ def cross_entropy(
 
 
 def kl_divergence(
-    targets: ArrayLike,
-    log_probabilities: ArrayLike,
+    targets: ArrayLike | None = None,
+    log_probabilities: ArrayLike | None = None,
     *,
+    target_logits: ArrayLike | None = None,
+    logits: ArrayLike | None = None,
     axis: int = -1,
     log_target: bool = False,
+    logit_scale: float | None = None,
     reduction: str = "mean",
     cotangent: ArrayLike | None = None,
     convention: Convention = None,
@@ -299,10 +368,14 @@ def kl_divergence(
         p of at least 0, or ln p with `log_target`.
     log_probabilities : array_like of float, shape (..., C)
         ln q.
+    target_logits, logits : array_like of float, shape (..., C), optional
+        In the place of both: p and q are their softmaxes.
     axis : int, default -1
         The axis of the classes; a row is everything else.
     log_target : bool, default False
         Whether the targets are logarithms.
+    logit_scale : float, optional
+        s, what the logits are multiplied with first; a temperature T is 1/T. Only with logits.
     reduction : {"mean", "batchmean", "sum", "none"}, default "mean"
         "none" gives one number per row, "sum" their sum, "mean" their mean, "batchmean" their sum over the length of
         the first axis.
@@ -317,8 +390,8 @@ def kl_divergence(
     -------
     Evaluation
         `value`, in nats: of shape (), or of the rows for reduction "none". `gradients["log_probabilities"]` and
-        `gradients["targets"]`, of the shapes of the inputs. Within 0.51 ulp of the exact result, 1 ulp where that is
-        subnormal.
+        `["targets"]`, or `["logits"]` and `["target_logits"]`, of the shapes of the inputs. Within 0.51 ulp of the
+        exact result, 1 ulp where that is subnormal.
 
     Raises
     ------
@@ -329,7 +402,8 @@ def kl_divergence(
     Notes
     -----
     ∂/∂(ln q_j) = −p_j and ∂/∂p_j = ln p_j − ln q_j + 1; with `log_target` ∂/∂(ln p_j) = p_j (ln p_j − ln q_j + 1). A
-    term whose p_j is 0 is 0. Source: [1]_.
+    term whose p_j is 0 is 0. Of logits: ∂/∂x_j = s (q_j − p_j), of the target's s p_j Σ_k p_k (d_j − d_k) with
+    d = ln p − ln q. Source: [1]_.
 
     References
     ----------
@@ -343,9 +417,210 @@ def kl_divergence(
     >>> kl_divergence([[0.5, 0.5]], [[-1.0, -2.0]]).gradients["log_probabilities"].hi
     array([[-0.5, -0.5]])
     """
-    options = {"axis": axis, "log_target": log_target, "reduction": reduction}
-    inputs = {"targets": targets, "log_probabilities": log_probabilities}
+    options = {"axis": axis, "log_target": log_target or None, "logit_scale": logit_scale, "reduction": reduction}
+    pairs = {"target_logits": target_logits, "logits": logits}
+    inputs = {"targets": targets, "log_probabilities": log_probabilities, **pairs}
     return evaluate("kl_divergence", inputs, options, convention, cotangent=cotangent)
+
+
+def jensen_shannon(
+    targets: ArrayLike | None = None,
+    probabilities: ArrayLike | None = None,
+    *,
+    target_logits: ArrayLike | None = None,
+    logits: ArrayLike | None = None,
+    axis: int = -1,
+    base: float | None = None,
+    beta: float = 0.5,
+    logit_scale: float | None = None,
+    reduction: str = "mean",
+    denominator: str | float | None = None,
+    cotangent: ArrayLike | None = None,
+) -> Evaluation:
+    """Jensen-Shannon divergence, Σ_j β p_j ln(p_j/m_j) + (1 − β) q_j ln(q_j/m_j) with m = β p + (1 − β) q.
+
+    Parameters
+    ----------
+    targets : array_like of float, shape (..., C)
+        p within [0, 1].
+    probabilities : array_like of float, shape (..., C)
+        q within [0, 1].
+    target_logits, logits : array_like of float, shape (..., C), optional
+        In the place of both: p and q are their softmaxes.
+    axis : int, default -1
+        The axis of the classes; a row is everything else.
+    base : float, optional
+        The base of the logarithm; without it the unit is the nat.
+    beta : float, default 0.5
+        β between 0 and 1, the share of the targets.
+    logit_scale : float, optional
+        s, what the logits are multiplied with first; a temperature T is 1/T. Only with logits.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "none" gives one number per row, "sum" their sum, "mean" their sum over the denominator.
+    denominator : {"count"} or float, optional
+        What a mean divides by: the number of rows, or the number given, which is positive.
+    cotangent : array_like of float, optional
+        What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
+        default ones.
+
+    Returns
+    -------
+    Evaluation
+        `value`, in nats, or over ln b in units of base b: of shape (), or of the rows for reduction "none".
+        `gradients["probabilities"]` and `["targets"]`, or `["logits"]` and `["target_logits"]`, of the shapes of the
+        inputs. Within 0.51 ulp of the exact result, 1 ulp where that is subnormal.
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ (nothing is broadcast), a probability outside [0, 1], an option that is not allowed. The
+        message names the argument.
+
+    Notes
+    -----
+    ∂/∂q_j = (1 − β) ln(q_j/m_j) and ∂/∂p_j = β ln(p_j/m_j), which is nan where p_j = q_j = 0; of logits both are pulled
+    back through the softmax. A term whose probability is 0 is 0. Source: [1]_, for the share β [2]_.
+
+    References
+    ----------
+    .. [1] J. Lin, Divergence measures based on the Shannon entropy, IEEE Trans. Inf. Theory 37 (1991).
+    .. [2] R. Agarwal et al., On-policy distillation of language models, ICLR (2024).
+
+    Examples
+    --------
+    >>> from reference.losses import jensen_shannon
+    >>> float(jensen_shannon([[1.0, 0.0]], [[0.0, 1.0]], base=2).value)
+    1.0
+    """
+    options = {
+        "axis": axis,
+        "base": base,
+        "beta": beta,
+        "logit_scale": logit_scale,
+        "reduction": reduction,
+        "denominator": denominator,
+    }
+    pairs = {"target_logits": target_logits, "logits": logits}
+    inputs = {"targets": targets, "probabilities": probabilities, **pairs}
+    return evaluate("jensen_shannon", inputs, options, cotangent=cotangent)
+
+
+def bernoulli_kl(
+    targets: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    sample_weights: ArrayLike | None = None,
+    reduction: str = "mean",
+    denominator: str | float | None = None,
+    cotangent: ArrayLike | None = None,
+) -> Evaluation:
+    """Kullback-Leibler divergence of Bernoulli distributions, s (t ln(t/p) + (1 − t) ln((1 − t)/(1 − p))) per element.
+
+    Parameters
+    ----------
+    targets : array_like of float
+        t within [0, 1], of any shape.
+    probabilities : array_like of float
+        p within [0, 1], of the shape of the targets.
+    sample_weights : array_like of float, optional
+        s, finite, of the shape of the inputs: one per element.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "none" gives one number per element, "sum" their sum, "mean" their sum over the denominator.
+    denominator : {"count", "weights", "valid"} or float, optional
+        What a mean divides by: the number of elements ("count", the default, and "valid"), the sum of the sample
+        weights, or the number given, which is positive.
+    cotangent : array_like of float, optional
+        What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
+        default ones.
+
+    Returns
+    -------
+    Evaluation
+        `value`, in nats: of shape (), or of the inputs for reduction "none". `gradients["probabilities"]` and
+        `["targets"]`, of the shapes of the inputs. Within 0.51 ulp of the exact result, 1 ulp where that is subnormal.
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ (nothing is broadcast), a probability outside [0, 1], weights that are not finite. The
+        message names the argument.
+
+    Notes
+    -----
+    ∂/∂p = s (p − t) / (p (1 − p)), and at an end, of the side that has weight; ∂/∂t = s ln(t (1 − p) / (p (1 − t))). A
+    side whose weight is 0 is 0. Source: [1]_.
+
+    References
+    ----------
+    .. [1] S. Kullback, R. A. Leibler, On information and sufficiency, Annals of Mathematical Statistics 22 (1951).
+
+    Examples
+    --------
+    >>> from reference.losses import bernoulli_kl
+    >>> float(bernoulli_kl([1.0], [0.5]).value)
+    0.6931471805599453
+    """
+    options = {"sample_weights": sample_weights, "reduction": reduction, "denominator": denominator}
+    inputs = {"targets": targets, "probabilities": probabilities}
+    return evaluate("bernoulli_kl", inputs, options, cotangent=cotangent)
+
+
+def soft_margin(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    sample_weights: ArrayLike | None = None,
+    reduction: str = "mean",
+    denominator: str | float | None = None,
+    cotangent: ArrayLike | None = None,
+) -> Evaluation:
+    """Logistic loss of labels ±1, s ln(1 + e^{−t z}) per element.
+
+    Parameters
+    ----------
+    logits : array_like of float
+        z, of any shape.
+    targets : array_like of float
+        t, of the shape of the logits: −1 or 1 as a rule, and not refused elsewhere.
+    sample_weights : array_like of float, optional
+        s, finite, of the shape of the inputs: one per element.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "none" gives one number per element, "sum" their sum, "mean" their sum over the denominator.
+    denominator : {"count", "weights", "valid"} or float, optional
+        What a mean divides by: the number of elements ("count", the default, and "valid"), the sum of the sample
+        weights, or the number given, which is positive.
+    cotangent : array_like of float, optional
+        What the value is multiplied with, and summed, before it is differentiated; of the shape of the value, by
+        default ones.
+
+    Returns
+    -------
+    Evaluation
+        `value`, in nats: of shape (), or of the inputs for reduction "none". `gradients["logits"]` and `["targets"]`,
+        of the shapes of the inputs. Within 0.51 ulp of the exact result, 1 ulp where that is subnormal.
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ (nothing is broadcast), weights that are not finite, an option that is not allowed. The
+        message names the argument.
+
+    Notes
+    -----
+    ∂/∂z = −s t σ(−t z) and ∂/∂t = −s z σ(−t z), with σ(z) = 1 / (1 + e^{−z}). Source: [1]_, equation 10.31.
+
+    References
+    ----------
+    .. [1] T. Hastie, R. Tibshirani, J. Friedman, The Elements of Statistical Learning, Springer (2009).
+
+    Examples
+    --------
+    >>> from reference.losses import soft_margin
+    >>> float(soft_margin([0.0], [-1.0]).value)
+    0.6931471805599453
+    """
+    options = {"sample_weights": sample_weights, "reduction": reduction, "denominator": denominator}
+    return evaluate("soft_margin", {"logits": logits, "targets": targets}, options, cotangent=cotangent)
 
 
 def nll_loss(
@@ -815,6 +1090,7 @@ def binary_focal(
     *,
     alpha: float | None = None,
     gamma: float = 2.0,
+    label_smoothing: float = 0.0,
     reduction: str = "mean",
     cotangent: ArrayLike | None = None,
     convention: Convention = None,
@@ -831,6 +1107,8 @@ def binary_focal(
         α within [0, 1]: the weight of the positive side, 1 − α that of the negative. Without it both weigh 1.
     gamma : float, default 2.0
         γ, the focusing parameter: finite, at least 0.
+    label_smoothing : float, default 0.0
+        ε within [0, 1]: t̃ = (1 − ε) t + ε/2.
     reduction : {"mean", "sum", "none"}, default "mean"
         "none" gives one number per element, "sum" their sum, "mean" their sum over the denominator.
     cotangent : array_like of float, optional
@@ -870,7 +1148,7 @@ def binary_focal(
     >>> binary_focal([0.0], [1.0], alpha=0.25).gradients["logits"].hi
     array([-0.0745717])
     """
-    options = {"alpha": alpha, "gamma": gamma, "reduction": reduction}
+    options = {"alpha": alpha, "gamma": gamma, "label_smoothing": label_smoothing, "reduction": reduction}
     return evaluate("binary_focal", {"logits": logits, "targets": targets}, options, convention, cotangent=cotangent)
 
 
@@ -880,6 +1158,7 @@ def categorical_focal(
     *,
     alpha: ArrayLike | None = None,
     gamma: float = 2.0,
+    label_smoothing: float = 0.0,
     reduction: str = "mean",
     cotangent: ArrayLike | None = None,
     convention: Convention = None,
@@ -897,6 +1176,8 @@ def categorical_focal(
         α, finite: one number, or one per class. Without it all weigh 1.
     gamma : float, default 2.0
         γ, the focusing parameter: finite, at least 0.
+    label_smoothing : float, default 0.0
+        ε within [0, 1]: q̃ = (1 − ε) q + ε/C.
     reduction : {"mean", "sum", "none"}, default "mean"
         "none" gives one number per row, "sum" their sum, "mean" their sum over the denominator.
     cotangent : array_like of float, optional
@@ -936,7 +1217,7 @@ def categorical_focal(
     >>> categorical_focal([[0.0, 0.0]], [0], gamma=0.0).gradients["logits"].hi
     array([[-0.5,  0.5]])
     """
-    options = {"alpha": alpha, "gamma": gamma, "reduction": reduction}
+    options = {"alpha": alpha, "gamma": gamma, "label_smoothing": label_smoothing, "reduction": reduction}
     inputs = {"logits": logits, "targets": targets}
     return evaluate("categorical_focal", inputs, options, convention, cotangent=cotangent)
 

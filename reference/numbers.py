@@ -50,6 +50,14 @@ def vanishing(factor: N, product: N) -> N:
     return product.zeros().where(factor.is_zero(), product)
 
 
+def log_of_ratio(p: N, q: N, q_less_p: N) -> N:
+    """ln(p / q) = −ln(1 + (q − p) / p), without cancellation where the two are near: of their difference, computed
+    without one."""
+    ratio = q_less_p / p
+    far = ratio.constant(1.0).below(ratio)
+    return (p.log() - q.log()).where(far, -ratio.log1p())
+
+
 def others_sum(terms: N) -> N:
     """Σ_{k≠j} a_k for every j along the last axis, without cancellation.
 

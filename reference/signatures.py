@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -82,6 +82,7 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
         "logit_scale": Option("number", "what logits are multiplied with first: 1 over the temperature"),
         "softcap": Option("number", "c of c · tanh(z / c), which caps the scaled logits", low=0.0, open_at=(0.0,)),
         "class_mask": Option("mask", "which classes count: 1 or 0 for each class, or for each logit"),
+        "beta": Option("number", "share of the targets in the mixture, a number between 0 and 1", 0.0, 1.0, (0.0, 1.0)),
         "z_loss": Option("number", "what the squared logsumexp of each row is added with", low=0.0),
     }
 )
@@ -104,6 +105,10 @@ class Signature:
         Inputs that may be absent.
     reductions : tuple of str
         Empty for a function that is not reduced.
+    forms : tuple of tuple of str
+        Where a loss is of one set of inputs or of another: these sets; empty where it is of all its inputs.
+    only_with : mapping of str to str
+        Options that belong to a form: by name, an input of it.
 
     Examples
     --------
@@ -117,6 +122,27 @@ class Signature:
     differentiate: tuple[str, ...]
     optional: tuple[str, ...] = ()
     reductions: tuple[str, ...] = REDUCTIONS
+    forms: tuple[tuple[str, ...], ...] = ()
+    only_with: Mapping[str, str] = field(default_factory=dict)
+
+    def form(self, given: Iterable[str]) -> tuple[str, ...]:
+        """The inputs of the form that has most of what is given; all inputs where there is one form only."""
+        names = set(given)
+        return max(self.forms or (tuple(self.inputs),), key=lambda form: len(names & set(form)))
+
+    def problem(self, given: Iterable[str], options: Iterable[str]) -> str | None:
+        """What is wrong with the names of inputs and options together, beyond names that there are not."""
+        names, form = set(given), self.form(given)
+        for name in form:
+            if name not in names and name not in self.optional:
+                return f"input {name} is absent: it takes {', '.join(form)}"
+        for name in self.inputs:
+            if name in names and name not in form:
+                return f"input {name} does not go with {', '.join(form)}"
+        for name in options:
+            if self.only_with.get(name, form[0]) not in form:
+                return f"option {name} is for {self.only_with[name]}, not for {', '.join(form)}"
+        return None
 
 
 _WEIGHTED = ("axis", "class_weights", "sample_weights", "label_smoothing", "ignore_index")
@@ -125,17 +151,41 @@ OF_LOGITS = ("logit_scale", "softcap", "class_mask")
 
 LOSSES: Mapping[str, Signature] = MappingProxyType(
     {
-        "entropy": Signature({"probabilities": "floating"}, ("axis", "base"), ("probabilities",)),
+        "entropy": Signature(
+            {"probabilities": "floating", "logits": "floating"},
+            ("axis", "base", "logit_scale"),
+            ("probabilities", "logits"),
+            forms=(("probabilities",), ("logits",)),
+            only_with={"logit_scale": "logits"},
+        ),
+        "logsumexp": Signature({"logits": "floating"}, ("axis", *OF_LOGITS), ("logits",), reductions=()),
         "softmax": Signature({"logits": "floating"}, ("axis", *OF_LOGITS), ("logits",), reductions=()),
         "log_softmax": Signature({"logits": "floating"}, ("axis", *OF_LOGITS), ("logits",), reductions=()),
         "cross_entropy": Signature(
             {"targets": "floating", "probabilities": "floating"}, ("axis", "base"), ("probabilities",)
         ),
         "kl_divergence": Signature(
-            {"targets": "floating", "log_probabilities": "floating"},
-            ("axis", "log_target"),
-            ("log_probabilities",),
+            {
+                "targets": "floating",
+                "log_probabilities": "floating",
+                "target_logits": "floating",
+                "logits": "floating",
+            },
+            ("axis", "log_target", "logit_scale"),
+            ("log_probabilities", "logits"),
             reductions=(*REDUCTIONS, "batchmean"),
+            forms=(("targets", "log_probabilities"), ("target_logits", "logits")),
+            only_with={"log_target": "log_probabilities", "logit_scale": "logits"},
+        ),
+        "jensen_shannon": Signature(
+            {"targets": "floating", "probabilities": "floating", "target_logits": "floating", "logits": "floating"},
+            ("axis", "base", "beta", "logit_scale"),
+            ("probabilities", "logits"),
+            forms=(("targets", "probabilities"), ("target_logits", "logits")),
+            only_with={"logit_scale": "logits"},
+        ),
+        "bernoulli_kl": Signature(
+            {"targets": "floating", "probabilities": "floating"}, ("sample_weights",), ("probabilities",)
         ),
         "nll_loss": Signature(
             {"log_probabilities": "floating", "targets": "labels"},
@@ -158,8 +208,13 @@ LOSSES: Mapping[str, Signature] = MappingProxyType(
             ("sample_weights", "label_smoothing", "pos_weight"),
             ("logits",),
         ),
-        "binary_focal": Signature({"logits": "floating", "targets": "floating"}, ("alpha", "gamma"), ("logits",)),
-        "categorical_focal": Signature({"logits": "floating", "targets": "targets"}, ("alpha", "gamma"), ("logits",)),
+        "soft_margin": Signature({"logits": "floating", "targets": "floating"}, ("sample_weights",), ("logits",)),
+        "binary_focal": Signature(
+            {"logits": "floating", "targets": "floating"}, ("alpha", "gamma", "label_smoothing"), ("logits",)
+        ),
+        "categorical_focal": Signature(
+            {"logits": "floating", "targets": "targets"}, ("alpha", "gamma", "label_smoothing"), ("logits",)
+        ),
         "linear_cross_entropy": Signature(
             {"hidden": "floating", "weight": "floating", "bias": "floating", "targets": "targets"},
             (*_WEIGHTED, *OF_LOGITS, "z_loss"),

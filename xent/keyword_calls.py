@@ -11,7 +11,7 @@ from harness.core.arrays import Array
 from harness.core.call import Call
 from harness.core.formats import FORMATS
 from reference.arguments import signature_of
-from reference.signatures import Signature
+from reference.signatures import OPTIONS, Signature
 from xent.input_arrays import array_of, format_of
 
 
@@ -71,7 +71,7 @@ def call_of(
         return array_of(values, chosen, whole=kind != "floating")
 
     inputs = {name: array(present[name], kind) for name, kind in signature.inputs.items() if name in present}
-    options = {name: _option(value, chosen) for name, value in present.items() if name not in inputs}
+    options = {name: _option(name, value, chosen) for name, value in present.items() if name not in inputs}
     if signature.reductions:
         options.setdefault("reduction", "mean")
     possible = (n for n, kind in signature.inputs.items() if n in inputs and (kind == "floating" or inputs[n].is_float))
@@ -93,8 +93,10 @@ def _format(signature: Signature, present: Mapping[str, Any], like: Any) -> str:
     return next((name for name in (*formats, format_of(like)) if name is not None), "float64")
 
 
-def _option(value: Any, dtype: str) -> Any:
+def _option(name: str, value: Any, dtype: str) -> Any:
     """An array as one; a number as Python's, also where a tensor holds it."""
+    if name in OPTIONS and OPTIONS[name].holds == "mask":
+        return Array.of(array_of(value, "float64").to_float64(), "bool")
     if isinstance(value, str | bool | int | float) and not isinstance(value, np.generic):
         return value
     array = array_of(value, dtype)

@@ -120,7 +120,8 @@ class Signature:
     @property
     def scores(self) -> str:
         """The input that is differentiated first."""
-        return LOSSES[self.loss].differentiate[0]
+        possible = LOSSES[self.loss].differentiate
+        return next((name for name in possible if name in self.means), possible[0])
 
     @property
     def reduces(self) -> bool:
@@ -593,7 +594,7 @@ def _optax() -> tuple[Signature, ...]:
 def _plain(loss: str, *, with_gradient: bool) -> Signature:
     """A function of NumPy arrays in our own words."""
     ours = LOSSES[loss]
-    inputs = tuple(Parameter(n, n, None if n in ours.optional else REQUIRED) for n in ours.inputs)
+    inputs = tuple(Parameter(n, n, None if n in ours.optional or ours.forms else REQUIRED) for n in ours.inputs)
     options = tuple(Parameter(n, n, None) for n in (*ours.options, *(("denominator",) if ours.reductions else ())))
     reduction = (_reduction(),) if ours.reductions else ()
     name = f"value_and_grad({loss})" if with_gradient else loss

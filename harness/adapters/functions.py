@@ -115,7 +115,7 @@ class LossFunction:
         if self.like:
             return signatures(self.like)
         ours = LOSSES[self.loss]
-        names = self.inputs or tuple(ours.inputs)
+        names = self.inputs or ours.form(())
         return (
             Signature(
                 self.public_name,

@@ -28,7 +28,14 @@ def _log_softmax(call: Call) -> Recipe:
     return Recipe("jax.nn.log_softmax", lambda named: jax.nn.log_softmax(named["logits"], axis=axis))
 
 
+def _logsumexp(call: Call) -> Recipe:
+    call.refuse_options_except("axis")
+    axis = call.options.get("axis", -1)
+    return Recipe("jax.nn.logsumexp", lambda named: jax.nn.logsumexp(named["logits"], axis=axis))
+
+
 def _entropy(call: Call) -> Recipe:
+    call.refuse_inputs_except("probabilities")
     call.refuse_options_except("reduction", "denominator", "axis")
     axis = call.options.get("axis", -1)
 
@@ -51,6 +58,7 @@ def _cross_entropy(call: Call) -> Recipe:
 _RECIPES = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,
+    "logsumexp": _logsumexp,
     "entropy": _entropy,
     "cross_entropy": _cross_entropy,
 }

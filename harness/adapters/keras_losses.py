@@ -248,6 +248,7 @@ def _focal(call: Call, *, binary: bool) -> Recipe:
 
 def _kl_divergence(call: Call) -> Recipe:
     """Keras takes the probabilities themselves, and clips both distributions to [ε, 1]."""
+    call.refuse_inputs_except("targets", "log_probabilities")
     call.refuse_options_except(*_COMMON, "axis", "log_target")
     ndim = call.inputs["targets"].storage.ndim
     if ndim and _axis(call) % ndim != ndim - 1:

@@ -108,6 +108,7 @@ def _sigmoid_focal_loss(call: Call) -> Recipe:
 
 
 def _kl_divergence(call: Call) -> Recipe:
+    call.refuse_inputs_except("targets", "log_probabilities")
     call.refuse_options_except(*_REDUCTION, "axis", "log_target")
     name = "kl_divergence_with_log_targets" if call.options.get("log_target") else "kl_divergence"
 

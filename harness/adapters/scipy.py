@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import scipy
+import scipy.spatial.distance
 import scipy.special
 import scipy.stats
 
@@ -20,7 +21,14 @@ class SciPy:
     def describe(self) -> Description:
         return Description(
             version=scipy.__version__,
-            losses=("softmax", "log_softmax", "entropy", "cross_entropy"),
+            losses=(
+                "softmax",
+                "log_softmax",
+                "logsumexp",
+                "entropy",
+                "cross_entropy",
+                "jensen_shannon",
+            ),
             dtypes=("float64", "float32", "float16"),
             gradients=False,
             versions={"scipy": scipy.__version__, "numpy": np.__version__},
@@ -30,12 +38,14 @@ class SciPy:
 
     def evaluate(self, call: Call) -> Answer:
         match call.loss:
-            case "softmax" | "log_softmax":
+            case "softmax" | "log_softmax" | "logsumexp":
                 return _shifted(call)
             case "entropy":
                 return _entropy(call)
             case "cross_entropy":
                 return _cross_entropy(call)
+            case "jensen_shannon":
+                return _jensen_shannon(call)
             case other:
                 raise Unsupported(f"SciPy has no function for {other}")
 
@@ -49,6 +59,7 @@ def _shifted(call: Call) -> Answer:
 
 def _entropy(call: Call) -> Answer:
     """`scipy.stats.entropy` divides the probabilities by their sum first, as its documentation says."""
+    call.refuse_inputs_except("probabilities")
     call.refuse_options_except("reduction", "denominator", "axis", "base")
     options = {"base": call.options["base"]} if call.options.get("base") is not None else {}
     rows = scipy.stats.entropy(call.inputs["probabilities"].storage, axis=call.options.get("axis", -1), **options)
@@ -65,6 +76,24 @@ def _cross_entropy(call: Call) -> Answer:
         "scipy.special.xlogy",
         convention=_promoted(call, scipy.special.xlogy) or None,
         computed_with={"sum over classes": "numpy.sum"},
+    )
+
+
+def _jensen_shannon(call: Call) -> Answer:
+    """`jensenshannon` is the distance, the square root of the divergence: squared by the user."""
+    call.refuse_inputs_except("targets", "probabilities")
+    call.refuse_options_except("reduction", "denominator", "axis", "base")
+    distance = scipy.spatial.distance.jensenshannon(
+        call.inputs["targets"].storage,
+        call.inputs["probabilities"].storage,
+        base=call.options.get("base"),
+        axis=call.options.get("axis", -1),
+    )
+    return Answer(
+        _reduced(call, np.square(distance)),
+        "scipy.spatial.distance.jensenshannon",
+        convention=_promoted(call, scipy.special.rel_entr) or None,
+        computed_with={"divergence": "numpy.square(distance)"},
     )
 
 

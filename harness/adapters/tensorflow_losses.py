@@ -156,6 +156,7 @@ def _xlogy(weights: str) -> Builder:
     """−Σ w ln p over the classes, 0 where w is: what tf.math.xlogy is for. The sum is the user's own."""
 
     def recipe(call: Call) -> Recipe:
+        call.refuse_inputs_except("targets", "probabilities")
         call.refuse_options_except("reduction", "denominator", "axis")
         axis = _axis(call)
         reduced = _reduced(

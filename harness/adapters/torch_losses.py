@@ -25,7 +25,7 @@ class Request:
     """A public function by name (of torch.nn.functional, else torch.special) with its arguments."""
 
     function: str
-    arguments: tuple[torch.Tensor, ...]
+    arguments: tuple[torch.Tensor | int, ...]
     keywords: Mapping[str, Any] = field(default_factory=dict)
     finish: Callable[[torch.Tensor], torch.Tensor] = lambda value: value
     """What the user of an unreduced function does with its result."""
@@ -126,7 +126,13 @@ def _reduce(call: Call, rows: torch.Tensor) -> torch.Tensor:
     return rows.sum() if reduction == "sum" else rows.mean()
 
 
+def _logsumexp(call: Call, tensors: Tensors) -> Request:
+    call.refuse_options_except("axis")
+    return Request("logsumexp", (tensors["logits"], _axis(call)))
+
+
 def _entropy(call: Call, tensors: Tensors) -> Request:
+    call.refuse_inputs_except("probabilities")
     call.refuse_options_except(*_ALWAYS, "axis")
     return Request(
         "entr",
@@ -160,6 +166,7 @@ def _categorical_cross_entropy(call: Call, tensors: Tensors) -> Request:
 
 def _kl_divergence(call: Call, tensors: Tensors) -> Request:
     """kl_div has no class axis: `none` returns every term, and `mean` divides by all of them."""
+    call.refuse_inputs_except("targets", "log_probabilities")
     call.refuse_options_except(*_ALWAYS, "axis", "log_target")
     return Request(
         "kl_div",
@@ -200,6 +207,7 @@ REQUESTS: Mapping[str, Builder] = {
     "entropy": _entropy,
     "softmax": _activation("softmax"),
     "log_softmax": _activation("log_softmax"),
+    "logsumexp": _logsumexp,
     "cross_entropy": _cross_entropy,
     "kl_divergence": _kl_divergence,
     "nll_loss": _classifying("nll_loss", "log_probabilities", "class_weights", "ignore_index"),
@@ -211,5 +219,6 @@ REQUESTS: Mapping[str, Builder] = {
     "binary_cross_entropy_with_logits": _binary(
         "binary_cross_entropy_with_logits", "logits", "sample_weights", "pos_weight"
     ),
+    "soft_margin": _binary("soft_margin_loss", "logits"),
     "linear_cross_entropy": _linear_cross_entropy,
 }

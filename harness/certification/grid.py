@@ -299,6 +299,8 @@ def _binary(random: Random) -> Sample:
             options.pop("sample_weights", None)
             options["gamma"] = float(random.choice([0.0, 0.5, 1.0, 2.0, 5.0]))
             options["alpha"] = float(random.choice([0.25, 0.5, 0.9]))
+            if random.integers(0, 3) == 0:
+                options["label_smoothing"] = 0.1
             z = np.clip(_logits(random, (1, n))[0], -300, 300)
             return Sample("binary_focal", {"logits": z, "targets": t}, options, {}, cotangent, ("logits", "targets"))
     if random.integers(0, 2):
@@ -314,6 +316,8 @@ def _categorical_focal(random: Random) -> Sample:
     shape = _shape(random)
     options, cotangent = _reduction(random, shape[0])
     options["gamma"] = float(random.choice([0.0, 0.5, 1.0, 2.0, 5.0]))
+    if random.integers(0, 3) == 0:
+        options["label_smoothing"] = 0.1
     inputs = {"logits": np.clip(_logits(random, shape), -150, 150), "targets": random.integers(0, shape[1], shape[0])}
     return Sample("categorical_focal", inputs, options, {}, cotangent, ("logits",))
 
@@ -381,6 +385,63 @@ def _transformed(random: Random) -> Sample:
     return replace(sample, inputs=inputs, options=options)
 
 
+def _near(random: Random, x: Any) -> Any:
+    """Logits beside others: unlike them, like them but for some, or equal to some ulps."""
+    match int(random.integers(0, 4)):
+        case 0:
+            return _logits(random, x.shape)
+        case 1:
+            return np.clip(x * (1.0 + random.normal(size=x.shape) * 2.0 ** -random.uniform(1, 50)), -8e307, 8e307)
+        case 2:
+            return np.where(random.random(x.shape) < 0.5, x, x + random.normal(size=x.shape))
+    return np.clip(x * (1.0 + random.integers(-4, 5, x.shape) * 2.0**-50), -8e307, 8e307)
+
+
+def _divergence(random: Random) -> Sample:
+    """Entropies, logsumexps and divergences of logits; Jensen–Shannon of probabilities too."""
+    shape = _shape(random)
+    options, cotangent = _reduction(random, shape[0])
+    loss = str(random.choice(["logsumexp", "entropy", "kl_divergence", "jensen_shannon", "jensen_shannon"]))
+    x = np.clip(_logits(random, shape), -1e290, 1e290)
+    if loss == "logsumexp":
+        return Sample(loss, {"logits": x}, _of_logits(random, shape), {}, random.normal(size=shape[0]), ("logits",))
+    if loss in ("entropy", "jensen_shannon") and random.integers(0, 2):
+        options["base"] = float(random.choice([2.0, 10.0]))
+    if loss == "jensen_shannon" and random.integers(0, 2):
+        options["beta"] = float(random.choice([0.1, 0.5, 0.9, 1e-3]))
+    if loss == "jensen_shannon" and random.integers(0, 2):
+        p, q = _probabilities(random, shape), _probabilities(random, shape)
+        near = np.clip(p * (1.0 - random.random(shape) * 2.0 ** -random.uniform(1, 50)), 5e-324, 1.0)
+        q = np.where(random.random(shape) < random.random(), near, q)
+        names = ("targets", "probabilities")
+        return Sample(loss, dict(zip(names, (p, q), strict=True)), options, {}, cotangent, names)
+    if random.integers(0, 2):
+        options["logit_scale"] = float(random.choice([0.5, 0.7, 1 / 3, 1.1, 10.0, -0.3]))
+    if loss == "entropy":
+        return Sample(loss, {"logits": x}, options, {}, cotangent, ("logits",))
+    return Sample(
+        loss, {"target_logits": _near(random, x), "logits": x}, options, {}, cotangent, ("target_logits", "logits")
+    )
+
+
+def _pairs(random: Random) -> Sample:
+    """Soft margins, and divergences of Bernoulli distributions."""
+    n = int(random.integers(1, 12))
+    options, cotangent = _reduction(random, n)
+    if random.integers(0, 3) == 0:
+        options["sample_weights"] = _weights(random, n)
+    if random.integers(0, 2):
+        sign = random.choice([-1.0, 1.0], n)
+        inputs = {"logits": _logits(random, (1, n))[0], "targets": sign}
+        return Sample("soft_margin", inputs, options, {}, cotangent, ("logits", "targets"))
+    p, t = (np.clip(_probabilities(random, (1, n))[0], 5e-324, 1 - 2.0**-53) for _ in range(2))
+    near = np.clip(p * (1.0 - random.random(n) * 2.0 ** -random.uniform(1, 50, n)), 5e-324, 1.0)
+    t = np.where(random.random(n) < 0.5, near, t)
+    t = np.where(random.random(n) < 0.3, random.integers(0, 2, n), t)
+    wanted = ("probabilities", "targets") if ((t > 0) & (t < 1)).all() else ("probabilities",)
+    return Sample("bernoulli_kl", {"targets": t, "probabilities": p}, options, {}, cotangent, wanted)
+
+
 _MAKERS: tuple[Callable[[Random], Sample], ...] = (
     _softmax_ce,
     _function,
@@ -396,4 +457,6 @@ _MAKERS: tuple[Callable[[Random], Sample], ...] = (
     _categorical_focal,
     _softmax_conventions,
     _transformed,
+    _divergence,
+    _pairs,
 )

@@ -110,6 +110,10 @@ class _Formula:
         method = {
             "softmax": self._function,
             "log_softmax": self._function,
+            "logsumexp": self._function,
+            "jensen_shannon": self._jensen_shannon,
+            "soft_margin": self._pairs,
+            "bernoulli_kl": self._pairs,
             "entropy": self._entropy,
             "kl_divergence": self._kl,
             "binary_cross_entropy": self._binary,
@@ -166,6 +170,8 @@ class _Formula:
         classes = shape[-1]
         full = np.asarray(self.inputs["logits"]).shape
         u = np.ones(full) if self.cotangent is None else np.asarray(self.cotangent, dtype=np.float64)
+        if self.loss == "logsumexp":
+            return self._logsumexp(self._seen(rows, shape, axis), shape, axis)
         weights = np.moveaxis(u, axis, -1).reshape(-1, classes)
         values, slopes = [], []
         seen = self._seen(rows, shape, axis)
@@ -182,6 +188,27 @@ class _Formula:
                 slopes.append([f * (c - q * total) for q, c, f in zip(p, v, slope, strict=True)])
         gradients = {"logits": self._back(slopes, shape, axis)} if self.wanted else {}
         return Evaluated(self._back(values, shape, axis), gradients)
+
+    def _logsumexp(self, seen: list[_Seen], shape: tuple[int, ...], axis: int) -> Evaluated:
+        values = [mpmath.log(mpmath.fsum(mpmath.exp(v) for v in z)) for z, _, _ in seen]
+        slopes = [
+            [c * f * q for q, f in zip(_softmax(z)[0], slope, strict=True)]
+            for c, (z, slope, _) in zip(self._cotangents(len(seen)), seen, strict=True)
+        ]
+        return Evaluated(values, {"logits": self._back(slopes, shape, axis)} if self.wanted else {})
+
+    def _scaled(self, name: str) -> tuple[list[list[MP]], tuple[int, ...], int]:
+        rows, shape, axis = self._rows(name)
+        s = _mp(self.options.get("logit_scale", 1.0))
+        return [[s * v for v in row] for row in rows], shape, axis
+
+    def _through_softmax(self, p: list[MP], u: list[MP]) -> list[MP]:
+        """s (p u − p Σ p u): a gradient with respect to p, pulled back to the logits."""
+        mean = mpmath.fsum(_times(q, v) for q, v in zip(p, u, strict=True))
+        return [_mp(self.options.get("logit_scale", 1.0)) * _times(q, v - mean) for q, v in zip(p, u, strict=True)]
+
+    def _log_base(self) -> MP:
+        return mpmath.log(_mp(self.options["base"])) if self.options.get("base") is not None else mpmath.mpf(1)
 
     def _seen(self, rows: list[list[MP]], shape: tuple[int, ...], axis: int) -> list[_Seen]:
         """Each row of logits as the loss sees it, with its first and second derivative: scaled, capped, masked."""
@@ -405,14 +432,93 @@ class _Formula:
         return {} if self.options.get("base") is None else {"base": self.options["base"]}
 
     def _entropy(self) -> Evaluated:
-        rows, shape, axis = self._rows("probabilities")
-        scale = mpmath.log(_mp(self.options["base"])) if self.options.get("base") is not None else mpmath.mpf(1)
-        losses = [-mpmath.fsum(_times(p, _log(p)) for p in row) / scale for row in rows]
+        name = "logits" if "logits" in self.inputs else "probabilities"
+        rows, shape, axis = self._scaled(name) if name == "logits" else self._rows(name)
+        of = [_softmax(row)[0] for row in rows] if name == "logits" else rows
+        scale = self._log_base()
+        losses = [-mpmath.fsum(_times(p, _log(p)) for p in row) / scale for row in of]
         value, pull = self._reduced(losses, self._divisor(len(rows)))
-        slopes = [[-c * (_log(p) + 1) / scale for p in row] for c, row in zip(pull, rows, strict=True)]
-        return Evaluated(value, {"probabilities": self._back(slopes, shape, axis)} if self.wanted else {})
+        slopes = [[-(_log(p) + 1) / scale for p in row] for row in of]
+        if name == "logits":
+            slopes = [self._through_softmax(p, u) for p, u in zip(of, slopes, strict=True)]
+        scaled = [[c * v for v in row] for c, row in zip(pull, slopes, strict=True)]
+        return Evaluated(value, {name: self._back(scaled, shape, axis)} if self.wanted else {})
+
+    def _kl_of_logits(self) -> Evaluated:
+        x, shape, axis = self._scaled("logits")
+        t, _, _ = self._scaled("target_logits")
+        p, q = ([_softmax(row)[0] for row in rows] for rows in (t, x))
+        logs = [[_log(a) - _log(b) for a, b in zip(u, v, strict=True)] for u, v in zip(p, q, strict=True)]
+        losses = [mpmath.fsum(_times(a, d) for a, d in zip(u, v, strict=True)) for u, v in zip(p, logs, strict=True)]
+        batch = np.asarray(self.inputs["logits"]).shape[0]
+        count = batch if self.options.get("reduction") == "batchmean" else len(losses)
+        value, pull = self._reduced(losses, self._divisor(count))
+        s = _mp(self.options.get("logit_scale", 1.0))
+        slopes = {
+            "logits": [[s * (b - a) for a, b in zip(u, v, strict=True)] for u, v in zip(p, q, strict=True)],
+            "target_logits": [self._through_softmax(u, [v + 1 for v in d]) for u, d in zip(p, logs, strict=True)],
+        }
+        return Evaluated(value, self._pulled(slopes, pull, shape, axis))
+
+    def _pulled(
+        self, slopes: Mapping[str, list[list[MP]]], pull: list[MP], shape: tuple[int, ...], axis: int
+    ) -> dict[str, list[MP]]:
+        return {
+            name: self._back([[c * v for v in row] for c, row in zip(pull, slopes[name], strict=True)], shape, axis)
+            for name in self.wanted
+        }
+
+    def _jensen_shannon(self) -> Evaluated:
+        names = ("target_logits", "logits") if "logits" in self.inputs else ("targets", "probabilities")
+        read = self._scaled if "logits" in self.inputs else self._rows
+        (t, _, _), (x, shape, axis) = read(names[0]), read(names[1])
+        p, q = ([_softmax(row)[0] for row in rows] for rows in (t, x)) if "logits" in self.inputs else (t, x)
+        beta, scale = _mp(self.options.get("beta", 0.5)), self._log_base()
+        m = [[beta * a + (1 - beta) * b for a, b in zip(u, v, strict=True)] for u, v in zip(p, q, strict=True)]
+        of_p, of_q = (
+            [[w * (_log(a) - _log(c)) / scale for a, c in zip(u, v, strict=True)] for u, v in zip(rows, m, strict=True)]
+            for rows, w in ((p, beta), (q, 1 - beta))
+        )
+        losses = [
+            mpmath.fsum(_times(a, b) for a, b in zip((*u, *v), (*f, *g), strict=True))
+            for u, v, f, g in zip(p, q, of_p, of_q, strict=True)
+        ]
+        value, pull = self._reduced(losses, self._divisor(len(losses)))
+        slopes = {names[0]: of_p, names[1]: of_q}
+        if "logits" in self.inputs:
+            slopes = {
+                name: [self._through_softmax(u, f) for u, f in zip(rows, of, strict=True)]
+                for name, rows, of in zip(names, (p, q), (of_p, of_q), strict=True)
+            }
+        return Evaluated(value, self._pulled(slopes, pull, shape, axis))
+
+    def _pairs(self) -> Evaluated:
+        """soft_margin and bernoulli_kl, element by element."""
+        primary = "logits" if self.loss == "soft_margin" else "probabilities"
+        x, t = ([_mp(v) for v in np.asarray(self.inputs[n], dtype=np.float64).ravel()] for n in (primary, "targets"))
+        samples = self.options.get("sample_weights")
+        s = [mpmath.mpf(1)] * len(x) if samples is None else [_mp(v) for v in np.asarray(samples).ravel()]
+        if self.loss == "soft_margin":
+            terms = [mpmath.log(1 + mpmath.exp(-a * b)) for a, b in zip(x, t, strict=True)]
+            down = [1 / (1 + mpmath.exp(a * b)) for a, b in zip(x, t, strict=True)]
+            by_x = [-b * d for b, d in zip(t, down, strict=True)]
+            by_t = [-a * d for a, d in zip(x, down, strict=True)]
+        else:
+            both = [(_log(b) - _log(a), _log(1 - b) - _log(1 - a)) for a, b in zip(x, t, strict=True)]
+            terms = [_times(b, u) + _times(1 - b, v) for b, (u, v) in zip(t, both, strict=True)]
+            by_x = [(a - b) / a / (1 - a) if 0 < a < 1 else _at_end(a, b) for a, b in zip(x, t, strict=True)]
+            by_t = [u - v for u, v in both]
+        kind = self.options.get("denominator") or "count"
+        losses = [w * v for w, v in zip(s, terms, strict=True)]
+        value, pull = self._reduced(losses, mpmath.fsum(s) if kind == "weights" else self._divisor(len(x)))
+        slopes = {primary: by_x, "targets": by_t}
+        return Evaluated(
+            value, {n: [c * w * v for c, w, v in zip(pull, s, slopes[n], strict=True)] for n in self.wanted}
+        )
 
     def _kl(self) -> Evaluated:
+        if "logits" in self.inputs:
+            return self._kl_of_logits()
         log_q, shape, axis = self._rows("log_probabilities")
         targets, _, _ = self._rows("targets")
         logs = bool(self.options.get("log_target", False))
@@ -567,6 +673,13 @@ class _Formula:
             -_power(down, gamma) * (gamma * _times(up, f) + down),
             _power(up, gamma) * (gamma * _times(down, g) + up),
         )
+
+
+def _at_end(p: MP, t: MP) -> MP:
+    """The derivative of t ln(t / p) + (1 − t) ln((1 − t) / (1 − p)) at p = 0 or 1: of the side that has weight."""
+    if p == t:
+        return mpmath.mpf(1 if p == 0 else -1)
+    return mpmath.mpf("-inf" if p == 0 else "inf")
 
 
 def _difference(a: MP, b: MP) -> MP:

@@ -91,6 +91,27 @@ class Call:
         if denominator is not None and not isinstance(denominator, str) and HANDED_IN not in understood:
             raise Unsupported("no option denominator that takes a number")
 
+    def refuse_inputs_except(self, *understood: str) -> None:
+        """Say that the loss is not offered of these inputs, where a loss is of several kinds.
+
+        Parameters
+        ----------
+        *understood : str
+            Names of the inputs that are.
+
+        Raises
+        ------
+        Unsupported
+            Naming the first input of the call that is not among them.
+
+        Examples
+        --------
+        >>> Call("entropy", {}, {}, "float32").refuse_inputs_except("probabilities")
+        """
+        for name in self.inputs:
+            if name not in understood:
+                raise Unsupported(f"no {self.loss} of {name}")
+
 
 def default_denominator(options: Mapping[str, Any]) -> str:
     """What a mean divides by where the call does not say: `weights`, `valid` or `count`.

@@ -59,7 +59,7 @@ def _features(case: Case, dtype: str) -> Iterator[str]:
         yield case.expect.kind
     fmt = FORMATS[dtype]
     inputs, options = exact_inputs(case, dtype), case.options
-    rows = inputs[scores_of(case.loss)]
+    rows = inputs[scores_of(case)]
     for name, values in inputs.items():
         if values.dtype.kind != "f":
             continue

@@ -136,7 +136,7 @@ def _case(
     if raises is None and loss in TWICE_DIFFERENTIABLE and is_literal and dice.choice(_ONE_IN_SIX):
         # 1/p² of a tiny probability overflows in every implementation, and 0 times infinity is nan.
         directions = tuple(n for n in _DIRECTIONS if n != 0.0 or loss != "binary_cross_entropy")
-        vector = _spec(_filled(dice, np.shape(inputs[signature.differentiate[0]].values), directions))
+        vector = _spec(_filled(dice, np.shape(inputs[differentiate[0]].values), directions))
     return Case(
         id="fuzz/drawn",
         title=f"{loss.replace('_', ' ')} in {dtype}",
@@ -409,13 +409,66 @@ def _cross_entropy(dice: Random) -> Case:
     return _case(dice, "cross_entropy", dtype, inputs, _reduction(dice))
 
 
+def _of_softmaxes(dice: Random, loss: str, *names: str) -> Case:
+    """Functions of the logits of one softmax or of two, which are now and then the same."""
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3)))
+    options: dict[str, Any] = _reduction(dice) if LOSSES[loss].reductions else {}
+    if loss == "logsumexp":
+        _of_logits(dice, options, shape, reduced=False)
+    elif dice.choice(_PERHAPS):
+        options["logit_scale"] = dice.choice(_SCALES)
+    if loss == "jensen_shannon" and dice.choice(_PERHAPS):
+        options["beta"] = dice.choice((0.1, 0.75))
+    logits = [_logit_rows(dice, shape, dtype, bounded=True) for _ in names]
+    if dice.choice(_SOMETIMES):
+        logits = logits[:1] * len(logits)
+    inputs = {name: _spec(rows) for name, rows in zip(names, logits, strict=True)}
+    return _case(dice, loss, dtype, inputs, options)
+
+
+def _logsumexp(dice: Random) -> Case:
+    return _of_softmaxes(dice, "logsumexp", "logits")
+
+
+def _jensen_shannon(dice: Random) -> Case:
+    if dice.choice((True, False)):
+        return _of_softmaxes(dice, "jensen_shannon", "target_logits", "logits")
+    dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3)))
+    names = ("targets", "probabilities")
+    # Where both are 0 there is no derivative.
+    inputs = {
+        name: _spec(np.maximum(_probability_rows(dice, shape, dtype, normalised=True), 2.0**-8)) for name in names
+    }
+    return _case(dice, "jensen_shannon", dtype, inputs, _reduction(dice))
+
+
+def _bernoulli_kl(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(_BINARY_SHAPES)
+    inputs = {name: _spec(_filled(dice, shape, _PROBABILITIES)) for name in ("targets", "probabilities")}
+    inputs = {name: _spec(rounded(np.asarray(spec.values), FORMATS[dtype])) for name, spec in inputs.items()}
+    return _case(dice, "bernoulli_kl", dtype, inputs, _reduction(dice))
+
+
+def _soft_margin(dice: Random) -> Case:
+    dtype, shape = dice.choice(DTYPES), dice.choice(_BINARY_SHAPES)
+    inputs = {
+        "logits": _spec(_logit_rows(dice, shape, dtype, bounded=True)),
+        "targets": _spec(_filled(dice, shape, (-1.0, 1.0))),
+    }
+    return _case(dice, "soft_margin", dtype, inputs, _reduction(dice))
+
+
 def _entropy(dice: Random) -> Case:
+    if dice.choice(_PERHAPS):
+        return _of_softmaxes(dice, "entropy", "logits")
     dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3)))
     probabilities = _probability_rows(dice, shape, dtype, normalised=True)
     return _case(dice, "entropy", dtype, {"probabilities": _spec(probabilities)}, _reduction(dice))
 
 
 def _kl_divergence(dice: Random) -> Case:
+    if dice.choice(_PERHAPS):
+        return _of_softmaxes(dice, "kl_divergence", "target_logits", "logits")
     dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3)))
     options: dict[str, Any] = {"reduction": dice.choice(("none", "none", "sum", "mean", "batchmean"))}
     logs = _filled(dice, shape, _LOGS)
@@ -494,6 +547,8 @@ def _binary_focal(dice: Random) -> Case:
     options: dict[str, Any] = {**_reduction(dice), "gamma": dice.choice((0.0, 0.5, 1.0, 2.0, 5.0))}
     if dice.choice(_PERHAPS):
         options["alpha"] = dice.choice((0.25, 0.5))
+    if dice.choice(_SOMETIMES):
+        options["label_smoothing"] = 0.125
     targets = _filled(dice, shape, (0.0, 1.0))
     inputs = {"logits": _spec(_logit_rows(dice, shape, dtype, bounded=True)), "targets": _spec(targets)}
     return _case(dice, "binary_focal", dtype, inputs, options)
@@ -502,6 +557,8 @@ def _binary_focal(dice: Random) -> Case:
 def _categorical_focal(dice: Random) -> Case:
     dtype, shape = dice.choice(DTYPES), dice.choice(((4, 3), (1, 3)))
     options: dict[str, Any] = {**_reduction(dice), "gamma": dice.choice((0.0, 0.5, 2.0))}
+    if dice.choice(_SOMETIMES):
+        options["label_smoothing"] = 0.125
     labels = _filled(dice, shape[:1], range(shape[1]))
     inputs = {
         "logits": _spec(_logit_rows(dice, shape, dtype, bounded=True)),
@@ -514,8 +571,12 @@ _BY_LOSS: Mapping[str, Callable[[Random], Case]] = {
     "entropy": _entropy,
     "softmax": partial(_activation, loss="softmax"),
     "log_softmax": partial(_activation, loss="log_softmax"),
+    "logsumexp": _logsumexp,
     "cross_entropy": _cross_entropy,
     "kl_divergence": _kl_divergence,
+    "jensen_shannon": _jensen_shannon,
+    "bernoulli_kl": _bernoulli_kl,
+    "soft_margin": _soft_margin,
     "nll_loss": _nll_loss,
     "categorical_cross_entropy": _categorical_cross_entropy,
     "softmax_cross_entropy": _softmax_cross_entropy,

@@ -26,6 +26,6 @@ def written(values: NDArray[Any]) -> Any:
     return nested(values.tolist())
 
 
-def scores_of(loss: str) -> str:
+def scores_of(case: Case) -> str:
     """The name of the first floating input that is no target: logits, probabilities, log_probabilities, hidden."""
-    return LOSSES[loss].differentiate[0]
+    return next(name for name in LOSSES[case.loss].differentiate if name in case.inputs)

@@ -38,7 +38,7 @@ def _is_as_wrong(case: Case, dtype: str) -> bool:
     if not isinstance(case.expect, ExpectRaises):
         return True
     inputs = exact_inputs(case, dtype)
-    rows, targets = inputs[scores_of(case.loss)], inputs.get("targets")
+    rows, targets = inputs[scores_of(case)], inputs.get("targets")
     match case.expect.kind:
         case "out_of_range_label" if targets is not None:
             classes = inputs.get("weight", rows).shape[int(case.options.get("axis", -1))]

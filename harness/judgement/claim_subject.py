@@ -105,7 +105,8 @@ class Subject:
 
     def losses_of_same_inputs(self) -> tuple[str, ...]:
         """Losses that take exactly the inputs of the case."""
-        return tuple(name for name, s in LOSSES.items() if set(s.inputs) == set(self.inputs) and s.reductions)
+        given = set(self.inputs)
+        return tuple(name for name, s in LOSSES.items() if given == set(s.form(given)) and s.reductions)
 
 
 def one_hot(labels: Numbers, classes: int, axis: int = -1) -> Numbers:

@@ -9,7 +9,8 @@ because rounding the shifted logit x_j − M alone moves the result by them. Wri
     gradient of these                |g_j| + p_j (1 + L_j + ln C) · Σ|q|
     from probabilities               Σ_j |w_j q_j| (1 + |ln p_j|), gradient 2 |w_j q_j / p_j|
     binary from logits               t (1 + softplus(−z)) w + (1 − t)(1 + softplus(z)), + t (1−t) |z| for soft t
-    entropy, KL                      Σ p (1 + |ln p| + |ln q|)
+    entropy, KL                      Σ p (1 + |ln p| + |ln q|), from logits each function says
+    logsumexp                        1 + |lse| + ln C
     a reduction                      the same reduction of the absolute error scales
 
 Second derivatives, as products with a vector v, follow from the same roundings. With r_k = 1 + L_k + ln C, rounding the
@@ -522,7 +523,103 @@ def _from_probabilities(subject: _Subject) -> ErrorScales:
     return ErrorScales(subject.reduced(terms, weights), gradients, parts)
 
 
+def _logsumexp(subject: _Subject) -> ErrorScales:
+    seen = _seen(subject, subject.classes_last("logits"))
+    gradients: dict[str, Floats] = {}
+    rows = seen.L.shape[:-1]
+    terms = {"value": {"1": np.ones(rows), "|lse|": np.abs(seen.log_sum_exp)[..., 0], "ln C": np.full(rows, seen.lift)}}
+    value = seen.of_sum[..., 0]
+    if "logits" in subject.gradients:
+        u = np.abs(np.ones(rows) if subject.cotangent is None else subject.cotangent)[..., None]
+        grad = {f"{_SPREAD} · |u|": seen.of_probability * u * seen.slope}
+        if "softcap" in subject.options:
+            grad[_SLOPE] = np.exp(-seen.L) * u * seen.slope_moved
+        gradients["logits"], terms["logits"] = _of_function(subject, grad)
+    if seen.changed:
+        terms["value"][_MOVED] = value - sum(terms["value"].values(), np.zeros(rows))
+    return ErrorScales(_tidy(value), gradients, terms)
+
+
+def _entropy_of_logits(subject: _Subject) -> ErrorScales:
+    """Σ p L: p is off by p r and L by r, with r = 1 + L + ln C; its gradient p (L − H) by the same and by what H is."""
+    seen = _seen(subject, subject.classes_last("logits"))
+    p, r = np.exp(-seen.L), seen.of_logarithm
+    of_rows = _term(p, r * (1.0 + seen.L)).sum(axis=-1) / subject.log_base
+    gradients: dict[str, Floats] = {}
+    if "logits" in subject.gradients:
+        scale = subject.scale(of_rows.shape, np.ones(of_rows.shape))[..., None]
+        gradients["logits"] = _pulled_back(subject, seen, "logits", seen.L, r, scale / subject.log_base)
+    return ErrorScales(subject.reduced(of_rows, np.ones(of_rows.shape)), gradients)
+
+
+def _pulled_back(subject: _Subject, seen: _Seen, name: str, u: Floats, moved: Floats, scale: Floats) -> Floats:
+    """The error scale of p (u − Σ p u) for a u that is off by `moved`: its own size, p r (|u| + Σ p |u|), and p (moved
+    + Σ p moved), with Σ p r |u| for the p in the mean."""
+    p, spread, size = np.exp(-seen.L), seen.of_probability, np.abs(u)
+
+    def mean(of: Floats, weights: Floats) -> Floats:
+        return np.asarray(_term(weights, of).sum(axis=-1, keepdims=True))
+
+    whole = _term(spread, size + mean(size, p)) + _term(p, moved + mean(moved, p) + mean(size, spread))
+    placed = np.moveaxis(whole * seen.slope * scale, -1, subject.axis)
+    return _tidy(np.abs(subject.gradients[name]) + placed)
+
+
+def _kl_of_logits(subject: _Subject) -> ErrorScales:
+    """Σ p k with k = L^q − L^p, which is off by r^p + r^q; wrt the logits of q the gradient is q − p."""
+    target, seen = (_seen(subject, subject.classes_last(name)) for name in ("target_logits", "logits"))
+    p, moved = np.exp(-target.L), target.of_logarithm + seen.of_logarithm
+    size = np.abs(seen.L - target.L)
+    of_rows = _term(p, target.of_logarithm * size + moved).sum(axis=-1)
+    ones = np.ones(of_rows.shape)
+    scale = subject.scale(of_rows.shape, ones)[..., None]
+    gradients: dict[str, Floats] = {}
+    if "logits" in subject.gradients:
+        slope = (seen.of_probability + target.of_probability) * seen.slope * scale
+        own = np.abs(subject.gradients["logits"])
+        gradients["logits"] = _tidy(own + np.moveaxis(slope, -1, subject.axis))
+    if "target_logits" in subject.gradients:
+        gradients["target_logits"] = _pulled_back(subject, target, "target_logits", size, moved, scale)
+    return ErrorScales(subject.reduced(of_rows, ones), gradients)
+
+
+def _jensen_shannon(subject: _Subject) -> ErrorScales:
+    """Σ β p ln(p / m) + (1 − β) q ln(q / m): each logarithm is off by 1 + |ln p| + |ln m|; of logits it is off by r^p +
+    r^q, and p by p r^p."""
+    beta = float(subject.options.get("beta", 0.5))
+    from_logits = "logits" in subject.inputs
+    names = ("target_logits", "logits") if from_logits else ("targets", "probabilities")
+    given = [subject.classes_last(name) for name in names]
+    seen = [_seen(subject, x) for x in given] if from_logits else []
+    of = [np.exp(-s.L) for s in seen] if from_logits else given
+    logs = [-s.L for s in seen] if from_logits else [np.log(x) for x in given]
+    log_m = np.log(beta * of[0] + (1.0 - beta) * of[1])
+    terms = np.zeros(given[0].shape)
+    pulls = []
+    for place, weight in enumerate((beta, 1.0 - beta)):
+        size = np.abs(logs[place] - log_m) * weight
+        if from_logits:
+            moved = weight * (seen[0].of_logarithm + seen[1].of_logarithm)
+            terms = terms + _term(of[place], seen[place].of_logarithm * size + moved)
+        else:
+            moved = weight * (1.0 + np.abs(logs[place]) + np.abs(log_m))
+            terms = terms + _term(of[place], moved)
+        pulls.append((size, moved))
+    of_rows = terms.sum(axis=-1) / subject.log_base
+    ones = np.ones(of_rows.shape)
+    scale = subject.scale(of_rows.shape, ones)[..., None] / subject.log_base
+    gradients: dict[str, Floats] = {}
+    for place, name in enumerate(names):
+        if name in subject.gradients and from_logits:
+            gradients[name] = _pulled_back(subject, seen[place], name, *pulls[place], scale)
+        elif name in subject.gradients:
+            gradients[name] = _tidy(np.moveaxis(pulls[place][1] * scale, -1, subject.axis))
+    return ErrorScales(subject.reduced(of_rows, ones), gradients)
+
+
 def _entropy(subject: _Subject) -> ErrorScales:
+    if "logits" in subject.inputs:
+        return _entropy_of_logits(subject)
     p = subject.classes_last("probabilities")
     logs = np.abs(np.log(p))
     terms = _term(p, 1.0 + logs).sum(axis=-1) / subject.log_base
@@ -548,6 +645,8 @@ def _nll(subject: _Subject) -> ErrorScales:
 
 
 def _kl(subject: _Subject) -> ErrorScales:
+    if "logits" in subject.inputs:
+        return _kl_of_logits(subject)
     log_q = subject.classes_last("log_probabilities")
     t = subject.classes_last("targets")
     log_p, p = (t, np.exp(t)) if subject.options.get("log_target") else (np.log(t), t)
@@ -660,6 +759,44 @@ def _binary_with_logits(subject: _Subject) -> ErrorScales:
     return ErrorScales(subject.reduced(terms, weights), gradients, parts, hessian)
 
 
+def _soft_margin(subject: _Subject) -> ErrorScales:
+    """w (1 + softplus(−t z)): as a binary logit t z, whose product is exact for t of 1 and −1 and rounds else."""
+    z = np.asarray(subject.inputs["logits"], dtype=np.float64)
+    t = np.asarray(subject.inputs["targets"], dtype=np.float64)
+    weights = _binary_weights(subject, z.shape)
+    margin = t * z
+    rounded = np.where(np.abs(t) == 1.0, 0.0, np.abs(margin))
+    down = np.exp(-_softplus(margin))
+    terms = (1.0 + _softplus(-margin) + _term(down, rounded)) * weights
+    scale = subject.scale(z.shape, weights) * weights
+    # σ(−m) rounds by its own size and by what moves it: σ(−m) (1 + softplus(m)), never more than 2.
+    spread = np.minimum(_term(down, 1.0 + _softplus(margin) + rounded), 2.0)
+    gradients: dict[str, Floats] = {}
+    for name, factor in (("logits", np.abs(t)), ("targets", np.abs(z))):
+        if name in subject.gradients:
+            gradients[name] = _tidy(np.abs(subject.gradients[name]) + _term(spread, factor) * scale)
+    return ErrorScales(subject.reduced(terms, weights), gradients)
+
+
+def _bernoulli_kl(subject: _Subject) -> ErrorScales:
+    """t (1 + |ln t| + |ln p|) and the same of 1 − t and 1 − p: both complements round, which moves their logarithms."""
+    p = np.asarray(subject.inputs["probabilities"], dtype=np.float64)
+    t = np.asarray(subject.inputs["targets"], dtype=np.float64)
+    weights = _binary_weights(subject, p.shape)
+    up = 1.0 + np.abs(np.log(t)) + np.abs(np.log(p))
+    down = 1.0 + np.abs(np.log1p(-t)) + np.abs(np.log1p(-p))
+    terms = (_term(t, up) + _term(1.0 - t, down)) * weights
+    scale = subject.scale(p.shape, weights) * weights
+    gradients: dict[str, Floats] = {}
+    if "probabilities" in subject.gradients:
+        # −t / p + (1 − t) / (1 − p): each quotient rounds twice.
+        size = _term(t, 1.0 / p) + _term(1.0 - t, 1.0 / (1.0 - p))
+        gradients["probabilities"] = _tidy(2.0 * size * scale)
+    if "targets" in subject.gradients:
+        gradients["targets"] = _tidy((up + down) * scale)
+    return ErrorScales(subject.reduced(terms, weights), gradients)
+
+
 def _focal_terms(subject: _Subject, L: Floats) -> tuple[Floats, Floats]:
     """Error scales of (1 − p)^γ L and of its derivative wrt the logits, for the probability p = e^−L of the true class.
 
@@ -677,7 +814,7 @@ def _focal_terms(subject: _Subject, L: Floats) -> tuple[Floats, Floats]:
 
 def _binary_focal(subject: _Subject) -> ErrorScales:
     z = np.asarray(subject.inputs["logits"], dtype=np.float64)
-    t = np.asarray(subject.inputs["targets"], dtype=np.float64)
+    t = _binary_targets(subject)
     alpha = subject.options.get("alpha")
     a, b = (1.0, 1.0) if alpha is None else (abs(float(alpha)), abs(1.0 - float(alpha)))
     value_pos, slope_pos = _focal_terms(subject, _softplus(-z))
@@ -752,13 +889,17 @@ _FAMILIES: Mapping[str, Callable[[_Subject], ErrorScales]] = {
     "entropy": _entropy,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
+    "logsumexp": _logsumexp,
     "cross_entropy": _from_probabilities,
     "kl_divergence": _kl,
+    "jensen_shannon": _jensen_shannon,
+    "bernoulli_kl": _bernoulli_kl,
     "nll_loss": _nll,
     "categorical_cross_entropy": _from_probabilities,
     "softmax_cross_entropy": _softmax_cross_entropy,
     "binary_cross_entropy": _binary,
     "binary_cross_entropy_with_logits": _binary_with_logits,
+    "soft_margin": _soft_margin,
     "binary_focal": _binary_focal,
     "categorical_focal": _categorical_focal,
     "linear_cross_entropy": _linear,

@@ -203,7 +203,95 @@ def _unit(call: Call) -> Wide:
     return scalar(1) if base is None else scalar(1 / np.log(WIDE(base)))
 
 
+def _distribution(call: Call, steps: Steps, name: str) -> tuple[Wide, Wide, Wide]:
+    """p and ln p of an input of logits or of probabilities, classes last, and ∂z/∂x."""
+    if name in ("logits", "target_logits"):
+        z, slope, _ = steps.transformed(call, _rows(call, name))
+        L, p = steps.negative_log_softmax(call, z)
+        return p, -L, slope
+    p = _rows(call, name)
+    steps.checked_probabilities(p)
+    return p, steps.log(call, p), np.ones_like(p)
+
+
+def _pulled(call: Call, steps: Steps, name: str, p: Wide, u: Wide, slope: Wide) -> Wide:
+    """From ∂loss/∂p the gradient with respect to the input that p comes from."""
+    if name in ("logits", "target_logits"):
+        u = steps.times(slope, steps.times(p, steps.centred(p, u)))
+    return _back(call, u)
+
+
+def _logsumexp(call: Call, steps: Steps) -> Result:
+    z, slope, _ = steps.transformed(call, _rows(call, "logits"))
+    L, p = steps.negative_log_softmax(call, z)
+    top = z.max(axis=-1)
+    value = np.where(np.isinf(top), top, steps.log_sum_exp(z, L))
+    u = WIDE(1) if call.cotangent is None else wide(call.cotangent)[..., None]
+    return value, {"logits": _back(call, steps.times(slope, p) * u)}
+
+
+def _entropy_of_logits(call: Call, steps: Steps) -> Result:
+    p, log_p, slope = _distribution(call, steps, "logits")
+    losses = -steps.times(p, log_p).sum(axis=-1) * _unit(call)
+    value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
+    return value, {"logits": _pulled(call, steps, "logits", p, -log_p * _unit(call) * u[..., None], slope)}
+
+
+def _kl_of_logits(call: Call, steps: Steps) -> Result:
+    p, log_p, target_slope = _distribution(call, steps, "target_logits")
+    q, log_q, slope = _distribution(call, steps, "logits")
+    gap = log_p - log_q
+    losses = steps.times(p, gap).sum(axis=-1)
+    value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
+    return value, {
+        "logits": _back(call, steps.times(slope, q - p) * u[..., None]),
+        "target_logits": _pulled(call, steps, "target_logits", p, gap * u[..., None], target_slope),
+    }
+
+
+def _jensen_shannon(call: Call, steps: Steps) -> Result:
+    names = ("target_logits", "logits") if "logits" in call.inputs else ("targets", "probabilities")
+    beta = scalar(call.options.get("beta", 0.5))
+    (p, log_p, first), (q, log_q, second) = (_distribution(call, steps, name) for name in names)
+    log_m = np.log(steps.mixture(p, q, beta))
+    of_p, of_q = beta * (log_p - log_m) * _unit(call), (1 - beta) * (log_q - log_m) * _unit(call)
+    losses = (steps.times(p, of_p) + steps.times(q, of_q)).sum(axis=-1)
+    value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
+    u = u[..., None]
+    return value, {
+        names[0]: _pulled(call, steps, names[0], p, of_p * u, first),
+        names[1]: _pulled(call, steps, names[1], q, of_q * u, second),
+    }
+
+
+def _soft_margin(call: Call, steps: Steps) -> Result:
+    z, t = wide(call.inputs["logits"]), wide(call.inputs["targets"])
+    if z.shape != t.shape:
+        raise ValueError(f"targets have shape {t.shape}, logits {z.shape}")
+    losses, _ = steps.sides(call, t * z)
+    weights = _sample_weights(call, z.shape)
+    value, u = _reduced(call, steps, Batch(losses * weights, weights, np.ones(z.shape, dtype=bool), 1))
+    pull = -steps.sigmoid(-t * z) * weights * u
+    return value, {"logits": pull * t, "targets": steps.times(pull, z)}
+
+
+def _bernoulli_kl(call: Call, steps: Steps) -> Result:
+    p, t = wide(call.inputs["probabilities"]), wide(call.inputs["targets"])
+    if p.shape != t.shape:
+        raise ValueError(f"targets have shape {t.shape}, probabilities {p.shape}")
+    steps.checked_probabilities(p)
+    steps.checked_probabilities(t)
+    up, down = steps.log(call, t) - steps.log(call, p), steps.log(call, 1 - t) - steps.log(call, 1 - p)
+    weights = _sample_weights(call, p.shape)
+    losses = (steps.times(t, up) + steps.times(1 - t, down)) * weights
+    value, u = _reduced(call, steps, Batch(losses, weights, np.ones(p.shape, dtype=bool), 1))
+    slope = steps.times(1 - t, steps.log_slope(call, 1 - p)) - steps.times(t, steps.log_slope(call, p))
+    return value, {"probabilities": slope * weights * u, "targets": (up - down) * weights * u}
+
+
 def _entropy(call: Call, steps: Steps) -> Result:
+    if "logits" in call.inputs:
+        return _entropy_of_logits(call, steps)
     p = _rows(call, "probabilities")
     steps.checked_probabilities(p)
     log_p = steps.log(call, p) * _unit(call)
@@ -215,6 +303,8 @@ def _entropy(call: Call, steps: Steps) -> Result:
 
 def _kl_divergence(call: Call, steps: Steps) -> Result:
     """Σ_j p_j (ln p_j − ln q_j), one per row."""
+    if "logits" in call.inputs:
+        return _kl_of_logits(call, steps)
     t, log_q = _rows(call, "targets"), _rows(call, "log_probabilities")
     if t.shape != log_q.shape:
         raise ValueError(f"targets have shape {t.shape}, log_probabilities {log_q.shape}, classes last")
@@ -310,13 +400,17 @@ FAMILIES: Mapping[str, Callable[[Call, Steps], Result]] = {
     "entropy": _entropy,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
+    "logsumexp": _logsumexp,
     "cross_entropy": _from_probabilities,
     "kl_divergence": _kl_divergence,
+    "jensen_shannon": _jensen_shannon,
+    "bernoulli_kl": _bernoulli_kl,
     "nll_loss": _nll_loss,
     "categorical_cross_entropy": _from_probabilities,
     "softmax_cross_entropy": _softmax_cross_entropy,
     "binary_cross_entropy": _binary_cross_entropy,
     "binary_cross_entropy_with_logits": _binary_cross_entropy_with_logits,
+    "soft_margin": _soft_margin,
     "binary_focal": _binary_focal,
     "categorical_focal": _softmax_cross_entropy,
     "linear_cross_entropy": _linear_cross_entropy,

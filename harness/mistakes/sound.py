@@ -66,6 +66,7 @@ OPTIONS = (
     "alpha",
     "axis",
     "base",
+    "beta",
     "class_mask",
     "class_weights",
     "denominator",

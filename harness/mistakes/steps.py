@@ -207,6 +207,16 @@ def upstream(call: Call, batch: Batch, d: Wide) -> Wide:
     return np.broadcast_to(scale, batch.losses.shape).astype(WIDE)
 
 
+def centred(p: Wide, u: Wide) -> Wide:
+    """u_j − Σ_k p_k u_k, where what has no mass says nothing."""
+    return u - times(p, u).sum(axis=-1, keepdims=True)
+
+
+def mixture(p: Wide, q: Wide, beta: Wide) -> Wide:
+    """m of a Jensen–Shannon divergence."""
+    return beta * p + (1 - beta) * q
+
+
 def checked_probabilities(p: Wide) -> None:
     if ((p < 0) | (p > 1)).any():
         raise ValueError("probabilities must lie between 0 and 1")
@@ -269,6 +279,8 @@ class Steps:
     curvature_along: Callable[[Wide, Wide, Wide], Wide] = curvature_along
     sigmoid_slope: Callable[[Wide], Wide] = sigmoid_slope
     log_curvature: Callable[[Wide], Wide] = log_curvature
+    centred: Callable[[Wide, Wide], Wide] = centred
+    mixture: Callable[[Wide, Wide, Wide], Wide] = mixture
     checked_probabilities: Callable[[Wide], None] = checked_probabilities
     divisor: Callable[[Call, Batch], Wide] = divisor
     reduced: Callable[[Call, Batch, Wide], Wide] = reduced

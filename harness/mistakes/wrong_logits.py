@@ -26,7 +26,8 @@ from harness.mistakes.steps import (
 from harness.mistakes.wrong_inputs import without
 
 _LOSSES = ("softmax_cross_entropy", "linear_cross_entropy")
-_ALL = (*_LOSSES, *SOFTMAXES)
+_ALL = (*_LOSSES, *SOFTMAXES, "logsumexp")
+_SCALED = (*_ALL, "entropy", "kl_divergence", "jensen_shannon")
 Seen = tuple[Wide, Wide, Wide]
 
 
@@ -245,11 +246,11 @@ def divided_twice(call: Call, batch: Batch, d: Wide) -> Wide:
 
 MISTAKES: Mapping[str, Mistake] = {
     "ignores-logit-scale": mistake(
-        "the option logit_scale is ignored", _ALL, rank=COMMON, prepare=without("logit_scale")
+        "the option logit_scale is ignored", _SCALED, rank=COMMON, prepare=without("logit_scale")
     ),
-    "divides-by-logit-scale": mistake("logits are divided by logit_scale", _ALL, prepare=divided_by_scale),
+    "divides-by-logit-scale": mistake("logits are divided by logit_scale", _SCALED, prepare=divided_by_scale),
     "gradient-without-logit-scale": mistake(
-        "the gradient is that of the scaled logits", _ALL, transformed=slope_without_scale
+        "the gradient is that of the scaled logits", _SCALED, transformed=slope_without_scale
     ),
     "scales-after-softcap": mistake("logits are scaled after they are capped", _ALL, transformed=scaled_after_cap),
     "ignores-softcap": mistake("the option softcap is ignored", _ALL, rank=COMMON, prepare=without("softcap")),

@@ -559,7 +559,7 @@ MISTAKES: Mapping[str, Mistake] = {
     "smoothing-swapped": _smoothing("ε and 1 − ε are swapped", DIAGNOSED, swapped_epsilon),
     "ignores-smoothing": mistake(
         "the option label_smoothing is ignored",
-        (*_SMOOTHED, *BINARY[:2]),
+        (*_SMOOTHED, *BINARY, "categorical_focal"),
         rank=COMMON,
         smoothed=not_at_all,
         smoothed_binary=not_at_all,

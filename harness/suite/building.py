@@ -151,9 +151,13 @@ class _Build:
 
     def inputs(self, signature: Signature) -> dict[str, ArraySpec]:
         self.known_inputs(self.entry.inputs, signature, ("inputs",))
-        for name in signature.inputs:
+        form = signature.form(self.entry.inputs)
+        for name in form:
             if name not in self.entry.inputs and name not in signature.optional:
                 self.wrong(("inputs",), f"{self.entry.loss} needs the input {name}", f"Add {name}: to inputs")
+        for name in self.entry.inputs:
+            if name in signature.inputs and name not in form:
+                self.wrong(("inputs", name), f"{name} does not go with {', '.join(form)}", "Remove one or the other")
         found = len(self.problems)
         specs = {name: self.array(entry, ("inputs", name)) for name, entry in self.entry.inputs.items()}
         if "hidden" in specs and "weight" in specs:
@@ -196,6 +200,8 @@ class _Build:
             if name not in (*reduced, *signature.options):
                 known = (*reduced, *signature.options)
                 self.wrong((*path, name), f"{self.entry.loss} has no option {name!r}", suggestion(name, known))
+            elif signature.only_with.get(name, name) not in (name, *self.entry.inputs) and not raises:
+                self.wrong((*path, name), f"{name} is for {signature.only_with[name]}", "Leave it out")
             elif value is None:
                 self.wrong((*path, name), "expected a value, got nothing", f"Write {name}: VALUE, or leave it out")
             elif OPTIONS[name].holds == "mask":
@@ -412,7 +418,8 @@ class _Build:
             self.wrong((*path, "output"), f"no loss {entry.output!r}", suggestion(entry.output, LOSSES))
             return
         needed = LOSSES[entry.output]
-        absent = [n for n in needed.inputs if n not in self.entry.inputs and n not in needed.optional]
+        form = needed.form(self.entry.inputs)
+        absent = [n for n in form if n not in self.entry.inputs and n not in needed.optional]
         if absent:
             what = f"{entry.output} needs {', '.join(absent)}, which this case does not have"
             self.wrong((*path, "output"), what, "Name a loss of the same inputs")

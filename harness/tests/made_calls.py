@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness.adapters.base import Array, Call
-
-WITHOUT_REDUCTION = ("softmax", "log_softmax")
+from reference.signatures import LOSSES
 
 
 def make_call(
@@ -28,7 +27,7 @@ def make_call(
         raw = np.asarray(values)
         arrays[name] = Array.of(raw, dtype if raw.dtype.kind == "f" else None)
     chosen = {n: Array.of(v, dtype) if isinstance(v, list) else v for n, v in (options or {}).items()}
-    if loss not in WITHOUT_REDUCTION:
+    if LOSSES[loss].reductions:
         chosen.setdefault("reduction", "mean")
     if chosen.get("reduction") == "mean":
         default = "weights" if "class_weights" in chosen else "valid" if "ignore_index" in chosen else "count"

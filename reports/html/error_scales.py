@@ -59,6 +59,38 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
             (*_FROM_LOGITS, _MOVED),
             (_RESULT, ("p (1 + L + ln C) · Σ|u|", "the probabilities, pulled by the cotangent u"), _SLOPE),
         ),
+        "logsumexp": Budget(
+            (
+                ("1", "rounding of the sum"),
+                ("|lse|", "rounding of the result"),
+                ("ln C", "the sum over C classes, seen through the logarithm"),
+                _MOVED,
+            ),
+            (_RESULT, ("p (1 + L + ln C) · |u|", "the probabilities, times the cotangent u"), _SLOPE),
+        ),
+        "jensen_shannon": Budget(
+            (
+                ("β p (1 + |ln p| + |ln m|)", "the term of the targets; of logits, their softmax rounds besides"),
+                ("(1 − β) q (1 + |ln q| + |ln m|)", "the term of the predictions"),
+            ),
+            (
+                (
+                    "(1 − β) (1 + |ln q| + |ln m|)",
+                    "rounding of both logarithms; of logits it is pulled through the softmax",
+                ),
+            ),
+        ),
+        "bernoulli_kl": Budget(
+            (
+                ("w t (1 + |ln t| + |ln p|)", "the term of what happens"),
+                ("w (1 − t) (1 + |ln(1 − t)| + |ln(1 − p)|)", "the term of what does not"),
+            ),
+            (("2 w t / p", "the positive quotient"), ("2 w (1 − t) / (1 − p)", "the negative quotient")),
+        ),
+        "soft_margin": Budget(
+            (("w (1 + softplus(−t z))", "the size of the loss"),),
+            (_RESULT, ("w |t| σ(−t z) (1 + softplus(t z))", "rounding of the logistic function")),
+        ),
         "cross_entropy": Budget(_CROSS_ENTROPY, (("2 |w q / p|", "twice the quotient: p and the division round"),)),
         "kl_divergence": Budget(
             (

@@ -51,7 +51,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "entropy": Formula(
             r"H(p) = {-\sum_j p_j \log_b p_j}",
             r"\frac{\partial H}{\partial p_j} = {-\frac{1 + \ln p_j}{\ln b}}",
-            "p are probabilities, b is the base of the logarithm; 0 log 0 is 0.",
+            "p are probabilities, or the softmax of logits; b is the base of the logarithm; 0 log 0 is 0.",
         ),
         "softmax": Formula(
             r"p_j = \frac{e^{x_j}}{\sum_k e^{x_k}}",
@@ -63,6 +63,28 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             r"\frac{\partial \ell_j}{\partial x_k} = \delta_{jk} - p_k",
             f"x are logits, p their softmax; δ is 1 where j = k and 0 elsewhere. {_OF_LOGITS}",
         ),
+        "logsumexp": Formula(
+            r"L = \ln \sum_j e^{x_j}",
+            r"\frac{\partial L}{\partial x_j} = p_j",
+            f"x are logits, p their softmax. {_OF_LOGITS}",
+        ),
+        "jensen_shannon": Formula(
+            r"J = \sum_j \beta t_j \log_b \frac{t_j}{m_j} + (1 - \beta) p_j \log_b \frac{p_j}{m_j},"
+            r" \quad m = \beta t + (1 - \beta) p",
+            r"\frac{\partial J}{\partial p_j} = (1 - \beta) \log_b \frac{p_j}{m_j}",
+            "t is the target distribution, p the predicted one, β the share of the targets (one half unless given), "
+            "b the base of the logarithm; of logits both are softmaxes.",
+        ),
+        "bernoulli_kl": Formula(
+            r"D = t \ln \frac{t}{p} + (1 - t) \ln \frac{1 - t}{1 - p}",
+            r"\frac{\partial D}{\partial p} = \frac{p - t}{p (1 - p)}",
+            "t is the target probability, p the predicted one; 0 ln 0 is 0.",
+        ),
+        "soft_margin": Formula(
+            r"L = \ln (1 + e^{-t z})",
+            r"\frac{\partial L}{\partial z} = {-t \sigma(-t z)}",
+            "z is the logit, t the label, −1 or 1, σ the logistic function.",
+        ),
         "cross_entropy": Formula(
             r"H(t, p) = {-\sum_j t_j \log_b p_j}",
             r"\frac{\partial H}{\partial p_j} = {-\frac{t_j}{p_j \ln b}}",
@@ -71,7 +93,8 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "kl_divergence": Formula(
             r"D(t \| p) = \sum_j t_j (\ln t_j - q_j)",
             r"\frac{\partial D}{\partial q_j} = {-t_j}",
-            "t is the target distribution, q = ln p are log-probabilities; a target of 0 contributes 0.",
+            "t is the target distribution, q = ln p are log-probabilities; a target of 0 contributes 0. Of logits, "
+            "t and p are the softmaxes of both.",
         ),
         "nll_loss": Formula(
             r"L = {-w_t q_t}",

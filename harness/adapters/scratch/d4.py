@@ -63,6 +63,7 @@ class D4:
         if call.loss == "softmax":
             return Answer(Array.of(softmax(scores)), "document D4: softmax")
         if call.loss == "entropy":
+            call.refuse_inputs_except("probabilities")
             return Answer(_reduced(call, entropy(scores)), "document D4: entropy", convention=_BASE_2)
         targets = call.inputs["targets"]
         if targets.shape != scores.shape and not targets.is_float:
