@@ -30,7 +30,7 @@ def as_if(array: Array, strides: Iterable[int]) -> Array:
     owner: NDArray[Any] = storage
     while isinstance(owner.base, np.ndarray):
         owner = owner.base
-    memory = owner.ravel(order="K")
+    memory = owner.ravel(order="K").view(storage.dtype)  # a framework may own the bits of bfloat16 as another integer
     first = storage.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
     place = np.full(storage.shape, first // storage.itemsize)
     for axis, (size, stride) in enumerate(zip(storage.shape, strides, strict=True)):

@@ -13,6 +13,7 @@ from harness.adapters.framework_signatures import FUNCTIONS, likely, matched, si
 from harness.adapters.like import like
 from harness.adapters.registry import RegistryError, resolve
 from harness.adapters.standing_in import RefusedError, stand_in
+from harness.mistakes import adapter
 from harness.mistakes.sound import Sound
 
 SOUND = Sound().evaluate
@@ -75,6 +76,16 @@ def test_what_stands_in_for_a_function_of_pytorch_gives_its_values_and_gradients
     name: str, arguments: list[Any], keywords: dict[str, Any]
 ) -> None:
     in_torch(name, arguments, keywords)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_who_reads_memory_wrongly_is_right_where_it_is_contiguous(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    x, labels = torch.tensor(X).to(getattr(torch, dtype)), torch.tensor(LABELS)
+    right = stand_in("torch.nn.functional.cross_entropy", SOUND)(x, labels)
+    for name in ("assumes-contiguous", "looks-at-last-stride", "assumes-contiguous-targets", "one-stride-for-both"):
+        wrong = stand_in("torch.nn.functional.cross_entropy", adapter(f"{name}.softmax_cross_entropy").evaluate)
+        assert torch.equal(wrong(x, labels), right), name
 
 
 @pytest.mark.parametrize("compiled", [False, True])
