@@ -134,24 +134,38 @@ def opinfo(candidate: Loss) -> bool:
     )
 
 
+NODES: tuple[tuple[tuple[int, ...], bool, int | None, str], ...] = (
+    *(((), weighted, None, reduction) for weighted, reduction in ((False, "none"), (True, "none"), (False, "sum"))),
+    ((), False, None, "mean"),
+    ((), True, None, "mean"),
+    ((2,), False, None, "mean"),
+    *(
+        (more, weighted, ignored, "mean")
+        for more in ((), (2,), (2, 7))
+        for weighted, ignored in ((True, 1), (False, 2))
+    ),
+    ((6, 6, 5, 3, 4), True, None, "mean"),
+    ((6, 6, 5, 3, 4), False, None, "none"),
+    ((6,), True, -1, "mean"),
+    ((6, 6, 5), False, -5, "none"),
+    ((), True, 10, "sum"),
+)
+"""Of each node test: axes behind rows and classes, whether there are weights, the ignored label, the reduction."""
+
+
 def onnx(candidate: Loss) -> bool:
-    """Each combination of rank, weights, ignored label and reduction that the node tests have."""
     torch.manual_seed(0)
-    for more in ((), (2,), (2, 7), (2, 1, 2, 3)):
-        for weighted in (False, True):
-            for ignored in (None, 2):
-                for reduction in ("mean", "sum", "none"):
-                    x, labels = torch.rand(3, 5, *more), torch.randint(0, 5, (3, *more))
-                    given: dict[str, Any] = {"reduction": reduction}
-                    if weighted:
-                        given["weight"] = torch.tensor([0.9, 0.7, 0.8, 0.9, 0.9])
-                    if ignored is not None:
-                        labels.view(-1)[0] = ignored
-                        given["ignore_index"] = ignored
-                    with torch.no_grad():
-                        want = known(x, labels, **given)
-                        if not close(candidate(x, labels, **given), want, 1e-3, 1e-7):
-                            return False
+    for more, weighted, ignored, reduction in NODES:
+        x, labels = torch.rand(3, 5, *more), torch.randint(0, 5, (3, *more))
+        given: dict[str, Any] = {"reduction": reduction}
+        if weighted:
+            given["weight"] = torch.tensor([0.9, 0.7, 0.8, 0.9, 0.9])
+        if ignored is not None:
+            labels.view(-1)[0] = ignored
+            given["ignore_index"] = ignored
+        with torch.no_grad():
+            if not close(candidate(x, labels, **given), known(x, labels, **given), 1e-3, 1e-7):
+                return False
     return True
 
 
@@ -251,7 +265,7 @@ PROTOCOLS = (
     Protocol(
         "ONNX node tests",
         "onnx/backend/test/case/node/softmaxcrossentropy.py",
-        "uniform logits, five classes, up to six axes, weights, an ignored label, reductions, to 1e-3; no gradient",
+        "its 17 calls: uniform logits, five classes, up to seven axes, weights, an ignored label, to 1e-3; no gradient",
         onnx,
     ),
     Protocol(
@@ -270,7 +284,7 @@ PROTOCOLS = (
         "Liger",
         "Liger-Kernel, test/transformers/test_cross_entropy.py",
         "normal logits, value and gradient against PyTorch, ignored labels, smoothing, float32 and bfloat16 "
-        "(6 rows of 2048 classes for 1269 and 8192 of 32000)",
+        "(6 rows of 2048 classes for 1269 and 8192 of 32000; without its z-loss)",
         liger,
     ),
     Protocol(
@@ -327,9 +341,13 @@ def standing_in(loss: str, name: str) -> Loss:
     return stand_in(f"torch.nn.functional.{FUNCTIONS[loss]}", adapter(name).evaluate)
 
 
+NEVER_SHOWN = ("conduct", SECOND, "forward mode", "logits")
+"""Kinds of mistakes that no value and no gradient of PyTorch's functions show: it has none of the options of logits."""
+
+
 def known_bad(loss: str) -> list[str]:
-    """The known-bad implementations whose mistake a value or a gradient shows."""
-    return [n for n, m in MUTANTS.items() if loss in m.losses and m.kind not in ("conduct", SECOND)]
+    """The known-bad implementations that some call of PyTorch's function may show."""
+    return [n for n, m in MUTANTS.items() if loss in m.losses and m.kind not in NEVER_SHOWN]
 
 
 def passes(protocol: Protocol, name: str) -> bool:
@@ -339,6 +357,27 @@ def passes(protocol: Protocol, name: str) -> bool:
         return protocol.holds(candidate)
     except Exception:
         return False
+
+
+TRACED = (
+    "Counted before: 13, 10, 29, 30 and 65 of 138, for KernelBench in float32 and in 16 bits, ONNX, BackendBench",
+    "and Liger.",
+    "",
+    "- **KernelBench 95**: 13 again. In 16 bits 12: of the 13, `accumulates-in-float16` and `sum-not-rescaled`",
+    "  are right to 1e-2, and `labels-in-type-of-scores` is caught besides, since labels beyond 256 are rounded",
+    "  to others. Which two the count of 10 lacked was not kept; with 128 classes `labels-in-type-of-scores` and",
+    "  `labels-in-int8` pass.",
+    "- **ONNX**: 35 by its 17 calls. Six of them show with images only, that is with two and more axes behind the",
+    "  classes: `height-and-width-exchanged`, `four-axes-at-most`, `accumulates-in-float16`, and by more than 32",
+    "  positions `adds-means-of-chunks`, `averages-means-of-chunks`, `last-chunk-left-out`. Without these calls",
+    "  it is 29.",
+    "- **BackendBench**: 30 again. Five more were counted on this page for a while, as were two of KernelBench in",
+    "  16 bits and three each of Liger and TransformerEngine: who reads memory wrongly raised an error in",
+    "  bfloat16, which is no answer of theirs, and an error is a failure.",
+    "- **Liger**: 54 by the calls as they are re-stated here, without its z-loss and with six rows, in which no",
+    "  chunk of 32 rows shows, nor an ignored label that is a class.",
+)
+"""Where the numbers come from, read off the sets of what was caught."""
 
 
 def page() -> Iterator[str]:
@@ -362,6 +401,8 @@ def page() -> Iterator[str]:
         through[protocol.name] = (protocol, left)
         print(f"{protocol.name}: {len(names) - len(left)} of {len(names)}", file=sys.stderr, flush=True)
         yield f"| {protocol.name} | {protocol.rules} | {len(names) - len(left)} | {len(names)} |"
+    yield ""
+    yield from TRACED
     yield ""
     yield "The suite catches all of each. What no argument of the function can show (weights of samples, in PyTorch's"
     yield "cross_entropy) no test of it could catch."
