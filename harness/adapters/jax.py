@@ -5,6 +5,8 @@ jax.nn has no cross-entropy; optax, which JAX users take it from, is an implemen
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import jax.scipy.special
@@ -12,6 +14,7 @@ import jaxlib
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced
+from harness.adapters.scaled_logits import attested, scaling, without_scale
 
 _SUMMED = {"sum over classes": "jax.numpy.sum"}
 
@@ -88,9 +91,16 @@ class Jax:
     def evaluate(self, call: Call) -> Answer:
         if call.loss not in _RECIPES:
             raise Unsupported(f"JAX has no function for {call.loss}")
-        return self._runner.run(call, _RECIPES[call.loss](call))
+        return self._runner.run(call, _recipe(call))
 
     def prepare(self, call: Call) -> Prepared:
         if call.loss not in _RECIPES:
             raise Unsupported(f"JAX has no function for {call.loss}")
-        return self._runner.prepare(call, _RECIPES[call.loss](call))
+        return self._runner.prepare(call, _recipe(call))
+
+
+def _recipe(call: Call) -> Recipe:
+    recipe = _RECIPES[call.loss](without_scale(call))
+    return replace(
+        recipe, compute=scaling(call, recipe.compute), computed_with={**recipe.computed_with, **attested(call)}
+    )

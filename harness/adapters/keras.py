@@ -17,6 +17,7 @@ import keras
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.keras_losses import ACTIVATED, RECIPES, TAGGED, Recipe
+from harness.adapters.scaled_logits import attested, scaling, without_scale
 
 _MODES = {
     "tensorflow": ("eager", "class", "graph", "xla", *TAGGED),
@@ -71,12 +72,19 @@ class Keras:
     def evaluate(self, call: Call) -> Answer:
         if call.loss not in RECIPES:
             raise Unsupported(f"Keras has no {call.loss}")
-        return self._connected.run(call, RECIPES[call.loss](call))
+        return self._connected.run(call, _recipe(call))
 
     def prepare(self, call: Call) -> Prepared:
         if call.loss not in RECIPES:
             raise Unsupported(f"Keras has no {call.loss}")
-        return self._connected.prepare(call, RECIPES[call.loss](call))
+        return self._connected.prepare(call, _recipe(call))
+
+
+def _recipe(call: Call) -> Recipe:
+    recipe = RECIPES[call.loss](without_scale(call))
+    return replace(
+        recipe, compute=scaling(call, recipe.compute), computed_with={**recipe.computed_with, **attested(call)}
+    )
 
 
 def _connect(backend: str) -> _Connected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ import optax
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced
+from harness.adapters.scaled_logits import attested, scaling, without_scale
 
 # A module of its own since 0.2.0; the same functions stood beside the optimizers before.
 _PLACE = "optax.losses" if hasattr(optax, "losses") else "optax"
@@ -160,4 +162,8 @@ class Optax:
 def _recipe(call: Call) -> Recipe:
     if call.loss not in _RECIPES:
         raise Unsupported(f"optax has no function for {call.loss}")
-    return _safe_softmax_cross_entropy(call) if call.mode == _SAFE else _RECIPES[call.loss](call)
+    asked = without_scale(call)
+    recipe = _safe_softmax_cross_entropy(asked) if call.mode == _SAFE else _RECIPES[call.loss](asked)
+    return replace(
+        recipe, compute=scaling(call, recipe.compute), computed_with={**recipe.computed_with, **attested(call)}
+    )

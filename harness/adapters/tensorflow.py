@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import tensorflow as tf
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.tensorflow_calls import Runner, facts, flags, threads
+from harness.adapters.scaled_logits import attested, scaling, without_scale
+from harness.adapters.tensorflow_calls import Recipe, Runner, facts, flags, threads
 from harness.adapters.tensorflow_losses import RECIPES
 
 
@@ -32,9 +35,16 @@ class TensorFlow:
     def evaluate(self, call: Call) -> Answer:
         if call.loss not in RECIPES:
             raise Unsupported(f"TensorFlow without Keras has no {call.loss}")
-        return self._runner.run(call, RECIPES[call.loss](call))
+        return self._runner.run(call, _recipe(call))
 
     def prepare(self, call: Call) -> Prepared:
         if call.loss not in RECIPES:
             raise Unsupported(f"TensorFlow without Keras has no {call.loss}")
-        return self._runner.prepare(call, RECIPES[call.loss](call))
+        return self._runner.prepare(call, _recipe(call))
+
+
+def _recipe(call: Call) -> Recipe:
+    recipe = RECIPES[call.loss](without_scale(call))
+    return replace(
+        recipe, compute=scaling(call, recipe.compute), computed_with={**recipe.computed_with, **attested(call)}
+    )

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.torch_calls import Tensors, answer, facts, flags, prepared, tensors_of, threads
-from harness.adapters.torch_losses import CHUNKED_MODES, COMPUTING_REQUESTS, REQUESTS, Request
+from harness.adapters.torch_losses import CHUNKED_MODES, COMPUTING_REQUESTS, REQUESTS, Request, request_of
 
 # The class that stands for each function in the mode "module".
 _MODULES = {
@@ -52,13 +52,13 @@ class Torch:
         if call.loss not in REQUESTS:
             raise Unsupported(f"PyTorch has no {call.loss}")
         tensors = tensors_of(call)
-        request = REQUESTS[call.loss](call, tensors)
+        request = request_of(call, tensors)
         run = self._function(request, call.mode)
         value = request.finish(run(*request.arguments, **request.keywords))
         name = _public_name(request.function, call.mode)
 
         def again(given: Tensors) -> torch.Tensor:
-            asked = REQUESTS[call.loss](call, given)
+            asked = request_of(call, given)
             return asked.finish(run(*asked.arguments, **asked.keywords))
 
         # What torch.compile makes of a function knows no dual numbers.
@@ -69,29 +69,35 @@ class Torch:
         if call.loss not in REQUESTS:
             raise Unsupported(f"PyTorch has no {call.loss}")
         tensors = tensors_of(call)
-        build = REQUESTS[call.loss]
-        request = build(call, tensors)
+        request = request_of(call, tensors)
         function = self._function(request, call.mode)
 
         def forward() -> torch.Tensor:
             # Where making the request computes something, that is part of the work; elsewhere it is ours, not theirs.
-            asked = build(call, tensors) if call.loss in COMPUTING_REQUESTS else request
+            asked = request_of(call, tensors) if call.loss in COMPUTING_REQUESTS else request
             return asked.finish(function(*asked.arguments, **asked.keywords))
 
         name = _public_name(request.function, call.mode)
         return prepared(call, tensors, forward, name, request.convention, request.computed_with)
 
     def _function(self, request: Request, mode: str) -> Function:
-        function = _resolve(request.function, mode)
+        function = _scaled(_resolve(request.function, mode), request.scale)
         if mode != "compile":
             return function
-        signature = (request.function, *_signature(request))
+        signature = (request.function, request.scale, *_signature(request))
         if self._compiled is None or signature != self._compiled_for:
             # torch.compile goes back to eager, with no more than a line in a log, after eight signatures of a function
             # or once it gave up on one. What a user's program gets for this signature alone is what is asked about.
             torch.compiler.reset()
             self._compiled_for, self._compiled = signature, torch.compile(_calling(function))
         return self._compiled
+
+
+def _scaled(function: Function, scale: float | None) -> Function:
+    """The function of logits that are multiplied first, in the same program where it is compiled."""
+    if scale is None:
+        return function
+    return lambda logits, *arguments, **keywords: function(logits * scale, *arguments, **keywords)
 
 
 def _signature(request: Request) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from harness.adapters.base import Call, Unsupported
+from harness.adapters.scaled_logits import attested, scale_of, without_scale
 from harness.adapters.torch_calls import Tensors
 from harness.adapters.torch_chunks import CHUNKED
 
@@ -31,6 +32,8 @@ class Request:
     """What the user of an unreduced function does with its result."""
     convention: Mapping[str, Any] | None = None
     computed_with: Mapping[str, str] = field(default_factory=dict)
+    scale: float | None = None
+    """What the first argument, the logits, is multiplied with where the function is called."""
 
 
 Builder = Callable[[Call, Tensors], Request]
@@ -222,3 +225,9 @@ REQUESTS: Mapping[str, Builder] = {
     "soft_margin": _binary("soft_margin_loss", "logits"),
     "linear_cross_entropy": _linear_cross_entropy,
 }
+
+
+def request_of(call: Call, tensors: Tensors) -> Request:
+    """How the loss of a call is asked of PyTorch; KeyError where it has none."""
+    request = REQUESTS[call.loss](without_scale(call), tensors)
+    return replace(request, scale=scale_of(call), computed_with={**request.computed_with, **attested(call)})

@@ -344,3 +344,9 @@ def test_chunked_kernels_are_asked_with_their_options(adapter: Torch) -> None:
     # Answered by the chunked kernels alone: the path without options refuses it.
     surplus = ask(adapter, "linear_cross_entropy", NONE, mode="chunked", **{**HEAD, "targets": [2, 0, 1]})
     assert value(surplus) == pytest.approx(value(plain), rel=1e-15)
+
+
+def test_logits_are_multiplied_where_the_function_is_called(adapter: Torch) -> None:
+    answer = ask(adapter, "softmax_cross_entropy", {**NONE, "logit_scale": 0.5}, logits=[[2.0, 4.0, 6.0]], targets=[0])
+    assert value(answer) == pytest.approx([2.4076059644443806], rel=1e-15)
+    assert answer.computed_with["logit_scale"] == "logits * 0.5, where the loss is called"
