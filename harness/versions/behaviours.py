@@ -136,7 +136,7 @@ class Behaviour:
     bits: tuple[str, ...]
     """Releases in which its bits changed and nothing else did."""
     confirmed: bool
-    """Whether each change was seen three times on both sides."""
+    """Whether each change of its outcome was seen three times on both sides."""
 
 
 def behaviours(history: History, keys: Sequence[Key] | None = None) -> tuple[Behaviour, ...]:
@@ -147,7 +147,7 @@ def behaviours(history: History, keys: Sequence[Key] | None = None) -> tuple[Beh
         points = history.points(key)
         timeline = spans([(version, day, None if a is None else a.seen) for version, day, a in points])
         exact = spans([(version, day, a) for version, day, a in map(_to_the_bit, points)])
-        flips = [(span.after, span.first) for span in exact if span.after is not None]
+        flips = [(span.after, span.first) for span in timeline if span.after is not None]
         begun = {span.first for span in timeline}
         found.append(
             Behaviour(
