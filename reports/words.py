@@ -43,11 +43,13 @@ MARKS: Mapping[str, Mark] = MappingProxyType(
     {
         mark.key: mark
         for mark in (
-            Mark("silently_wrong", "✕", "wrong", "a wrong finite number, or a number where an error is right", 10),
-            Mark("silent_nonfinite", "✕", "nan or inf", "nan or infinity where a finite number is right", 9),
+            Mark("silently_wrong", "✕", "wrong", "a wrong finite number, or a number where an error is right", 12),
+            Mark("ends_its_process", "✕", "crashes", "the call ends its process each time, alone too", 11),
+            Mark("silent_nonfinite", "✕", "nan or inf", "nan or infinity where a finite number is right", 10),
+            Mark("hangs", "✕", "hangs", "the call never answers, alone neither", 9),
             Mark("unexpected_error", "✕", "error", "an error where a number is right", 8),
             Mark("wrong_error", "✕", "other error", "an error of another kind than the right one", 7),
-            Mark("crashed", "†", "crashed", "the process died during the call", 6),
+            Mark("crashed", "†", "crashed", "the process died during the call, and it is not known why", 6),
             Mark("timed_out", "…", "timed out", "no answer within the time allowed", 5),
             Mark("missing", "∅", "missing", "the implementation could not be started", 4),
             Mark("known", "◆", "known", "differs exactly as an entry of the divergence ledger says", 3),
@@ -59,7 +61,7 @@ MARKS: Mapping[str, Mark] = MappingProxyType(
 )
 """By status: the verdict, or for what disagrees its severity. Gravest first."""
 
-FINDINGS = ("silently_wrong", "silent_nonfinite", "unexpected_error", "wrong_error")
+FINDINGS = ("silently_wrong", "ends_its_process", "silent_nonfinite", "hangs", "unexpected_error", "wrong_error")
 INFRASTRUCTURE_STATUSES = ("crashed", "timed_out", "missing")
 
 CLAIM_MARKS: Mapping[str, tuple[str, str]] = MappingProxyType(

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from harness.cli.options import OWN_LEDGER, Dtypes, Implementations, Modes, OwnSeconds, Python, Shard, Workers
+from harness.cli.options import OWN_LEDGER, Count, Dtypes, Implementations, Modes, OwnSeconds, Python, Shard, Workers
 from harness.cli.project import chosen, project_here
 from harness.runs.plan import Scope
 from harness.runs.project import case_patterns
@@ -37,6 +37,13 @@ class Selection:
         Modes, Parameter(help="Modes to run, `all` for every one; default: the `first` of each implementation.")
     ] = None
     dtypes: Annotated[Dtypes, Parameter(help="Dtypes to run; default: all that a case names.")] = None
+    exclude: Annotated[
+        tuple[str, ...],
+        Parameter(metavar="CASES", help="Ids or globs to leave out; may be given several times."),
+    ] = ()
+    max_elements: Annotated[
+        Count | None, Parameter(help="Leave out the cases with an array of more elements, for what is slow at size.")
+    ] = None
     shard: Annotated[Shard, Parameter(help="Only part I of N of the cases, such as 1/4.")] = (1, 1)
     ledger: Annotated[Path | None, Parameter(metavar="FOLDER", help=OWN_LEDGER)] = None
     timeout: OwnSeconds = None
@@ -69,5 +76,7 @@ def order_from(cases: Sequence[str], selection: Selection, *, cover: bool = Fals
         parallel=selection.parallel,
         python=selection.python,
         level=selection.level,
+        exclude=selection.exclude,
+        max_elements=selection.max_elements,
         command=("xent", *sys.argv[1:]),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ Tick = Callable[[str, int, int], None]
 def progress() -> Iterator[Tick]:
     """A bar per implementation on a terminal; elsewhere one line when an implementation is through."""
     if not sys.stderr.isatty():
-        yield _plain_tick
+        yield _PlainTicks()
         return
     columns = (TextColumn("{task.description:18}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bars:
@@ -45,9 +46,24 @@ def progress() -> Iterator[Tick]:
         yield tick
 
 
-def _plain_tick(name: str, done: int, total: int) -> None:
-    if done == total:
-        say(f"{name}: {total} calls done", error=True)
+NEWS_EVERY = 30.0
+"""Seconds between two lines about an implementation that is at work, where there is no terminal to draw a bar on."""
+
+
+class _PlainTicks:
+    """Progress as lines: in a log, one now and then, and one at the end."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        since = self._told.setdefault(name, now)
+        if done == total:
+            say(f"{name}: {total} calls done", error=True)
+        elif now - since >= NEWS_EVERY:
+            self._told[name] = now
+            say(f"{name}: {done} of {total} calls done", error=True)
 
 
 def show_run(run: Run, seconds: float) -> None:
@@ -63,6 +79,8 @@ def show_run(run: Run, seconds: float) -> None:
     style = "red" if codes else "green"
     out.print((head, f"bold {style}"), f"  {_in_numbers(run, disagreeing, broken)}, {seconds:.1f} s")
     _scoreboard(out, run)
+    for line in little_judged(run):
+        out.print((line, "yellow"))
     if run.claims:
         counts = Counter(claim.verdict for claim in run.claims)
         words = ", ".join(f"{n} {verdict.replace('_', ' ')}" for verdict, n in counts.most_common())
@@ -88,6 +106,19 @@ def _in_numbers(run: Run, disagreeing: Sequence[Cell], broken: Sequence[Cell]) -
     if broken:
         text += f"; {len(broken)} were not run to an end and are in no count"
     return f"{text}; {len(run.cells)} cells"
+
+
+def little_judged(run: Run) -> list[str]:
+    """Of implementations that refuse most of what they are asked of the losses they offer: how much was judged."""
+    lines = []
+    for name, described in run.header.implementations.items():
+        losses = described.get("losses", ())
+        offered = {case for case, told in run.header.suite["cases"].items() if told["loss"] in losses}
+        own = (cell for cell in run.cells if cell.implementation == name)
+        judged = {cell.case for cell in own if cell.verdict not in ("unsupported", *INFRASTRUCTURE)} & offered
+        if len(judged) < len(offered) / 2:
+            lines.append(f"{name}: {len(judged)} of the {len(offered)} cases of the losses it offers were judged")
+    return lines
 
 
 def _scoreboard(out: Terminal, run: Run) -> None:

@@ -19,13 +19,23 @@ RIGHT = ("agrees", "by_convention")
 INFRASTRUCTURE = frozenset({"crashed", "timed_out", "missing"})
 """Verdicts that say nothing about the implementation's mathematics: never a pass, never a skip, never a score."""
 
-SEVERITIES = ("silently_wrong", "silent_nonfinite", "unexpected_error", "wrong_error", "unsupported")
-"""Gravest first: a wrong finite number, a silent nan or infinity, an error where a value is right (or a value where
-an error is right counts as silently wrong), the wrong kind of error, not offered at all."""
+SEVERITIES = (
+    "silently_wrong",
+    "ends_its_process",
+    "silent_nonfinite",
+    "hangs",
+    "unexpected_error",
+    "wrong_error",
+    "unsupported",
+)
+"""Gravest first: a wrong finite number, the end of the whole process, a silent nan or infinity, no answer ever, an
+error where a value is right (or a value where an error is right counts as silently wrong), the wrong kind of error, not
+offered at all."""
 
-OBSERVED = ("finite", "nan", "inf", "shape", "dtype", "raises", "returns", "bits")
+OBSERVED = ("finite", "nan", "inf", "shape", "dtype", "raises", "returns", "bits", "crashes", "hangs")
 """Kinds of facts behind a verdict: a wrong finite number, a nan or an infinity that is not right, an answer of another
-shape or type than the right one, an error, an answer where an error is right, whether the bits are the same."""
+shape or type than the right one, an error, an answer where an error is right, whether the bits are the same, a
+call that ends its process or never answers, each time it is asked alone, while others are answered."""
 
 MODE_AGREEMENT = "mode_agreement"
 """The aspect in which a mode is compared with the first one."""
@@ -84,7 +94,7 @@ class Observed:
     of: str | None = None
     """What of several things it is about: the aspect in which two modes differ."""
     error: str | None = None
-    """Qualified name of the exception's class, where it raises."""
+    """Qualified name of the exception's class, where it raises; where it crashes, the signal or exit status."""
     dtype: str | None = None
     """The type of the answer, where that is not the right one."""
     computed_in: str | None = None
@@ -116,8 +126,8 @@ class Cell:
     verdict: str
     outcome: Mapping[str, Any]
     """{"kind": "value"} with dtype, shape and digest (sha256 of the bits), or {"kind": "raises", "error", "type",
-    "message"}, {"kind": "unsupported", "reason"}, {"kind": "timed_out", "seconds"}, {"kind": "crashed", "signal"},
-    {"kind": "missing", "reason"}."""
+    "message"}, {"kind": "unsupported", "reason"}, {"kind": "timed_out", "seconds"}, {"kind": "crashed", "signal",
+    "said"}, {"kind": "missing", "reason"}."""
     truth: Any = None
     """What is right: numbers (nested lists, at most 64 of them), or {"shape", "worst_index", "worst"} for larger
     arrays, or {"raises": kind} where an error is right."""

@@ -11,6 +11,9 @@ from typing import Any
 
 from harness.core.arrays import Array
 
+ERROR_KINDS = ("out_of_range_label", "shape_mismatch", "bad_dtype", "invalid_probability", "invalid_option")
+"""What an error may be about. A case may expect one; an exception may say its own, as an attribute `kind`."""
+
 
 @dataclass(frozen=True)
 class Raised:
@@ -19,6 +22,8 @@ class Raised:
     type: str
     """Qualified name of the exception's class."""
     message: str
+    kind: str | None = None
+    """The kind of error, where the implementation itself says it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +60,20 @@ class TimedOut:
     """No answer within the time allowed; the worker was killed."""
 
     seconds: float
+    each_time: bool = False
+    """Twice, the second time alone in a new worker, while other calls are answered: it is this call that hangs."""
 
 
 @dataclass(frozen=True)
 class Crashed:
-    """The worker died, twice, on this call."""
+    """The worker died on this call."""
 
     how: str
     """Name of the signal, or exit status."""
+    said: str = ""
+    """The last line that the worker wrote."""
+    each_time: bool = False
+    """Twice, the second time alone in a new worker, while other calls are answered: it is this call that ends it."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class WorkerPool:
 
         def supervisor(i: Implementation, threads: int) -> Supervisor[Question]:
             launch = self._launcher(i, python, level, threads)
-            return Supervisor(i.name, launch, self._encoder(i), _named, timeout=timeout, startup=startup)
+            return Supervisor(i.name, launch, self._encoder(i), _named, _loss, timeout=timeout, startup=startup)
 
         self._supervisors = {i.name: supervisor(i, 1) for i in implementations}
         self._threaded = {i.name: supervisor(i, THREADS) for i in implementations}
@@ -201,6 +201,10 @@ class WorkerPool:
 
 def _named(question: Question) -> str:
     return f"{question.case.id} ({question.mode}, {question.dtype})"
+
+
+def _loss(question: Question) -> str:
+    return question.home.loss
 
 
 class Messages:

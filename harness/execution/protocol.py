@@ -19,7 +19,7 @@ from harness.core.arrays import Array
 from harness.core.case import ArraySpec
 from harness.core.formats import FORMATS
 from harness.core.machine_facts import contradiction
-from harness.core.outcomes import Missing, Outcome, Raised, Refused, Returned
+from harness.core.outcomes import ERROR_KINDS, Missing, Outcome, Raised, Refused, Returned
 from harness.suite.generators import MOST_AXES, realize, spec_from_wire, spec_to_wire
 from harness.suite.problems import suggestion
 from reference.signatures import LOSSES
@@ -309,7 +309,8 @@ def _result_to_wire(array: Any, what: str) -> dict[str, Any]:
 
 
 def _raised_to_wire(raised: Raised) -> dict[str, Any]:
-    return {"type": raised.type, "message": raised.message}
+    told = {"type": raised.type, "message": raised.message}
+    return told if raised.kind is None else {**told, "error_kind": raised.kind}
 
 
 def answer_from_wire(message: Mapping[str, Any], number: int) -> Outcome:
@@ -374,7 +375,10 @@ def _returned_from_wire(message: Mapping[str, Any]) -> Returned:
 
 
 def _raised_from_wire(message: Mapping[str, Any]) -> Raised:
-    return Raised(_text(message, "type"), _text(message, "message"))
+    kind = message.get("error_kind")
+    if kind is not None and kind not in ERROR_KINDS:
+        raise ProtocolError(f"there is no kind of error {kind!r:.80}; known: {', '.join(ERROR_KINDS)}")
+    return Raised(_text(message, "type"), _text(message, "message"), kind)
 
 
 def _text(message: Mapping[str, Any], name: str) -> str:

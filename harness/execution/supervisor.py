@@ -1,20 +1,21 @@
 """Keeping one implementation's worker alive, and what follows when it dies, hangs or loses its way.
 
-- A worker that dies or breaks the protocol is killed and started again, and the call it was on is asked once more,
-  alone, in the fresh worker. If it answers then, the answer counts and the incident is noted: something killed the
-  worker, but not this call by itself. If it dies again, the outcome is `Crashed` (or `Missing`, for a broken protocol).
-- A call that timed out is not asked again: that would cost the same time once more, and a call whose time depends on
-  luck is a finding too. Its worker is killed, since nobody can tell what it is still doing.
-- A worker is given up after `HOPELESS` failures in a row or `MOST_FAILURES` in all; what is left becomes `Missing`.
+- A call on which a worker dies, breaks the protocol or falls silent is asked once more, alone, in a fresh worker. If it
+  answers then, the answer counts and the incident is noted: something ended the worker, but not this call by itself.
+  If it ends like that again, the outcome is `Crashed`, `TimedOut`, or `Missing` for a broken protocol.
+- A call that died or hung twice is a finding (`each_time`) where others are answered; before the first answer nobody
+  knows, so it is told after that one, or at the end.
+- A family of calls (those of one loss) is given up after `HOPELESS` failures in a row, the implementation where nothing
+  was answered by then, or after `MOST_FAILURES` in all; what is left becomes `Missing`.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from harness.adapters.base import Description
@@ -27,7 +28,7 @@ STARTUP = 120.0
 start at once on two busy cores, with a cold disk."""
 
 HOPELESS = 5
-"""Calls in a row that may kill a worker: every further one would too."""
+"""Calls of one family in a row that may end a worker: every further one would too."""
 
 MOST_FAILURES = 100
 """Times in all that a worker may end: each costs up to two starts, for the slowest frameworks half an hour by then."""
@@ -50,6 +51,8 @@ class _Failure:
     """A call that got no answer."""
 
     reply: Died | Silent | Garbled
+    said: str = ""
+    """The last line that the worker wrote."""
 
     def __str__(self) -> str:
         match self.reply:
@@ -63,17 +66,23 @@ class _Failure:
     def outcome(self) -> Outcome:
         match self.reply:
             case Died(how):
-                return Crashed(how)
+                return Crashed(how, self.said)
             case Silent(seconds):
                 return TimedOut(seconds)
             case Garbled():
                 return Missing(str(self))
 
 
+def _by_chance(told: tuple[T, Outcome]) -> tuple[T, Outcome]:
+    """Of an implementation that answers nothing, no single call is to blame."""
+    item, outcome = told
+    return item, replace(outcome, each_time=False) if isinstance(outcome, Crashed | TimedOut) else outcome
+
+
 def _last_words(printed: str) -> str:
     """The last line somebody wrote, before the interpreter's own list of where everybody was when it crashed."""
-    own, _, _ = printed.partition("Fatal Python error")
-    lines = (own.strip() or printed.strip()).splitlines()
+    own, fatal, rest = printed.partition("Fatal Python error")
+    lines = own.strip().splitlines() or (fatal + rest).splitlines()[:1]
     return lines[-1][:LONGEST_LAST_WORDS] if lines else ""
 
 
@@ -86,16 +95,18 @@ class Supervisor(Generic[T]):
         launch: Callable[[], WorkerProcess],
         encode: Callable[[T, int], bytes],
         name_of: Callable[[T], str],
+        family_of: Callable[[T], str],
         *,
         timeout: float,
         startup: float = STARTUP,
     ) -> None:
         """`launch` starts a worker (OSError where it cannot), `encode` makes the message of an item with its number,
-        `name_of` names an item for a reader."""
+        `name_of` names an item for a reader, `family_of` what is given up together with it."""
         self._name = name
         self._launch = launch
         self._encode = encode
         self._name_of = name_of
+        self._family_of = family_of
         self._timeout = timeout
         self._startup = startup
         self._process: WorkerProcess | None = None
@@ -103,6 +114,7 @@ class Supervisor(Generic[T]):
         self._stopped = False
         self._number = protocol.DESCRIBE_ID
         self._printed_earlier: list[str] = []
+        self._answers = False
         self.startup_seconds = 0.0
         self.incidents: list[str] = []
         """What went wrong and was overcome, in sentences."""
@@ -138,15 +150,24 @@ class Supervisor(Generic[T]):
         """Every item with its outcome, in order, whatever the worker does. Starts a worker where none is running."""
         waiting = deque(items)
         under_way: deque[tuple[T, int]] = deque()
-        failures = in_a_row = 0
+        in_a_row: Counter[str] = Counter()
+        given_up: dict[str, str] = {}
+        held: list[tuple[T, Outcome]] = []
+        failures = 0
         while waiting or under_way:
-            if (problem := self._hopeless(failures, in_a_row) or self._ensure_running()) is not None:
+            problem = self._hopeless(failures, given_up)
+            if not problem and not under_way and (reason := given_up.get(self._family_of(waiting[0]))) is not None:
+                yield waiting.popleft(), Missing(reason)
+                continue
+            if (problem := problem or self._ensure_running()) is not None:
+                yield from map(_by_chance, held)
                 yield from ((item, Missing(problem)) for item in waiting)
                 return
             if waiting and len(under_way) <= WINDOW // 2:  # several in one piece, rather than one for every answer
-                ahead = [waiting.popleft() for _ in range(min(len(waiting), WINDOW - len(under_way)))]
+                ahead = list(self._ahead(waiting, WINDOW - len(under_way), given_up))
                 under_way += zip(ahead, self._send(ahead), strict=True)
             item, number = under_way[0]
+            family = self._family_of(item)
             answer = self._receive(number)
             under_way.popleft()
             if isinstance(answer, _Failure):
@@ -155,11 +176,26 @@ class Supervisor(Generic[T]):
                 answer = self._after(item, answer)
                 failures += 1
                 if isinstance(answer, Crashed | TimedOut | Missing):
-                    in_a_row += 1
-                    yield item, answer
+                    in_a_row[family] += 1
+                    if in_a_row[family] >= HOPELESS:
+                        given_up[family] = f"given up {family} after {HOPELESS} calls in a row ended its worker"
+                    if self._answers:
+                        yield item, answer
+                    else:
+                        held.append((item, answer))
                     continue
-            in_a_row = 0
+            in_a_row[family] = 0
+            self._answers = True
+            yield from held
+            held.clear()
             yield item, answer
+        yield from map(_by_chance, held)
+
+    def _ahead(self, waiting: deque[T], count: int, given_up: Container[str]) -> Iterator[T]:
+        """The next items, up to one of a family that is given up, which is told in its turn."""
+        while waiting and count and self._family_of(waiting[0]) not in given_up:
+            count -= 1
+            yield waiting.popleft()
 
     def kill(self) -> None:
         """End the worker and everything this supervisor is doing, from any thread."""
@@ -196,9 +232,9 @@ class Supervisor(Generic[T]):
         described = self.start()
         return described if isinstance(described, str) else None
 
-    def _hopeless(self, failures: int, in_a_row: int) -> str | None:
-        if in_a_row >= HOPELESS:
-            return f"given up after {in_a_row} calls in a row ended its worker"
+    def _hopeless(self, failures: int, given_up: Collection[str]) -> str | None:
+        if given_up and not self._answers:
+            return f"given up after {HOPELESS} calls in a row ended its worker"
         if failures >= MOST_FAILURES:
             return f"given up after its worker had ended {failures} times"
         return None
@@ -206,17 +242,25 @@ class Supervisor(Generic[T]):
     def _after(self, item: T, failure: _Failure) -> Outcome:
         """The outcome of a call on which the worker died, fell silent or lost its way. The worker is gone then, unless
         it answered when asked again."""
-        self.close()
-        if isinstance(failure.reply, Silent) or self._ensure_running() is not None:
-            return failure.outcome()
+        first = self._with_last_words(failure)
+        if self._ensure_running() is not None:
+            return first.outcome()
         (number,) = self._send([item])
         again = self._receive(number)
         if isinstance(again, _Failure):
-            self.close()
-            return again.outcome()
+            again = self._with_last_words(again)
+            outcome = again.outcome()
+            if type(again.reply) is type(failure.reply) and isinstance(outcome, Crashed | TimedOut):
+                return replace(outcome, each_time=True)
+            return outcome
         where = f"{self._name} on {self._name_of(item)}"
         self.incidents.append(f"the worker of {where}: {failure}; asked again, it answered")
         return again
+
+    def _with_last_words(self, failure: _Failure) -> _Failure:
+        """End the worker, and keep what it wrote last."""
+        self.close()
+        return replace(failure, said=_last_words(self._printed_earlier[-1]) if self._printed_earlier else "")
 
     def _send(self, items: Sequence[T]) -> range:
         """Send some items; the numbers of their answers."""

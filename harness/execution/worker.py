@@ -30,7 +30,7 @@ from harness.adapters.base import Adapter, Answer, Call, Description, Unsupporte
 from harness.adapters.like import like
 from harness.adapters.registry import LIKE
 from harness.core.arrays import Array
-from harness.core.outcomes import Missing, Outcome, Raised, Refused, Returned
+from harness.core.outcomes import ERROR_KINDS, Missing, Outcome, Raised, Refused, Returned
 from harness.execution import arguments, protocol, timing
 
 LONGEST_MESSAGE = 4000
@@ -225,8 +225,9 @@ def _told(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
 
 
 def _raised(error: BaseException) -> Raised:
-    kind = type(error)
-    return Raised(f"{kind.__module__}.{kind.__qualname__}", _text(error))
+    type_, kind = type(error), getattr(error, "kind", None)
+    said = kind if isinstance(kind, str) and kind in ERROR_KINDS else None
+    return Raised(f"{type_.__module__}.{type_.__qualname__}", _text(error), said)
 
 
 def _text(error: BaseException) -> str:

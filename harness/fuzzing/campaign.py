@@ -22,7 +22,7 @@ import math
 import threading
 import time
 import traceback
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ from dataclasses import dataclass, field, replace
 from harness.adapters.base import Description
 from harness.core.call import Question
 from harness.core.case import Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
-from harness.core.cell import RIGHT, Cell
+from harness.core.cell import RIGHT, SEVERITIES, Cell
 from harness.core.outcomes import Missing, Outcome, Refused, Returned
 from harness.execution.pool import WorkerPool
 from harness.execution.supervisor import Stopped
@@ -422,9 +422,9 @@ class Campaign:
     @property
     def shown(self) -> list[Finding]:
         """What the ledger does not explain, gravest first."""
-        severity = defaultdict(lambda: 9, silently_wrong=1, silent_nonfinite=2, unexpected_error=3, wrong_error=4)
+        gravity = {name: rank for rank, name in enumerate((*SEVERITIES, ""))}
         new = [f for f in self.findings if f.ledger is None]
-        return sorted(new, key=lambda f: (severity[f.cell.severity or ""], str(f.cause), sorted(f.conditions)))
+        return sorted(new, key=lambda f: (gravity[f.cell.severity or ""], str(f.cause), sorted(f.conditions)))
 
 
 def _says_no_more(case: Case, finding: Finding) -> bool:

@@ -1,4 +1,4 @@
-"""Which kinds of error an exception may be, told from its type and message.
+"""Which kinds of error an exception may be, told from its type and message where it does not say so itself.
 
 Frameworks do not agree on exception classes: a label out of range is an IndexError in torch, an InvalidArgumentError in
 TensorFlow, a ValueError elsewhere. The message is what a user reads, so the message decides. One exception may fit
@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-KINDS = ("out_of_range_label", "shape_mismatch", "bad_dtype", "invalid_probability", "invalid_option")
+from harness.core.outcomes import ERROR_KINDS
 
 _SIGNS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
@@ -48,11 +48,11 @@ _SIGNS: Mapping[str, re.Pattern[str]] = MappingProxyType(
 
 
 def kinds_of(exception_type: str, message: str) -> tuple[str, ...]:
-    """The kinds this exception fits, in the order of `KINDS`; () where it gives no hint."""
+    """The kinds this exception fits, in the order of `ERROR_KINDS`; () where it gives no hint."""
     simple = exception_type.rsplit(".", 1)[-1]
     found = [kind for kind, signs in _SIGNS.items() if signs.search(message)]
     if simple == "IndexError" and "out_of_range_label" not in found:
         found.insert(0, "out_of_range_label")
     if simple == "TypeError" and "bad_dtype" not in found:
         found.append("bad_dtype")
-    return tuple(kind for kind in KINDS if kind in found)
+    return tuple(kind for kind in ERROR_KINDS if kind in found)

@@ -90,7 +90,7 @@ def _without_answer(cell: Cell, what: str, outcome: Outcome) -> Cell | None:
             return replace(cell, verdict="crashed", outcome=entry, explanation=sentence)
         case Missing(reason):
             return replace(cell, verdict="missing", outcome={"kind": "missing", "reason": reason}, explanation=reason)
-        case Raised(type_, message):
+        case Raised(type_, message, _):
             return replace(
                 cell,
                 outcome={"kind": "raises", "type": type_, "message": message[:200]},

@@ -98,14 +98,23 @@ def _judge_aspects(subject: Subject, outcome: Outcome, ledger: Ledger) -> Iterat
                 yield _raised(subject, aspect, outcome, ledger)
         case Refused(reason):
             yield _unsupported(subject, EVERY, reason)
-        case TimedOut(seconds):
-            yield from _infrastructure(
-                subject, "timed_out", {"kind": "timed_out", "seconds": seconds}, f"no answer within {seconds:g} s"
-            )
-        case Crashed(how):
-            yield from _infrastructure(
-                subject, "crashed", {"kind": "crashed", "signal": how}, f"the worker died on this call: {how}"
-            )
+        case TimedOut(seconds, each_time):
+            entry: dict[str, Any] = {"kind": "timed_out", "seconds": seconds}
+            if each_time:
+                sentence = f"never answers: {seconds:g} s twice, the second time alone, while other calls are answered"
+                yield from _no_answer(subject, "hangs", Observed("hangs"), entry, sentence, ledger)
+            else:
+                yield from _infrastructure(subject, "timed_out", entry, f"no answer within {seconds:g} s")
+        case Crashed(how, said, each_time):
+            entry = {"kind": "crashed", "signal": how} | ({"said": said} if said else {})
+            last = f"; it wrote last: {said}" if said else ""
+            if each_time:
+                sentence = f"ends its process each time, alone too: {how}{last}"
+                yield from _no_answer(
+                    subject, "ends_its_process", Observed("crashes", error=how), entry, sentence, ledger
+                )
+            else:
+                yield from _infrastructure(subject, "crashed", entry, f"the worker died on this call: {how}{last}")
         case Missing(reason):
             yield from _infrastructure(subject, "missing", {"kind": "missing", "reason": reason}, reason)
 
@@ -115,13 +124,30 @@ def _infrastructure(subject: Subject, verdict: str, outcome: Mapping[str, Any], 
         yield subject.cell(aspect, verdict, outcome, explanation=sentence)
 
 
+def _no_answer(
+    subject: Subject, severity: str, observed: Observed, outcome: Mapping[str, Any], sentence: str, ledger: Ledger
+) -> Iterator[Cell]:
+    """A call that has no answer whenever it is asked: as wrong as a number would be, in every aspect."""
+    for aspect in subject.aspects:
+        cell = subject.cell(
+            aspect,
+            "disagrees",
+            outcome,
+            severity=severity,
+            explanation=sentence,
+            truth=_shown(subject, aspect),
+            observed=observed,
+        )
+        yield explained(subject, cell, ledger)
+
+
 def _unsupported(subject: Subject, aspect: str, reason: str, attested: Attested = _NOTHING) -> Cell:
     outcome = {"kind": "unsupported", "reason": reason}
     return subject.cell(aspect, "unsupported", outcome, severity="unsupported", explanation=reason, **attested)
 
 
 def _raised(subject: Subject, aspect: str, raised: Raised, ledger: Ledger, attested: Attested = _NOTHING) -> Cell:
-    kinds = kinds_of(raised.type, raised.message)
+    kinds = (raised.kind,) if raised.kind is not None else kinds_of(raised.type, raised.message)
     outcome = {
         "kind": "raises",
         "error": list(kinds),

@@ -169,4 +169,6 @@ def fact_of(cell: Cell) -> str:
         "dtype": f"answers in {'' if observed is None else observed.dtype}",
         "nan": "gives nan where it is wrong",
         "inf": "gives infinity where it is wrong",
+        "crashes": f"ends its process: {error}",
+        "hangs": "never answers",
     }.get(kind, "gives a wrong number that no single change explains")

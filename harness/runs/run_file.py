@@ -226,7 +226,7 @@ _OUTCOME = reduce(
         _outcome("raises", error=list[str], type=str, message=str),
         _outcome("unsupported", reason=str),
         _outcome("timed_out", seconds=float),
-        _outcome("crashed", signal=str),
+        _outcome("crashed", signal=str, said=str),
         _outcome("missing", reason=str),
     ),
 )

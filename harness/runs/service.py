@@ -14,17 +14,19 @@ from pathlib import Path
 
 from harness.adapters.choice import ALL
 from harness.adapters.registry import Implementation, registered
+from harness.core.case import Case
 from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run
 from harness.core.errors import UsageError
 from harness.core.formats import FORMATS
 from harness.execution.levels import NATIVE
-from harness.judgement.ledger import Ledger
+from harness.judgement.ledger import Ledger, any_matches
 from harness.runs.auditing import audited
 from harness.runs.plan import Scope, sharded
 from harness.runs.project import find_project
 from harness.runs.run_file import RunWriter, footer_of
 from harness.runs.session import Order, Progress, Result, execute
 from harness.runs.truth_cache import KeptTruths, truths_file
+from harness.suite.generators import shape_of
 from harness.suite.ledger_files import load_drafts, load_entries
 from harness.suite.loading import find_cases_directory
 from harness.suite.problems import Problem, SuiteError
@@ -45,6 +47,8 @@ def make_order(
     parallel: int = 2,
     python: str | None = None,
     level: str = NATIVE,
+    exclude: Sequence[str] = (),
+    max_elements: int | None = None,
     command: tuple[str, ...] = (),
 ) -> Order:
     """The order for the cases that `cases` select: files, folders, ids or globs of ids; all where there is none.
@@ -56,9 +60,18 @@ def make_order(
     only_cover = cover and not cases
     suite, count = load_cover() if only_cover else (load_selection(cases), None)
     whole_suite = not cases and not only_cover
-    everything = whole_suite and scope.shard == (1, 1) and scope.dtypes is None and ALL in (scope.modes or ())
+    kept = tuple(case for case in suite.cases if not _left_out(case, exclude, max_elements))
+    if suite.cases and not kept:
+        raise UsageError("what is left out is all there is: exclude fewer cases")
+    everything = (
+        whole_suite
+        and len(kept) == len(suite.cases)
+        and scope.shard == (1, 1)
+        and scope.dtypes is None
+        and ALL in (scope.modes or ())
+    )
     return Order(
-        cases=sharded(suite.cases, scope),
+        cases=sharded(kept, scope),
         digest=suite.digest,
         ledger=ledger,
         implementations=implementations,
@@ -71,6 +84,14 @@ def make_order(
         python=python,
         level=level,
     )
+
+
+def _left_out(case: Case, exclude: Sequence[str], max_elements: int | None) -> bool:
+    """Whether a case is among those that are not to be asked, or larger than what is."""
+    if any_matches(tuple(exclude), case.id):
+        return True
+    shapes = (shape_of(spec) for spec in case.inputs.values())
+    return max_elements is not None and any(math.prod(shape) > max_elements for shape in shapes)
 
 
 def _check_limits(scope: Scope, timeout: float, parallel: int) -> None:

@@ -24,10 +24,9 @@ from typing_extensions import TypeAliasType
 
 from harness.core.case import KINDS_OF_CHOICE
 from harness.core.invariances import INVARIANCES
+from harness.core.outcomes import ERROR_KINDS
 from harness.suite.generators import DTYPES, GENERATORS, LAYOUTS
 from reference.signatures import LOSSES, OPTIONS
-
-ERROR_KINDS = ("out_of_range_label", "shape_mismatch", "bad_dtype", "invalid_probability", "invalid_option")
 
 NUMBER_SCHEMA: dict[str, Any] = {
     "title": "Number",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,13 @@ VIOLATED = "protocol violated: "
 UNSENDABLE = "the adapter's answer cannot be sent: "
 
 EXPECTED: dict[str, Outcome] = {
-    "Aborts": Crashed("SIGABRT"),
-    "Segfaults": Crashed("SIGSEGV"),
-    "LeavesAtOnce": Crashed("exit status 7"),
-    "ClosesItsPipes": Crashed("exit status 1"),
-    "ForksAndDies": Crashed("SIGKILL"),
-    "Hangs": TimedOut(TIMEOUT),
-    "HangsHoldingTheLock": TimedOut(TIMEOUT),
+    "Aborts": Crashed("SIGABRT", "Fatal Python error: Aborted", each_time=True),
+    "Segfaults": Crashed("SIGSEGV", "Fatal Python error: Segmentation fault", each_time=True),
+    "LeavesAtOnce": Crashed("exit status 7", each_time=True),
+    "ClosesItsPipes": Crashed("exit status 1", "OSError: [Errno 9] Bad file descriptor", each_time=True),
+    "ForksAndDies": Crashed("SIGKILL", each_time=True),
+    "Hangs": TimedOut(TIMEOUT, each_time=True),
+    "HangsHoldingTheLock": TimedOut(TIMEOUT, each_time=True),
     "Exits": Raised("builtins.SystemExit", "3"),
     "RaisesBaseException": Raised("builtins.BaseException", "not even an Exception"),
     "Interrupts": Raised("builtins.KeyboardInterrupt", ""),
@@ -106,7 +107,8 @@ def test_a_call_that_succeeds_when_asked_again_counts_and_the_incident_is_noted(
 
 
 @pytest.mark.parametrize(
-    ("name", "outcome", "timeout"), [("AbortsAlways", Crashed("SIGABRT"), PLENTY), ("HangsAlways", TimedOut(0.2), 0.2)]
+    ("name", "outcome", "timeout"),
+    [("AbortsAlways", Crashed("SIGABRT", "Fatal Python error: Aborted"), PLENTY), ("HangsAlways", TimedOut(0.2), 0.2)],
 )
 def test_one_that_fails_on_every_call_is_given_up(
     name: str, outcome: Outcome, timeout: float, monkeypatch: pytest.MonkeyPatch
@@ -114,6 +116,25 @@ def test_one_that_fails_on_every_call_is_given_up(
     monkeypatch.setattr(supervisor, "HOPELESS", 2)  # as after five, but sooner
     outcomes = ask([miniature(name)], range(5), timeout=timeout)[miniature(name)]
     assert outcomes == [outcome] * 2 + [Missing("given up after 2 calls in a row ended its worker")] * 3
+
+
+def test_what_is_given_up_is_the_loss_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "HOPELESS", 2)
+    name = miniature("Aborts")
+    bad = [replace(q, case=replace(q.case, loss="log_softmax")) for q in plan(name, [miniatures.UNLUCKY] * 4)]
+    with WorkerPool([resolve(name)], timeout=PLENTY, parallel=1) as pool:
+        asked = [*plan(name, (1.0,)), *bad, *plan(name, (2.0,))]
+        outcomes = [outcome for _, outcome in pool.ask({name: asked})]
+    assert [type(outcome) for outcome in outcomes] == [Returned, Crashed, Crashed, Missing, Missing, Returned]
+    assert outcomes[3] == Missing("given up log_softmax after 2 calls in a row ended its worker")
+
+
+def test_a_crash_before_the_first_answer_is_a_finding_once_another_call_is_answered() -> None:
+    name = miniature("Aborts")
+    first, second = ask([name], (miniatures.UNLUCKY, 1.0))[name]
+    assert isinstance(first, Crashed)
+    assert first.each_time
+    assert isinstance(second, Returned)
 
 
 def test_one_that_crashes_on_every_second_call_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,8 @@ def value_cell(subject: Subject, got: Any, dtype: str | None = None, **more: Any
 
 
 IMPOSSIBLE = subject("categorical_cross_entropy", {"probabilities": [[0.0, 1.0]], "targets": [0]})
+TRUNCATED = Choice("the loss of label 0", inputs={"targets": ArraySpec((0, 0))})
+NAN, RAISES = Choice("nan", "nan"), Choice("raises", "raises")
 THREE = {"logits": [[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]], "targets": [0, 2]}
 
 
@@ -156,6 +158,36 @@ def test_infrastructure_is_no_judgement(outcome: Outcome, verdict: str) -> None:
     assert [(cell.aspect, cell.verdict) for cell in cells] == [("value", verdict), ("gradient", verdict)]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "observed", "error", "severity"),
+    [
+        (Crashed("SIGSEGV", "free(): invalid pointer", each_time=True), "crashes", "SIGSEGV", "ends_its_process"),
+        (TimedOut(60.0, each_time=True), "hangs", None, "hangs"),
+    ],
+)
+@pytest.mark.parametrize("expect", [None, ExpectRaises("out_of_range_label"), ExpectImplementationDefined((RAISES,))])
+def test_a_call_that_ends_its_process_or_hangs_each_time_is_a_finding_that_the_ledger_may_explain(
+    outcome: Outcome, observed: str, error: str | None, severity: str, expect: Expectation | None
+) -> None:
+    s = subject("softmax_cross_entropy", THREE, expect=expect, differentiate=("logits",))
+    for cell in judge(s, outcome, Ledger()):
+        assert (cell.verdict, cell.severity) == ("disagrees", severity)
+        assert cell.observed is not None
+        assert (cell.observed.kind, cell.observed.error) == (observed, error)
+    known = Ledger((Entry("dies", ("*",), ("*",), Pin(observed, error=error), "it dies", "none found"),))
+    assert {cell.verdict for cell in judge(s, outcome, known)} == {"known"}
+    other = Ledger((Entry("dies", ("*",), ("*",), Pin("raises"), "it raises", "none found"),))
+    assert {cell.verdict for cell in judge(s, outcome, other)} == {"disagrees"}
+
+
+def test_an_error_that_says_its_kind_is_not_read_as_english() -> None:
+    s = subject("softmax_cross_entropy", THREE, expect=ExpectRaises("out_of_range_label"))
+    speechless = Raised("mine.BadLabel", "étiquette incorrecte", "out_of_range_label")
+    assert judge(s, speechless, Ledger())[0].verdict == "agrees"
+    other = Raised("mine.BadLabel", "index 7 is out of bounds", "shape_mismatch")
+    assert judge(s, other, Ledger())[0].severity == "wrong_error"
+
+
 def test_a_call_that_is_refused_is_one_cell() -> None:
     refused = Refused("no such loss")
     (cell,) = judge(subject("softmax_cross_entropy", THREE, differentiate=("logits",)), refused, Ledger())
@@ -181,10 +213,6 @@ def test_where_an_error_is_right(outcome: Outcome, verdict: str, severity: str |
 def test_an_error_where_a_value_is_right_is_unexpected() -> None:
     cell = judge(subject("softmax_cross_entropy", THREE), Raised("builtins.TypeError", "no"), Ledger())[0]
     assert (cell.verdict, cell.severity) == ("disagrees", "unexpected_error")
-
-
-TRUNCATED = Choice("the loss of label 0", inputs={"targets": ArraySpec((0, 0))})
-NAN, RAISES = Choice("nan", "nan"), Choice("raises", "raises")
 
 
 @pytest.mark.parametrize(
