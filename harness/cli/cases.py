@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cyclopts import App
 
+from harness.adapters.registry import registered
 from harness.cli.history import SINCE, STORE
 from harness.cli.options import Cases
 from harness.cli.run_files import overlay_file, overlays_of, shipped_baseline
@@ -21,8 +24,9 @@ from harness.runs.run_file import read_run
 from harness.runs.service import read_ledger
 from harness.runs.session import describe_array
 from harness.speed.workloads import load_workloads
+from harness.suite.ledger_files import load_entries
 from harness.suite.linting import lint as lint_cases
-from harness.suite.loading import Suite, display_name
+from harness.suite.loading import Suite, display_name, find_cases_directory
 from harness.suite.margins_file import margins_file, read_margins
 from harness.suite.problems import Problem
 from harness.suite.schema import schema_text
@@ -56,7 +60,11 @@ def lint(*cases: Cases) -> ExitCode:
     suite = load_selection(cases)
     entries = read_ledger().entries
     cover, _ = load_cover()
-    problems = lint_cases(suite.cases) + ([] if cases else _lint_baseline(suite, entries) + lint_since(entries))
+    problems = lint_cases(suite.cases)
+    if not cases:
+        ids = [case.id for case in suite.cases]
+        own = load_entries(find_cases_directory() / "ledger")
+        problems += _lint_baseline(suite, entries) + lint_since(entries) + lint_selectors(own, ids, registered())
     for problem in problems:
         say(problem)
     if problems:
@@ -89,6 +97,21 @@ def _lint_baseline(suite: Suite, entries: Sequence[Entry]) -> list[Problem]:
     cells = [cell for run in committed for cell in run.cells]
     dormant = lint_dormant(entries, [run.header for run in committed])
     return lint_margins(cells, statements, name, places) + dormant + strange
+
+
+def lint_selectors(entries: Sequence[Entry], cases: Sequence[str], names: Iterable[str]) -> list[Problem]:
+    """Whether every pattern of an entry selects something: what is misspelt explains nothing, and nobody notices."""
+    problems = []
+    known, selects = tuple(names), functools.cache(lambda pattern: bool(fnmatch.filter(cases, pattern)))
+    for entry in entries:
+        place, _, line = entry.location.rpartition(":")
+        absent = [("cases", "case", pattern) for pattern in entry.cases if not selects(pattern)]
+        strangers = [pattern for pattern in entry.implementations if not fnmatch.filter(known, pattern)]
+        absent += [("implementations", "implementation", pattern) for pattern in strangers]
+        for field, what, pattern in absent:
+            hint = "Correct it, or remove it"
+            problems.append(Problem(place, int(line), f"{entry.id}: {field}", f"no {what} is called {pattern}", hint))
+    return problems
 
 
 def lint_since(entries: Sequence[Entry]) -> list[Problem]:

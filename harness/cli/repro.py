@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter, validators
@@ -70,7 +71,7 @@ INSTEAD = Group("Instead of the script", validator=validators.mutually_exclusive
 def repro(
     cell: Annotated[str, Parameter(help="Its name: case[implementation:mode:dtype:aspect].")],
     /,
-    *,
+    *files: Annotated[str, Parameter(name="FILES", help="Where its case is written; default: the suite.")],
     issue: Annotated[bool, Parameter(group=INSTEAD, help="Print the text of an issue in Markdown.")] = False,
     again: Annotated[
         bool, Parameter(group=INSTEAD, help="Run the cell once more and show what is expected and observed.")
@@ -79,9 +80,10 @@ def repro(
 ) -> ExitCode:
     """Print the standalone script of a cell."""
     named = parsed(cell)
-    order = order_of(named, python)
+    order = order_of(named, python, files)
     if [case.id for case in order.cases] != [named.case]:
-        raise UsageError(f"{named.case}: expected the id of one case, not a file or a pattern; see `xent cases list`")
+        hint = "write the id of one of its cases" if files else "see `xent cases list`, or name its file after the cell"
+        raise UsageError(f"{named.case}: expected the id of one case, not a file or a pattern; {hint}")
     with terminal.progress() as tick:
         finished = execute_order(order, progress=tick)
     (case,) = order.cases
@@ -121,11 +123,17 @@ def _pointer(finished: Run, named: Named) -> str:
     return str(entry.get("reason", "")) if cell.ledger else ""
 
 
-def order_of(named: Named, python: str | None = None) -> Order:
-    """What has to be run for a cell: its case, on its implementation, in its mode and dtype, where `python` is."""
+def order_of(named: Named, python: str | None = None, files: Sequence[str] = ()) -> Order:
+    """What has to be run for a cell: its case, on its implementation, in its mode and dtype, where `python` is.
+
+    The case is that of the suite, or the one that is written in `files`.
+    """
     # How a mode agrees with the first one is only seen where both are run.
     modes = (FIRST, named.mode) if named.aspect == MODE_AGREEMENT else (named.mode,)
     scope = Scope(dtypes=None if named.dtype == EVERY else (named.dtype,), modes=modes)
     command = ("xent", *sys.argv[1:])
     chosen = choose([named.implementation])
-    return make_order([named.case], chosen, scope, ledger=read_ledger(), command=command, python=python)
+    patterns = list(files) or [named.case]
+    order = make_order(patterns, chosen, scope, ledger=read_ledger(), command=command, python=python)
+    written = tuple(case for case in order.cases if case.id == named.case)
+    return replace(order, cases=written or order.cases)

@@ -123,3 +123,10 @@ class Array:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not an array on the wire: {error}") from error
         return cls(name, storage)
+
+
+def plain(value: Any) -> Any:
+    """An array as the reference takes it; anything else as it is."""
+    if isinstance(value, Array):
+        return value.to_float64() if value.is_float else value.storage
+    return value

@@ -12,12 +12,12 @@ from decimal import Decimal
 
 import numpy as np
 
-from harness.core.arrays import Array
+from harness.core.arrays import Array, plain
 from harness.core.case import ArraySpec, Choice, ExpectImplementationDefined
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import BUDGET, Floats, Target, compare
 from harness.judgement.narrowing import OTHERS
-from harness.judgement.truth import Convention, TruthTable, plain
+from harness.judgement.truth import Convention, TruthTable
 from harness.suite.generators import realize
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference
-from harness.core.arrays import Array
+from harness.core.arrays import plain
 from harness.core.call import Call
 from harness.core.formats import FORMATS, rounded
 from harness.core.rows import rows_of, upstreams
@@ -306,13 +306,6 @@ def in_dtype(convention: Convention | None, dtype: str) -> Convention | None:
         else:
             resolved[name] = parameter
     return resolved
-
-
-def plain(value: Any) -> Any:
-    """An array as the reference takes it; anything else as it is."""
-    if isinstance(value, Array):
-        return value.to_float64() if value.is_float else value.storage
-    return value
 
 
 def _to_format(values: NDArray[Any], name: str) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -15,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference
-from harness.core.case import ArraySpec, Case, ExpectRaises, ExpectTruth
+from harness.core.arrays import plain
+from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
 from harness.core.formats import FORMATS, rounded
+from harness.suite.calls import call_of
 from harness.suite.generators import holds_integers, realize, shape_of
 from harness.suite.problems import Problem
 
@@ -29,6 +32,9 @@ FEWEST_WORDS = 5
 
 LARGEST_ARRAY = 2**20
 """Elements a rule looks at; a larger array is a workload, and making it would take longer than a linter may."""
+
+LARGEST_EVALUATED = 2**16
+"""Elements of a case that is evaluated here, in all: thousands of cases are linted in seconds."""
 
 WIDTHS = ("float64", "float32", "float16", "bfloat16")
 """From the widest to the narrowest."""
@@ -118,6 +124,39 @@ def _error_cases_make_no_claims_about_values(case: Case) -> Iterator[Finding]:
         yield "claims", "a claimed value where an error is right", "Make the claim on a case that has a value"
 
 
+def _reference_has_an_answer(case: Case) -> Iterator[Finding]:
+    """Whatever is asked has a truth: a label out of range has none, nor a cotangent in another shape than the loss."""
+    if isinstance(case.expect, ExpectRaises):
+        return
+    calls = [("inputs", case)] if isinstance(case.expect, ExpectTruth) else []
+    if isinstance(case.expect, ExpectImplementationDefined):
+        for choice in case.expect.choices:
+            if choice.kind is None and not choice.numbers:
+                other = replace(
+                    case, inputs={**case.inputs, **choice.inputs}, options={**case.options, **choice.options}
+                )
+                calls.append((f"expect: the choice {choice.name!r}", other))
+    for field, asked in calls:
+        if sum(math.prod(shape_of(spec)) for spec in asked.inputs.values()) > LARGEST_EVALUATED:
+            continue
+        call = call_of(asked, next(name for name in WIDTHS if name in asked.dtypes))
+        try:
+            reference.evaluate_plain(
+                call.loss,
+                {name: plain(array) for name, array in call.inputs.items()},
+                {name: plain(value) for name, value in call.options.items()},
+                None,
+                cotangent=None if call.cotangent is None else plain(call.cotangent),
+                differentiate=call.differentiate,
+            )
+        except ValueError as error:
+            yield (
+                field,
+                f"nothing is right here: {error}",
+                "Mend it, or say which error is right: expect: {raises: KIND}",
+            )
+
+
 Rule = Callable[[Case], Iterable[Finding]]
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
@@ -128,6 +167,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ignore_index ignores": _ignored_label_is_there,
         "extreme breaks the naive formula": _extreme_breaks_the_naive_formula,
         "an error has no value": _error_cases_make_no_claims_about_values,
+        "the reference has an answer": _reference_has_an_answer,
     }
 )
 
