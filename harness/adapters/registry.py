@@ -74,6 +74,13 @@ def _table() -> Mapping[str, Implementation]:
         Implementation("scipy", f"{adapters}.scipy:SciPy", "scipy", "scipy", ("scipy",)),
         Implementation("onnx-reference", f"{adapters}.onnx_reference:OnnxReference", "onnx", "onnx", ("onnx",)),
         Implementation("onnxruntime", f"{adapters}.onnxruntime:OnnxRuntime", "onnx", "onnx", ("onnxruntime", "onnx")),
+        Implementation(
+            "torch-export",
+            f"{adapters}.torch_export:TorchExport",
+            "export",
+            "onnx-export",
+            ("torch", "onnxscript", "onnxruntime"),
+        ),
         Implementation("numpy", f"{adapters}.numpy:NumPy", "numpy", "", ("numpy",)),
         Implementation("scratch-d0", f"{adapters}.scratch.d0:D0", "scratch", "", ("numpy",)),
         Implementation("scratch-d1", f"{adapters}.scratch.d1:D1", "scratch", "", ("numpy",)),

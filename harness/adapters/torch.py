@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from harness.adapters import torch_func
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.torch_calls import Tensors, answer, facts, flags, prepared, tensors_of, threads
 from harness.adapters.torch_losses import CHUNKED_MODES, COMPUTING_REQUESTS, REQUESTS, Request, request_of
@@ -40,8 +41,11 @@ class Torch:
         return Description(
             version=torch.__version__,
             losses=tuple(REQUESTS),
-            modes=("eager", "compile", "module", *CHUNKED_MODES),
-            mode_losses=dict.fromkeys(CHUNKED_MODES, ("linear_cross_entropy",)),
+            modes=("eager", "compile", "module", *torch_func.MODES, *CHUNKED_MODES),
+            mode_losses={
+                "vmap": torch_func.MAPPED,
+                **dict.fromkeys(CHUNKED_MODES, ("linear_cross_entropy",)),
+            },
             versions={"torch": torch.__version__, "numpy": np.__version__},
             threads=threads(),
             flags=flags(),
@@ -54,13 +58,16 @@ class Torch:
         tensors = tensors_of(call)
         request = request_of(call, tensors)
         run = self._function(request, call.mode)
-        value = request.finish(run(*request.arguments, **request.keywords))
         name = _public_name(request.function, call.mode)
 
         def again(given: Tensors) -> torch.Tensor:
             asked = request_of(call, given)
             return asked.finish(run(*asked.arguments, **asked.keywords))
 
+        if call.mode in torch_func.MODES:
+            asked = again if call.mode == "func" else torch_func.by_rows(call, again)
+            return torch_func.answer(call, tensors, asked, name, request.convention, request.computed_with)
+        value = request.finish(run(*request.arguments, **request.keywords))
         # What torch.compile makes of a function knows no dual numbers.
         compute = None if call.mode == "compile" else again
         return answer(call, tensors, value, name, request.convention, request.computed_with, compute)

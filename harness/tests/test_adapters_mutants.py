@@ -270,11 +270,12 @@ def same(one: Answer | type[BaseException], other: Answer | type[BaseException])
         return one is other
     if set(one.gradients) != set(other.gradients):
         return False
-    if (one.hessian_vector is None) != (other.hessian_vector is None):
-        return False
     pairs = [(one.value, other.value), *((one.gradients[n], other.gradients[n]) for n in one.gradients)]
-    if one.hessian_vector is not None and other.hessian_vector is not None:
-        pairs.append((one.hessian_vector, other.hessian_vector))
+    for left, right in ((one.hessian_vector, other.hessian_vector), (one.directional, other.directional)):
+        if (left is None) != (right is None):
+            return False
+        if left is not None and right is not None:
+            pairs.append((left, right))
     return all(
         a.dtype == b.dtype
         and a.shape == b.shape

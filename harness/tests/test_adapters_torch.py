@@ -350,3 +350,66 @@ def test_logits_are_multiplied_where_the_function_is_called(adapter: Torch) -> N
     answer = ask(adapter, "softmax_cross_entropy", {**NONE, "logit_scale": 0.5}, logits=[[2.0, 4.0, 6.0]], targets=[0])
     assert value(answer) == pytest.approx([2.4076059644443806], rel=1e-15)
     assert answer.computed_with["logit_scale"] == "logits * 0.5, where the loss is called"
+
+
+# -- functional transforms and exports -------------------------------------------------------------------------------
+
+TAIL: dict[str, Any] = {"logits": [-np.inf, 1.0], "targets": [0.0, 1.0]}
+BINARY = "binary_cross_entropy_with_logits"
+
+
+def test_functional_transforms_have_a_formula_of_their_own_whose_derivative_is_nan_at_infinity(adapter: Torch) -> None:
+    plain, func, mapped = (
+        ask(adapter, BINARY, NONE, mode=mode, differentiate=("logits",), **TAIL) for mode in ("eager", "func", "vmap")
+    )
+    assert np.isfinite(plain.gradients["logits"].to_float64()).all()
+    for other in (func, mapped):
+        assert np.isnan(other.gradients["logits"].to_float64()).tolist() == [True, False]
+        assert other.gradients["logits"].to_float64()[1] == pytest.approx(plain.gradients["logits"].to_float64()[1])
+
+
+# PyTorch itself calls what it has deprecated.
+@pytest.mark.filterwarnings("ignore")
+def test_every_derivative_comes_from_a_transform(adapter: Torch) -> None:
+    asked: dict[str, Any] = {"logits": [[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]], "targets": [0, 2]}
+    along, upstream = Array.of(np.array([[1.0, -2.0, 0.5], [2.0, 0.5, 1.0]])), Array.of(np.array([2.0, -1.0]))
+    plain, func, mapped = (
+        ask(adapter, "softmax_cross_entropy", NONE, "float64", mode, ("logits",), upstream, along, **asked)
+        for mode in ("eager", "func", "vmap")
+    )
+    for other in (func, mapped):
+        assert (other.gradient_error, other.directional_error, other.hessian_error) == (None, None, None)
+        for got, right in (
+            (other.value, plain.value),
+            (other.gradients["logits"], plain.gradients["logits"]),
+            (other.directional, plain.directional),
+            (other.hessian_vector, plain.hessian_vector),
+        ):
+            assert got is not None
+            assert right is not None
+            np.testing.assert_allclose(got.to_float64(), right.to_float64(), rtol=1e-12, atol=1e-15)
+
+
+def test_a_mean_is_not_mapped_over_the_batch(adapter: Torch) -> None:
+    with pytest.raises(Unsupported, match="a mean needs all"):
+        ask(adapter, "softmax_cross_entropy", MEAN, mode="vmap", logits=ROW, targets=[0])
+
+
+# PyTorch itself calls what it has deprecated.
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("onnxscript") is None, reason="onnxscript, which exports to ONNX, is not installed")
+def test_exports_to_onnx_drop_label_smoothing_where_exports_that_run_as_they_are_keep_it(adapter: Torch) -> None:
+    from harness.adapters.torch_export import TorchExport
+
+    smoothed = {**MEAN, "label_smoothing": 0.1}
+    plain, onnx, exported = (
+        ask(asked, "softmax_cross_entropy", smoothed, "float32", mode, ("logits",), logits=ROW, targets=[0])  # type: ignore[arg-type]
+        for asked, mode in ((adapter, "eager"), (TorchExport(), "onnx"), (TorchExport(), "export"))
+    )
+    assert value(plain) == pytest.approx(2.3076059, rel=1e-6)
+    assert value(onnx) == pytest.approx(2.4076059, rel=1e-6)
+    assert value(exported) == pytest.approx(value(plain), rel=1e-6)
+    assert onnx.gradients == {}
+    slope, right = (answer.gradients["logits"].to_float64() for answer in (exported, plain))
+    np.testing.assert_allclose(slope, right, rtol=1e-6)
