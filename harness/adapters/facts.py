@@ -164,14 +164,17 @@ def tensorflow_facts(features: Collection[str], environment: Mapping[str, str]) 
 
     tensorflow/core/util/util.cc: on by default on Linux where the processor has VNNI, BF16 or AMX instructions;
     TF_ENABLE_ONEDNN_OPTS decides otherwise where it is 0, false, 1 or true. Which dtypes it takes then is
-    tensorflow/core/graph/mkl_graph_util.h.
+    tensorflow/core/graph/mkl_graph_util.h. Where TF_DETERMINISTIC_OPS is 1 or true, its losses of logits are computed
+    by other formulas (tensorflow/python/ops/nn_ops.py).
     """
     signs = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
     asked = environment.get("TF_ENABLE_ONEDNN_OPTS", "").lower()
     by_itself = bool(signs & set(features)) and platform.system() == "Linux"
     on = {"1": True, "true": True, "0": False, "false": False}.get(asked, by_itself)
+    deterministic = environment.get("TF_DETERMINISTIC_OPS", "").lower() in ("1", "true")
     return {
         **xla_facts(features, environment),
+        **({"deterministic": "on"} if deterministic else {}),
         "onednn": _on(on),
         **(onednn_kernels(features, environment) if on else {}),
     }

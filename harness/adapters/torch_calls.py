@@ -31,7 +31,8 @@ def flags() -> dict[str, str]:
 def facts() -> dict[str, str]:
     """What of this machine changes numbers, PyTorch's own word first."""
     capability, onednn = torch.backends.cpu.get_cpu_capability(), torch.backends.mkldnn.is_available()
-    return torch_facts(capability, onednn, processor.features(), os.environ)
+    told = torch_facts(capability, onednn, processor.features(), os.environ)
+    return {**told, "deterministic": "on"} if torch.are_deterministic_algorithms_enabled() else told
 
 
 def threads() -> int:

@@ -59,6 +59,7 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
         "onednn_bfloat16": Fact("whether oneDNN takes bfloat16 on this processor", ON_OFF),
         "onednn_float16": Fact("whether oneDNN takes float16 on this processor", ON_OFF),
         "onednn_limited": Fact("there where a variable keeps oneDNN from what the processor has", ("on",)),
+        "deterministic": Fact("there where deterministic operations are asked for from outside", ("on",)),
         "libc": Fact("the C library, whose exp and log some frameworks call", ("glibc", "musl", "other")),
         "libc_version": Fact("its version", pattern=r"\d+(\.\d+)*"),
         "libm_fma": Fact("whether the C library chose its functions with FMA", ON_OFF),

@@ -47,7 +47,7 @@ def test_what_was_asked_for_is_chosen_though_it_is_not_installed() -> None:
     ("chosen", "says"),
     [
         (lambda: choose(["torhc"]), "no implementation is named 'torhc': did you mean torch"),
-        (lambda: choose(family="nothing"), "--family nothing: no such family; there are jax, numpy"),
+        (lambda: choose(family="nothing"), "--family nothing: no such family; there are export, jax"),
     ],
 )
 def test_what_does_not_exist_is_refused_with_what_does(chosen: object, says: str) -> None:

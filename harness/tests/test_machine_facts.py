@@ -72,6 +72,13 @@ def test_tensorflow_turns_onednn_on_by_the_processor_and_the_variable(
     assert facts.tensorflow_facts(found, {"TF_ENABLE_ONEDNN_OPTS": asked})["onednn"] == on
 
 
+@pytest.mark.parametrize(("asked", "on"), [("1", True), ("true", True), ("0", False), ("", False)])
+def test_deterministic_operations_are_a_fact_where_a_variable_asks_for_them(asked: str, on: bool) -> None:
+    found = facts.tensorflow_facts(ZEN_3, {"TF_DETERMINISTIC_OPS": asked})
+    assert found.get("deterministic") == ("on" if on else None)
+    assert all(contradiction(name, value) is None for name, value in found.items())
+
+
 @pytest.mark.parametrize(
     ("found", "limit", "isa", "bfloat16", "float16"),
     [
