@@ -412,6 +412,11 @@ _PROPORTIONAL = MappingProxyType({"gradient_of_targets_summing_to_one": True})
 """tensorflow#60314: the gradient is softmax − targets whatever the targets sum to, by design."""
 
 
+_KERAS_EPSILON = 1e-7
+"""keras.config.epsilon(), to which and to 1 less it probabilities are clipped: after the division of a row by its sum,
+with labels on TensorFlow before it."""
+
+
 def _reduction() -> Parameter:
     return Parameter("reduction", "reduction", "mean")
 
@@ -516,8 +521,27 @@ def _tensorflow() -> tuple[Signature, ...]:
 def _keras() -> tuple[Signature, ...]:
     true, predicted = Parameter("y_true", "targets"), Parameter("y_pred", "logits")
     from_logits, axis = Parameter("from_logits", default=False), Parameter("axis", "axis", -1, neutral=-1)
-    logits = MappingProxyType({"from_logits": True})
+    logits, probabilities = MappingProxyType({"from_logits": True}), MappingProxyType({"from_logits": False})
+    given = Parameter("y_pred", "probabilities")
     return (
+        Signature(
+            "keras.losses.categorical_crossentropy",
+            "categorical_cross_entropy",
+            (true, given, from_logits, _SMOOTHING, axis),
+            says=_UNREDUCED,
+            when=probabilities,
+            targets="distributions",
+            convention={"renormalize": True, "clip": _KERAS_EPSILON},
+        ),
+        Signature(
+            "keras.losses.sparse_categorical_crossentropy",
+            "categorical_cross_entropy",
+            (true, given, from_logits, Parameter("ignore_class", "ignore_index", None), axis),
+            says=_UNREDUCED,
+            when=probabilities,
+            targets="labels",
+            convention={"clip": _KERAS_EPSILON, "renormalize": True},
+        ),
         Signature(
             "keras.losses.categorical_crossentropy",
             "softmax_cross_entropy",

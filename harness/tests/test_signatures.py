@@ -13,8 +13,10 @@ from harness.adapters.framework_signatures import FUNCTIONS, likely, matched, si
 from harness.adapters.like import like
 from harness.adapters.registry import RegistryError, resolve
 from harness.adapters.standing_in import RefusedError, stand_in
+from harness.judgement.truth import TruthTable
 from harness.mistakes import adapter
 from harness.mistakes.sound import Sound
+from reference.signatures import LOSSES
 
 SOUND = Sound().evaluate
 RNG = np.random.default_rng(22)
@@ -158,9 +160,9 @@ def test_what_is_spelled_is_understood_as_the_same_loss_of_the_same_arrays(funct
             for signature in signatures(function):
                 names = {"logits": X, "probabilities": P, "log_probabilities": np.log(P)}
                 inputs = {signature.scores: Array.of(names.get(signature.scores, X), "float32")}
-                if signature.loss not in ("softmax", "log_softmax", "entropy"):
+                if "targets" in LOSSES[signature.loss].inputs:
                     inputs["targets"] = targets
-                chosen = options if signature.loss not in ("softmax", "log_softmax") else {}
+                chosen = options if LOSSES[signature.loss].reductions else {}
                 try:
                     asked = spelled(function, Call(signature.loss, inputs, chosen, "float32"))
                 except Unsupported:
@@ -222,3 +224,19 @@ def test_a_function_is_taken_for_the_framework_s_of_its_name_where_there_is_one(
     assert likely("my_package.losses.cross_entropy") == "torch.nn.functional.cross_entropy"
     assert likely("my_package.losses.softmax") is None
     assert likely("my_package.losses.my_loss") is None
+
+
+@pytest.mark.parametrize("name", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_keras_functions_of_probabilities_are_right_by_their_convention(name: str) -> None:
+    keras = pytest.importorskip("keras")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("the order of clip and division is that of TensorFlow")
+    adapter = like(f"keras.losses.{name}", getattr(keras.losses, name))
+    targets = Array.of(LABELS) if name.startswith("sparse") else Array.of(P, "float32")
+    rows = np.array([[0.0, 0.5, 0.25, 0.5], *np.abs(X[1:]) / 4], np.float32)
+    inputs = {"probabilities": Array.of(rows), "targets": targets}
+    call = Call("categorical_cross_entropy", inputs, {"reduction": "sum"}, "float32", differentiate=("probabilities",))
+    answer = adapter.evaluate(call)
+    under = TruthTable(call).under(answer.convention).targets
+    assert_alike(answer.value.to_float64(), under["value"].hi)
+    assert_alike(answer.gradients["probabilities"].to_float64(), under["gradient"].hi)
