@@ -5,7 +5,9 @@ jax.nn has no cross-entropy; optax, which JAX users take it from, is an implemen
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,28 +15,34 @@ import jax.scipy.special
 import jaxlib
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced
+from harness.adapters.jax_calls import Named, Recipe, Runner, along, facts, flags, reduced
 from harness.adapters.scaled_logits import attested, scaling, without_scale
 
 _SUMMED = {"sum over classes": "jax.numpy.sum"}
 
 
-def _softmax(call: Call) -> Recipe:
-    call.refuse_options_except("axis")
+def _masked(name: str, function: Callable[..., Any], call: Call) -> Recipe:
+    """A function of logits, which take a mask of the classes as `where`."""
+    call.refuse_options_except("axis", "class_mask")
     axis = call.options.get("axis", -1)
-    return Recipe("jax.nn.softmax", lambda named: jax.nn.softmax(named["logits"], axis=axis))
+
+    def compute(named: Named) -> object:
+        where = {"where": along(axis, named["class_mask"], named["logits"])} if "class_mask" in named else {}
+        return function(named["logits"], axis=axis, **where)
+
+    return Recipe(name, compute, {"class_mask": "where"} if "class_mask" in call.options else {})
+
+
+def _softmax(call: Call) -> Recipe:
+    return _masked("jax.nn.softmax", jax.nn.softmax, call)
 
 
 def _log_softmax(call: Call) -> Recipe:
-    call.refuse_options_except("axis")
-    axis = call.options.get("axis", -1)
-    return Recipe("jax.nn.log_softmax", lambda named: jax.nn.log_softmax(named["logits"], axis=axis))
+    return _masked("jax.nn.log_softmax", jax.nn.log_softmax, call)
 
 
 def _logsumexp(call: Call) -> Recipe:
-    call.refuse_options_except("axis")
-    axis = call.options.get("axis", -1)
-    return Recipe("jax.nn.logsumexp", lambda named: jax.nn.logsumexp(named["logits"], axis=axis))
+    return _masked("jax.nn.logsumexp", jax.nn.logsumexp, call)
 
 
 def _entropy(call: Call) -> Recipe:

@@ -75,6 +75,13 @@ def reduced(call: Call, losses: Any, keep: Any = None) -> Any:
             raise Unsupported(f"no reduction {other}")
 
 
+def along(axis: int, mask: Any, logits: Any) -> Any:
+    """A mask of the classes in the shape of the logits: one row stands along their axis for all rows."""
+    shape = [1] * logits.ndim
+    shape[axis] = mask.size if mask.ndim < logits.ndim else 1
+    return jnp.broadcast_to(mask.reshape(shape) if mask.ndim < logits.ndim else mask, logits.shape).astype(bool)
+
+
 class Runner:
     """Runs recipes and keeps what it has compiled: one program for each signature."""
 

@@ -12,7 +12,7 @@ import jaxlib
 import optax
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.jax_calls import Named, Recipe, Runner, facts, flags, reduced
+from harness.adapters.jax_calls import Named, Recipe, Runner, along, facts, flags, reduced
 from harness.adapters.scaled_logits import attested, scaling, without_scale
 
 # A module of its own since 0.2.0; the same functions stood beside the optimizers before.
@@ -30,14 +30,19 @@ def _are_labels(call: Call) -> bool:
 def _softmax_cross_entropy(call: Call) -> Recipe:
     if _are_labels(call) and not call.options.get("label_smoothing"):
         return _with_integer_labels(call)
-    call.refuse_options_except(*_REDUCTION, "axis", "label_smoothing")
+    call.refuse_options_except(*_REDUCTION, "axis", "label_smoothing", "class_mask")
+    if "class_mask" in call.options and call.options.get("label_smoothing"):
+        raise Unsupported("smooth_labels knows no class_mask")
     axis = call.options.get("axis", -1)
 
     def compute(named: Named) -> Any:
-        labels = _smoothed(call, named, axis)
-        return reduced(call, _LOSSES.softmax_cross_entropy(named["logits"], labels, **_axis(call)))
+        labels, chosen = _smoothed(call, named, axis), _axis(call)
+        if "class_mask" in named:
+            chosen["where"] = along(axis, named["class_mask"], named["logits"])
+        return reduced(call, _LOSSES.softmax_cross_entropy(named["logits"], labels, **chosen))
 
-    return Recipe(f"{_PLACE}.softmax_cross_entropy", compute, _smoothing_attested(call))
+    masked = {"class_mask": "where"} if "class_mask" in call.options else {}
+    return Recipe(f"{_PLACE}.softmax_cross_entropy", compute, {**_smoothing_attested(call), **masked})
 
 
 def _with_integer_labels(call: Call) -> Recipe:
