@@ -311,6 +311,8 @@ def _spelled(signature: Signature, call: Call) -> Spelled:
             have[parameter.means] = Array.of(have[parameter.means], call.dtype)
     found = {p.name: have.pop(p.means) for p in signature.parameters if p.means in have}
     left = {n: v for n, v in have.items() if n not in signature.says or signature.says[n] != v}
+    # What is true of every call of the function is false of a call that does not say so.
+    left |= {n: v for n, v in signature.says.items() if v is True and n not in call.options}
     if left:
         raise Unsupported(f"{signature.function} has no {next(iter(left))}")
     required = [p.name for p in signature.parameters if p.default is REQUIRED]

@@ -21,7 +21,7 @@ import numpy as np
 
 from harness.adapters.base import ALL_DTYPES, Answer, Array, Call, Description, Unsupported
 from harness.adapters.framework_signatures import REQUIRED, Parameter, Signature, Spelled, signatures, spelled
-from reference.signatures import LOSSES
+from reference.signatures import LOSSES, REDUCTIONS
 
 Compute = Callable[[Mapping[str, Any]], Any]
 """From the arrays of a call, by our names and in a framework's own type, to the value."""
@@ -52,6 +52,8 @@ class LossFunction:
     like : str
         The function of a framework whose arguments it takes, such as torch.nn.functional.cross_entropy, in place of
         `loss`, `options` and `inputs`.
+    reductions : sequence of str
+        Those that its `reduction` takes.
     says : mapping of str to object
         Options at the one value that it has, such as ``{"reduction": "mean"}``.
     classes : int
@@ -91,6 +93,7 @@ class LossFunction:
     options: Mapping[str, str] = field(default_factory=dict)
     inputs: Sequence[str] = ()
     like: str = ""
+    reductions: Sequence[str] = REDUCTIONS
     says: Mapping[str, Any] = field(default_factory=dict)
     classes: int = -1
     targets: str = "either"
@@ -138,7 +141,11 @@ class LossFunction:
         if call.dtype not in self.dtypes:
             raise Unsupported(f"{self.public_name} takes {', '.join(self.dtypes)}")
         asked = spelled(self.signatures, call)
-        if self.rows and not asked.scores.shape:
+        reduction = call.options.get("reduction", "none")
+        if not self.like and reduction not in self.reductions:
+            raise Unsupported(f"{self.public_name} has no reduction {reduction}")
+        rank = len(asked.scores.shape)
+        if self.rows and (not rank or (reduction == "batchmean" and rank > 2)):
             raise Unsupported(f"{self.public_name} takes rows of classes")
         if self.with_gradient and asked.reduction in ("sum", "mean"):
             raise Unsupported(f"{self.public_name} returns the gradient of what it returns, which is not reduced")

@@ -54,8 +54,10 @@ liger = InTriton(
         divides="default",
         overwrites=("hidden",),
         dtypes=_DTYPES,
+        # The losses of its chunks are made in float32, so that their sum is one.
+        convention={"result_dtype": "float32"},
         name="liger_kernel.transformers.functional.liger_fused_linear_cross_entropy",
     ),
-    LossFunction(functional.liger_kl_div, like="torch.nn.functional.kl_div", rows=True, dtypes=_DTYPES),
+    LossFunction(functional.liger_kl_div, like="torch.nn.functional.kl_div", rows=True, dtypes=("float32",)),
     versions={"triton": triton.__version__},
 )

@@ -27,8 +27,9 @@ def _binary(logits: Any, targets: Any, *, reduction: str = "mean", pos_weight: A
 
 
 def _classes(logits: Any, targets: Any, *, smoothing: float = 0.0, ignored: int = -100, reduction: str = "mean") -> Any:
-    loss = SoftCrossEntropyLoss(reduction, smooth_factor=smoothing, ignore_index=ignored, dim=1)
-    return loss(logits, targets)
+    """Unreduced it keeps the axis of the classes."""
+    loss = SoftCrossEntropyLoss(reduction, smooth_factor=smoothing, ignore_index=ignored, dim=1)(logits, targets)
+    return loss[:, 0] if reduction == "none" and loss.ndim == logits.ndim else loss
 
 
 segmentation_models = Functions(

@@ -24,6 +24,7 @@ def _connected(options: dict[str, str], **how: Any) -> LossFunction:
         "softmax_cross_entropy",
         {"ignore_index": "ignore_index", **options},
         targets="labels",
+        rows=True,
         says={"reduction": "mean"},
         # "Upcast to float if we need to compute the loss": float64 would be narrowed.
         dtypes=("float32", "float16", "bfloat16"),
