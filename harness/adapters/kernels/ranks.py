@@ -4,7 +4,7 @@
 
 `loss(logits, classes, targets, cotangent, options)` runs in each of the processes, in a gloo group of all: the rank's
 slice of the logits, the number of all classes, and the rest, as NumPy arrays; it returns the value and the gradient of
-its slice.
+its slice, or what was raised in its place.
 """
 
 from __future__ import annotations
@@ -57,12 +57,14 @@ class Ranks:
         values = [value for value, _ in found]
         if any(value.tobytes() != values[0].tobytes() for value in values):
             raise DisagreementError(f"the ranks returned {', '.join(map(str, values))}")
-        gradient = np.concatenate([slope for _, slope in found], axis=-1)
-        wanted = "logits" in call.differentiate
+        slopes = [slope for _, slope in found]
+        error = next((slope for slope in slopes if isinstance(slope, BaseException)), None)
+        wanted = "logits" in call.differentiate and error is None
         return Answer(
             Array.of(values[0]),
             function,
-            {"logits": Array.of(gradient)} if wanted else {},
+            {"logits": Array.of(np.concatenate(slopes, axis=-1))} if wanted else {},
+            error if "logits" in call.differentiate else None,
             computed_with={"ranks": f"{self.size} of gloo, the classes split at {', '.join(map(str, bounds[1:-1]))}"},
         )
 
