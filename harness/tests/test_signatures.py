@@ -148,6 +148,7 @@ CALLS: Mapping[str, dict[str, Any]] = {
     "none": {"reduction": "none"},
     "smoothed": {"reduction": "mean", "label_smoothing": 0.1},
     "first": {"reduction": "none", "axis": 0},
+    "logarithms": {"reduction": "none", "log_target": True},
 }
 
 
