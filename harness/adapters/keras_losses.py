@@ -228,9 +228,11 @@ def _focal(call: Call, *, binary: bool) -> Recipe:
     Except the binary one on TensorFlow: `keras.ops.sigmoid` leaves a note of its logits on the tensor, and the binary
     cross-entropy there goes back to them.
     """
-    call.refuse_options_except(*_COMMON, "alpha", "gamma", *(() if binary else ("axis",)))
+    call.refuse_options_except(*_COMMON, "alpha", "gamma", "label_smoothing", *(() if binary else ("axis",)))
     alpha = call.options.get("alpha")
     keywords: dict[str, Any] = {"from_logits": True, "gamma": call.options.get("gamma", 2.0)}
+    if "label_smoothing" in call.options:
+        keywords["label_smoothing"] = call.options["label_smoothing"]
     if alpha is not None:
         keywords["alpha"] = alpha.to_float64().tolist() if isinstance(alpha, Array) else alpha
     operands = (_named("logits"), _named("targets"))
