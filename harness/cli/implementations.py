@@ -23,6 +23,6 @@ def implementations() -> ExitCode:
     """What is registered, and what of it is installed here."""
     present = set(installed())
     for name, implementation in registered().items():
-        state = "installed" if name in present else f"not installed: pip install 'xent[{implementation.extra}]'"
+        state = "installed" if name in present else f"not installed: the extra {implementation.extra} brings it"
         say(f"{name:18} {implementation.target:48} {state}")
     return ExitCode.FINE

@@ -22,7 +22,9 @@ def parquet(records: Sequence[Mapping[str, Any]], header: Mapping[str, Any]) -> 
         import pyarrow as pa
         from pyarrow.parquet import write_table
     except ImportError as error:
-        raise UsageError("Parquet is written by pyarrow: pip install 'xent[golden]', or name a .jsonl file") from error
+        raise UsageError(
+            "Parquet is written by pyarrow: install the extra `golden` of xent, or name a .jsonl file"
+        ) from error
 
     def numbers(name: str) -> Any:
         return pa.field(name, pa.list_(pa.float64()))

@@ -120,7 +120,13 @@ def read_ledger(folder: Path | None = None, *, drafts: bool = False) -> Ledger:
     entries = () if own is None else (load_drafts if drafts else load_entries)(own)
     if own is not None and is_shipped(own):
         return Ledger(entries)
-    shipped = tuple(replace(entry, shipped=True) for entry in load_entries(shipped_ledger()))
+    said = {replace(entry, location="") for entry in entries}
+    # The same entry to the letter is the project's own: that of another checkout of xent, say.
+    shipped = tuple(
+        replace(entry, shipped=True)
+        for entry in load_entries(shipped_ledger())
+        if replace(entry, location="") not in said
+    )
     taken = {entry.id: entry.location for entry in shipped}
     hint = "Call it otherwise: its own entries come with xent"
     twice = [

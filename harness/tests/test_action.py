@@ -1,0 +1,132 @@
+"""What a team copies works in its repository: the steps of the example and of the action, one after the other, here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.tests.commands import ROOT
+
+pytestmark = pytest.mark.slow
+
+EXAMPLE = ROOT / "examples" / "gated-upgrades"
+WORKFLOWS = ROOT / ".github" / "workflows"
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+class Runner:
+    """As much of GitHub's as the steps need: a checkout is a link, an expression a name with a value."""
+
+    def __init__(self, repository: Path, temporary: Path, base: str) -> None:
+        self.repository, self.temporary = repository, temporary
+        self.output, self.summary = temporary / "output", temporary / "summary"
+        self.values = {"github.event.pull_request.base.sha || github.event.before": base, "vars.XENT": "owner/xent"}
+        self.said = ""
+
+    def text(self, value: str, more: Mapping[str, str]) -> str:
+        values = {**self.values, **more}
+        return re.sub(r"\$\{\{ *(.*?) *\}\}", lambda found: values[found[1]], value)
+
+    def steps(self, steps: list[dict[str, Any]], values: Mapping[str, str]) -> int:
+        for step in steps:
+            code = self.step(step, values)
+            if code:
+                return code
+        return 0
+
+    def step(self, step: dict[str, Any], values: Mapping[str, str]) -> int:
+        given = {name: self.text(str(value), values) for name, value in step.get("with", {}).items()}
+        if "run" in step:
+            environment = {name: self.text(value, values) for name, value in step.get("env", {}).items()}
+            return self.run(self.text(step["run"], values), environment)
+        if step["uses"].startswith("actions/checkout@"):
+            if "path" in given:
+                assert given["repository"], "whose repository, else it is the caller's own"
+                (self.repository / given["path"]).symlink_to(ROOT)
+            return 0
+        folder = self.repository / step["uses"]
+        action = read(folder / "action.yml")
+        inputs = {name: self.text(str(entry["default"]), {}) for name, entry in action["inputs"].items()} | given
+        inputs["arguments"] = "--no-speed"  # half a minute that says nothing of the steps
+        named = {f"inputs.{name}": value for name, value in inputs.items()}
+        return self.steps(action["runs"]["steps"], {**named, "github.action_path": str(folder)})
+
+    def run(self, script: str, environment: Mapping[str, str]) -> int:
+        variables = {
+            **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            "RUNNER_TEMP": str(self.temporary),
+            "GITHUB_OUTPUT": str(self.output),
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+            **environment,
+        }
+        command = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script]
+        done = subprocess.run(command, cwd=self.repository, env=variables, capture_output=True, text=True)
+        self.said += done.stdout + done.stderr
+        return done.returncode
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ("-c", "user.name=A", "-c", "user.email=a@b.invalid", "-c", "commit.gpgsign=false")
+    return subprocess.run(
+        ["git", *identity, *words], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Runner:
+    """The example as a repository of its own, in which a bot has proposed another NumPy."""
+    repository = tmp_path / "theirs"
+    shutil.copytree(EXAMPLE, repository)
+    settings = 'implementations = ["numpy"]\ncases = ["documents/d4-dog-in-bits"]\n'
+    (repository / "xent.toml").write_text(settings, encoding="utf-8")
+    (repository / "requirements.txt").write_text("numpy==2.3.5\n", encoding="utf-8")
+    git(repository, "init", "--quiet", "--initial-branch=main")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=before")
+    (repository / "requirements.txt").write_text("numpy==2.4.0\n", encoding="utf-8")
+    git(repository, "commit", "--quiet", "--all", "--message=a newer NumPy")
+    (tmp_path / "runner").mkdir()
+    return Runner(repository, tmp_path / "runner", git(repository, "rev-parse", "HEAD~1"))
+
+
+def test_the_steps_that_a_team_copies_judge_an_upgrade_in_its_repository(foreign: Runner) -> None:
+    (job,) = read(EXAMPLE / ".github" / "workflows" / "upgrade.yml")["jobs"].values()
+    assert foreign.steps(job["steps"], {}) == 0, foreign.said
+    assert "old side: " in foreign.said
+    assert "Nothing changed: " in foreign.summary.read_text(encoding="utf-8")
+    assert "| numpy | 2.3.5 | 2.4.0 |" in foreign.summary.read_text(encoding="utf-8")
+    assert "code=0\n" in foreign.output.read_text(encoding="utf-8")
+    assert (foreign.repository / "conformance-upgrade" / "upgrade.html").is_file()
+    assert git(foreign.repository, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("file", ["conformance.yml", "upgrade.yml"])
+def test_a_workflow_that_is_called_checks_out_its_own_revision_and_installs_that(file: str) -> None:
+    jobs = [job for job in read(WORKFLOWS / file)["jobs"].values() if "run" in str(job) and "checkout" in str(job)]
+    assert jobs
+    for job in jobs:
+        checkouts = [step.get("with", {}) for step in job["steps"] if "actions/checkout@" in step.get("uses", "")]
+        own = {"repository": "${{ job.workflow_repository }}", "ref": "${{ job.workflow_sha }}", "path": ".xent"}
+        assert own in checkouts
+        installed = [step["run"] for step in job["steps"] if "pip install" in step.get("run", "")]
+        used = [step["uses"] for step in job["steps"] if step.get("uses", "").startswith("./")]
+        assert all("./.xent" in text for text in installed)
+        assert installed or used == ["./.xent/.github/actions/upgrade"]
+
+
+def test_nothing_that_is_run_or_read_names_a_package_that_no_index_has_or_a_placeholder() -> None:
+    listed = git(ROOT, "ls-files", "*.yml", "*.md", "*.py", "*.json", "*.toml", "*.ini").splitlines()
+    wrong = re.compile(r"pip install +(?:--?\S+ +)*['\"]?xent\b(?!\[\w+\] @ file:)|\bOWNER" + "/")
+    found = [name for name in listed if (ROOT / name).is_file() and wrong.search((ROOT / name).read_text("utf-8"))]
+    assert found == []
