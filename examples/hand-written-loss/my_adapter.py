@@ -13,7 +13,9 @@ class MyLosses:
         return Description(version="0.1", losses=("softmax_cross_entropy",), dtypes=("float64", "float32"))
 
     def evaluate(self, call: Call) -> Answer:
-        call.refuse_options_except("reduction")
+        call.refuse_options_except("reduction", "denominator")
+        if call.options.get("denominator", "count") != "count":
+            raise Unsupported("a mean divides by the number of rows")
         logits, labels = call.inputs["logits"].storage, call.inputs["targets"].storage
         if call.inputs["targets"].is_float or logits.ndim != 2:
             raise Unsupported("integer labels of rows only")

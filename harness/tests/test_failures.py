@@ -29,7 +29,7 @@ class Unshifted:
         return Description(version="1", losses=("softmax_cross_entropy",), dtypes=("float64", "float32", "float16"))
 
     def evaluate(self, call):
-        call.refuse_options_except("reduction")
+        call.refuse_options_except("reduction", "denominator")
         logits, labels = (call.inputs[name].storage for name in ("logits", "targets"))
         if call.inputs["targets"].is_float:
             raise TypeError("labels have to be integers")
