@@ -22,6 +22,7 @@ from harness.core.files import write_whole
 from harness.core.printing import say
 from harness.execution.side_by_side import processes
 from harness.suite.calls import call_of
+from reference.evaluation import TWICE_DIFFERENTIABLE
 
 CHUNK = 4000
 """Points of one piece of work: some seconds, so that progress is seen and cores are kept busy."""
@@ -106,7 +107,8 @@ def sample_of(case: Case, dtype: str) -> Sample | None:
         {},
         plain(call.cotangent),
         call.differentiate,
-        vector=plain(call.vector),
+        # Of another loss a vector asks for the derivative along it alone, which is the gradient's.
+        vector=plain(call.vector) if call.loss in TWICE_DIFFERENTIABLE else None,
         name=f"{case.id} {dtype}",
     )
 

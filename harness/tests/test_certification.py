@@ -135,6 +135,8 @@ def test_the_exact_gradients_are_those_of_differences(seed: int) -> None:
                 continue
             exact = exactly(sample.loss, sample.inputs, sample.options, {}, sample.cotangent, (name,))
             want = exact.gradients[name][0]
+            if not mpmath.isfinite(weighted_sum(sample, dict(sample.inputs))):
+                continue  # a mean over nothing: no number, and a gradient of 0
             with mpmath.workprec(4000):  # other rows may be larger by 1e300
                 quotient = difference_quotient(sample, name, 0, step)
             assert abs(quotient - want) <= 1e-5 * (abs(want) + 1), sample
