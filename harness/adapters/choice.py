@@ -50,7 +50,7 @@ def choose(
         if family not in families:
             raise UsageError(f"--family {family}: no such family; there are {', '.join(families)}")
         return tuple(i for i in table.values() if i.family == family)
-    candidates = {name: i for name, i in table.items() if among is None or name in among}
+    candidates = {name: i for name, i in table.items() if i.by_default and (among is None or name in among)}
     present = () if elsewhere else tuple(candidates[name] for name in installed() if name in candidates)
     return present or tuple(candidates.values())
 

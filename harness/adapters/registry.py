@@ -46,6 +46,9 @@ class Implementation:
     """The program to start instead of our worker."""
     found_here: bool = False
     """True where the module may live in the folder the user is in."""
+    by_default: bool = True
+    """Whether it is meant where nobody names any. Not what takes seconds for each call, as exports and ranks do, or
+    has an environment of its own."""
 
 
 _JAX = {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"}
@@ -80,6 +83,7 @@ def _table() -> Mapping[str, Implementation]:
             "export",
             "onnx-export",
             ("torch", "onnxscript", "onnxruntime"),
+            by_default=False,
         ),
         Implementation("numpy", f"{adapters}.numpy:NumPy", "numpy", "", ("numpy",)),
         Implementation("scratch-d0", f"{adapters}.scratch.d0:D0", "scratch", "", ("numpy",)),
@@ -111,7 +115,10 @@ def _kernels() -> tuple[Implementation, ...]:
         "segmentation-models": ("segmentation_models:segmentation_models", ("segmentation_models_pytorch",)),
     }
     place = "harness.adapters.kernels"
-    return tuple(Implementation(n, f"{place}.{target}", "kernels", "kernels", m) for n, (target, m) in table.items())
+    return tuple(
+        Implementation(name, f"{place}.{target}", "kernels", "kernels", modules, by_default=False)
+        for name, (target, modules) in table.items()
+    )
 
 
 def registered() -> Mapping[str, Implementation]:

@@ -55,7 +55,7 @@ class TorchExport:
             return value
 
         names = tuple(tensors)
-        module = _Loss(names, compute).eval()
+        module = _Loss(names, compute).train(False)
         example = tuple(tensors[name].detach() for name in names)
         if call.mode == "export":
             exported = torch.export.export(module, example).module()

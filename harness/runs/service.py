@@ -77,7 +77,8 @@ def make_order(
         implementations=implementations,
         scope=scope,
         cover_of=count,
-        complete=everything and {i.name for i in implementations} >= set(registered()),
+        complete=everything
+        and {i.name for i in implementations} >= {i.name for i in registered().values() if i.by_default},
         timeout=timeout,
         parallel=parallel,
         command=command,

@@ -26,6 +26,7 @@ FRAMEWORKS = {
     "numpy": {"reference"},  # what is under test there is the reference's own formulas
     "framework_signatures": {"reference"},  # our words for the losses, beside the frameworks'
     "functions": {"reference"},
+    "torch_export": {"torch", "onnxruntime", "onnxscript"},
     "scratch.d2": {"torch"},
     "kernels.liger": {"liger_kernel", "triton"},
     "kernels.transformer_engine": {"transformer_engine", "triton"},
@@ -44,13 +45,13 @@ FRAMEWORKS = {
 }
 """What may be imported beside NumPy and the standard library, by the beginning of the module's name."""
 
-WITH_NOUNS = {"base", "registry", "choice", "framework_signatures"}
-"""Not adapters but what they are connected by: these know `harness.core`."""
+WITH_NOUNS = {"base", "registry", "choice", "framework_signatures", "numpy"}
+"""Not adapters but what they are connected by, and the one of our own formulas: these know `harness.core`."""
 
 PRIVATE = (("jax", "interpreters"), ("keras", "src"), ("onnxruntime", "capi"), ("tensorflow", "python"))
 """Private modules whose names do not begin with an underscore."""
 
-PUBLIC_DUNDERS = {"__future__", "__module__", "__name__", "__qualname__", "__version__"}
+PUBLIC_DUNDERS = {"__future__", "__init__", "__module__", "__name__", "__qualname__", "__version__"}
 
 CHANGING = {"FunctionType", "CodeType", "mock", "import_module", "__import__", "setattr", "delattr", "exec", "eval"}
 """Names by which imports and attributes escape whoever reads the source."""

@@ -33,8 +33,15 @@ def test_where_nothing_is_named_it_is_what_is_installed() -> None:
 
 @pytest.mark.usefixtures("only_numpy_and_jax")
 def test_in_another_environment_nobody_knows_what_is_installed() -> None:
-    assert names(choose(elsewhere=True)) == list(registered())
+    assert names(choose(elsewhere=True)) == [name for name, i in registered().items() if i.by_default]
     assert names(choose(among=["torch", "jax"], elsewhere=True)) == ["torch", "jax"]
+
+
+def test_what_takes_seconds_for_each_call_is_meant_only_where_it_is_named() -> None:
+    slow = {"loss-parallel", "torch-export", "liger"}
+    assert not slow & set(names(choose(elsewhere=True)) + names(choose()) + names(choose(among=slow, elsewhere=True)))
+    assert names(choose(["loss-parallel"])) == ["loss-parallel"]
+    assert "loss-parallel" in names(choose(family="kernels"))
 
 
 @pytest.mark.usefixtures("only_numpy_and_jax")
