@@ -262,6 +262,7 @@ class _Formula:
         counting = self._counting(shape, axis)
         for i in range(count):
             shares = [mpmath.mpf(k) for k in counting[i]]
+            counting_classes = sum(shares)  # once for each row: there may be fifty thousand classes
             counts = labels is None or ignored is None or int(labels[i]) != int(ignored)
             if labels is not None:
                 q = [mpmath.mpf(1 if counts and j == int(labels[i]) else 0) for j in range(classes)]
@@ -271,10 +272,10 @@ class _Formula:
                 q = [_mp(v) for v in dense[i]]
                 weight = mpmath.mpf(1) if given is None else mpmath.fsum(x * y for x, y in zip(w, q, strict=True))
             if self.convention.get("smoothing") == "others":
-                others = max(sum(shares) - 1, 1)
+                others = max(counting_classes - 1, 1)
                 smooth = [(1 - eps) * v + k * (1 - v) * eps / others for v, k in zip(q, shares, strict=True)]
             else:
-                smooth = [(1 - eps) * v + k * eps / max(sum(shares), 1) for v, k in zip(q, shares, strict=True)]
+                smooth = [(1 - eps) * v + k * eps / max(counting_classes, 1) for v, k in zip(q, shares, strict=True)]
             a.append([s[i] * x * y if counts else mpmath.mpf(0) for x, y in zip(w, smooth, strict=True)])
             per_target.append([s[i] * x * (1 - eps) for x in w])
             row_weights.append(s[i] * weight)

@@ -27,7 +27,7 @@ from reference.evaluation import TWICE_DIFFERENTIABLE
 CHUNK = 4000
 """Points of one piece of work: some seconds, so that progress is seen and cores are kept busy."""
 
-LARGEST_CASE = 12_000
+LARGEST_CASE = 110_000
 """Elements of the largest input of a case that is certified: two rows of a vocabulary, some seconds of mpmath; beyond,
 one case would take minutes."""
 

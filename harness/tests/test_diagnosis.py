@@ -33,8 +33,16 @@ ENOUGH = 2
 """Wrong cells of a known-bad implementation that are looked at."""
 SMALL = 200
 """Elements of the largest input of a case that is looked at."""
-OBSERVED = {"constant-factor", "wrong-signs", "nan-everywhere", "zero-everywhere", "narrower-format"}
-"""What is said of a result without naming a wrong step."""
+OBSERVED = {
+    "constant-factor",
+    "wrong-signs",
+    "nan-everywhere",
+    "zero-everywhere",
+    "narrower-format",
+    "rounded-normaliser",
+}
+"""What is said of a result without naming a wrong step; the last by the size of its error, beyond which noise in a loss
+that is tiny beside its logits does not go."""
 NONE, MEAN = {"reduction": "none"}, {"reduction": "mean"}
 THREE = {"logits": [[1.0, 2.0, 3.0], [0.5, 0.0, -1.0], [4.0, -1.0, 0.25]], "targets": [0, 2, 1]}
 
