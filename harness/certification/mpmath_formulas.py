@@ -457,7 +457,8 @@ class _Formula:
         s = _mp(self.options.get("logit_scale", 1.0))
         slopes = {
             "logits": [[s * (b - a) for a, b in zip(u, v, strict=True)] for u, v in zip(p, q, strict=True)],
-            "target_logits": [self._through_softmax(u, [v + 1 for v in d]) for u, d in zip(p, logs, strict=True)],
+            # The derivative of p ln p has a 1 besides, which falls out: the probabilities sum to 1.
+            "target_logits": [self._through_softmax(u, d) for u, d in zip(p, logs, strict=True)],
         }
         return Evaluated(value, self._pulled(slopes, pull, shape, axis))
 
