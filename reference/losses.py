@@ -264,8 +264,8 @@ def logsumexp(
 
     Notes
     -----
-    The gradient is the softmax. Where the largest logit is infinite the value is that logit, and the gradient nan.
-    Source: [1]_.
+    ∂(ln Σ_j e^{x_j})/∂x_k = e^{x_k} / Σ_j e^{x_j}, the softmax. Where the largest logit is infinite the value is that
+    logit, and the gradient nan. Source: [1]_.
 
     References
     ----------

@@ -15,9 +15,10 @@ def along(hi: Floats, lo: Floats, vector: Floats) -> tuple[float, float]:
     an infinite one, as 0 · inf = 0 inside an expectation; what is no number is none in any direction."""
     moving = (vector != 0) | np.isnan(hi)
     h, low, v = hi[moving], lo[moving], vector[moving]
-    if not np.isfinite(h).all():
+    beyond = ~(np.isfinite(h) & np.isfinite(v))  # a vector may be infinite in a format that it was not written for
+    if beyond.any():
         with np.errstate(invalid="ignore"):  # inf − inf is nan, which is what the sum is then
-            return float(np.sum(h[~np.isfinite(h)] * v[~np.isfinite(h)])), 0.0
+            return float(np.sum(h[beyond] * v[beyond])), 0.0
     exact = sum(
         ((Fraction(float(a)) + Fraction(float(b))) * Fraction(float(c)) for a, b, c in zip(h, low, v, strict=True)),
         Fraction(0),

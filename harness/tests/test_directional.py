@@ -207,3 +207,9 @@ def test_frameworks_answer_in_forward_mode(adapter: str, environment: dict[str, 
         np.testing.assert_allclose(
             answer.directional.to_float64(), truth_of(CALLS[name]).targets[DIRECTIONAL].hi, rtol=1e-12
         )
+
+
+def test_a_vector_beyond_the_format_is_infinite_and_no_error() -> None:
+    zero = np.zeros(2)
+    assert along(np.array([1.0, 2.0]), zero, np.array([np.inf, 1.0])) == (np.inf, 0.0)
+    assert np.isnan(along(np.array([1.0, 2.0]), zero, np.array([np.inf, -np.inf]))[0])

@@ -36,7 +36,7 @@ from reports.html.matrix import build
 from reports.html.packed_scripts import pack
 from reports.html.pages import choices, modes
 from reports.html.summary import segments
-from reports.tests.synthetic import KILLS, LOSSES, hostile, run, script
+from reports.tests.synthetic import KILLS, hostile, run, script
 from reports.words import status
 
 
@@ -312,7 +312,7 @@ def test_bar_shows_one_cell_in_a_million_and_is_never_longer_than_itself() -> No
 
 
 def test_every_loss_of_the_family_has_a_formula() -> None:
-    assert set(LOSSES) == set(FORMULAS)
+    assert set(SIGNATURES) == set(FORMULAS)
 
 
 def test_report_of_a_run_without_cells_is_still_a_report() -> None:

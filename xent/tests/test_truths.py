@@ -74,7 +74,7 @@ def test_numpys_own_numbers_and_tensors_are_options_too() -> None:
     ("call", "words"),
     [
         ({"loss": "softmax_entropy", "logits": [[1.0]]}, "not known"),
-        ({"loss": "softmax", "logit": [[1.0]]}, "logits is absent"),
+        ({"loss": "softmax", "logit": [[1.0]]}, "'logit' is not known"),
         ({"loss": "softmax", "logits": [[1.0]], "temperature": 2.0}, "'temperature' is not known"),
         ({"loss": "softmax_cross_entropy", "logits": [[1.0, 2.0]], "targets": [2]}, "from 0 to 1"),
         ({"loss": "softmax", "logits": [[1.0]], "dtype": "float8"}, "float8"),
