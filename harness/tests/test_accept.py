@@ -89,8 +89,9 @@ def test_every_way_to_be_wrong_is_observed_as_what_it_is(first: Run, name: str) 
 
 
 def test_every_kind_of_fact_but_bits_is_among_them() -> None:
-    """Bits are compared where nothing can be wrong: between the calls of an invariance."""
-    assert {way.observed for way in WAYS.values()} - {""} == set(OBSERVED) - {"bits"}
+    """Bits are compared where nothing can be wrong: between the calls of an invariance. What ends or hangs its process
+    takes a minute, and has tests of its own."""
+    assert {way.observed for way in WAYS.values()} - {""} == set(OBSERVED) - {"bits", "crashes", "hangs"}
 
 
 @pytest.mark.parametrize("adapter", ["Divergent", "OddlyVersioned"])
