@@ -161,7 +161,10 @@ _BASES = {"": 1.0, " in base 2": math.log(2.0), " in base 10": math.log(10.0)}
 def _alternatives(subject: Subject, claim: Claim) -> Iterator[_Variant]:
     """The usual slips: another reduction, another divisor, another base, another loss of the same inputs."""
     own = subject.case.loss if claim.output == "value" else claim.output
-    losses = [own, *(name for name in subject.losses_of_same_inputs() if name != own)]
+    others = [name for name in subject.losses_of_same_inputs() if name != own]
+    # With rows of zeros and ones the divergence of two Bernoulli distributions is the binary cross-entropy, which is
+    # what people call it.
+    losses = [own, *sorted(others, key=lambda name: name == "bernoulli_kl")]
     distribution = subject.distribution()
     for loss in losses:
         needs_distribution = LOSSES[loss].inputs.get("targets") == "floating" and distribution is not None

@@ -234,7 +234,9 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     # keras#23235
     "weights-along-the-last-axis": mistake(
-        "sample weights of one axis are broadcast to losses of several", _SQUARES[:1], prepare=weights_along_the_last_axis
+        "sample weights of one axis are broadcast to losses of several",
+        _SQUARES[:1],
+        prepare=weights_along_the_last_axis,
     ),
     # pytorch#82496
     "pos-weight-along-axis-1": mistake(

@@ -55,7 +55,7 @@ def tallied(header: Header, cells: Iterable[Cell], ledger: Ledger) -> Mapping[st
         if not of_case.entries or cell.verdict == "unsupported" or is_invariance(cell.aspect):
             continue
         selector = selector_of(cell, header)
-        if cell.verdict in INFRASTRUCTURE:
+        if cell.verdict in INFRASTRUCTURE or _ended(cell):
             # How the modes agree is not known either: that takes both.
             modes = header.implementations[cell.implementation].get("modes", ())
             between = [replace(selector, aspect=MODE_AGREEMENT, mode=mode) for mode in modes]
@@ -68,6 +68,12 @@ def tallied(header: Header, cells: Iterable[Cell], ledger: Ledger) -> Mapping[st
             explained[cell.ledger] += 1
     ids = awake.keys() | sleeping.keys() | unjudged.keys()
     return {i: Tally(awake[i], explained[i], sleeping[i], unjudged[i]) for i in ids}
+
+
+def _ended(cell: Cell) -> bool:
+    """Whether the call answered nothing because it ended or hung its process, and no entry says so."""
+    died = cell.observed is not None and cell.observed.kind in ("crashes", "hangs")
+    return died and cell.verdict == "disagrees"
 
 
 def _decision(asked: Asked) -> Callable[[Entry], bool]:

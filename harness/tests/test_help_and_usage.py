@@ -101,7 +101,7 @@ MISTAKES = (
     ("run --modes eager,", "--modes: expected names separated by commas"),
     ("run documents/d4-dog-in-bits -i numpy --modes xla", "--modes xla: none of numpy has it; there are eager"),
     ("run -i torhc", "no implementation is named 'torhc': did you mean torch"),
-    ("run --family nothing", "--family nothing: no such family; there are jax,"),
+    ("run --family nothing", "--family nothing: no such family; there are export, jax,"),
     ("run documents/no-such-case -i numpy", "documents/no-such-case: no case has this id"),
     ("run -i numpy --ledger nowhere", "--ledger nowhere: no such folder"),
     ("run -o one.jsonl --report one.jsonl", "one.jsonl and one.jsonl are one file"),

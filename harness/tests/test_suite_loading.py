@@ -223,7 +223,7 @@ BROKEN_FIELDS = [
     ("claims: [{check: elements_less, holds: yes}]", "claims[0].check", "needs the parameter less", "indices"),
     ("claims: [{check: labels_in_range, parameters: {x: 1}, holds: yes}]", "parameters.x", "no parameter", ""),
     ("claims: [{value: 1, parameters: {x: 1}, holds: yes}]", "claims[0].parameters", "without check", ""),
-    ("claims: [{value: 1, output: kl_divergence, holds: yes}]", "claims[0].output", "needs target_logits", ""),
+    ("claims: [{value: 1, output: kl_divergence, holds: yes}]", "claims[0].output", "needs log_probabilities", ""),
     ("claims: [{value: 1, output: softmacks, holds: yes}]", "claims[0].output", "no loss", "Did you mean softmax?"),
     ("claims: [{missing: x, holds: cannot be checked}]", "claims[0]", "needs words", "says"),
 ]
