@@ -243,7 +243,7 @@ class TruthTable:
         """
         assert self.vector is not None
         signature, axis = reference.LOSSES[self.loss], int(options.get("axis", -1))
-        first, vector = signature.differentiate[0], self.vector
+        first, vector = next(name for name in signature.differentiate if name in given), self.vector
 
         def derivative(upstream: Floats | None) -> Floats:
             found = self._evaluate_numbers(
