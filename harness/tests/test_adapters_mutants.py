@@ -62,7 +62,10 @@ OPTIONS: list[dict[str, Any]] = [
 def probes(loss: str, kind: str = "") -> Iterator[Call]:
     """Simple inputs that between them exercise every option and edge of a loss; for a mutant of a kind."""
     for probe in (_of_suite if kind in WRITTEN else _PROBES.get(loss, _of_suite))(loss):
-        yield along(probe) if kind in ALONG else probe
+        if kind not in ALONG:
+            yield probe
+        elif probe.differentiate:  # a case may ask for no gradient, and then has no slope
+            yield along(probe)
 
 
 WRITTEN = ("logits", "divergences")
