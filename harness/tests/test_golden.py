@@ -63,7 +63,7 @@ def test_what_is_read_back_is_what_the_reference_says(rows: list[dict[str, Any]]
         if exact.hessian_vector is not None:
             found["hessian_vector"] = exact.hessian_vector
             twice += 1
-        assert set(found) == set(results)
+        assert set(found) == set(results) - {"directional"}  # what the gradient says along the vector
         for name, numbers in found.items():
             for part in ("hi", "lo"):
                 read = np.array([number(x) for x in results[name][part]]).reshape(results[name]["shape"])
