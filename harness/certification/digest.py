@@ -35,6 +35,9 @@ GRID_BITS = 24
 """Significant bits of the inputs of the grid: what draws them takes logarithms and powers, whose last bit depends on
 the machine, and the digest is of the reference and not of them."""
 
+TINY = 1e-300
+"""Numbers below it, and above its reciprocal, are at the ends of float64."""
+
 
 @dataclass(frozen=True)
 class Digest:
@@ -126,11 +129,25 @@ def drawn(cases: Sequence[Case], seed: int = 0, count: int = COUNT) -> Mapping[s
     rest: dict[str, list[tuple[str, Sample]]] = defaultdict(list)
     for name, sample in everything:
         shows = {(sample.loss, word) for word in (*sample.options, *sample.convention, name.rpartition(" ")[2])}
+        shows |= {("any", size) for size in _sizes(sample)}
         shows |= {(sample.loss, f"{option}={value}") for option, value in sample.options.items() if type(value) is str}
         (first if shows - shown else rest[sample.loss]).append((name, sample))
         shown |= shows
     turns = (group[turn] for turn in range(len(everything)) for group in rest.values() if turn < len(group))
     return dict([*first, *turns][:count])
+
+
+def _sizes(sample: Sample) -> Iterator[str]:
+    """What a sample has of the ends of float64."""
+    for array in map(np.asarray, sample.inputs.values()):
+        if array.dtype.kind == "f":
+            sizes = np.abs(array[np.isfinite(array) & (array != 0)])
+            if sizes.size and sizes.min() < TINY:
+                yield "tiny"
+            if sizes.size and sizes.max() > 1 / TINY:
+                yield "huge"
+            if not np.isfinite(array).all():
+                yield "not finite"
 
 
 def named(cases: Sequence[Case], names: Sequence[str]) -> Mapping[str, Sample]:

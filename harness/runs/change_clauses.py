@@ -97,7 +97,8 @@ def clause(kind: str, old: Cell | None, new: Cell | None, reasons: Mapping[str, 
 
 
 def _states(old: Cell, new: Cell) -> str:
-    return f"{_state(new)} where it {_past(old)}"
+    reason = new.outcome.get("reason") if _goodness(new) == _REFUSED else None
+    return f"{_state(new)} where it {_past(old)}" + (f": {reason}" if reason else "")
 
 
 def _state(cell: Cell) -> str:

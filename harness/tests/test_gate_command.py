@@ -31,6 +31,7 @@ WRONG = replace(
     verdict="disagrees",
     severity="silently_wrong",
     explanation="off by a factor of 2",
+    causes={"constant-factor": "off by a factor of 2"},
     got=3.0,
     observed=Observed("finite"),
 )
@@ -105,7 +106,7 @@ def test_the_gate_writes_a_summary_for_the_job(tmp_path: Path) -> None:
     assert done.returncode == 7
     text = (tmp_path / "summary/gate.md").read_text(encoding="utf-8")
     assert "(exit code 7)" in text
-    assert "is wrong where it was right" in text
+    assert "off by a factor of 2" in text
     assert "xent repro --again 'documents/a[torch:eager:float32:value]'" in text
 
 

@@ -35,10 +35,12 @@ def test_an_annotation_stands_at_the_line_of_its_case_and_holds_foreign_text_in_
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     hostile = "off\n::warning title=x::injected, 100%"
-    wrong = replace(RIGHT, verdict="disagrees", severity="silently_wrong", explanation=hostile)
+    wrong = replace(
+        RIGHT, verdict="disagrees", severity="silently_wrong", explanation=hostile, causes={"cause": hostile}
+    )
     difference = compare_runs(run(RIGHT), run(wrong))
     (shown,) = reports.github.annotated(difference, (run(RIGHT), run(wrong)))
-    annotate(f"{shown.message}: {hostile}", **shown.properties)
+    annotate(shown.message, **shown.properties)
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("::error file=cases/documents/a.yaml,line=3,title=1 × torch entropy%3A verdict::")
     assert "%0A" in line
