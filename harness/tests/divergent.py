@@ -5,6 +5,7 @@ The first logit of a case is the number of its way, counted from 1.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -65,6 +66,10 @@ def fails(type_: type[Exception], message: str) -> Change:
     return failing
 
 
+def ends_its_process(_: Call, __: Answer) -> Answer:
+    os.abort()
+
+
 def cannot_differentiate(_: Call, answer: Answer) -> Answer:
     return replace(answer, gradients={}, gradient_error=NotImplementedError("not differentiable"))
 
@@ -114,6 +119,7 @@ WAYS: Mapping[str, Way] = {
     "mode-dtype": Way(in_type("float32"), "dtype", "mode_agreement", "graph"),
     "mode-raises": Way(fails(TypeError, "not in a graph"), "raises", "mode_agreement", "graph"),
     "mode-gradient": Way(gradient(second(3.0)), "finite", "mode_agreement", "graph"),
+    "crashes": Way(ends_its_process, "crashes"),
     "first-mode-raises": Way(fails(TypeError, "only in a graph"), "raises", "mode_agreement"),
 }
 """By name."""
