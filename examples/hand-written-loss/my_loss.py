@@ -14,6 +14,8 @@ def cross_entropy(logits: Floats, labels: NDArray[np.integer]) -> tuple[Floats, 
     The row's largest logit is taken off first, so that nothing overflows; the logarithm of the sum of the rest is a
     log1p, so that a confident row keeps the digits of its small loss.
     """
+    if logits.dtype.kind != "f":
+        raise TypeError(f"logits of {logits.dtype}: expected floating-point numbers; differences of integers wrap")
     rows = np.arange(len(labels))
     top = logits.argmax(axis=-1)
     shifted = logits - logits[rows, top][:, None]

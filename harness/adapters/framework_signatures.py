@@ -282,6 +282,8 @@ def spelled(function: str | Sequence[Signature], call: Call) -> Spelled:
 def _spelled(signature: Signature, call: Call) -> Spelled:
     if call.loss != signature.loss:
         raise Unsupported(f"{signature.function} computes {signature.loss}")
+    if signature.scores not in call.inputs:
+        raise Unsupported(f"{signature.function} takes {signature.scores}, not {' and '.join(call.inputs)}")
     scores = call.inputs[signature.scores]
     _check_targets(signature, call, scores)
     options = dict(call.options)

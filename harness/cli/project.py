@@ -12,7 +12,7 @@ from harness.runs.project import Project, find_project
 
 def project_here() -> Project:
     """The project we are in; without one, its defaults."""
-    return find_project() or Project(Path.cwd())
+    return find_project() or Project(Path())
 
 
 def chosen(

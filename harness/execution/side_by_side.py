@@ -25,7 +25,7 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent)
     try:
-        _start(pool)
+        _start(pool, count)
         yield pool
     except BaseException as error:
         for process in set(multiprocessing.active_children()) - others:
@@ -37,11 +37,13 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _start(pool: ProcessPoolExecutor) -> None:
+def _start(pool: ProcessPoolExecutor, count: int) -> None:
     """Start the processes deaf to Ctrl-C, which reaches all of a terminal's processes: we hear it, and end them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        pool.submit(os.getpid)  # anything: with the first task all are started
+        # A task that finds no idle process starts one, and none is idle before it is up.
+        for _ in range(count):
+            pool.submit(os.getpid)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

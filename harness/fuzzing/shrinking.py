@@ -79,16 +79,19 @@ def _fewer_rows(case: Case, plain: dict[str, np.ndarray[Any, Any]]) -> Iterator[
     count = {v.shape[0] if v.ndim else 1 for v in by_row.values()}
     if len(count) != 1 or count == {1} or case.options.get("axis", -1) not in (-1, 1):
         return
-    for row in range(count.pop()):
-        options = {n: _only(v, row) if n == "sample_weights" else v for n, v in case.options.items()}
-        inputs = {n: _only(spec, row) if n in by_row else spec for n, spec in case.inputs.items()}
-        cotangent = None if case.cotangent is None else _only(case.cotangent, row)
-        vector = None if case.vector is None else _only(case.vector, row)
+    rows = count.pop()
+    for row in range(rows):
+        weights = case.options.get("sample_weights")
+        options = case.options if weights is None else {**case.options, "sample_weights": _only(weights, row, rows)}
+        inputs = {n: _only(spec, row, rows) if n in by_row else spec for n, spec in case.inputs.items()}
+        cotangent = None if case.cotangent is None else _only(case.cotangent, row, rows)
+        vector = None if case.vector is None else _only(case.vector, row, rows)
         yield replace(case, inputs=inputs, options=options, cotangent=cotangent, vector=vector)
 
 
-def _only(spec: ArraySpec, row: int) -> ArraySpec:
-    return replace(spec, values=(spec.values[row],))
+def _only(spec: ArraySpec, row: int, rows: int) -> ArraySpec:
+    """One of so many rows; what has not as many (the cotangent of a sum, repeated weights) stays as it is."""
+    return replace(spec, values=(spec.values[row],)) if np.shape(spec.values)[:1] == (rows,) else spec
 
 
 def _fewer_options(case: Case) -> Iterator[Case]:

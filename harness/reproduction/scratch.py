@@ -46,11 +46,12 @@ def _expression(example: Example, name: str, n: dict[str, str]) -> tuple[list[st
 def _in_torch(example: Example) -> Code:
     match example.loss:
         case "softmax":
-            functions, expression = ["softmax"], "softmax(logits_)"
+            functions, expression = ["softmax"], "softmax(logits)"
         case "softmax_cross_entropy":
-            functions, expression = ["softmax", "cross_entropy"], "cross_entropy(softmax(logits_), targets_)"
+            functions, expression = ["softmax", "cross_entropy"], "cross_entropy(softmax(logits), targets)"
         case _:
-            functions, expression = ["cross_entropy"], "cross_entropy(probabilities_, targets_)"
-    body = (*torch.tensors(example), f"result = {expression}", *torch.answered(example))
+            functions, expression = ["cross_entropy"], "cross_entropy(probabilities, targets)"
+    computed = (f"def loss({', '.join(example.arrays)}):", f"    return {expression}")
+    body = (*torch.tensors(example), *computed, *torch.answered(example))
     versions = '"torch", torch.__version__, "numpy", np.__version__'
     return Code(("import torch",), body, versions, definitions=definitions("adapters/scratch/d2.py", functions))

@@ -55,7 +55,10 @@ def find_project(start: Path | None = None) -> Project | None:
 
     SuiteError with every problem of the file.
     """
-    here = (start if start is not None else Path.cwd()).resolve()
+    try:
+        here = (start if start is not None else Path.cwd()).resolve()
+    except FileNotFoundError:
+        return None  # somebody removed the folder we are in
     for folder in (here, *here.parents):
         file = folder / NAME
         if is_there(file):

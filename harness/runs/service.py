@@ -115,7 +115,7 @@ def read_ledger(folder: Path | None = None, *, drafts: bool = False) -> Ledger:
     not yet written, and a folder that is still to be made.
     """
     if folder is not None and not drafts and not folder.is_dir():
-        raise UsageError(f"--ledger {folder}: no such folder; an empty folder is an empty ledger")
+        raise UsageError(f"--ledger {folder}: no such folder; an empty folder adds nothing to the ledger")
     project = find_project() if folder is None else None
     own = project.ledger if project is not None else folder
     entries = () if own is None else (load_drafts if drafts else load_entries)(own)

@@ -27,7 +27,7 @@ def make_call(
         raw = np.asarray(values)
         arrays[name] = Array.of(raw, dtype if raw.dtype.kind == "f" else None)
     chosen = {n: Array.of(v, dtype) if isinstance(v, list) else v for n, v in (options or {}).items()}
-    if LOSSES[loss].reductions:
+    if loss in LOSSES and LOSSES[loss].reductions:
         chosen.setdefault("reduction", "mean")
     if chosen.get("reduction") == "mean":
         default = "weights" if "class_weights" in chosen else "valid" if "ignore_index" in chosen else "count"

@@ -179,7 +179,7 @@ def test_gate_sees_the_change_and_refuses_what_is_cut_off(place: Path) -> None:
     run(place, "Right")
     changed = by_python(place, "gate", "old.jsonl", "run.jsonl")
     assert changed.returncode == 7
-    assert "was agrees, is disagrees" in changed.stdout
+    assert "adapters_under_test:Right softmax_cross_entropy verdict: off by a factor of 2" in changed.stdout
     (place / "cut.jsonl").write_text("".join(text.splitlines(keepends=True)[:-1]))
     cut = xent(place, "gate", "old.jsonl", "cut.jsonl")
     assert cut.returncode == 9

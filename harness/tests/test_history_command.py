@@ -28,12 +28,12 @@ def history(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_a_release_is_run_once_told_in_a_page_and_asked_for_by_its_cell(tmp_path: Path) -> None:
     first = history(tmp_path, "numpy", "-i", "numpy", "--versions", NUMPY, *CASES)
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "numpy: 1 releases, 2 cells, 0 changed" in first.stdout
+    assert "numpy-float64: 1 releases, 2 cells, 0 changed" in first.stdout
     assert not list((tmp_path / "cache" / "xent" / "environments").glob("*/bin"))
     again = history(tmp_path, "numpy", "-i", "numpy", "--versions", NUMPY, *CASES)
     assert ", kept" in again.stdout
     assert history(tmp_path, "--kept", "-o", str(tmp_path / "pages")).returncode == 0
-    assert "1 releases" in (tmp_path / "pages" / "numpy.md").read_text(encoding="utf-8")
+    assert "1 releases" in (tmp_path / "pages" / "numpy-float64.md").read_text(encoding="utf-8")
     told = xent("since", CELL, "--store", tmp_path / "store")
     assert told.returncode == 0, told.stderr
     assert f"in {NUMPY} or before" in told.stdout
@@ -45,7 +45,7 @@ def test_a_release_that_cannot_be_built_is_a_gap_and_infrastructure(tmp_path: Pa
     ended = history(tmp_path, "numpy", "-i", "numpy", "--versions", NUMPY, "--pin", "numpy-financial==99", *CASES)
     assert ended.returncode == 9
     assert "a gap: no environment with" in ended.stdout
-    assert "numpy: 0 releases" in ended.stdout
+    assert "numpy-float64: 0 releases" in ended.stdout
 
 
 def test_without_a_package_there_is_nothing_to_run(tmp_path: Path) -> None:

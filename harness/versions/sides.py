@@ -80,9 +80,10 @@ def touching(names: Iterable[str], table: Mapping[str, Implementation]) -> tuple
 
 
 def touched(requirements: Iterable[str], table: Mapping[str, Implementation]) -> tuple[str, ...]:
-    """Names of the registered implementations that use any of these packages; SideError where none does."""
+    """Names of the registered implementations that are run by default and use any of these packages; SideError where
+    none does."""
     names = {PARTS.get(name, name) for name in parsed(requirements)}
-    packages = {name: _packages(i) for name, i in table.items() if i.family != "scratch"}
+    packages = {name: _packages(i) for name, i in table.items() if i.family != "scratch" and i.by_default}
     resting = {module for module, package in RESTS_ON.items() if package in names}
     found = tuple(name for name in packages if names & packages[name] or resting & set(table[name].requires))
     if not found:
@@ -95,7 +96,9 @@ def own(package: str, table: Mapping[str, Implementation]) -> tuple[str, ...]:
     """Names of the registered implementations of a package, those left out that only use it; SideError for none."""
     name = canonicalize_name(package)
     whole = PARTS.get(name, name)
-    found = tuple(i.name for i in table.values() if i.family != "scratch" and whole == package_of(i.requires[0]))
+    found = tuple(
+        i.name for i in table.values() if i.family != "scratch" and i.by_default and whole == package_of(i.requires[0])
+    )
     return found or touched([package], table)
 
 
