@@ -23,7 +23,7 @@ _SUMMED = {"sum over classes": "jax.numpy.sum"}
 
 def _masked(name: str, function: Callable[..., Any], call: Call) -> Recipe:
     """A function of logits, which take a mask of the classes as `where`."""
-    call.refuse_options_except("axis", "class_mask")
+    call.refuse_options_except("axis", "class_mask", of=name)
     axis = call.options.get("axis", -1)
 
     def compute(named: Named) -> object:
@@ -47,7 +47,7 @@ def _logsumexp(call: Call) -> Recipe:
 
 def _entropy(call: Call) -> Recipe:
     call.refuse_inputs_except("probabilities")
-    call.refuse_options_except("reduction", "denominator", "axis")
+    call.refuse_options_except("reduction", "denominator", "axis", of="jax.scipy.special.entr")
     axis = call.options.get("axis", -1)
 
     def compute(named: Named) -> object:
@@ -57,7 +57,7 @@ def _entropy(call: Call) -> Recipe:
 
 
 def _cross_entropy(call: Call) -> Recipe:
-    call.refuse_options_except("reduction", "denominator", "axis")
+    call.refuse_options_except("reduction", "denominator", "axis", of="jax.scipy.special.xlogy")
     axis = call.options.get("axis", -1)
 
     def compute(named: Named) -> object:

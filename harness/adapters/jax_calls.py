@@ -72,7 +72,7 @@ def reduced(call: Call, losses: Any, keep: Any = None) -> Any:
         case "mean":
             return jnp.mean(losses)
         case other:
-            raise Unsupported(f"no reduction {other}")
+            raise Unsupported(f"no reduction {other} behind a function without reductions")
 
 
 def along(axis: int, mask: Any, logits: Any) -> Any:

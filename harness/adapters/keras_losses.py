@@ -108,7 +108,7 @@ def _from_function(call: Call, loss: _Loss) -> Recipe:
     reduction = call.options["reduction"]
     reduce = {"none": None, "sum": ops.sum, "mean": ops.mean}.get(reduction, reduction)
     if isinstance(reduce, str):
-        raise Unsupported(f"no reduction {reduction} in Keras")
+        raise Unsupported(f"keras.losses.{loss.class_name} has no reduction {reduction}")
     apart = loss.elementwise and (reduction != "mean" or call.inputs["targets"].shape == ())
     function = getattr(keras.losses, loss.function)
 
@@ -126,7 +126,7 @@ def _from_class(call: Call, loss: _Loss) -> Recipe:
     mean = "mean_with_sample_weight" if by_weights else "sum_over_batch_size"
     names = {"none": "none", "sum": "sum", "mean": mean}
     if reduction not in names:
-        raise Unsupported(f"no reduction {reduction} in Keras")
+        raise Unsupported(f"keras.losses.{loss.class_name} has no reduction {reduction}")
     apart = loss.elementwise and (reduction != "mean" or "sample_weights" in call.options)
     dtype = None if call.mode == "class" else call.dtype
     # The last axis is every class's default, and classes of older versions take no axis at all.
@@ -158,7 +158,7 @@ def _stated(loss: _Loss, apart: bool) -> dict[str, str]:
 
 def _activation(name: str) -> Builder:
     def recipe(call: Call) -> Recipe:
-        call.refuse_options_except("axis")
+        call.refuse_options_except("axis", of=f"keras.ops.{name}")
         if call.mode in ("class", "class-typed"):
             raise Unsupported(f"keras.losses has no class for {name}")
         return Recipe(f"keras.ops.{name}", lambda tensors: getattr(ops, name)(tensors["logits"], axis=_axis(call)))
@@ -195,13 +195,13 @@ def _classifying(scores: str) -> Builder:
         clipped = {} if from_logits else _clip_once_summing_to_one(call, sparse=not distributions)
         keywords: dict[str, Any] = {"from_logits": from_logits, "axis": _axis(call)}
         if not distributions:
-            call.refuse_options_except(*_COMMON, "axis", "ignore_index")
-            keywords["ignore_class"] = call.options.get("ignore_index")
             names = ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy")
+            call.refuse_options_except(*_COMMON, "axis", "ignore_index", of=f"keras.losses.{names[1]}")
+            keywords["ignore_class"] = call.options.get("ignore_index")
             return _ask(call, _Loss(*names, _scores(call, scores), _named("targets"), keywords, clipped))
-        call.refuse_options_except(*_COMMON, "axis", "label_smoothing")
-        keywords["label_smoothing"] = call.options.get("label_smoothing", 0.0)
         names = ("categorical_crossentropy", "CategoricalCrossentropy")
+        call.refuse_options_except(*_COMMON, "axis", "label_smoothing", of=f"keras.losses.{names[1]}")
+        keywords["label_smoothing"] = call.options.get("label_smoothing", 0.0)
         convention = _softmax_gradient() if from_logits else clipped
         return _ask(call, _Loss(*names, _scores(call, scores), _named("targets"), keywords, convention))
 
@@ -210,7 +210,7 @@ def _classifying(scores: str) -> Builder:
 
 def _binary(scores: str) -> Builder:
     def recipe(call: Call) -> Recipe:
-        call.refuse_options_except(*_COMMON, "label_smoothing")
+        call.refuse_options_except(*_COMMON, "label_smoothing", of="keras.losses.BinaryCrossentropy")
         from_logits = scores == "logits"
         keywords = {"from_logits": from_logits, "label_smoothing": call.options.get("label_smoothing", 0.0)}
         names = ("binary_crossentropy", "BinaryCrossentropy")
@@ -228,7 +228,9 @@ def _focal(call: Call, *, binary: bool) -> Recipe:
     Except the binary one on TensorFlow: `keras.ops.sigmoid` leaves a note of its logits on the tensor, and the binary
     cross-entropy there goes back to them.
     """
-    call.refuse_options_except(*_COMMON, "alpha", "gamma", "label_smoothing", *(() if binary else ("axis",)))
+    name = "BinaryFocalCrossentropy" if binary else "CategoricalFocalCrossentropy"
+    understood = (*_COMMON, "alpha", "gamma", "label_smoothing", *(() if binary else ("axis",)))
+    call.refuse_options_except(*understood, of=f"keras.losses.{name}")
     alpha = call.options.get("alpha")
     keywords: dict[str, Any] = {"from_logits": True, "gamma": call.options.get("gamma", 2.0)}
     if "label_smoothing" in call.options:
@@ -242,7 +244,7 @@ def _focal(call: Call, *, binary: bool) -> Recipe:
         clipped = {} if _backend() == "tensorflow" else _clip_before_bce(call)
         return _ask(call, _Loss(*names, *operands, keywords, clipped, elementwise=True))
     if call.inputs["targets"].shape != call.inputs["logits"].shape and not call.inputs["targets"].is_float:
-        raise Unsupported("categorical_focal_crossentropy takes distributions, not labels")
+        raise Unsupported("keras.losses.CategoricalFocalCrossentropy takes distributions, not labels")
     keywords = {"alpha": 1.0, **keywords, "axis": _axis(call)}  # by itself it weights every class by 0.25
     names = ("categorical_focal_crossentropy", "CategoricalFocalCrossentropy")
     return _ask(call, _Loss(*names, *operands, keywords, {"renormalize": True, **_clip(call)}))
@@ -251,10 +253,10 @@ def _focal(call: Call, *, binary: bool) -> Recipe:
 def _kl_divergence(call: Call) -> Recipe:
     """Keras takes the probabilities themselves, and clips both distributions to [ε, 1]."""
     call.refuse_inputs_except("targets", "log_probabilities")
-    call.refuse_options_except(*_COMMON, "axis", "log_target")
+    call.refuse_options_except(*_COMMON, "axis", "log_target", of="keras.losses.KLDivergence")
     ndim = call.inputs["targets"].storage.ndim
     if ndim and _axis(call) % ndim != ndim - 1:
-        raise Unsupported("kl_divergence has no axis: the classes are on the last one")
+        raise Unsupported("keras.losses.KLDivergence has no axis: the classes are on the last one")
     log_target = bool(call.options.get("log_target", False))
     lower = float(Array.of(np.array(float(keras.config.epsilon())), _computes_in(call)).to_float64())
     loss = _Loss(

@@ -47,8 +47,8 @@ def prepare(call: Call) -> Prepared:
     """The graph for a call; `Unsupported` for what the operators lack."""
     match call.loss:
         case "softmax" | "log_softmax":
-            call.refuse_options_except("axis")
             operator = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}[call.loss]
+            call.refuse_options_except("axis", of=operator)
             return _prepared(operator, {"logits": call.inputs["logits"]}, {"axis": call.options.get("axis", -1)})
         case "softmax_cross_entropy":
             return _loss("SoftmaxCrossEntropyLoss", "logits", call)
@@ -61,10 +61,10 @@ def prepare(call: Call) -> Prepared:
 
 
 def _loss(operator: str, scores: str, call: Call) -> Prepared:
-    call.refuse_options_except("reduction", "denominator", "axis", "class_weights", "ignore_index")
+    call.refuse_options_except("reduction", "denominator", "axis", "class_weights", "ignore_index", of=operator)
     rank = len(call.inputs[scores].shape)
     if call.options.get("axis", -1) not in (1, 1 - rank):
-        raise Unsupported(f"{operator} has its classes on axis 1")
+        raise Unsupported(f"{operator} has no axis: its classes are on axis 1")
     if call.inputs["targets"].is_float or call.inputs["targets"].shape == call.inputs[scores].shape:
         raise Unsupported(f"{operator} takes integer labels, no distributions")
     inputs = {scores: call.inputs[scores], "targets": call.inputs["targets"]}

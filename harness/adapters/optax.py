@@ -30,9 +30,10 @@ def _are_labels(call: Call) -> bool:
 def _softmax_cross_entropy(call: Call) -> Recipe:
     if _are_labels(call) and not call.options.get("label_smoothing"):
         return _with_integer_labels(call)
-    call.refuse_options_except(*_REDUCTION, "axis", "label_smoothing", "class_mask")
+    name = f"{_PLACE}.softmax_cross_entropy"
+    call.refuse_options_except(*_REDUCTION, "axis", "label_smoothing", "class_mask", of=name)
     if "class_mask" in call.options and call.options.get("label_smoothing"):
-        raise Unsupported("smooth_labels knows no class_mask")
+        raise Unsupported(f"{_PLACE}.smooth_labels has no class_mask")
     axis = call.options.get("axis", -1)
 
     def compute(named: Named) -> Any:
@@ -42,11 +43,12 @@ def _softmax_cross_entropy(call: Call) -> Recipe:
         return reduced(call, _LOSSES.softmax_cross_entropy(named["logits"], labels, **chosen))
 
     masked = {"class_mask": "where"} if "class_mask" in call.options else {}
-    return Recipe(f"{_PLACE}.softmax_cross_entropy", compute, {**_smoothing_attested(call), **masked})
+    return Recipe(name, compute, {**_smoothing_attested(call), **masked})
 
 
 def _with_integer_labels(call: Call) -> Recipe:
-    call.refuse_options_except(*_REDUCTION, "axis", "ignore_index", "label_smoothing")
+    name = f"{_PLACE}.softmax_cross_entropy_with_integer_labels"
+    call.refuse_options_except(*_REDUCTION, "axis", "ignore_index", "label_smoothing", of=name)
     ignored = call.options.get("ignore_index")
 
     def compute(named: Named) -> Any:
@@ -57,20 +59,21 @@ def _with_integer_labels(call: Call) -> Recipe:
         return reduced(call, losses, keep)
 
     attested = {} if ignored is None else {"ignore_index": "where=labels != ignore_index"}
-    return Recipe(f"{_PLACE}.softmax_cross_entropy_with_integer_labels", compute, attested)
+    return Recipe(name, compute, attested)
 
 
 def _safe_softmax_cross_entropy(call: Call) -> Recipe:
-    call.refuse_options_except(*_REDUCTION, "axis", "label_smoothing")
+    name = f"{_PLACE}.safe_softmax_cross_entropy"
+    call.refuse_options_except(*_REDUCTION, "axis", "label_smoothing", of=name)
     if call.options.get("axis", -1) not in (-1, call.inputs["logits"].storage.ndim - 1):
-        raise Unsupported("safe_softmax_cross_entropy takes the classes on the last axis only")
+        raise Unsupported(f"{name} has no axis: the classes are on the last one")
     if _are_labels(call) and not call.options.get("label_smoothing"):
-        raise Unsupported("safe_softmax_cross_entropy takes distributions, no integer labels")
+        raise Unsupported(f"{name} takes distributions, no integer labels")
 
     def compute(named: Named) -> Any:
         return reduced(call, _LOSSES.safe_softmax_cross_entropy(named["logits"], _smoothed(call, named, -1)))
 
-    return Recipe(f"{_PLACE}.safe_softmax_cross_entropy", compute, _smoothing_attested(call))
+    return Recipe(name, compute, _smoothing_attested(call))
 
 
 def _axis(call: Call) -> dict[str, Any]:
@@ -96,28 +99,30 @@ def _smoothing_attested(call: Call) -> dict[str, str]:
 
 
 def _sigmoid_binary_cross_entropy(call: Call) -> Recipe:
-    call.refuse_options_except(*_REDUCTION)
+    name = f"{_PLACE}.sigmoid_binary_cross_entropy"
+    call.refuse_options_except(*_REDUCTION, of=name)
 
     def compute(named: Named) -> Any:
         return reduced(call, _LOSSES.sigmoid_binary_cross_entropy(named["logits"], named["targets"]))
 
-    return Recipe(f"{_PLACE}.sigmoid_binary_cross_entropy", compute)
+    return Recipe(name, compute)
 
 
 def _sigmoid_focal_loss(call: Call) -> Recipe:
-    call.refuse_options_except(*_REDUCTION, "alpha", "gamma")
+    name = f"{_PLACE}.sigmoid_focal_loss"
+    call.refuse_options_except(*_REDUCTION, "alpha", "gamma", of=name)
     chosen = {n: call.options[n] for n in ("alpha", "gamma") if n in call.options}
 
     def compute(named: Named) -> Any:
         return reduced(call, _LOSSES.sigmoid_focal_loss(named["logits"], named["targets"], **chosen))
 
-    return Recipe(f"{_PLACE}.sigmoid_focal_loss", compute)
+    return Recipe(name, compute)
 
 
 def _kl_divergence(call: Call) -> Recipe:
     call.refuse_inputs_except("targets", "log_probabilities")
-    call.refuse_options_except(*_REDUCTION, "axis", "log_target")
     name = "kl_divergence_with_log_targets" if call.options.get("log_target") else "kl_divergence"
+    call.refuse_options_except(*_REDUCTION, "axis", "log_target", of=f"{_PLACE}.{name}")
 
     def compute(named: Named) -> Any:
         rows = getattr(_LOSSES, name)(named["log_probabilities"], named["targets"], **_axis(call))

@@ -51,7 +51,7 @@ class SciPy:
 
 
 def _shifted(call: Call) -> Answer:
-    call.refuse_options_except("axis")
+    call.refuse_options_except("axis", of=f"scipy.special.{call.loss}")
     function = getattr(scipy.special, call.loss)
     value = function(call.inputs["logits"].storage, axis=call.options.get("axis", -1))
     return Answer(_array(value), f"scipy.special.{call.loss}")
@@ -60,7 +60,7 @@ def _shifted(call: Call) -> Answer:
 def _entropy(call: Call) -> Answer:
     """`scipy.stats.entropy` divides the probabilities by their sum first, as its documentation says."""
     call.refuse_inputs_except("probabilities")
-    call.refuse_options_except("reduction", "denominator", "axis", "base")
+    call.refuse_options_except("reduction", "denominator", "axis", "base", of="scipy.stats.entropy")
     options = {"base": call.options["base"]} if call.options.get("base") is not None else {}
     rows = scipy.stats.entropy(call.inputs["probabilities"].storage, axis=call.options.get("axis", -1), **options)
     declared = {"renormalize": True, **_promoted(call, scipy.special.entr)}
@@ -68,7 +68,7 @@ def _entropy(call: Call) -> Answer:
 
 
 def _cross_entropy(call: Call) -> Answer:
-    call.refuse_options_except("reduction", "denominator", "axis")
+    call.refuse_options_except("reduction", "denominator", "axis", of="scipy.special.xlogy")
     products = scipy.special.xlogy(call.inputs["targets"].storage, call.inputs["probabilities"].storage)
     rows = -np.sum(products, axis=call.options.get("axis", -1))
     return Answer(
@@ -82,7 +82,7 @@ def _cross_entropy(call: Call) -> Answer:
 def _jensen_shannon(call: Call) -> Answer:
     """`jensenshannon` is the distance, the square root of the divergence: squared by the user."""
     call.refuse_inputs_except("targets", "probabilities")
-    call.refuse_options_except("reduction", "denominator", "axis", "base")
+    call.refuse_options_except("reduction", "denominator", "axis", "base", of="scipy.spatial.distance.jensenshannon")
     distance = scipy.spatial.distance.jensenshannon(
         call.inputs["targets"].storage,
         call.inputs["probabilities"].storage,
@@ -106,7 +106,7 @@ def _reduced(call: Call, rows: Any) -> Array:
         case "mean":
             return _array(np.mean(rows))
         case other:
-            raise Unsupported(f"no reduction {other}")
+            raise Unsupported(f"no reduction {other} behind a function without reductions")
 
 
 def _promoted(call: Call, function: np.ufunc) -> dict[str, Any]:

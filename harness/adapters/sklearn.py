@@ -31,10 +31,10 @@ class ScikitLearn:
         )
 
     def evaluate(self, call: Call) -> Answer:
-        call.refuse_options_except("reduction", "denominator", "axis", "sample_weights")
+        call.refuse_options_except("reduction", "denominator", "axis", "sample_weights", of="sklearn.metrics.log_loss")
         reduction = call.options["reduction"]
         if reduction not in ("mean", "sum"):
-            raise Unsupported(f"log_loss returns one number: no reduction {reduction}")
+            raise Unsupported(f"sklearn.metrics.log_loss has no reduction {reduction}: it returns one number")
         probabilities, targets = call.inputs["probabilities"].storage, call.inputs["targets"].storage
         weights = call.options.get("sample_weights")
         loss = sklearn.metrics.log_loss(

@@ -47,7 +47,7 @@ def _reduced(call: Call, function: str, rows: Compute, convention: Mapping[str, 
     if reduction == "none":
         return Recipe(function, rows, convention)
     if reduction not in ("sum", "mean"):
-        raise Unsupported(f"no reduction {reduction} for a function without reductions")
+        raise Unsupported(f"no reduction {reduction} behind a function without reductions")
     reduce = tf.reduce_sum if reduction == "sum" else tf.reduce_mean
     return Recipe(function, lambda t: reduce(rows(t)), convention, {"reduction": f"tf.{reduce.__name__}"})
 
@@ -56,12 +56,12 @@ def _v1(
     call: Call, function: str, targets: str, scores: str, keyword: str, convention: Mapping[str, Any], *options: str
 ) -> Recipe:
     """One of tf.compat.v1.losses: its reduction named where it has the one asked for, else (and in v1) its default."""
-    call.refuse_options_except("reduction", "denominator", "sample_weights", *options)
+    call.refuse_options_except("reduction", "denominator", "sample_weights", *options, of=f"{_V1}.{function}")
     names = {"none": "NONE", "sum": "SUM", "weights": "MEAN", "count": "SUM_OVER_BATCH_SIZE"}
     asked = str(call.options["reduction"])
     asked = str(call.options.get("denominator")) if asked == "mean" else asked
     if asked not in (*names, "valid"):
-        raise Unsupported(f"no reduction {asked} in {_V1}")
+        raise Unsupported(f"{_V1}.{function} has no reduction {asked}")
     by_default = call.options["reduction"] == "mean" and (call.mode == "v1" or asked == "valid")
     name = "SUM_BY_NONZERO_WEIGHTS" if by_default else names[asked]
     keywords: dict[str, Any] = {"reduction": getattr(tf.compat.v1.losses.Reduction, name)}
@@ -79,7 +79,7 @@ def _v1(
 
 def _activation(function: str) -> Builder:
     def recipe(call: Call) -> Recipe:
-        call.refuse_options_except("axis")
+        call.refuse_options_except("axis", of=f"tf.nn.{function}")
         if call.mode == "v1":
             raise Unsupported(f"{_V1} has no {function}")
         activate = getattr(tf.nn, function)
@@ -92,29 +92,31 @@ def _softmax_cross_entropy(call: Call) -> Recipe:
     if not _are_distributions(call, "logits"):
         return _sparse_softmax_cross_entropy(call)
     if _wants_v1(call):
-        _refuse_other_axes(call, "softmax_cross_entropy")
+        _refuse_other_axes(call, f"{_V1}.softmax_cross_entropy")
         return _v1(
             call, "softmax_cross_entropy", "targets", "logits", "logits", _DISTRIBUTIONS, "axis", "label_smoothing"
         )
-    call.refuse_options_except("reduction", "denominator", "axis")
+    name = "tf.nn.softmax_cross_entropy_with_logits"
+    call.refuse_options_except("reduction", "denominator", "axis", of=name)
     loss, axis = tf.nn.softmax_cross_entropy_with_logits, _axis(call)
     return _reduced(
         call,
-        "tf.nn.softmax_cross_entropy_with_logits",
+        name,
         lambda tensors: loss(labels=tensors["targets"], logits=tensors["logits"], axis=axis),
         _DISTRIBUTIONS,
     )
 
 
 def _sparse_softmax_cross_entropy(call: Call) -> Recipe:
-    _refuse_other_axes(call, "sparse_softmax_cross_entropy_with_logits")
+    name = "tf.nn.sparse_softmax_cross_entropy_with_logits"
+    _refuse_other_axes(call, f"{_V1}.sparse_softmax_cross_entropy" if _wants_v1(call) else name)
     if _wants_v1(call):
         return _v1(call, "sparse_softmax_cross_entropy", "targets", "logits", "logits", {}, "axis")
-    call.refuse_options_except("reduction", "denominator", "axis")
+    call.refuse_options_except("reduction", "denominator", "axis", of=name)
     loss = tf.nn.sparse_softmax_cross_entropy_with_logits
     return _reduced(
         call,
-        "tf.nn.sparse_softmax_cross_entropy_with_logits",
+        name,
         lambda tensors: loss(labels=tensors["targets"], logits=tensors["logits"]),
     )
 
@@ -128,12 +130,14 @@ def _refuse_other_axes(call: Call, function: str) -> None:
 def _binary_cross_entropy_with_logits(call: Call) -> Recipe:
     if _wants_v1(call):
         return _v1(call, "sigmoid_cross_entropy", "targets", "logits", "logits", {}, "label_smoothing")
-    call.refuse_options_except("reduction", "denominator", "pos_weight")
+    names = ("sigmoid_cross_entropy_with_logits", "weighted_cross_entropy_with_logits")
+    name = f"tf.nn.{names['pos_weight' in call.options]}"
+    call.refuse_options_except("reduction", "denominator", "pos_weight", of=name)
     if "pos_weight" in call.options:
         weighted, given = tf.nn.weighted_cross_entropy_with_logits, call.options["pos_weight"]
         return _reduced(
             call,
-            "tf.nn.weighted_cross_entropy_with_logits",
+            name,
             lambda tensors: weighted(
                 labels=tensors["targets"],
                 logits=tensors["logits"],
@@ -143,7 +147,7 @@ def _binary_cross_entropy_with_logits(call: Call) -> Recipe:
     loss = tf.nn.sigmoid_cross_entropy_with_logits
     return _reduced(
         call,
-        "tf.nn.sigmoid_cross_entropy_with_logits",
+        name,
         lambda tensors: loss(labels=tensors["targets"], logits=tensors["logits"]),
     )
 
@@ -157,7 +161,7 @@ def _xlogy(weights: str) -> Builder:
 
     def recipe(call: Call) -> Recipe:
         call.refuse_inputs_except("targets", "probabilities")
-        call.refuse_options_except("reduction", "denominator", "axis")
+        call.refuse_options_except("reduction", "denominator", "axis", of="tf.math.xlogy")
         axis = _axis(call)
         reduced = _reduced(
             call,

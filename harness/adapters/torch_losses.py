@@ -68,17 +68,20 @@ def _divides_by(call: Call, denominator: str) -> dict[str, Any] | None:
 
 def _activation(function: str) -> Builder:
     def request(call: Call, tensors: Tensors) -> Request:
-        call.refuse_options_except("axis")
+        call.refuse_options_except("axis", of=f"torch.nn.functional.{function}")
         return Request(function, (tensors["logits"],), {"dim": _axis(call)})
 
     return request
 
 
-def _classifying(function: str, scores: str, *options: str) -> Builder:
-    """cross_entropy and nll_loss: index targets divide the mean by Σ w over what is not ignored, others by N."""
+def _classifying(function: str, scores: str, *options: str, asked: str = "") -> Builder:
+    """cross_entropy and nll_loss: index targets divide the mean by Σ w over what is not ignored, others by N.
+
+    `asked` is the function whose user it is about, where that is another one.
+    """
 
     def request(call: Call, tensors: Tensors) -> Request:
-        call.refuse_options_except(*_ALWAYS, "axis", *options)
+        call.refuse_options_except(*_ALWAYS, "axis", *options, of=f"torch.nn.functional.{asked or function}")
         rows, targets = tensors[scores], tensors["targets"]
         distributions = targets.is_floating_point() and targets.ndim == rows.ndim
         denominator = "weights" if "class_weights" in call.options else "valid"
@@ -102,7 +105,8 @@ def _linear_cross_entropy(call: Call, tensors: Tensors) -> Request:
     hidden, weight, bias = tensors["hidden"], tensors["weight"].T, tensors.get("bias")
     fused = hasattr(functional, "linear_cross_entropy")  # public since torch 2.12
     logits = hidden if fused else functional.linear(hidden, weight, bias)
-    plain = _classifying("cross_entropy", "logits", *options)(call, {**tensors, "logits": logits})
+    asked = "linear_cross_entropy" if fused else "cross_entropy"
+    plain = _classifying("cross_entropy", "logits", *options, asked=asked)(call, {**tensors, "logits": logits})
     if not fused:
         return replace(plain, computed_with={"logits": "torch.nn.functional.linear"})
     keywords = {**plain.keywords, "linear_bias": bias}
@@ -125,18 +129,18 @@ def _reduce(call: Call, rows: torch.Tensor) -> torch.Tensor:
     if reduction == "none":
         return rows
     if reduction not in ("sum", "mean"):
-        raise Unsupported(f"no reduction {reduction} for a function without reductions")
+        raise Unsupported(f"no reduction {reduction} behind a function without reductions")
     return rows.sum() if reduction == "sum" else rows.mean()
 
 
 def _logsumexp(call: Call, tensors: Tensors) -> Request:
-    call.refuse_options_except("axis")
+    call.refuse_options_except("axis", of="torch.special.logsumexp")
     return Request("logsumexp", (tensors["logits"], _axis(call)))
 
 
 def _entropy(call: Call, tensors: Tensors) -> Request:
     call.refuse_inputs_except("probabilities")
-    call.refuse_options_except(*_ALWAYS, "axis")
+    call.refuse_options_except(*_ALWAYS, "axis", of="torch.special.entr")
     return Request(
         "entr",
         (tensors["probabilities"],),
@@ -147,7 +151,7 @@ def _entropy(call: Call, tensors: Tensors) -> Request:
 
 
 def _cross_entropy(call: Call, tensors: Tensors) -> Request:
-    call.refuse_options_except(*_ALWAYS, "axis")
+    call.refuse_options_except(*_ALWAYS, "axis", of="torch.special.xlogy")
     return Request(
         "xlogy",
         (tensors["targets"], tensors["probabilities"]),
@@ -170,7 +174,7 @@ def _categorical_cross_entropy(call: Call, tensors: Tensors) -> Request:
 def _kl_divergence(call: Call, tensors: Tensors) -> Request:
     """kl_div has no class axis: `none` returns every term, and `mean` divides by all of them."""
     call.refuse_inputs_except("targets", "log_probabilities")
-    call.refuse_options_except(*_ALWAYS, "axis", "log_target")
+    call.refuse_options_except(*_ALWAYS, "axis", "log_target", of="torch.nn.functional.kl_div")
     return Request(
         "kl_div",
         (tensors["log_probabilities"], tensors["targets"]),
@@ -192,7 +196,7 @@ def _binary(function: str, scores: str, *options: str) -> Builder:
     """The weight of a binary loss multiplies each element; its mean divides by their number all the same."""
 
     def request(call: Call, tensors: Tensors) -> Request:
-        call.refuse_options_except(*_ALWAYS, *options)
+        call.refuse_options_except(*_ALWAYS, *options, of=f"torch.nn.functional.{function}")
         keywords = _keywords(call, tensors, "reduction", *options)
         if isinstance(keywords.get("pos_weight"), float | int):  # PyTorch takes a tensor only
             keywords["pos_weight"] = torch.tensor(keywords["pos_weight"], dtype=tensors[scores].dtype)

@@ -67,13 +67,15 @@ class Call:
     cotangent: Array | None = None
     vector: Array | None = None
 
-    def refuse_options_except(self, *understood: str) -> None:
+    def refuse_options_except(self, *understood: str, of: str = "") -> None:
         """Say that an option is not offered.
 
         Parameters
         ----------
         *understood : str
             Names of the options that are; `HANDED_IN` where a mean divides by a number that is given.
+        of : str
+            The public function that has no such parameter, as a user would write it.
 
         Raises
         ------
@@ -86,10 +88,10 @@ class Call:
         """
         for name in self.options:
             if name not in understood:
-                raise Unsupported(f"no option {name}")
+                raise Unsupported(f"{of} has no {name}" if of else f"no option {name}")
         denominator = self.options.get("denominator")
         if denominator is not None and not isinstance(denominator, str) and HANDED_IN not in understood:
-            raise Unsupported("no option denominator that takes a number")
+            raise Unsupported(f"{of} has no denominator" if of else "no option denominator that takes a number")
 
     def refuse_inputs_except(self, *understood: str) -> None:
         """Say that the loss is not offered of these inputs, where a loss is of several kinds.

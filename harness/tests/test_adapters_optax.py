@@ -162,8 +162,8 @@ def test_bfloat16_stays_bfloat16(answers: Mapping[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("weighted", "no option class_weights"),
-        ("binary weighted", "no option pos_weight"),
+        ("weighted", "optax.losses.softmax_cross_entropy_with_integer_labels has no class_weights"),
+        ("binary weighted", "optax.losses.sigmoid_binary_cross_entropy has no pos_weight"),
     ],
 )
 def test_what_optax_lacks_is_unsupported(answers: Mapping[str, Any], name: str, reason: str) -> None:
@@ -190,7 +190,7 @@ def test_safe_softmax_cross_entropy_counts_zero_times_infinity_as_zero(safe: Map
     assert float(answer.value.to_float64()) == pytest.approx(1.3132616875182228, rel=1e-12)
     assert float(answered(safe, "soft").value.to_float64()) == pytest.approx(1.10760596444438, rel=1e-12)
     assert safe["labels"] == Unanswered(
-        "Unsupported", "safe_softmax_cross_entropy takes distributions, no integer labels"
+        "Unsupported", "optax.losses.safe_softmax_cross_entropy takes distributions, no integer labels"
     )
 
 

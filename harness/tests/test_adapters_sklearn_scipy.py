@@ -105,7 +105,7 @@ def test_what_log_loss_refuses_is_its_own_error(probabilities: Any, targets: Any
     ("probabilities", "options", "reason"),
     [
         (P, {"reduction": "none"}, "one number"),
-        (P, {"class_weights": [1.0, 2.0, 3.0]}, "no option class_weights"),
+        (P, {"class_weights": [1.0, 2.0, 3.0]}, "sklearn.metrics.log_loss has no class_weights"),
         ([P], {}, "shape"),
     ],
 )
@@ -147,7 +147,7 @@ def test_float16_is_promoted_as_numpy_resolves_it_and_declared() -> None:
 
 
 def test_what_scipy_lacks_is_unsupported() -> None:
-    with pytest.raises(Unsupported, match="no option base"):
+    with pytest.raises(Unsupported, match=r"scipy\.special\.xlogy has no base"):
         scipy("cross_entropy", options={"base": 2}, probabilities=[[1.0]], targets=[[1.0]])
     with pytest.raises(Unsupported, match="nll_loss"):
         scipy("nll_loss", log_probabilities=[[0.0]], targets=[0])
