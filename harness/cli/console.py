@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from functools import partial
+from textwrap import wrap
 
 from rich.console import Console, JustifyMethod, RenderableType
 from rich.segment import Segment, Segments
@@ -29,6 +30,14 @@ class Terminal:
         text = Text.assemble(*parts)
         # A character takes eight columns at most: a tab.
         self._show(text, None if wrap else 8 * (len(text) + 1))
+
+    def whole_words(self, line: str) -> None:
+        """A line that goes on below where it is too wide, further in, and only between words: a name that is wider than
+        the terminal stays in one piece."""
+        indent = " " * (len(line) - len(line.lstrip()) + 4)
+        width = max(len(indent) + 20, self._console.width)
+        for part in wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False):
+            self.print(part, wrap=False)
 
     def table(self, headings: Mapping[str, JustifyMethod], rows: Iterable[Iterable[Styled]]) -> None:
         """A table without lines; what is too wide for its column goes on below."""

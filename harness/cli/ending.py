@@ -5,7 +5,8 @@ Before a command begins there is nothing at work, and the program ends at once, 
 is a KeyboardInterrupt in the main thread, and a second one ends it at once. What is left then, or after a SIGKILL, goes
 with `harness.execution.leftovers`.
 
-From its first line on: of what the interpreter has not loaded already, `signal` alone is imported before.
+From its first line on: of what the interpreter has not loaded already, `signal` alone is imported before, and the
+clock.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
+
+STARTED = time.perf_counter()
+"""When the program began, but for the interpreter's own start: what a command says it took is what one waited."""
 
 TYPE_CHECKING = False  # the module `typing` takes longer to import than all of this
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from harness.cli import terminal
+from harness.cli.ending import STARTED
 from harness.cli.options import Report, RunFile
 from harness.cli.order_options import NOTHING_SAID, Selection, order_from
 from harness.core.exit_codes import ExitCode, gravest
@@ -50,12 +51,14 @@ def run(
     # thousand: looking through all of them again and again, as Python does by itself, is a twentieth of our time.
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
-    since = time.perf_counter()
     with terminal.progress() as tick:
         finished = execute_order(order, output=output, progress=tick, fresh=fresh)
-    terminal.show_run(finished, time.perf_counter() - since)  # the verdict first: a report takes a while
+    terminal.show_run(finished, time.perf_counter() - STARTED)  # the verdict first: a report takes a while
+    for line in terminal.other_modes(finished, order.scope.modes or ()):
+        say(line)
     if output is not None:
         say(f"run file: {output}")
     if report is not None:
         say(f"report:   {write(finished, report, scripts=scripts_of(finished, order.cases)).resolve()}")
+    say(terminal.next_step(finished, output, report))
     return gravest(run_codes(finished))

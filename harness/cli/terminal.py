@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from harness.cli.console import Styled, Terminal
+from harness.adapters.choice import ALL, FIRST
+from harness.cli.console import Terminal
 from harness.core.cell import INFRASTRUCTURE, Cell, Run
 from harness.core.exit_codes import ExitCode
 from harness.core.printing import printable, say
@@ -96,7 +99,7 @@ def show_run(run: Run, seconds: float) -> None:
         out.print(sleeping(run))
     for problem in run.footer.problems:
         out.print((problem.what, "yellow"), f": {problem.hint}")
-    _time(out, run)
+    _time(out, run, seconds)
 
 
 def _in_numbers(run: Run, disagreeing: Sequence[Cell], broken: Sequence[Cell]) -> str:
@@ -126,27 +129,54 @@ def _scoreboard(out: Terminal, run: Run) -> None:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for cell in run.cells:
         counts[cell.implementation][cell.verdict] += 1
-    out.table(
-        {
-            "implementation": "left",
-            "version": "left",
-            **{verdict.replace("_", " "): "right" for verdict in verdicts},
-            "infrastructure": "right",
-        },
-        [
-            (
-                name,
-                str(description.get("version", "?")),
-                *(_count(counts[name][v], "red" if v == "disagrees" else "") for v in verdicts),
-                _count(sum(counts[name][v] for v in INFRASTRUCTURE), "red"),
-            )
-            for name, description in run.header.implementations.items()
-        ],
-    )
+    columns = {v: v.replace("_", " ").replace("unsupported", "not offered") for v in verdicts}
+    for name in counts:
+        counts[name]["infrastructure"] = sum(counts[name][v] for v in INFRASTRUCTURE)
+    if any(counts[name]["infrastructure"] for name in counts):
+        columns["infrastructure"] = "not run"
+    rows = {f"{n} {d.get('version', '?')}": counts[n] for n, d in run.header.implementations.items()}
+    first = max((len(title) for title in rows if len(title) <= LONGEST_NAME), default=0)
+    out.print("".join((" " * first, *(f"  {word}" for word in columns.values()))), wrap=False)
+    for title, of in rows.items():
+        if len(title) > first:
+            out.print(title, wrap=False)
+        numbers = [(f"  {of[v] or '·'!s:>{len(word)}}", _style(v, of[v])) for v, word in columns.items()]
+        out.print(f"{title if len(title) <= first else '':{first}}", *numbers, wrap=False)
 
 
-def _count(n: int, style: str) -> Styled:
-    return (str(n), style) if n else "·"
+LONGEST_NAME = 30
+"""Columns of name and version that leave room for the counts where a terminal has 80; what is longer has a line of its
+own, and nothing is broken in two."""
+
+
+def _style(verdict: str, count: int) -> str:
+    return "red" if count and verdict in ("disagrees", "infrastructure") else ""
+
+
+def other_modes(run: Run, asked: Sequence[str]) -> list[str]:
+    """Which implementations have none of the modes that were asked for, and were asked in their first instead."""
+    besides = [mode for mode in asked if mode not in (ALL, FIRST)]
+    if len(besides) < len(asked) or not besides:
+        return []
+    return [
+        f"{name} has no mode {' or '.join(besides)}: it was asked in its first, {described['modes'][0]}"
+        for name, described in run.header.implementations.items()
+        if described.get("modes") and not set(besides) & set(described["modes"])
+    ]
+
+
+def next_step(run: Run, output: Path | None, report: Path | None) -> str:
+    """What one would do now."""
+    wrong = failures(run)
+    if wrong:
+        return f"next: xent repro --again {shlex.quote(wrong[0].witness.name)}"
+    if any(cell.verdict in INFRASTRUCTURE for cell in run.cells):
+        return "next: run it again with --parallel 1 and a longer --timeout; what a worker wrote is in the run file"
+    if output is None:
+        return "next: keep the run with -o RUN.jsonl, or look at all of it with --report report.html"
+    if report is None:
+        return f"next: xent report {shlex.quote(str(output))}, or xent gate {shlex.quote(str(output))} for what changed"
+    return f"next: xent gate {shlex.quote(str(output))} says what changed since the baseline"
 
 
 def _grouped(cells: Sequence[Cell], key: Callable[[Cell], str]) -> list[tuple[str, list[Cell]]]:
@@ -167,18 +197,23 @@ def show_failures(out: Terminal, found: Sequence[Failure]) -> None:
         if failure.severity != severity:
             severity = failure.severity
             out.print((f"\n{severity.replace('_', ' ').capitalize()}", "bold red"))
-        for line in in_words(failure):
-            out.print(line, wrap=False)
+        *told, command = in_words(failure)
+        for line in told:
+            out.whole_words(line)
+        out.print(command, wrap=False)  # in one piece, to be copied
     if len(found) > LISTED:
         out.print(f"  … and {len(found) - LISTED} more causes; the report shows all")
 
 
-def _time(out: Terminal, run: Run) -> None:
-    parts = ", ".join(f"{part} {s:.1f} s" for part, s in run.footer.seconds.items())
+def _time(out: Terminal, run: Run, seconds: float) -> None:
+    """Where the time went: the whole of it, and its parts."""
+    own = dict(run.footer.seconds)
+    own["reading cases and ledger"] = max(0.0, seconds - own.pop("total", seconds))
+    parts = ", ".join(f"{part} {s:.1f} s" for part, s in own.items())
     asked = sum(1 for c in run.cells if c.seconds is not None)
     judging = run.footer.seconds.get("judging")
     per_cell = f"; judging {1e3 * judging / asked:.2f} ms per cell" if judging and asked else ""
-    out.print(f"\ntime: {parts}{per_cell}")
+    out.print(f"\ntime: {seconds:.1f} s: {parts}{per_cell}")
 
 
 def _speeds(out: Terminal, result: GateResult) -> None:

@@ -122,7 +122,9 @@ def _files(roots: Iterable[Path], home: Path, problems: list[Problem]) -> list[P
             if root.resolve() == home:
                 inside = [path for path in inside if path.relative_to(root).parts[0] in FOLDERS]
             if not inside and not unreadable:
-                problems.append(Problem(str(root), 0, "", "no case file in this folder", "Name another, or a file"))
+                hidden = f"It hides the group of cases of this name, which is '{root}/*'"
+                hint = hidden if str(root) in FOLDERS else "Name another, or a file"
+                problems.append(Problem(str(root), 0, "", "no case file in this folder", hint))
         elif root.is_file():
             inside = [root]
         else:

@@ -51,6 +51,13 @@ class Doubled(Right):
         return Answer(Array.of(2 * answer.value.to_float64(), call.dtype), "doubled", answer.gradients)
 
 
+class Fused(Right):
+    """Has a mode besides its first."""
+
+    def describe(self):
+        return Description("1", ("softmax_cross_entropy",), modes=("eager", "fused"), dtypes=("float64",))
+
+
 class Dies(Right):
     """Kills its own process on every call."""
 
@@ -140,6 +147,27 @@ def test_a_wrong_implementation_ends_with_1_and_says_why(place: Path) -> None:
     assert "factor of 2" in done.stdout
     verdicts = {cell.aspect: cell.verdict for cell in read_run(place / "run.jsonl").cells}
     assert verdicts == {"value": "disagrees", "gradient": "agrees"}
+
+
+def test_a_mode_that_one_of_several_has_is_said_of_those_that_lack_it(place: Path) -> None:
+    two = ("-i", "adapters_under_test:Fused", "--modes")
+    has = run(place, "Right", *two, "fused")
+    assert has.returncode == 0, has.stdout + has.stderr
+    assert "adapters_under_test:Right has no mode fused: it was asked in its first, eager" in has.stdout
+    assert "Fused has no mode" not in has.stdout
+    for mistyped in ("fusde", "fused,fusde"):
+        done = run(place, "Right", *two, mistyped)
+        assert done.returncode == 4
+        assert "--modes fusde: none of adapters_under_test:Right, adapters_under_test:Fused has it" in done.stderr
+
+
+def test_the_time_that_is_told_is_the_time_that_was_waited(place: Path) -> None:
+    since = time.monotonic()
+    done = run(place, "Slow", by=by_python)  # the clock begins with the process
+    waited = time.monotonic() - since
+    told = float(re.search(r"^time: ([0-9.]+) s:", done.stdout, re.MULTILINE)[1])  # type: ignore[index]
+    assert waited / 2 < told <= waited + 0.1
+    assert done.stdout.splitlines()[-1].startswith("next: xent report run.jsonl, or xent gate run.jsonl ")
 
 
 def test_a_worker_that_is_killed_ends_with_9_and_says_so(place: Path) -> None:

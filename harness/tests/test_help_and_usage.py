@@ -148,6 +148,14 @@ def test_a_mistake_in_its_use_ends_with_4_and_says_what_where_and_what_instead(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_hides_a_group_of_cases_says_so(tmp_path: Path) -> None:
+    (tmp_path / "documents").mkdir()
+    hidden = xent("cases", "list", "documents", folder=tmp_path)
+    assert hidden.returncode == 4
+    assert "It hides the group of cases of this name, which is 'documents/*'" in hidden.stderr
+    assert xent("cases", "list", "documents/*", folder=tmp_path).returncode == 0
+
+
 def test_an_empty_name_is_no_folder(tmp_path: Path) -> None:
     done = xent("run", "", folder=tmp_path)
     assert done.returncode == 4

@@ -75,6 +75,15 @@ def test_lines_and_tables_end_where_they_end(capsys: pytest.CaptureFixture[str])
     ]
 
 
+def test_a_long_line_goes_on_between_words_and_no_name_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "edges/" + "x" * 200
+    Terminal().whole_words(f"  {'some words ' * 20}{name}: and then more")
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{name}:" in " ".join(lines).split()
+    assert all(len(line) <= 150 for line in lines if name not in line)
+    assert [len(line) - len(line.lstrip()) for line in lines] == [2] + [6] * (len(lines) - 1)
+
+
 def test_a_line_in_place_is_a_line_of_its_own_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     rewrite("a\x1b[2J")
     say("b", error=True)
