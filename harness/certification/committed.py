@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import reference
 
 COMMITTED = Path(__file__).resolve().parent / "certificate.json"
 """The certificate of the reference as it is here: made by `xent certify -o harness/certification/certificate.json`."""
+
+_PARSING = threading.Lock()
+"""Two threads that parse at the same time are a SystemError in Python 3.11."""
 
 
 def committed_certificate() -> Mapping[str, Any] | None:
@@ -43,7 +47,9 @@ def exact_sources(folder: Path) -> Sequence[Path]:
         if path in found or not path.is_file():
             continue
         found.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        with _PARSING:
+            parsed = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(parsed):
             if isinstance(node, ast.ImportFrom) and node.module == "reference":
                 waiting += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reference."):

@@ -125,6 +125,11 @@ Python = Annotated[
     str | None,
     Parameter(validator=interpreter, metavar="PATH", help="Interpreter of another environment to run the workers in."),
 ]
+EXECUTOR = (
+    "Who does it, in parts: dask for a cluster of --parallel workers on this machine, or the address of a "
+    "scheduler, such as tcp://HOST:8786; default: this process."
+)
+ExecutorName = Annotated[str | None, Parameter(metavar="dask|ADDRESS", help=EXECUTOR)]
 OWN_LEDGER = "Your known divergences, which add to those of xent; default: those of xent.toml."
 RunFile = Annotated[Path | None, Parameter(alias="-o", metavar="RUN.jsonl", help="Write the run file here.")]
 Report = Annotated[Path | None, Parameter(metavar="REPORT.html", help="Write the HTML report here.")]

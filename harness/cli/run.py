@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import gc
 import time
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from harness.cli import terminal
 from harness.cli.ending import STARTED
-from harness.cli.options import Report, RunFile
+from harness.cli.options import ExecutorName, Report, RunFile
 from harness.cli.order_options import NOTHING_SAID, Selection, order_from
+from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
 from harness.core.printing import say
 from harness.reproduction.scripts import scripts_of
+from harness.runs.executors.chosen import executor_of
 from harness.runs.gate import run_codes
 from harness.runs.service import execute_order
+from harness.runs.spreading import spread
 from harness.suite.selection import sources
 from reports.html import write
 
@@ -40,8 +44,16 @@ def run(
     output: RunFile = None,
     report: Report = None,
     fresh: Annotated[bool, Parameter(help="Evaluate every truth, even those kept of earlier runs.")] = False,
+    executor: ExecutorName = None,
+    resume: Annotated[
+        Path | None,
+        Parameter(metavar="RUN.jsonl", help="Go on with what was begun in parts for this run file, and write it."),
+    ] = None,
 ) -> ExitCode:
     """Run the cases, print a verdict, write the run file and the report where asked."""
+    if resume is not None and output not in (None, resume):
+        raise UsageError(f"--resume {resume} writes {resume}: leave out --output {output}")
+    output = output or resume
     check_outputs((output, report), sources(cases, selection.ledger))
     order = order_from(cases, selection, cover=not complete)
     if order.cover_of is not None:
@@ -52,7 +64,11 @@ def run(
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     with terminal.progress() as tick:
-        finished = execute_order(order, output=output, progress=tick, fresh=fresh)
+        if executor is None and resume is None:
+            finished = execute_order(order, output=output, progress=tick, fresh=fresh)
+        else:
+            with executor_of(executor, selection.parallel) as parts:
+                finished = spread(order, parts, output=output, resume=resume is not None, progress=tick, fresh=fresh)
     terminal.show_run(finished, time.perf_counter() - STARTED)  # the verdict first: a report takes a while
     for line in terminal.other_modes(finished, order.scope.modes or ()):
         say(line)

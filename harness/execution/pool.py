@@ -47,9 +47,11 @@ class WorkerPool:
         python: str | None = None,
         level: str = NATIVE,
         startup: float = STARTUP,
+        warm: bool = False,
     ) -> None:
         """`timeout` and `startup` in seconds, per call and per start; `python` is the interpreter of another
-        environment, `level` one of `harness.execution.levels`."""
+        environment, `level` one of `harness.execution.levels`. The workers of a `warm` pool stay after a plan, for the
+        next one."""
         self._stack = ExitStack()
         self._place = self._stack.enter_context(worker_folder())
         # The kernel ends a worker when the thread that started it ends, so one thread starts them all and stays.
@@ -66,6 +68,8 @@ class WorkerPool:
         self._threaded = {i.name: supervisor(i, THREADS) for i in implementations}
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._warm = warm
+        self._started: tuple[dict[str, Description], dict[str, str]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +77,10 @@ class WorkerPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers, and wait until they are gone."""
         self._kill()
         for thread in self._threads:
             thread.join()
@@ -82,7 +90,12 @@ class WorkerPool:
         self._stack.close()
 
     def start(self) -> tuple[dict[str, Description], dict[str, str]]:
-        """Start all workers; the descriptions of those that answered, and why the others did not."""
+        """Start all workers; the descriptions of those that answered, and why the others did not.
+
+        The workers of a warm pool are started once.
+        """
+        if self._warm and self._started is not None:
+            return self._started
         with ThreadPoolExecutor(self._parallel) as threads:
             try:
                 answers = list(threads.map(Supervisor.start, self._supervisors.values()))
@@ -90,14 +103,18 @@ class WorkerPool:
                 self._kill()  # or leaving this block would wait until the last of them has started
                 raise
         pairs = list(zip(self._supervisors, answers, strict=True))
-        return (
+        self._started = (
             {name: a for name, a in pairs if isinstance(a, Description)},
             {name: a for name, a in pairs if isinstance(a, str)},
         )
+        return self._started
 
     def incidents(self) -> list[str]:
-        """What went wrong and was overcome, in sentences."""
-        return [text for supervisor in self._all() for text in supervisor.incidents]
+        """What went wrong and was overcome since this was asked last, in sentences."""
+        told = [text for supervisor in self._all() for text in supervisor.incidents]
+        for supervisor in self._all():
+            supervisor.incidents.clear()
+        return told
 
     def startup_seconds(self, name: str) -> float:
         """Seconds from starting a worker to its description, imports included."""
@@ -109,6 +126,7 @@ class WorkerPool:
 
     def ask(self, plans: Mapping[str, Sequence[Question]]) -> Iterator[Answer]:
         """Every question with its outcome, as they come; in order within an implementation."""
+        self._messages, self._messages_to = Messages(), {}  # what was asked before may have had the same names
         answers: queue.Queue[Answer | BaseException | None] = queue.Queue(AHEAD)
         # The longest plans first: a short one at the end leaves no core idle for long.
         plan_of = deque(sorted(plans.items(), key=lambda plan: -len(plan[1])))
@@ -151,7 +169,8 @@ class WorkerPool:
                 for supervisor, one in ((self._supervisors[name], True), (self._threaded[name], False)):
                     for answer in supervisor.ask([question for question in plan if (question.threads == 1) == one]):
                         self._put(answers, answer)
-                    supervisor.close()
+                    if not (self._warm and one):
+                        supervisor.close()
             self._put(answers, None)
         except Stopped:
             return

@@ -19,6 +19,7 @@ from harness.core.cell import Cell, ClaimRecord, Footer, Header, Run
 from harness.core.errors import UsageError
 from harness.core.formats import FORMATS
 from harness.execution.levels import NATIVE
+from harness.execution.pool import WorkerPool
 from harness.judgement.ledger import Ledger, any_matches
 from harness.runs.auditing import audited
 from harness.runs.plan import Scope, sharded
@@ -156,7 +157,12 @@ def is_shipped(folder: Path) -> bool:
 
 
 def execute_order(
-    order: Order, *, output: Path | None = None, progress: Progress | None = None, fresh: bool = False
+    order: Order,
+    *,
+    output: Path | None = None,
+    progress: Progress | None = None,
+    fresh: bool = False,
+    pool: WorkerPool | None = None,
 ) -> Run:
     """Run what is ordered, judge it, keep the truths that were evaluated, and write the run file.
 
@@ -170,6 +176,8 @@ def execute_order(
         Called with an implementation's name, questions answered, questions in all.
     fresh
         Evaluate every truth, whatever earlier runs kept.
+    pool
+        Workers that are running already and stay afterwards; by default there are some for this order.
 
     Returns
     -------
@@ -187,7 +195,7 @@ def execute_order(
     with ExitStack() as stack:
         truths = stack.enter_context(KeptTruths(truths_file(), fresh=fresh))
         writer: RunWriter | None = None
-        for item in execute(order, progress, truths.evaluate):
+        for item in execute(order, progress, truths.evaluate, pool):
             match item:
                 case Header():
                     header = item

@@ -11,6 +11,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +89,10 @@ class Result:
 
 
 def execute(
-    order: Order, progress: Progress | None = None, evaluate: Evaluate = reference.evaluate
+    order: Order,
+    progress: Progress | None = None,
+    evaluate: Evaluate = reference.evaluate,
+    pool: WorkerPool | None = None,
 ) -> Iterator[Header | Cell | ClaimRecord | Result]:
     """The header, then cells and claims as they are judged, last the result. Closing the iterator stops the workers.
 
@@ -96,17 +100,12 @@ def execute(
     implementation that there is not.
 
     `evaluate` says what is true: `reference.evaluate`, or what remembers what that said (`harness.runs.truth_cache`).
+    `pool` holds workers of this order's implementations that stay afterwards; by default there is one for this order.
     """
     start = time.perf_counter()
     clock = Clock()
     check_names(i.name for i in order.implementations)
-    with WorkerPool(
-        order.implementations,
-        timeout=order.timeout,
-        parallel=order.parallel,
-        python=order.python,
-        level=order.level,
-    ) as pool:
+    with pool_of(order) if pool is None else nullcontext(pool) as pool:
         since = time.perf_counter()
         descriptions, absent = pool.start()
         clock.add("starting the workers and importing the frameworks", since)
@@ -151,6 +150,18 @@ def execute(
     problems = tuple(RunProblem("incident", text, "see the worker's stderr") for text in incidents)
     yield Result(
         {part: round(s, 3) for part, s in clock.seconds.items()}, problems, complete=order.complete and not absent
+    )
+
+
+def pool_of(order: Order, *, warm: bool = False) -> WorkerPool:
+    """The workers an order asks for; `warm`: as for `WorkerPool`."""
+    return WorkerPool(
+        order.implementations,
+        timeout=order.timeout,
+        parallel=order.parallel,
+        python=order.python,
+        level=order.level,
+        warm=warm,
     )
 
 
@@ -205,11 +216,18 @@ def _header(
         }
     for name, reason in absent.items():
         implementations[name] = {"version": "?", "missing": reason, "stderr": pool.stderr(name)[-2000:]}
+    return header_of(order, implementations, {case.id: described_case(case, truth_of(case)) for case in order.cases})
+
+
+def header_of(
+    order: Order, implementations: Mapping[str, Mapping[str, Any]], cases: Mapping[str, Mapping[str, Any]]
+) -> Header:
+    """The header of a run of this order, given what is told of each implementation and of each case."""
     return Header(
         suite={
             "version": SUITE_VERSION,
             "digest": order.digest,
-            "cases": {case.id: _described(case, truth_of) for case in order.cases},
+            "cases": cases,
             "ledger": described(order.ledger.entries),
         },
         implementations=dict(sorted(implementations.items())),
@@ -224,8 +242,8 @@ SUITE_VERSION = "1"
 """Raised when the meaning of cells changes (names, error scales, budgets): runs across it are not compared."""
 
 
-def _described(case: Case, truth_of: Callable[[Case], dict[str, Any] | None]) -> dict[str, Any]:
-    """A case as the report shows it; the report needs nothing but the run file."""
+def described_case(case: Case, truth: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A case as the report shows it, with its `exact_truth`; the report needs nothing but the run file."""
     expect: str = "truth"
     if isinstance(case.expect, ExpectRaises):
         expect = f"raises {case.expect.kind}"
@@ -248,7 +266,7 @@ def _described(case: Case, truth_of: Callable[[Case], dict[str, Any] | None]) ->
         "file": case.location.file,
         "line": case.location.line,
         "expect": expect,
-        "truth": truth_of(case) if expect == "truth" else None,
+        "truth": truth if expect == "truth" else None,
     }
 
 

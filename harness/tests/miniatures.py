@@ -371,3 +371,24 @@ class Refuses(Idle):
     def misbehave(self, call: Call) -> None:
         call.refuse_options_except()
         raise Unsupported("bad luck")
+
+
+class EndsWhoAsked(Idle):
+    """Ends the process that started it: of a cluster, one of its workers. Its version is the same in every process."""
+
+    def describe(self) -> Description:
+        return Description(version="1", losses=("softmax",))
+
+    def misbehave(self, call: Call) -> None:  # noqa: ARG002
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(LONG)
+
+
+class EndsWhoAskedOnce(EndsWhoAsked):
+    """The first time alone, which a file tells from later ones."""
+
+    def misbehave(self, call: Call) -> None:
+        first = Path(os.environ["XENT_TESTS_ENDED"])
+        if not first.exists():
+            first.touch()
+            super().misbehave(call)
