@@ -16,6 +16,7 @@ from harness.core.cell import Run
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
+from harness.core.inputs import leads_to
 from harness.core.ledger import Condition, Entry
 from harness.core.printing import say
 from harness.judgement.ledger import Ledger
@@ -110,7 +111,7 @@ def _places(baseline: Path | None, ledger: Path | None) -> tuple[Path, Path]:
     inside = find_cases_directory().parent
     owned = project is not None and project.folder == inside
     for path in chosen:
-        if not owned and any(path.resolve().is_relative_to(inside / room) for room in ("cases", "reports")):
+        if not owned and any(leads_to(path).is_relative_to(inside / room) for room in ("cases", "reports")):
             raise UsageError(
                 f"{path} belongs to the installed xent, which is not written to: `xent init` begins a project"
             )

@@ -69,7 +69,7 @@ def side_by_side(_type: Any, value: int | None) -> None:
         raise ValueError(f"Expected 1 at least, {MOST_AT_ONCE} at most")
 
 
-def interpreter(_type: Any, value: str | None) -> None:
+def interpreter(_type: Any, value: str | Path | None) -> None:
     """Refuse a program that is not there or cannot be started."""
     if value is not None and shutil.which(value) is None:
         raise ValueError("Expected the path of an interpreter; there is no such program")

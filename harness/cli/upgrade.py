@@ -21,7 +21,7 @@ import reports.upgrade
 from harness.adapters.choice import ALL, FIRST, choose
 from harness.adapters.registry import Implementation, registered
 from harness.cli import terminal
-from harness.cli.options import Dtypes, Implementations, Modes, OwnSeconds, OwnSlower, day
+from harness.cli.options import Dtypes, Implementations, Modes, OwnSeconds, OwnSlower, day, interpreter
 from harness.cli.project import project_here
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode, gravest
@@ -68,7 +68,11 @@ Date = Annotated[
 ]
 Interpreter = Annotated[
     Path | None,
-    Parameter(metavar="PATH", help="Interpreter of an environment that is this side as it is; nothing is built."),
+    Parameter(
+        validator=interpreter,
+        metavar="PATH",
+        help="Interpreter of an environment that is this side as it is; nothing is built.",
+    ),
 ]
 
 

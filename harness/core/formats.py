@@ -119,7 +119,8 @@ def encode(values: NDArray[Any], fmt: FloatFormat) -> NDArray[Any]:
 
 def decode(storage: NDArray[Any], fmt: FloatFormat) -> NDArray[np.float64]:
     """The float64 values of stored bits; exact, since every format here is contained in float64."""
-    if fmt.name == "bfloat16":
-        widened = np.ascontiguousarray(storage).astype(np.uint32) << np.uint32(16)
-        return widened.view(np.float32).astype(np.float64).reshape(np.shape(storage))
-    return np.asarray(storage).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling nan becomes a quiet one, and is a nan all the same
+        if fmt.name == "bfloat16":
+            widened = np.ascontiguousarray(storage).astype(np.uint32) << np.uint32(16)
+            return widened.view(np.float32).astype(np.float64).reshape(np.shape(storage))
+        return np.asarray(storage).astype(np.float64)

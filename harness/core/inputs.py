@@ -16,6 +16,11 @@ def is_there(path: Path) -> bool:
         return False
 
 
+def leads_to(path: Path) -> Path:
+    """Where a name leads, all links followed; links in a circle lead to themselves, where `Path.resolve` raises."""
+    return Path(os.path.realpath(path))
+
+
 def read_whole(path: Path, most: int) -> bytes:
     """All bytes of a regular file.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters.registry import RegistryError, resolve
-from harness.core.inputs import is_there, read_whole, reason_of
+from harness.core.inputs import is_there, leads_to, read_whole, reason_of
 from harness.suite.problems import Problem, SuiteError, suggestion
 
 NAME = "xent.toml"
@@ -106,7 +106,7 @@ def parse_project(text: str, file: str, folder: Path) -> tuple[Project, list[Pro
         problems.append(Problem(file, _line_of(text, path), field, what, hint))
     for name in ("baseline", "ledger"):
         place = folder / values.get(name, getattr(Project(folder), name))
-        if not place.resolve().is_relative_to(folder.resolve()):
+        if not leads_to(place).is_relative_to(leads_to(folder)):
             hint = f"What belongs to a project lies in its folder, such as {FOLDER}/{place.name}"
             problems.append(Problem(file, _line_of(text, (name,)), name, f"{place} is outside of {folder}", hint))
         values[name] = place
@@ -221,7 +221,7 @@ def _from_here(path: Path) -> str:
 
 def shown_path(path: Path) -> str:
     """A path as a person reads it here: from the folder we are in where it lies below."""
-    return _from_here(path.resolve())
+    return _from_here(leads_to(path))
 
 
 def case_patterns(project: Project) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from fractions import Fraction
 
 import ml_dtypes
@@ -69,6 +70,14 @@ def test_rounding_to_bfloat16_does_not_round_twice() -> None:
 def test_decoding_what_was_encoded_gives_the_rounded_value(x: float, name: str) -> None:
     fmt = FORMATS[name]
     assert np.array_equal(decode(encode(np.asarray([x]), fmt), fmt), rounded(np.asarray([x]), fmt), equal_nan=True)
+
+
+@pytest.mark.parametrize(("name", "bits"), [("float32", 0x7F800001), ("float16", 0x7C01), ("bfloat16", 0xFF81)])
+def test_a_signalling_nan_is_decoded_as_a_nan_without_a_warning(name: str, bits: int) -> None:
+    storage = np.asarray([bits], np.uint32 if name == "float32" else np.uint16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(decode(storage if name == "bfloat16" else storage.view(name), FORMATS[name]))
 
 
 @given(st.floats(min_value=1e-300, max_value=1e300))

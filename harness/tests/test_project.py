@@ -36,6 +36,19 @@ def test_a_project_is_found_from_any_folder_below_it(tmp_path: Path) -> None:
     assert found.baseline == tmp_path / "conformance" / "baseline.jsonl.gz"
 
 
+def test_a_place_behind_links_in_a_circle_is_said_not_to_be_written(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    (tmp_path / "xent.toml").write_text('baseline = "a"\n', encoding="utf-8")
+    found = find_project(tmp_path)
+    assert found is not None
+    assert found.baseline == tmp_path / "a"
+    assert xent("run", CASE, "-i", "numpy", "-o", "run.jsonl", folder=tmp_path).returncode == 0
+    ended = xent("accept", "run.jsonl", folder=tmp_path)
+    assert ended.returncode == 4
+    assert "cannot be written" in ended.stderr
+
+
 def test_without_one_there_is_none(tmp_path: Path) -> None:
     assert find_project(tmp_path) is None
 

@@ -105,5 +105,5 @@ def test_shards_are_all_cases_each_once() -> None:
 
 
 def test_a_ledger_that_is_not_there_is_refused() -> None:
-    with pytest.raises(UsageError, match="no such folder; an empty folder is an empty ledger"):
+    with pytest.raises(UsageError, match="no such folder; an empty folder adds nothing to the ledger"):
         read_ledger(Path("nowhere"))

@@ -20,6 +20,7 @@ from harness.tests.faults.fault import (
     REFUSED,
     USAGE,
     VERDICTS,
+    Ended,
     Fault,
     Kind,
     Promise,
@@ -274,6 +275,78 @@ def _ledger(chance: Random, sample: Sample) -> Fault:
     )
 
 
+SETTINGS = """\
+implementations = ["numpy"]
+modes = ["first"]
+cases = ["edges/two-equal-logits"]
+baseline = "conformance/baseline.jsonl.gz"
+ledger = "conformance/ledger"
+[budgets]
+call = 60
+slower = 5
+"""
+TOML_ODD = (
+    "nan",
+    "-1",
+    "0",
+    "true",
+    "{}",
+    "{a = 1}",
+    "[[1]]",
+    "[1]",
+    '""',
+    '[""]',
+    '"../elsewhere"',
+    '"/"',
+    '"\\u0000"',
+    '["\\u001b[31m"]',
+    "2026-01-01",
+    "9" * 400,
+    "1e999",
+    '"' + "n" * 5000 + '"',
+    "[" * 500 + "]" * 500,
+    '["nmupy"]',
+    '["edgse"]',
+    "'" * 3,
+)
+
+
+def _settings(chance: Random, sample: Sample) -> Fault:
+    """A project's settings with one thing wrong, which may be nothing."""
+    rows = SETTINGS.splitlines()
+    row = chance.randrange(len(rows))
+    content: str | bytes
+    match chance.randrange(4):
+        case 0 | 1:
+            rows[row] = f"{rows[row].partition('=')[0]}= {chance.choice(TOML_ODD)}"
+            content = "\n".join(rows)
+        case 2:
+            rows.insert(
+                row, chance.choice((rows[row], "x = 1", "[budgets]", "[ledger]", "call = 1", "=", "\x00", "[["))
+            )
+            content = "\n".join(rows)
+        case _:
+            flipped = bytearray(SETTINGS.encode())
+            flipped[chance.randrange(len(flipped))] = chance.randrange(256)
+            content = bytes(flipped)
+    commands = (("run", "edges/two-equal-logits"), ("gate", "run.jsonl"), ("run",), ("accept", "run.jsonl"))
+    return Fault(
+        f"settings say {content!r:.200}",
+        READ,
+        chance.choice(commands),
+        # Other settings than were written may mean something, and have a verdict of their own.
+        frozenset({*VERDICTS, USAGE}),
+        {"xent.toml": content, "run.jsonl": lines(whole_run(sample.records, lost=False))},
+        stands=("xent.toml", "run.jsonl"),
+        checks=(_inside,),
+    )
+
+
+def _inside(ended: Ended) -> str | None:
+    """What a project's commands write lies in its folder."""
+    return "written outside of the folder" if (ended.folder.parent / "elsewhere").exists() else None
+
+
 def _dangling(folder: Path) -> None:
     (folder / "read" / "link.yaml").symlink_to(folder / "nowhere")
 
@@ -306,6 +379,7 @@ def _silent(chance: Random, _: Sample) -> Fault:
 
 NUMBERS = ("nan", "inf", "-inf", "-1", "0", "1e300", "", "x", "9" * 5000, "\u0662", "1_0", "0x10", "None", "1,5")
 COUNTS = (*NUMBERS, "1.5", "1e3", "99999999")
+DATES = ("2026-13-45", "2026-02-30", "soon", "", "2024-W01-1", "1e3")
 RANGES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("run", "edges", "-i", "numpy", "--timeout"), NUMBERS),
     (("run", "edges", "-i", "numpy", "--parallel"), COUNTS),
@@ -331,8 +405,30 @@ RANGES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("bench",), ("", "zzz*", "sofmax-32x10")),
     (("kills", "--parallel"), COUNTS),
     (("gate", "run.jsonl", "run.jsonl", "--slower"), ("nan", "inf", "-1", "", "x", "9" * 5000)),
-    (("upgrade", "torch==2.13.0", "--old-exclude-newer"), ("2026-13-45", "2026-02-30", "soon", "", "2024-W01-1")),
+    (("upgrade", "torch==2.13.0", "--old-exclude-newer"), DATES),
+    (("upgrade", "torch==2.13.0", "--old-python"), ("", "nowhere", "/")),
+    (("upgrade", "--old-requirements=run.jsonl", "--new-requirements"), ("", "nowhere.txt", "/", "run.jsonl")),
+    (("run", "edges", "-i", "numpy", "--exclude"), ("", "edgse", "zzz*")),
+    (("run", "edges", "-i", "numpy", "--max-elements"), COUNTS[:-1]),
+    (("golden", "edges/two-equal-logits", "-o", "table.jsonl", "--losses"), ("", "sofmax", "*", "softmax,")),
+    (("golden", "edges/two-equal-logits", "-o", "table.jsonl", "--options"), ("", "label_smoohting", "axis,")),
+    (("golden", "edges/two-equal-logits", "-o", "table.jsonl", "--dtypes"), ("", "flaot32", "float32,", "int64")),
+    (("golden", "-o", "table.jsonl"), ("", "edgse", "nowhere.yaml", "zzz*")),
+    (
+        ("grade", "--target={}", "--", "true"),
+        ("", ".", "cross_entropy", "no_such_module.loss", "math.no_such", "a b.c"),
+    ),
+    (("grade", "--target=my_loss.loss", "--time-limit={}", "--", "true"), NUMBERS),
+    (("grade", "--target=my_loss.loss", "--at-least={}", "--", "true"), ("nan", "inf", "-1", "", "x", "100.5")),
+    (("grade", "--target=my_loss.loss", "--like={}", "--", "true"), ("", "sofmax", "torch.nn.functional.cross_entrpy")),
+    (("grade", "--target"), ("math.log",)),
+    (("history", "numpy", "--since"), DATES),
+    (("history", "numpy", "--versions"), ("", ",", "one", "1.0;x", "2.0 3.0")),
+    (("history",), ("", "no such package", "../numpy", "numpy==2.0")),
+    (("since",), ("", "no-such-entry", "edges/two-equal-logits[", "edges/two-equal-logits[numpy:eager:float3:value]")),
+    (("init", "-i"), ("", "nmupy", "command:")),
 )
+"""Words of a command, and what is wrong behind them, or in the place of {}."""
 
 
 def _option(chance: Random, sample: Sample) -> Fault:
@@ -341,10 +437,16 @@ def _option(chance: Random, sample: Sample) -> Fault:
     return Fault(
         f"{' '.join(command)} {value!r:.40}",
         OPTIONS,
-        (*command[:-1], f"{command[-1]}={value}") if command[-1].startswith("--") else (*command, value),
+        _with(command, value),
         frozenset({USAGE}),
         {"run.jsonl": lines(whole_run(sample.records, lost=False))},
     )
+
+
+def _with(command: tuple[str, ...], value: str) -> tuple[str, ...]:
+    if any("{}" in word for word in command):
+        return tuple(word.replace("{}", value) for word in command)
+    return (*command[:-1], f"{command[-1]}={value}") if command[-1].startswith("--") else (*command, value)
 
 
 # --- what was not judged ----------------------------------------------------------------------------------------------
@@ -459,6 +561,7 @@ KINDS = (
     Kind("reading: a case file", _cases, share=4),
     Kind("reading: a ledger", _ledger, share=2),
     Kind("reading: files passed over", _silent),
+    Kind("reading: a project's settings", _settings, share=3),
     Kind("options: out of range, or of no vocabulary", _option, share=4),
     Kind("passes by accident: timings", _timed),
     Kind("passes by accident: a description", _described),

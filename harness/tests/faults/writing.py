@@ -33,6 +33,7 @@ COMMANDS: Sequence[Command] = (
     Command(("gate", "old.jsonl", "run.jsonl"), (("--markdown",),)),
     Command(("accept", "run.jsonl", "--ledger", "ledger"), (("--baseline",),), ("--baseline",)),
     Command(("run", "mine/cases.yaml", "-i", "numpy", "--ledger", "ledger"), (("-o",), ("--report",))),
+    Command(("golden", "mine/cases.yaml"), (("-o",),), ("-o",)),
 )
 
 LONG_ONES: Sequence[Command] = (
@@ -48,6 +49,7 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "gate": ("run.jsonl", "old.jsonl"),
     "accept": ("run.jsonl", "ledger/known.yaml"),
     "run": ("mine/cases.yaml", "ledger/known.yaml"),
+    "golden": ("mine/cases.yaml",),
 }
 
 
