@@ -60,6 +60,11 @@ class Description:
         By mode, other than the first, that is about some of `losses` only: which. Nothing else is asked in it.
     mode_tags : mapping of str to str
         By mode, other than the first, that is about the cases of one tag only: which. Nothing else is asked in it.
+    truth : str
+        Of a loss that the family lacks and that is called like one of `losses`: the module:function that says what is
+        true of it (`harness.runs.own_truth`); it is imported where the run is judged. Empty: the reference.
+    error_scale : str
+        The module:function of its error scales; empty: the conditioning of `truth` is measured.
 
     Examples
     --------
@@ -80,6 +85,8 @@ class Description:
     facts: Mapping[str, str] = field(default_factory=dict)
     mode_losses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mode_tags: Mapping[str, str] = field(default_factory=dict)
+    truth: str = ""
+    error_scale: str = ""
 
     def modes_of(self, loss: str, tags: tuple[str, ...] = ()) -> tuple[str, ...]:
         """The modes in which a case is asked for.

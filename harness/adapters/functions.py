@@ -78,8 +78,13 @@ class LossFunction:
         The formats in which it can be differentiated; of the others the value alone is asked for.
     with_gradient : bool
         For functions of NumPy arrays: it returns the value and the gradient with respect to its first input.
+    modes : sequence of str
+        Ways to run it besides those of its framework's functions: "compile" of PyTorch.
     name : str
         What its user would write; by default its module and name.
+    truth, error_scale : str
+        Where it computes a loss that the family lacks and is called like `loss`: the module:function of what is true,
+        and that of its error scales (`harness.runs.own_truth`).
 
     Examples
     --------
@@ -105,7 +110,10 @@ class LossFunction:
     dtypes: Sequence[str] = ALL_DTYPES
     gradients: Sequence[str] = ALL_DTYPES
     with_gradient: bool = False
+    modes: Sequence[str] = ()
     name: str = ""
+    truth: str = ""
+    error_scale: str = ""
 
     @property
     def public_name(self) -> str:
@@ -193,6 +201,8 @@ class Library:
     total: Callable[[Any], Any]
     mean: Callable[[Any], Any]
     run: Callable[[Request], Answer]
+    compiled: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
+    """From a function to the one that the mode "compile" calls, where a function may ask for it."""
 
 
 class Functions:
@@ -211,6 +221,9 @@ class Functions:
             version=self._version,
             losses=tuple(dict.fromkeys(s.loss for function in self._functions for s in function.signatures)),
             dtypes=tuple(dtype for dtype in has.dtypes if dtype in taken),
+            modes=tuple(dict.fromkeys((*has.modes, *(mode for f in self._functions for mode in f.modes)))),
+            truth=self._functions[0].truth,
+            error_scale=self._functions[0].error_scale,
         )
 
     def evaluate(self, call: Call) -> Answer:
@@ -279,13 +292,15 @@ def version_of(function: Callable[..., Any]) -> str:
 
 def _request(library: Library, chosen: LossFunction, asked: Spelled, call: Call) -> Request:
     shaping = _Shaping(library, chosen, asked.scores.shape)
+    compiled = library.compiled if call.mode == "compile" and "compile" in chosen.modes else None
+    function = chosen.function if compiled is None else compiled(chosen.function)
 
     def compute(named: Mapping[str, Any]) -> Any:
         scores = named[asked.signature.scores]
         arguments, keywords = asked.of(
             named, library.write, library.move, lambda name, array: shaping.given(name, array, scores)
         )
-        value = chosen.function(*arguments, **keywords)
+        value = function(*arguments, **keywords)
         if chosen.with_gradient:
             return shaping.rows(value[0], call), shaping.back(value[1], asked.moved)
         if asked.reduction in ("sum", "mean"):

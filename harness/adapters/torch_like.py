@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,13 +13,28 @@ from harness.adapters.torch_calls import answer, facts, flags, tensors_of, threa
 
 
 def library() -> Library:
-    """Eager: what compiles it is its user's."""
+    """Eager, and compiled where a function says so."""
     description = Description(
         "", (), versions={"torch": torch.__version__}, threads=threads(), flags=flags(), facts=facts()
     )
     return Library(
-        description, to_torch, torch.movedim, torch.reshape, _one_hot, torch.Tensor.sum, torch.Tensor.mean, _run
+        description,
+        to_torch,
+        torch.movedim,
+        torch.reshape,
+        _one_hot,
+        torch.Tensor.sum,
+        torch.Tensor.mean,
+        _run,
+        _compiled,
     )
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Anew for each call: after eight signatures of a function torch.compile goes back to eager."""
+    torch.compiler.reset()
+    compiled: Callable[..., Any] = torch.compile(function)
+    return compiled
 
 
 def _one_hot(labels: Any, classes: int, scores: Any) -> Any:

@@ -113,6 +113,8 @@ def description_to_wire(description: Description) -> dict[str, Any]:
         "modes": [str(name) for name in description.modes],
         "mode_losses": {str(mode): [str(n) for n in names] for mode, names in description.mode_losses.items()},
         "mode_tags": {str(mode): str(tag) for mode, tag in description.mode_tags.items()},
+        "truth": str(description.truth),
+        "error_scale": str(description.error_scale),
         "dtypes": [str(name) for name in description.dtypes],
         "gradients": bool(description.gradients),
         "flush_to_zero": bool(description.flush_to_zero),
@@ -151,6 +153,8 @@ def description_from_wire(message: Mapping[str, Any]) -> Description | Missing:
         facts=_facts(message),
         mode_losses=_mode_losses(message, modes),
         mode_tags=_texts(message, "mode_tags"),
+        truth=_text({"truth": "", **message}, "truth"),
+        error_scale=_text({"error_scale": "", **message}, "error_scale"),
     )
 
 

@@ -22,10 +22,12 @@ from harness.core.formats import FORMATS, rounded
 from harness.core.rows import rows_of, upstreams
 from harness.judgement.agreement import Floats, Target
 from harness.judgement.directional import along
-from harness.judgement.tolerance import Twice, error_scales
+from harness.judgement.tolerance import ErrorScales, Twice, error_scales
 from reference.evaluation import TWICE_DIFFERENTIABLE
 
 Convention = Mapping[str, Any]
+Measure = Callable[..., ErrorScales]
+"""`error_scales`, or what says them of a truth of somebody's own."""
 Evaluate = Callable[..., reference.Evaluation]
 """`reference.evaluate`, or what says the same because it remembers."""
 _DECLARATIONS = frozenset({"result_dtype"})
@@ -93,10 +95,12 @@ class TruthTable:
         *,
         exact: bool = True,
         evaluate: Evaluate = reference.evaluate,
+        measure: Measure = error_scales,
     ) -> None:
-        """`evaluated` are the truths known already, `evaluate` says the others; `exact` False evaluates in plain
-        float64: ten times as fast, for a first look."""
+        """`evaluated` are the truths known already, `evaluate` says the others and `measure` their error scales;
+        `exact` False evaluates in plain float64: ten times as fast, for a first look."""
         self._exact = exact
+        self._measure = measure
         self._evaluate_exactly = evaluate
         self.call = call
         self.loss = call.loss
@@ -154,7 +158,7 @@ class TruthTable:
                 return _to_format(value, name) if isinstance(value, np.ndarray) else value
 
             nothing = Call(self.loss, {}, {}, name, differentiate=self.differentiate)
-            table = TruthTable(nothing, self._evaluated, evaluate=self._evaluate_exactly)
+            table = TruthTable(nothing, self._evaluated, evaluate=self._evaluate_exactly, measure=self._measure)
             table.inputs = {n: held(v) for n, v in self.inputs.items()}
             table.options = {n: held(v) for n, v in self.options.items()}
             table.cotangent, table.vector = held(self.cotangent), held(self.vector)
@@ -200,7 +204,7 @@ class TruthTable:
             yardstick["denominator"] = resolved["denominator"]
         if resolved and "base" in resolved:
             yardstick["base"] = resolved["base"]
-        size = error_scales(
+        size = self._measure(
             self.loss,
             given,
             yardstick,

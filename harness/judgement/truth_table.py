@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import reference
 from harness.core.case import Case
-from harness.judgement.truth import Evaluate, Evaluated, TruthTable
+from harness.judgement.tolerance import error_scales
+from harness.judgement.truth import Evaluate, Evaluated, Measure, TruthTable
 from harness.suite.calls import call_of
 from harness.suite.generators import Realize
 
@@ -17,7 +18,8 @@ def truth_table(
     *,
     exact: bool = True,
     evaluate: Evaluate = reference.evaluate,
+    measure: Measure = error_scales,
 ) -> TruthTable:
     """The truths of a case in a dtype, its inputs rounded to the dtype first; `evaluated` are those known already,
-    `evaluate` says the others."""
-    return TruthTable(call_of(case, dtype, realize=realize), evaluated, exact=exact, evaluate=evaluate)
+    `evaluate` says the others and `measure` their error scales."""
+    return TruthTable(call_of(case, dtype, realize=realize), evaluated, exact=exact, evaluate=evaluate, measure=measure)

@@ -19,6 +19,7 @@ from harness.judgement.modes import judge_modes
 from harness.judgement.truth import Evaluate, Evaluated, TruthTable
 from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Diagnose, Subject, judge
+from harness.runs.own_truth import OwnTruth
 from harness.suite.generators import Realize
 from harness.suite.invariance_calls import parts_of
 
@@ -40,7 +41,10 @@ class Bench:
     """What says the truths that are not known already."""
     diagnose: Diagnose | None = None
     """Searches the cause of what nothing explains, where it is to be searched."""
-    _tables: dict[tuple[str, str], TruthTable] = field(default_factory=dict)
+    own: Mapping[str, OwnTruth] = field(default_factory=dict)
+    """By implementation: the truth it brings; all others have one in common."""
+    _tables: dict[tuple[str, str, str], TruthTable] = field(default_factory=dict)
+    """By case, dtype, and the implementation whose own truths they are."""
     _ledgers: dict[str, Ledger] = field(default_factory=dict)
     """By case: the ledger entries that can be about it."""
     _calls: dict[tuple[str, str, str, str], dict[str, Outcome]] = field(default_factory=dict)
@@ -57,11 +61,14 @@ class Bench:
         if case.id not in self._ledgers:
             self._ledgers[case.id] = self.ledger.about(case.id)
         ledger = self._ledgers[case.id]
-        if key not in self._tables:
-            known = self.evaluated.setdefault(case.id, {})
-            self._tables[key] = truth_table(
-                case, question.dtype, self.realize, known, exact=self.exact, evaluate=self.evaluate
+        own = self.own.get(question.implementation)
+        table = (*key, "" if own is None else question.implementation)
+        if table not in self._tables:
+            known = {} if own is not None else self.evaluated.setdefault(case.id, {})
+            says = (
+                {"evaluate": self.evaluate} if own is None else {"evaluate": own.evaluate, "measure": own.error_scales}
             )
+            self._tables[table] = truth_table(case, question.dtype, self.realize, known, exact=self.exact, **says)
         description = self.descriptions[question.implementation]
         subject = Subject(
             case=case.id,
@@ -72,9 +79,9 @@ class Bench:
             expect=case.expect,
             differentiate=case.differentiate,
             flush_to_zero=description.flush_to_zero,
-            table=self._tables[key],
+            table=self._tables[table],
             facts=description.facts,
-            diagnose=self.diagnose,
+            diagnose=self.diagnose if own is None else None,
         )
         cells = list(judge(subject, outcome, ledger))
         spot = (question.implementation, *key)
@@ -102,7 +109,8 @@ class Bench:
             self._drop(key)
 
     def _drop(self, key: tuple[str, str]) -> None:
-        self._tables.pop(key, None)
+        for name in ("", *self.own):
+            self._tables.pop((*key, name), None)
         if not any(self.open_questions[key[0], dtype] for dtype in FORMATS):
             self.evaluated.pop(key[0], None)
         for name in self.descriptions:

@@ -337,6 +337,7 @@ class _Implementation(msgspec.Struct):
     modes: list[str] = []
     mode_losses: dict[str, list[str]] = {}
     mode_tags: dict[str, str] = {}
+    truth: str = ""
     dtypes: list[str] = []
     losses: list[str] = []
     device: str = ""

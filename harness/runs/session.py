@@ -35,6 +35,7 @@ from harness.judgement.truth_table import truth_table
 from harness.mistakes import check_names
 from harness.mistakes.diagnosis import diagnose
 from harness.runs.judging import Bench
+from harness.runs.own_truth import answerable, own_truths
 from harness.runs.plan import Scope, questions, whole
 from harness.runs.refusals import Refusals
 from harness.suite.generators import Realize, realize, shape_of
@@ -111,8 +112,14 @@ def execute(
         clock.add("starting the workers and importing the frameworks", since)
         if not absent:  # of what could not start nobody knows the modes
             check_modes(order.scope.modes, descriptions)
+        own = own_truths(descriptions)
         evaluated: dict[str, Evaluated] = {case.id: {} for case in order.cases}
-        yield _header(order, descriptions, absent, pool, lambda case: exact_truth(case, evaluated, evaluate, realize))
+
+        def shown(case: Case) -> dict[str, Any] | None:
+            """None where nobody is judged by it."""
+            return None if descriptions.keys() == own.keys() else exact_truth(case, evaluated, evaluate, realize)
+
+        yield _header(order, descriptions, absent, pool, shown)
         for case in order.cases:
             yield from _claims(case, evaluate, realize)
         since = time.perf_counter()
@@ -120,14 +127,17 @@ def execute(
         plans: dict[str, list[Question]] = {}
         unasked: list[Cell] = []
         for name, description in descriptions.items():
-            items = list(questions(order.cases, name, description, order.scope))
+            by = own.get(name)
+            items = [answerable(item, by, realize) for item in questions(order.cases, name, description, order.scope)]
             plans[name] = [item for item in items if isinstance(item, Question)]
             unasked += [item for item in items if isinstance(item, Cell)]
         asked_of = Counter((q.home.id, q.implementation, q.mode) for plan in plans.values() for q in plan)
         refusals = Refusals(whole(order.cases, order.scope), asked_of)
         yield from refusals.planned(unasked)
         pending = Counter((q.home.id, q.dtype) for plan in plans.values() for q in plan)
-        bench = Bench(order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate, diagnose=diagnose)
+        bench = Bench(
+            order.ledger, realize, descriptions, pending, evaluated, evaluate=evaluate, diagnose=diagnose, own=own
+        )
         totals = {name: len(plan) for name, plan in plans.items()}
         answered: Counter[str] = Counter()
         clock.add("planning", since)
@@ -204,6 +214,7 @@ def _header(
             "modes": list(d.modes),
             **({"mode_losses": {mode: list(names) for mode, names in d.mode_losses.items()}} if d.mode_losses else {}),
             **({"mode_tags": dict(d.mode_tags)} if d.mode_tags else {}),
+            **({"truth": d.truth} if d.truth else {}),
             "dtypes": list(d.dtypes),
             "losses": list(d.losses),
             "gradients": d.gradients,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +26,7 @@ from harness.execution import worker
 from harness.execution.worker import evaluate
 from harness.mistakes.sound import Sound
 
+ROOT = Path(__file__).resolve().parents[2]
 SOUND = Sound().evaluate
 RNG = np.random.default_rng(21)
 X = RNG.normal(size=(2, 3, 4)).astype(np.float32)
@@ -31,7 +34,10 @@ LABELS = np.array([[0, 3, 1], [1, 2, 2]])
 
 
 def asked(x: Any, targets: Any, dtype: str = "float32", cotangent: Any = None, **options: Any) -> Call:
-    inputs = {"logits": x if isinstance(x, Array) else Array.of(x, dtype), "targets": Array.of(targets)}
+    inputs = {
+        "logits": x if isinstance(x, Array) else Array.of(x, dtype),
+        "targets": targets if isinstance(targets, Array) else Array.of(targets),
+    }
     weights = None if cotangent is None else Array.of(cotangent, dtype)
     return Call("softmax_cross_entropy", inputs, options, dtype, differentiate=("logits",), cotangent=weights)
 
@@ -219,3 +225,19 @@ def test_several_functions_are_one_implementation_and_the_first_that_can_is_aske
 def test_a_worker_takes_an_adapter_that_is_there_as_it_takes_a_class() -> None:
     assert isinstance(worker._construct(f"{__name__}:ROWS"), Functions)
     assert isinstance(worker._construct("harness.adapters.numpy:NumPy").describe().version, str)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch, on importing its compiler
+@pytest.mark.parametrize("mode", ["eager", pytest.param("compile", marks=pytest.mark.slow)])  # it compiles C++
+def test_the_autograd_function_of_the_how_to_has_cotangents_soft_labels_and_a_mode(mode: str) -> None:
+    torch = pytest.importorskip("torch")
+    text = (ROOT / "docs" / "how-to" / "connect-your-loss.md").read_text(encoding="utf-8")
+    (code,) = (block for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) if "autograd" in block)
+    said: dict[str, Any] = {"torch": torch, "torch_function": torch_function, "__name__": "how_to"}
+    exec(code, said)  # what the page tells its reader to write
+    connected: Functions = said["connected"]
+    assert connected.describe().modes == ("eager", "compile")
+    soft = np.full(X.shape, 0.25, np.float32)
+    for targets in (Array.of(soft, "float32"), LABELS):
+        call = asked(X, targets, cotangent=np.arange(6.0).reshape(2, 3) - 2, reduction="none")
+        assert_sound(connected, replace(call, mode=mode))
