@@ -140,9 +140,9 @@ class Answer:
     convention : mapping of str to object, or None
         The documented convention under which this implementation computes this very call, where it is not the plain
         mathematics: ``{"clip": 1e-7}``, ``{"log_clamp": -100.0, "gradient_clamp": 1e-12}``, ``{"denominator":
-        "count"}``. The names and their meaning are in `reference.conventions`; they apply in the order given. One more
-        name is about the form of the answer: ``{"result_dtype": "float64"}`` declares that it is documented to come
-        back in that type.
+        "count"}``. The names and their meaning are in `reference.conventions`; they apply in the order given. Two more
+        are no mathematics: ``{"result_dtype": "float64"}`` declares that the answer is documented to come back in that
+        type, ``{"computed_in": "bfloat16"}`` that it is documented to be computed in that coarser one.
     computed_with : mapping of str to str
         Anything else worth attesting: the dtype the framework really computed in, a reduction's name.
 

@@ -43,7 +43,10 @@ class NumPy:
         return Answer(
             value=_array(evaluation.value),
             function="reference.evaluate_plain",
-            gradients={name: _array(gradient) for name, gradient in evaluation.gradients.items()},
+            gradients={
+                name: _native(np.asarray(gradient.hi).astype(call.inputs[name].dtype, copy=False))
+                for name, gradient in evaluation.gradients.items()
+            },
             hessian_vector=None if product is None else _array(product),
             directional=None if call.vector is None else _native(_along(call, evaluation.value.shape)),
         )
@@ -52,7 +55,13 @@ class NumPy:
 def _evaluate(call: Call, **how: Any) -> reference.Evaluation:
     inputs = {name: _numbers(array) for name, array in call.inputs.items()}
     options = {name: _numbers(option) for name, option in call.options.items()}
-    return reference.evaluate_plain(call.loss, inputs, options, dtype=np.dtype(call.dtype), **how)
+    # NumPy's own promotion: beside weights in float32, float16 logits are computed with in float32.
+    widest = np.result_type(call.dtype, *(a for a in (*inputs.values(), *options.values()) if _is_floating(a)))
+    return reference.evaluate_plain(call.loss, inputs, options, dtype=widest, **how)
+
+
+def _is_floating(given: Any) -> bool:
+    return isinstance(given, np.ndarray) and given.dtype.kind == "f"
 
 
 def _along(call: Call, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -61,6 +61,15 @@ def _table() -> Mapping[str, Implementation]:
         Implementation("torch", f"{adapters}.torch:Torch", "torch", "torch", ("torch",)),
         Implementation("tensorflow", f"{adapters}.tensorflow:TensorFlow", "tensorflow", "tensorflow", ("tensorflow",)),
         Implementation(
+            "tensorflow-deterministic",
+            f"{adapters}.tensorflow:TensorFlowDeterministic",
+            "tensorflow",
+            "tensorflow",
+            ("tensorflow",),
+            {"TF_DETERMINISTIC_OPS": "1"},
+            by_default=False,
+        ),
+        Implementation(
             "keras-tensorflow",
             keras,
             "tensorflow",

@@ -43,6 +43,22 @@ class TensorFlow:
         return self._runner.prepare(call, _recipe(call))
 
 
+class TensorFlowDeterministic:
+    """TensorFlow with TF_DETERMINISTIC_OPS, which holds for a process: the loss that has another formula then."""
+
+    def __init__(self) -> None:
+        self._all = TensorFlow()
+
+    def describe(self) -> Description:
+        return replace(self._all.describe(), losses=("softmax_cross_entropy",))
+
+    def evaluate(self, call: Call) -> Answer:
+        return self._all.evaluate(call)
+
+    def prepare(self, call: Call) -> Prepared:
+        return self._all.prepare(call)
+
+
 def _recipe(call: Call) -> Recipe:
     recipe = RECIPES[call.loss](without_scale(call))
     return replace(

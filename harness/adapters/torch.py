@@ -1,7 +1,8 @@
 """PyTorch: `torch.nn.functional`, the same functions under `torch.compile`, and the classes of `torch.nn`.
 
-Its linear cross-entropy has kernels of its own, which go through the rows in chunks: the modes `chunked` and those that
-begin so."""
+`autocast` calls the function where autocast is on, `deterministic` where only deterministic algorithms are allowed. Its
+linear cross-entropy has kernels of its own, which go through the rows in chunks: the modes `chunked` and those
+that begin so."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from harness.adapters import torch_func
+from harness.adapters import torch_contexts, torch_func
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.torch_calls import Tensors, answer, facts, flags, prepared, tensors_of, threads
 from harness.adapters.torch_losses import CHUNKED_MODES, COMPUTING_REQUESTS, REQUESTS, Request, request_of
@@ -41,7 +42,7 @@ class Torch:
         return Description(
             version=torch.__version__,
             losses=tuple(REQUESTS),
-            modes=("eager", "compile", "module", *torch_func.MODES, *CHUNKED_MODES),
+            modes=("eager", "compile", "module", *torch_contexts.MODES, *torch_func.MODES, *CHUNKED_MODES),
             mode_losses={
                 "vmap": torch_func.MAPPED,
                 **dict.fromkeys(CHUNKED_MODES, ("linear_cross_entropy",)),
@@ -56,7 +57,7 @@ class Torch:
         if call.loss not in REQUESTS:
             raise Unsupported(f"PyTorch has no {call.loss}")
         tensors = tensors_of(call)
-        request = request_of(call, tensors)
+        request = torch_contexts.request(call, request_of(call, tensors))
         run = self._function(request, call.mode)
         name = _public_name(request.function, call.mode)
 
@@ -88,7 +89,7 @@ class Torch:
         return prepared(call, tensors, forward, name, request.convention, request.computed_with)
 
     def _function(self, request: Request, mode: str) -> Function:
-        function = _scaled(_resolve(request.function, mode), request.scale)
+        function = torch_contexts.within(mode, request, _scaled(_resolve(request.function, mode), request.scale))
         if mode != "compile":
             return function
         signature = (request.function, request.scale, *_signature(request))

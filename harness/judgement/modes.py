@@ -13,6 +13,7 @@ from harness.core.formats import FORMATS
 from harness.core.outcomes import Outcome, Raised, Returned
 from harness.judgement.agreement import Target, compare
 from harness.judgement.ledger import Ledger
+from harness.judgement.truth import Convention
 from harness.judgement.verdict import Subject, explained, part_of
 
 
@@ -84,17 +85,24 @@ def _first_difference(subject: Subject, first: str, one: Returned, other: Return
         (left, _), (right, _) = part_of(one, aspect, name), part_of(other, aspect, name)
         if left is None or right is None or left.same_bits(right):
             continue
-        found = _difference(subject, first, aspect, left, right)
+        found = _difference(subject, first, aspect, left, right, {**(one.convention or {}), **(other.convention or {})})
         if found is not None:
             return found
     return None
 
 
-def _difference(subject: Subject, first: str, aspect: str, left: Array, right: Array) -> _Difference | None:
-    """Between the first mode's array and the other's, where it is more than both may be away from the truth."""
-    if left.dtype != right.dtype or left.shape != right.shape:
+def _difference(
+    subject: Subject, first: str, aspect: str, left: Array, right: Array, declared: Convention
+) -> _Difference | None:
+    """Between the first mode's array and the other's, where it is more than both may be away from the truth.
+
+    Types may differ where one of them is `declared` as that of the answer, and numbers by what is lost in the format
+    that one of the modes is declared to compute in.
+    """
+    types_differ = left.dtype != right.dtype and declared.get("result_dtype") not in (left.dtype, right.dtype)
+    if types_differ or left.shape != right.shape:
         said = f"{first} answers {left.dtype}{list(left.shape)}, {subject.mode} {right.dtype}{list(right.shape)}"
-        other_dtype = right.dtype if left.dtype != right.dtype else None
+        other_dtype = right.dtype if types_differ else None
         return _Difference("shape" if other_dtype is None else "dtype", aspect, f"{aspect}: {said}", other_dtype)
     a, b = left.to_float64(), right.to_float64()
     truth = subject.table.under().targets.get(aspect)
@@ -103,7 +111,8 @@ def _difference(subject: Subject, first: str, aspect: str, left: Array, right: A
     with np.errstate(invalid="ignore", over="ignore"):
         error_scale = 2.0 * np.maximum(error_scale, np.where(np.isfinite(a), np.abs(a), 0.0))
     # Both may answer in a narrower format than was asked for: that is a finding of its own, not a difference.
-    narrower = max(FORMATS[subject.dtype], FORMATS[left.dtype], key=lambda f: f.eps)
+    formats = (subject.dtype, left.dtype, declared.get("computed_in", subject.dtype))
+    narrower = max((FORMATS[name] for name in formats), key=lambda f: f.eps)
     target = Target(a, np.zeros_like(a), error_scale)
     distance = compare(b, target, narrower, flush_to_zero=subject.flush_to_zero)
     if distance.agrees:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference
-from harness.core.arrays import plain
+from harness.core.arrays import Array, plain
 from harness.core.call import Call
 from harness.core.formats import FORMATS, rounded
 from harness.core.rows import rows_of, upstreams
@@ -30,8 +30,9 @@ Measure = Callable[..., ErrorScales]
 """`error_scales`, or what says them of a truth of somebody's own."""
 Evaluate = Callable[..., reference.Evaluation]
 """`reference.evaluate`, or what says the same because it remembers."""
-_DECLARATIONS = frozenset({"result_dtype"})
-"""Conventions about the answer's form, not its mathematics: judged by the harness, unknown to the reference."""
+_DECLARATIONS = frozenset({"computed_in", "result_dtype"})
+"""Conventions about the answer's form and the format it is computed in, not its mathematics: judged by the harness,
+unknown to the reference."""
 _SCALING = frozenset({"denominator"})
 """Conventions under which the reference has second derivatives: the others would be those of another function."""
 
@@ -131,6 +132,14 @@ class TruthTable:
         if key not in self._evaluated:
             self._evaluated[key] = self._evaluate(resolved, options or {}, {})
         return self._evaluated[key]
+
+    def types(self, aspect: str) -> frozenset[str]:
+        """The types in which an answer is right: that of the dtype, and where the call has several floating types, for
+        the value any of them, since each library documents its own promotion; for a gradient that of its input."""
+        name = aspects(self).get(aspect)
+        arrays = [*self.call.inputs.values(), *(v for v in self.call.options.values() if isinstance(v, Array))]
+        of = arrays if name is None else [self.call.inputs[name]] if name in self.call.inputs else []
+        return frozenset({self.dtype, *(array.dtype for array in of if array.is_float)})
 
     @property
     def _twice(self) -> Floats | None:

@@ -281,7 +281,7 @@ def _against_truth(
     verdict = compare(got, target, fmt, flush_to_zero=flushes)
     cell = subject.cell(aspect, "agrees", outcome, **_measured(got, target, verdict), **attested)
     declared = dict(convention or {})
-    if dtype != subject.dtype and declared.get("result_dtype") != dtype:
+    if dtype not in subject.table.types(aspect) and declared.get("result_dtype") != dtype:
         fmt_of_result = computed_in(got, aspect, subject.table, declared, flush_to_zero=flushes)
         right = "and is wrong there too" if fmt_of_result is None else f"and is right in {fmt_of_result}"
         sentence = f"answers in {dtype} where the inputs are {subject.dtype}, {right}"
@@ -315,6 +315,9 @@ def _against_truth(
     severity = "silently_wrong" if kind == "finite" else "silent_nonfinite"
     difference = _difference(got, target, verdict)
     other = computed_in(got, aspect, subject.table, declared, flush_to_zero=flushes)
+    if other is not None and other == declared.get("computed_in"):
+        explanation = f"right in {other}, in which it is documented to compute"
+        return replace(cell, verdict="by_convention", convention=f"computed_in({other})", explanation=explanation)
     observed = Observed(kind, computed_in=other)
     wrong = replace(cell, verdict="disagrees", severity=severity, explanation=difference, observed=observed)
     known = explained(subject, wrong, ledger)

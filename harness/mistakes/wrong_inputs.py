@@ -194,6 +194,12 @@ def passed_through(how: str) -> Mapping[str, Any]:
     return {"prepare": prepare}
 
 
+def options_in_the_type_of_the_call(call: Call) -> Call:
+    """Weights in a wider type than the logits are rounded to that of the logits."""
+    wider = {n: v for n, v in call.options.items() if isinstance(v, Array) and v.is_float and v.dtype != call.dtype}
+    return with_options(call, **{n: Array.of(v.to_float64(), call.dtype) for n, v in wider.items()}) if wider else call
+
+
 def _clamped(call: Call, bound: float) -> Call:
     logits = call.inputs["logits"].to_float64()
     if not (np.abs(logits) > bound).any():
@@ -308,6 +314,12 @@ MISTAKES: Mapping[str, Mistake] = {
         },
     ),
     **_weights("sample_weights", {"ignores-sample-weights": _SAMPLED, "normalised-sample-weights": _SAMPLED}),
+    "weights-in-the-type-of-the-logits": mistake(
+        "weights are rounded to the type of the logits",
+        ("softmax_cross_entropy", "nll_loss", "binary_cross_entropy_with_logits"),
+        rank=COMMON,
+        prepare=options_in_the_type_of_the_call,
+    ),
     "ignores-pos-weight": mistake(
         "the option pos_weight is ignored", _LOGITS, rank=COMMON, prepare=without("pos_weight")
     ),

@@ -413,3 +413,43 @@ def test_exports_to_onnx_drop_label_smoothing_where_exports_that_run_as_they_are
     assert onnx.gradients == {}
     slope, right = (answer.gradients["logits"].to_float64() for answer in (exported, plain))
     np.testing.assert_allclose(slope, right, rtol=1e-6)
+
+
+def test_autocast_answers_half_precision_in_float32_as_documented(adapter: Torch) -> None:
+    weighted = {"reduction": "mean", "denominator": "weights", "class_weights": Array.of([1e5, 2e5, 5e4], "float32")}
+    asked: Any = {"dtype": "float16", "logits": ROW, "targets": [2]}
+    answer = ask(adapter, "softmax_cross_entropy", weighted, mode="autocast", **asked)
+    assert (answer.value.dtype, answer.convention) == (
+        "float32",
+        {"result_dtype": "float32", "computed_in": "float32"},
+    )
+    assert value(answer) == pytest.approx(0.4076, abs=1e-4)
+    with pytest.raises(RuntimeError, match="expected scalar type Half"):
+        ask(adapter, "softmax_cross_entropy", weighted, **asked)
+
+
+def test_autocast_multiplies_float32_in_bfloat16_and_leaves_float64(adapter: Torch) -> None:
+    arrays: Any = {"hidden": [[1.0, 1 / 3]], "weight": [[1.0, 0.0], [0.0, 1000.0]], "targets": [0]}
+    answer = ask(adapter, "linear_cross_entropy", mode="autocast", dtype="float32", **arrays)
+    assert dict(answer.convention or {})["computed_in"] == "bfloat16"
+    assert value(answer) == 334.0 - 1.0  # 1/3 is 0.333984375 in bfloat16, and 333.98 is 334
+    with pytest.raises(Unsupported, match="float64"):
+        ask(adapter, "linear_cross_entropy", mode="autocast", **arrays)
+
+
+def test_deterministic_algorithms_are_asked_for_during_the_call_only(
+    adapter: Torch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    seen: list[bool] = []
+    right = torch.nn.functional.softmax
+
+    def watched(*arguments: Any, **keywords: Any) -> torch.Tensor:
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        return right(*arguments, **keywords)
+
+    monkeypatch.setattr(torch.nn.functional, "softmax", watched)
+    ask(adapter, "softmax", {}, mode="deterministic", logits=ROW)
+    assert seen == [True]
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,41 @@ def test_a_narrowed_answer_is_a_finding_even_where_the_number_is_right() -> None
     cell = value_cell(s, truth(s), "float32")
     assert cell.verdict == "disagrees"
     assert "answers in float32" in str(cell.explanation)
+
+
+HALF = {"logits": [[1.0, 2.0, 3.0]], "targets": [2]}
+WEIGHTS = {"class_weights": Array.of([1e5, 2e5, 5e4], "float32"), "reduction": "mean"}
+
+
+def test_of_several_types_a_value_may_have_any_and_a_gradient_that_of_its_input() -> None:
+    s = subject("softmax_cross_entropy", HALF, WEIGHTS, dtype="float16", differentiate=("logits",))
+    slope = truth(s, "gradient")
+    verdicts = {}
+    for dtype in ("float16", "float32", "float64"):
+        answer = Returned(Array.of(truth(s), dtype), "f", gradients={"logits": Array.of(slope, dtype)})
+        verdicts[dtype] = [
+            (cell.verdict, cell.observed.kind if cell.observed else None) for cell in judge(s, answer, Ledger())
+        ]
+    assert [verdicts[dtype][0][0] for dtype in verdicts] == ["agrees", "by_convention", "disagrees"]
+    assert [verdicts[dtype][1][0] for dtype in verdicts] == ["agrees", "disagrees", "disagrees"]
+
+
+def test_what_is_documented_to_be_computed_in_a_coarser_format_is_right_there_and_nowhere_else() -> None:
+    logits = {"logits": [[0.1, 100.3, 1.7]], "targets": [0]}
+    s = subject("softmax_cross_entropy", logits)
+    coarse = subject("softmax_cross_entropy", logits, dtype="bfloat16")
+    cell = value_cell(s, truth(coarse), convention={"computed_in": "bfloat16"})
+    assert (cell.verdict, cell.convention) == ("by_convention", "computed_in(bfloat16)")
+    assert value_cell(s, truth(coarse)).verdict == "disagrees"
+    assert value_cell(s, truth(coarse) + 3.0, convention={"computed_in": "bfloat16"}).verdict == "disagrees"
+
+
+def test_modes_may_answer_in_another_type_where_it_is_documented() -> None:
+    s = subject("softmax_cross_entropy", HALF, dtype="float16")
+    half, single = (Returned(Array.of(truth(s), dtype), "f") for dtype in ("float16", "float32"))
+    documented = replace(single, convention={"result_dtype": "float32"})
+    cells = [judge_modes(s, "eager", half, other, Ledger()) for other in (single, documented)]
+    assert [cell.verdict for cell in cells if cell is not None] == ["disagrees", "agrees"]
 
 
 def test_another_shape_is_a_finding() -> None:
