@@ -44,19 +44,26 @@ class TensorFlow:
 
 
 class TensorFlowDeterministic:
-    """TensorFlow with TF_DETERMINISTIC_OPS, which holds for a process: the loss that has another formula then."""
+    """`tf.nn` with TF_DETERMINISTIC_OPS, which holds for a whole process: the loss that has another formula then."""
 
     def __init__(self) -> None:
         self._all = TensorFlow()
 
     def describe(self) -> Description:
-        return replace(self._all.describe(), losses=("softmax_cross_entropy",))
+        # What XLA makes for a CPU does not depend on the switch.
+        return replace(self._all.describe(), losses=("softmax_cross_entropy",), modes=("eager", "graph"))
 
     def evaluate(self, call: Call) -> Answer:
+        self._refuse(call)
         return self._all.evaluate(call)
 
     def prepare(self, call: Call) -> Prepared:
+        self._refuse(call)
         return self._all.prepare(call)
+
+    def _refuse(self, call: Call) -> None:
+        if {"sample_weights", "label_smoothing"} & set(call.options):
+            raise Unsupported("tf.nn has neither weights nor smoothing: tf.compat.v1.losses weighs what tf.nn answers")
 
 
 def _recipe(call: Call) -> Recipe:

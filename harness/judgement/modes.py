@@ -18,14 +18,14 @@ from harness.judgement.verdict import Subject, explained, part_of
 
 
 def judge_modes(subject: Subject, first: str, one: Outcome, other: Outcome, ledger: Ledger) -> Cell | None:
-    """Whether two modes of one implementation agree with each other; None where either did not run.
+    """Whether two modes of one implementation agree; None where either did not run, or computes in another format.
 
     `first` is the mode `one` ran in, `subject.mode` the mode of `other`. Both may be as far from the truth as the
     budget allows, so they may be twice that far from each other.
     """
     cell = subject.cell(MODE_AGREEMENT, "agrees", {"kind": "value"})
     match one, other:
-        case Returned(), Returned():
+        case Returned(), Returned() if _computes_in(one) == _computes_in(other):
             cell = replace(
                 cell, outcome={"kind": "value", "dtype": other.value.dtype, "shape": list(other.value.shape)}
             )
@@ -39,6 +39,11 @@ def judge_modes(subject: Subject, first: str, one: Outcome, other: Outcome, ledg
             both = f"{first} and {subject.mode}"
             return explained(subject, _refusing(cell, subject.mode, other, both, answers=True), ledger)
     return None
+
+
+def _computes_in(returned: Returned) -> str | None:
+    """The format that is documented to be computed in, where it is not that of the inputs."""
+    return dict(returned.convention or {}).get("computed_in")
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,7 @@ def _difference(
 ) -> _Difference | None:
     """Between the first mode's array and the other's, where it is more than both may be away from the truth.
 
-    Types may differ where one of them is `declared` as that of the answer, and numbers by what is lost in the format
-    that one of the modes is declared to compute in.
+    Types may differ where one of them is `declared` as that of the answer.
     """
     types_differ = left.dtype != right.dtype and declared.get("result_dtype") not in (left.dtype, right.dtype)
     if types_differ or left.shape != right.shape:
@@ -111,8 +115,7 @@ def _difference(
     with np.errstate(invalid="ignore", over="ignore"):
         error_scale = 2.0 * np.maximum(error_scale, np.where(np.isfinite(a), np.abs(a), 0.0))
     # Both may answer in a narrower format than was asked for: that is a finding of its own, not a difference.
-    formats = (subject.dtype, left.dtype, declared.get("computed_in", subject.dtype))
-    narrower = max((FORMATS[name] for name in formats), key=lambda f: f.eps)
+    narrower = max(FORMATS[subject.dtype], FORMATS[left.dtype], key=lambda f: f.eps)
     target = Target(a, np.zeros_like(a), error_scale)
     distance = compare(b, target, narrower, flush_to_zero=subject.flush_to_zero)
     if distance.agrees:

@@ -17,6 +17,7 @@ def test_all_promised_names_are_registered() -> None:
     assert {name for name, i in registered().items() if i.family != "kernels"} == {
         *("torch", "tensorflow", "keras-tensorflow", "keras-torch", "keras-jax", "jax", "jax-x32", "optax"),
         *("sklearn", "scipy", "onnx-reference", "onnxruntime", "numpy", "torch-export"),
+        "tensorflow-deterministic",
         *(f"scratch-d{n}" for n in range(5)),
     }
 

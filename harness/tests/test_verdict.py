@@ -167,6 +167,8 @@ def test_modes_may_answer_in_another_type_where_it_is_documented() -> None:
     documented = replace(single, convention={"result_dtype": "float32"})
     cells = [judge_modes(s, "eager", half, other, Ledger()) for other in (single, documented)]
     assert [cell.verdict for cell in cells if cell is not None] == ["disagrees", "agrees"]
+    elsewhere = replace(documented, convention={"result_dtype": "float32", "computed_in": "float32"})
+    assert judge_modes(s, "eager", half, elsewhere, Ledger()) is None
 
 
 def test_another_shape_is_a_finding() -> None:
