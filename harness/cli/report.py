@@ -13,6 +13,7 @@ import reports.html
 import reports.junit
 import reports.markdown
 import reports.table
+from harness.cli.history import kept_histories
 from harness.cli.run_files import existing_run, overlays_of
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode
@@ -20,7 +21,9 @@ from harness.core.files import check_outputs, write_whole
 from harness.core.printing import say
 from harness.reproduction.scripts import cases_of, scripts_of
 from harness.runs.overlays import as_here
+from harness.runs.service import read_ledger
 from reports.html import killing
+from reports.html.strips import NO_STRIPS, build
 
 app = App(
     name="report",
@@ -50,6 +53,10 @@ def report(
     kills: Annotated[
         Path | None, Parameter(metavar="KILLS.json", help="A kill matrix of `xent kills`, which becomes a page.")
     ] = None,
+    history: Annotated[
+        Path | None,
+        Parameter(metavar="FOLDER", help="Runs of releases kept by `xent history`, for strips of versions."),
+    ] = None,
 ) -> ExitCode:
     """Write the report of a run file, and print where it is."""
     check_outputs((output, markdown, junit, csv, badge), [path for path in (run, baseline, kills) if path is not None])
@@ -57,7 +64,12 @@ def report(
     before = None if baseline is None else as_here(existing_run(baseline), list(overlays_of(baseline).values()), shown)
     matrix = None if kills is None else killing.read(kills)
     scripts = scripts_of(shown, cases_of(shown))
-    say(f"report:   {reports.html.write(shown, output, before, matrix, scripts).resolve()}")
+    told = (
+        NO_STRIPS
+        if history is None
+        else build(kept_histories(history), shown.header.suite["cases"], read_ledger().entries)
+    )
+    say(f"report:   {reports.html.write(shown, output, before, matrix, scripts, told).resolve()}")
     writers: tuple[tuple[Path | None, Callable[[Run], str]], ...] = (
         (markdown, reports.markdown.render),
         (junit, reports.junit.render),

@@ -197,6 +197,11 @@ def shows(entry: Entry, history: History, version: str, key: Key, answer: Answer
 
 def since(entry: Entry, history: History, implementation: str) -> Span[bool] | None:
     """The last stretch of releases in which an entry's outcome is seen in any of its cells; None where it never is."""
+    return next((span for span in reversed(spans(seen_in(entry, history, implementation))) if span.value), None)
+
+
+def seen_in(entry: Entry, history: History, implementation: str) -> tuple[tuple[str, str, bool | None], ...]:
+    """By release, with its day: whether an entry's outcome is seen in any of its cells; None where nothing is known."""
     keys = [key for key in history.keys if key[1] == implementation and _is_about(entry, history, key)]
     by_key = [(key, history.points(key)) for key in keys]
     points: list[tuple[str, str, bool | None]] = []
@@ -204,7 +209,7 @@ def since(entry: Entry, history: History, implementation: str) -> Span[bool] | N
         known = [(key, answer) for key, some in by_key if (answer := some[position][2]) is not None]
         there = any(shows(entry, history, digest.version, key, answer) for key, answer in known)
         points.append((digest.version, digest.day, there if known else None))
-    return next((span for span in reversed(spans(points)) if span.value), None)
+    return tuple(points)
 
 
 def ledger_since(entries: Iterable[Entry], known: Sequence[History]) -> dict[str, dict[str, str]]:

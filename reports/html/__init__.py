@@ -34,6 +34,7 @@ from reports.html.error_scales import BUDGETS
 from reports.html.latex_formulas import FORMULAS
 from reports.html.packed_scripts import Scripts
 from reports.html.packed_scripts import pack as pack_scripts
+from reports.html.strips import NO_STRIPS, Strips
 from reports.html.templating import environment
 from reports.tally import cases_of, text, unexpected_claims
 from reports.words import CLAIM_MARKS, MARKS
@@ -52,14 +53,15 @@ def write(
     baseline: Run | None = None,
     kills: Mapping[str, Any] | None = None,
     scripts: Scripts | None = None,
+    strips: Strips = NO_STRIPS,
 ) -> Path:
     """Write the report of `run` to `path`, making its folder, and return the path.
 
     With a `baseline` the first screen says what changed since; with `kills`, a kill matrix as `killing.read` gives it,
     the report has a page of what the suite catches; with `scripts`, the standalone reproduction of a cell, every cell
-    has a button that copies it.
+    has a button that copies it; with `strips`, cases and ledger entries say since which release they are as they are.
     """
-    write_whole(path, render(run, baseline, kills, scripts))
+    write_whole(path, render(run, baseline, kills, scripts, strips))
     return path
 
 
@@ -68,6 +70,7 @@ def render(
     baseline: Run | None = None,
     kills: Mapping[str, Any] | None = None,
     scripts: Scripts | None = None,
+    strips: Strips = NO_STRIPS,
 ) -> str:
     """The report as text.
 
@@ -120,6 +123,7 @@ def render(
             certified=pages.certified,
             payload=payload.pack(run, cells, table.cases, table.columns, packed.lacking),
             scripts=packed.payload,
+            strips=strips,
         )
     )
 
