@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 
 from harness.adapters.standing_in import stand_in
-from harness.mistakes import MUTANTS, SECOND, adapter
+from harness.mistakes import MUTANTS, SECOND, WAYS, adapter
 from harness.mistakes.grading import witnesses
 from harness.suite.cover_file import cover_file, read_cover
 from harness.suite.loading import load
@@ -341,7 +341,7 @@ def standing_in(loss: str, name: str) -> Loss:
     return stand_in(f"torch.nn.functional.{FUNCTIONS[loss]}", adapter(name).evaluate)
 
 
-NEVER_SHOWN = ("conduct", SECOND, "forward mode", "logits")
+NEVER_SHOWN = ("conduct", SECOND, WAYS, "forward mode", "logits")
 """Kinds of mistakes that no value and no gradient of PyTorch's functions show: it has none of the options of logits."""
 
 

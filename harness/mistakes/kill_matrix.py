@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.adapters.registry import resolve
@@ -29,7 +29,7 @@ from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
 from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Subject, judge
-from harness.mistakes import ALONG, MUTANTS, Mutant
+from harness.mistakes import ALONG, MUTANTS, WAYS, Mutant
 from harness.mistakes.sound import Sound
 from harness.suite.calls import call_of
 from harness.suite.generators import realize, shape_of
@@ -192,23 +192,29 @@ def killed_by(case: Case, among: Iterable[str] | None = None, most: int | None =
     possible = [n for n in (COMPUTING if among is None else among) if case.loss in MUTANTS[n].losses]
     left = {n: MUTANTS[n].factory() for n in possible if MUTANTS[n].kind not in ALONG or case.vector is not None}
     sound = Sound()
+    first, *ways = sound.describe().modes_of(case.loss, case.tags)
     accused: list[str] = []
     caught: list[str] = []
     for dtype in case.dtypes:
-        call = call_of(case, dtype)
+        call = call_of(case, dtype, first)
         table = TruthTable(call)
-        right = evaluate(sound, call)
-        if isinstance(right, Refused):
-            # What the implementation they are made from does not offer is no mistake of the mutants.
-            continue
-        if is_caught(case, SOUND, dtype, right, table):
-            accused.append(SOUND)
-        for name, mutant in list(left.items()):
-            if len(caught) == most:
-                break
-            if is_caught(case, name, dtype, evaluate(mutant, call), table):
-                caught.append(name)
-                del left[name]
+        for mode in (first, *ways):
+            asked = replace(call, mode=mode)
+            right = evaluate(sound, asked)
+            if isinstance(right, Refused):
+                # What the implementation they are made from does not offer is no mistake of the mutants.
+                continue
+            if is_caught(case, SOUND, dtype, right, table):
+                accused.append(SOUND)
+            for name, mutant in list(left.items()):
+                if len(caught) == most:
+                    break
+                # Who is wrong about parts of a batch alone is right about a whole one, and the others are asked of it.
+                if (MUTANTS[name].kind == WAYS) is (mode == first):
+                    continue
+                if is_caught(case, name, dtype, evaluate(mutant, asked), table):
+                    caught.append(name)
+                    del left[name]
     return (*accused, *caught)
 
 

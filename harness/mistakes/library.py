@@ -20,6 +20,7 @@ from harness.mistakes import (
     wrong_reductions,
     wrong_second_derivatives,
     wrong_values,
+    wrong_ways,
 )
 from harness.mistakes.mistake import Mistake
 
@@ -31,6 +32,9 @@ FORWARD = "forward mode"
 
 ALONG = (SECOND, FORWARD)
 """The kinds of which only a case with a vector tells."""
+
+WAYS = "ways to call"
+"""The kind of those that are right about a whole batch on one rank: only micro-batches or slices of it tell."""
 
 SEAMS = ("options", "memory", "blocks", "corners")
 """The kinds of those that are right on a small contiguous batch with one option at a time."""
@@ -50,6 +54,7 @@ KINDS: Mapping[str, Mapping[str, Mistake]] = MappingProxyType(
         "memory": wrong_memory.MISTAKES,
         "blocks": wrong_blocks.MISTAKES,
         "corners": wrong_corners.MISTAKES,
+        WAYS: wrong_ways.MISTAKES,
     }
 )
 """By kind and name, the likelier kinds first."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.adapters import micro_batches
 from harness.adapters.base import HANDED_IN, Answer, Array, Call, Description, Unsupported
 from harness.core.rows import rows_of, upstreams
 from harness.mistakes.loss_formulas import FAMILIES, HESSIAN_VECTOR
@@ -13,6 +14,12 @@ from harness.mistakes.steps import WIDE, Steps, Wide, times
 from reference.signatures import OPTIONS as OUR_OPTIONS
 
 LOSSES = tuple(FAMILIES)
+
+RANKS = "ranks"
+"""The mode of a loss whose logits lie in slices on several ranks."""
+
+TAGS = {micro_batches.MODE: micro_batches.TAG, RANKS: "slices"}
+"""By mode that changes no mathematics, the tag of the cases that are asked in it."""
 
 
 class Sound:
@@ -24,9 +31,17 @@ class Sound:
         self._name = name
 
     def describe(self) -> Description:
-        return Description(version="1", losses=self._losses, versions={"numpy": np.__version__})
+        modes = ("eager", micro_batches.MODE, RANKS)
+        return Description(
+            version="1", losses=self._losses, modes=modes, mode_tags=TAGS, versions={"numpy": np.__version__}
+        )
 
     def evaluate(self, call: Call) -> Answer:
+        if call.mode == micro_batches.MODE:
+            return self._steps.accumulated(call, self._whole)
+        return self._whole(call)
+
+    def _whole(self, call: Call) -> Answer:
         if call.loss not in self._losses:
             raise Unsupported(f"{self._name} has no {call.loss}")
         call.refuse_options_except(*OPTIONS, HANDED_IN)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.adapters.base import Answer, Call
+from harness.adapters.micro_batches import Evaluate, accumulated
 from harness.core.call import default_denominator
 
 Wide = NDArray[Any]
@@ -286,3 +287,4 @@ class Steps:
     reduced: Callable[[Call, Batch, Wide], Wide] = reduced
     upstream: Callable[[Call, Batch, Wide], Wide] = upstream
     finish: Callable[[Call, Answer], Answer] = as_answered
+    accumulated: Callable[[Call, Evaluate], Answer] = accumulated

@@ -45,7 +45,7 @@ FRAMEWORKS = {
 }
 """What may be imported beside NumPy and the standard library, by the beginning of the module's name."""
 
-WITH_NOUNS = {"base", "registry", "choice", "framework_signatures", "numpy"}
+WITH_NOUNS = {"base", "registry", "choice", "framework_signatures", "micro_batches", "numpy"}
 """Not adapters but what they are connected by, and the one of our own formulas: these know `harness.core`."""
 
 PRIVATE = (("jax", "interpreters"), ("keras", "src"), ("onnxruntime", "capi"), ("tensorflow", "python"))

@@ -15,6 +15,7 @@ import triton  # noqa: E402
 from liger_kernel.transformers import functional  # noqa: E402
 
 from harness.adapters.kernels.triton import InTriton  # noqa: E402
+from harness.adapters.micro_batches import MicroBatches  # noqa: E402
 
 _DTYPES = ("float32", "float16")
 """Its kernels compute in float32 whatever they are given, so that float64 is no use of theirs."""
@@ -33,31 +34,33 @@ def _linear(hidden: Any, weight: Any, targets: Any, *, bias: Any = None, **optio
     return functional.liger_fused_linear_cross_entropy(hidden, weight.T.contiguous(), targets, bias, **options)
 
 
-liger = InTriton(
-    version("liger-kernel"),
-    LossFunction(
-        functional.liger_cross_entropy,
-        "softmax_cross_entropy",
-        {**_OPTIONS, "class_weights": "weight"},
-        targets="labels",
-        rows=True,
-        divides="default",
-        overwrites=("logits",),
-        dtypes=_DTYPES,
-    ),
-    LossFunction(
-        _linear,
-        "linear_cross_entropy",
-        {**_OPTIONS, "class_weights": "ce_weight"},
-        targets="labels",
-        rows=True,
-        divides="default",
-        overwrites=("hidden",),
-        dtypes=_DTYPES,
-        # The losses of its chunks are made in float32, so that their sum is one.
-        convention={"result_dtype": "float32"},
-        name="liger_kernel.transformers.functional.liger_fused_linear_cross_entropy",
-    ),
-    LossFunction(functional.liger_kl_div, like="torch.nn.functional.kl_div", rows=True, dtypes=("float32",)),
-    versions={"triton": triton.__version__},
+liger = MicroBatches(
+    InTriton(
+        version("liger-kernel"),
+        LossFunction(
+            functional.liger_cross_entropy,
+            "softmax_cross_entropy",
+            {**_OPTIONS, "class_weights": "weight"},
+            targets="labels",
+            rows=True,
+            divides="default",
+            overwrites=("logits",),
+            dtypes=_DTYPES,
+        ),
+        LossFunction(
+            _linear,
+            "linear_cross_entropy",
+            {**_OPTIONS, "class_weights": "ce_weight"},
+            targets="labels",
+            rows=True,
+            divides="default",
+            overwrites=("hidden",),
+            dtypes=_DTYPES,
+            # The losses of its chunks are made in float32, so that their sum is one.
+            convention={"result_dtype": "float32"},
+            name="liger_kernel.transformers.functional.liger_fused_linear_cross_entropy",
+        ),
+        LossFunction(functional.liger_kl_div, like="torch.nn.functional.kl_div", rows=True, dtypes=("float32",)),
+        versions={"triton": triton.__version__},
+    )
 )

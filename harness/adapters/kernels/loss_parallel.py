@@ -1,8 +1,8 @@
-"""PyTorch's `loss_parallel`: `cross_entropy` of logits whose classes are split over ranks."""
+"""PyTorch's `cross_entropy` of logits that lie on two ranks: the classes split under `loss_parallel`, or the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,12 @@ from torch.distributed.tensor.parallel import loss_parallel
 
 from harness.adapters.base import Answer, Call, Description, Unsupported
 from harness.adapters.functions import LossFunction
-from harness.adapters.kernels.ranks import Ranks
+from harness.adapters.kernels.ranks import Ranks, Slice
 from harness.adapters.torch_calls import facts, flags
 
 RANKS = 2
+AXES = {"ranks": -1, "ranks-of-rows": 0}
+"""By mode, the axis that is split."""
 _FUNCTION = LossFunction(
     torch.nn.functional.cross_entropy,
     "softmax_cross_entropy",
@@ -27,21 +29,31 @@ _FUNCTION = LossFunction(
 )
 
 
-def of_a_rank(logits: Any, classes: int, targets: Any, cotangent: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
+def of_a_rank(mine: Slice) -> tuple[Any, Any]:
     """What one rank does with its slice."""
     mesh = init_device_mesh("cpu", (RANKS,))
-    x = torch.from_numpy(logits).requires_grad_()
-    shape = (len(logits), classes)
-    whole = DTensor.from_local(x, mesh, [Shard(1)], shape=torch.Size(shape), stride=(classes, 1))
-    arrays = {name: torch.from_numpy(o) if hasattr(o, "shape") else o for name, o in options.items()}
-    with loss_parallel():
-        value = torch.nn.functional.cross_entropy(whole, torch.from_numpy(targets), **arrays)
-        upstream = None
-        if cotangent is not None:
-            weights = torch.from_numpy(cotangent).to(value.dtype)
+    x = torch.from_numpy(mine.logits).requires_grad_()
+    rows, classes = mine.shape
+
+    def of_all(values: Any, placement: Any, *shape: int) -> Any:
+        stride = (classes, 1) if len(shape) == 2 else (1,)
+        return DTensor.from_local(values, mesh, [placement], shape=torch.Size(shape), stride=stride)
+
+    by_rows = mine.axis == 0
+    whole = of_all(x, Shard(0) if by_rows else Shard(1), rows, classes)
+    targets = torch.from_numpy(mine.targets)
+    targets = of_all(targets, Shard(0), rows) if by_rows else targets
+    arrays = {name: torch.from_numpy(o) if hasattr(o, "shape") else o for name, o in mine.options.items()}
+    if by_rows and "weight" in arrays:
+        arrays["weight"] = of_all(arrays["weight"], Replicate(), classes)
+    with nullcontext() if by_rows else loss_parallel():
+        value = torch.nn.functional.cross_entropy(whole, targets, **arrays)
+        upstream = torch.ones_like(value)
+        if mine.cotangent is not None:
+            weights = torch.from_numpy(mine.cotangent).to(value.dtype)
             upstream = DTensor.from_local(weights, mesh, [Replicate()])
         try:
-            value.backward(torch.ones_like(value) if upstream is None else upstream)
+            value.backward(upstream)
             slope = x.grad.numpy()
         except Exception as error:  # the outcome of the gradient, not of the value
             slope = error
@@ -57,7 +69,8 @@ class LossParallel:
         return Description(
             torch.__version__,
             (_FUNCTION.loss,),
-            modes=("ranks",),
+            modes=tuple(AXES),
+            mode_tags={"ranks-of-rows": "slices"},
             dtypes=("float64", "float32", "float16"),
             flags=flags(),
             facts=facts(),
@@ -68,5 +81,7 @@ class LossParallel:
         if len(call.inputs["logits"].shape) != 2 or asked.moved is not None:
             raise Unsupported("rows of classes, the classes last")
         options = {n: getattr(v, "storage", v) for n, v in asked.keywords.items()}
-        answer = self._ranks.evaluate(call, options, _FUNCTION.public_name, even=False)
+        by_rows = AXES[call.mode] == 0
+        name = "torch.nn.functional.cross_entropy of a DTensor" if by_rows else _FUNCTION.public_name
+        answer = self._ranks.evaluate(call, options, name, axis=AXES[call.mode])
         return answer if asked.convention is None else replace(answer, convention=asked.convention)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -13,7 +12,7 @@ from megatron.core.tensor_parallel.cross_entropy import vocab_parallel_cross_ent
 
 from harness.adapters.base import Answer, Call, Description, Unsupported
 from harness.adapters.functions import LossFunction
-from harness.adapters.kernels.ranks import Ranks
+from harness.adapters.kernels.ranks import Ranks, Slice
 from harness.adapters.torch_calls import facts, flags
 
 RANKS = 2
@@ -26,13 +25,14 @@ _FUNCTION = LossFunction(
 )
 
 
-def of_a_rank(logits: Any, _: int, targets: Any, cotangent: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
+def of_a_rank(mine: Slice) -> tuple[Any, Any]:
     """What one rank does with its slice; it is documented to subtract the maximum in place."""
     if not parallel_state.model_parallel_is_initialized():
         parallel_state.initialize_model_parallel(tensor_model_parallel_size=RANKS)
-    x = torch.from_numpy(logits).requires_grad_()
-    value = vocab_parallel_cross_entropy(x, torch.from_numpy(targets), **options)
-    upstream = torch.ones_like(value) if cotangent is None else torch.from_numpy(cotangent).to(value.dtype)
+    x = torch.from_numpy(mine.logits).requires_grad_()
+    value = vocab_parallel_cross_entropy(x, torch.from_numpy(mine.targets), **mine.options)
+    given = mine.cotangent
+    upstream = torch.ones_like(value) if given is None else torch.from_numpy(given).to(value.dtype)
     (slope,) = torch.autograd.grad(value, x, upstream)
     return value.detach().numpy(), slope.numpy()
 

@@ -8,6 +8,7 @@ import transformers as library_of_models
 from transformers.loss.loss_utils import ForCausalLMLoss
 
 from harness.adapters.functions import Functions, LossFunction
+from harness.adapters.micro_batches import MicroBatches
 from harness.adapters.torch_like import library
 
 
@@ -34,9 +35,11 @@ def _connected(options: dict[str, str], **how: Any) -> LossFunction:
     )
 
 
-transformers = Functions(
-    library(),
-    _connected({}, divides="valid"),
-    _connected({"denominator": "num_items_in_batch"}),
-    version=library_of_models.__version__,
+transformers = MicroBatches(
+    Functions(
+        library(),
+        _connected({}, divides="valid"),
+        _connected({"denominator": "num_items_in_batch"}),
+        version=library_of_models.__version__,
+    )
 )

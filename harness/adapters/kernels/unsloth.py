@@ -20,6 +20,7 @@ import triton  # noqa: E402
 from unsloth.kernels.cross_entropy_loss import fast_cross_entropy_loss  # noqa: E402
 
 from harness.adapters.kernels.triton import InTriton  # noqa: E402
+from harness.adapters.micro_batches import MicroBatches  # noqa: E402
 
 shutil.rmtree(compiled, ignore_errors=True)
 
@@ -46,9 +47,11 @@ def _connected(options: dict[str, str], **how: Any) -> LossFunction:
     )
 
 
-unsloth = InTriton(
-    version("unsloth"),
-    _connected({}, divides="valid"),
-    _connected({"denominator": "n_items"}),
-    versions={"triton": triton.__version__, "unsloth_zoo": version("unsloth_zoo")},
+unsloth = MicroBatches(
+    InTriton(
+        version("unsloth"),
+        _connected({}, divides="valid"),
+        _connected({"denominator": "n_items"}),
+        versions={"triton": triton.__version__, "unsloth_zoo": version("unsloth_zoo")},
+    )
 )
