@@ -27,7 +27,9 @@ class Inexpressible(Exception):  # noqa: N818 - a statement about the cell, not 
     """The cell cannot be written as a standalone script, with the reason."""
 
 
-MODES = frozenset({"eager", "compile", "module", "graph", "xla", "v1", "jit", "class", *CHUNKED})
+MODES = frozenset(
+    {"eager", "compile", "module", "graph", "xla", "v1", "jit", "class", "ranks", "ranks-of-rows", *CHUNKED}
+)
 """Modes that some template knows how to write."""
 
 

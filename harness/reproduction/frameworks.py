@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from harness.reproduction import jax, keras, numpy, onnx, scipy, scratch, tensorflow, torch
+from harness.reproduction import jax, keras, kernels, numpy, onnx, scipy, scratch, tensorflow, torch
 from harness.reproduction.example import Code, Example, Inexpressible
 
 TEMPLATES: Mapping[str, Callable[[Example], Code]] = {
@@ -26,6 +26,7 @@ TEMPLATES: Mapping[str, Callable[[Example], Code]] = {
     "scratch-d2": scratch.code,
     "scratch-d3": scratch.code,
     "scratch-d4": scratch.code,
+    **dict.fromkeys(kernels.IMPLEMENTATIONS, kernels.code),
 }
 
 VALUES_ONLY = frozenset(
@@ -47,6 +48,10 @@ _NEEDS = {
     "onnxruntime": "NumPy, onnx and ONNX Runtime",
     "numpy": "NumPy and this project, whose own formulas these are",
     "scratch-d2": "NumPy and PyTorch",
+    "loss-parallel": "NumPy and PyTorch",
+    "liger": "PyTorch, Triton and liger-kernel",
+    "flash-attention": "PyTorch, Triton and flash-attn",
+    "transformer-engine": "PyTorch, Triton and transformer_engine",
 }
 
 

@@ -27,7 +27,7 @@ def definitions(module: str, names: Iterable[str]) -> tuple[str, ...]:
         if name not in wanted:
             wanted.add(name)
             waiting += [node.id for node in ast.walk(found[name]) if isinstance(node, ast.Name) and node.id in found]
-    return tuple(ast.unparse(node) for name, node in found.items() if name in wanted)
+    return tuple(dict.fromkeys(ast.unparse(node) for name, node in found.items() if name in wanted))
 
 
 @functools.cache
@@ -42,6 +42,8 @@ def _top_level(module: str) -> dict[str, ast.stmt]:
             found[node.name] = _Bare().visit(node)
         elif isinstance(node, ast.Import) and node.names[0].name in sys.stdlib_module_names:
             found[node.names[0].name] = node
+        elif isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] in sys.stdlib_module_names:
+            found |= {alias.asname or alias.name: node for alias in node.names}
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             found[node.targets[0].id] = node
     return found

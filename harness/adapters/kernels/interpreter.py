@@ -23,17 +23,6 @@ MADE_GOOD = (
 )
 UNTOLD = "Triton's interpreter computes bfloat16 on its bits: nothing can be told from it"
 
-_LIBDEVICE: dict[str, Callable[..., Any]] = {
-    "tanh": np.tanh,
-    "log1p": np.log1p,
-    "expm1": np.expm1,
-    "exp": np.exp,
-    "log": np.log,
-    "pow": np.power,
-    "fast_expf": np.exp,
-    "fast_logf": np.log,
-}
-
 
 def prepare() -> None:
     """Once, before a library of kernels is imported."""
@@ -43,6 +32,16 @@ def prepare() -> None:
     from triton.runtime import interpreter
 
     converted = interpreter._implicit_cvt
+    libdevice = {
+        "tanh": np.tanh,
+        "log1p": np.log1p,
+        "expm1": np.expm1,
+        "exp": np.exp,
+        "log": np.log,
+        "pow": np.power,
+        "fast_expf": np.exp,
+        "fast_logf": np.log,
+    }
 
     def with_floats(argument: Any) -> Any:
         if isinstance(argument, float):
@@ -70,6 +69,6 @@ def prepare() -> None:
     tl.cast = with_semantic(tl.cast)
     for place in ("triton.language.extra.libdevice", "triton.language.extra.cuda.libdevice"):
         module = importlib.import_module(place)
-        for name, function in _LIBDEVICE.items():
+        for name, function in libdevice.items():
             setattr(module, name, of_numpy(function))
     torch.cuda.device = lambda _: contextlib.nullcontext()
