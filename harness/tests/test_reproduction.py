@@ -32,12 +32,17 @@ from harness.reproduction.torch import tensor as torch_tensor
 from harness.suite.generators import GENERATORS, LAYOUTS, realize
 from reference import LOSSES as SIGNATURES
 
+MEANS = ("timm", "transformers")
+"""Their losses are means."""
+
 
 def problem(implementation: str, loss: str = "softmax_cross_entropy", mode: str = "eager") -> reproduction.Example:
     inputs = {"logits": Array.of(np.array([[1.0, 2.0, 3.0]]), "float32"), "targets": Array.of(np.array([0]))}
-    options = {"reduction": "mean" if loss.startswith("categorical") else "none"}
+    options = {"reduction": "mean" if loss.startswith("categorical") or implementation in MEANS else "none"}
     if loss == "softmax":
         del inputs["targets"], options["reduction"]
+    elif loss == "binary_focal":
+        inputs = {"logits": inputs["logits"], "targets": Array.of(np.array([[0.0, 1.0, 1.0]]), "float32")}
     elif loss.startswith("categorical"):
         inputs = {"probabilities": Array.of(np.array([[0.25, 0.25, 0.5]]), "float32"), "targets": inputs["targets"]}
     return reproduction.Example(implementation, Call(loss, inputs, options, "float32", mode))
@@ -81,7 +86,11 @@ LOSSES = {
     "sklearn": "categorical_cross_entropy",
     **dict.fromkeys(("scratch-d0", "scratch-d1", "scratch-d3"), "categorical_cross_entropy"),
     "scratch-d4": "softmax",
+    **dict.fromkeys(("kornia", "monai"), "binary_focal"),
 }
+
+FIRST_MODES = {"loss-parallel": "ranks"}
+"""Eager for all others."""
 
 
 @pytest.mark.skipif(find_spec("scipy") is None, reason="needs SciPy, which starts in a moment")
@@ -120,7 +129,8 @@ def test_of_an_answer_too_large_to_write_one_element_is_compared(tmp_path: Path)
 
 @pytest.mark.parametrize("implementation", sorted(TEMPLATES))
 def test_every_template_writes_python(implementation: str) -> None:
-    of = problem(implementation, LOSSES.get(implementation, "softmax_cross_entropy"))
+    mode = FIRST_MODES.get(implementation, "eager")
+    of = problem(implementation, LOSSES.get(implementation, "softmax_cross_entropy"), mode)
     program = reproduction.script(of, right(of), 'A title with """ quotes', "Why \\ this.")
     compile(program, "script.py", "exec")
     assert "harness" not in program
@@ -255,14 +265,14 @@ def test_what_a_run_file_says_becomes_no_name_of_a_script(implementation: str, c
 def test_of_any_loss_and_reduction_there_is_a_script_or_the_reason_why_not(implementation: str) -> None:
     """A run file may say that an implementation has a loss it never had."""
     label, rows = Array.of(np.array([0])), Array.of(np.array([[0.25, 0.75]]), "float32")
-    written = refused = 0
+    mode, written, refused = FIRST_MODES.get(implementation, "eager"), 0, 0
     for loss, signature in SIGNATURES.items():
         inputs = {name: rows if what == "floating" else label for name, what in signature.inputs.items()}
         for reduction in signature.reductions or ("none",):
             for more in ({}, {"denominator": 3}, {"label_smoothing": 0.1}, {"ignore_index": 0}, {"alpha": 0.5}):
                 options: dict[str, Any] = {"reduction": reduction, **more}
                 try:
-                    code_of(reproduction.Example(implementation, Call(loss, inputs, options, "float32", "eager")))
+                    code_of(reproduction.Example(implementation, Call(loss, inputs, options, "float32", mode)))
                     written += 1
                 except reproduction.Inexpressible:
                     refused += 1
