@@ -33,9 +33,9 @@ MOST_SHOWN = 20
 """Cells that were not run to an end, in the message of a failed assertion; all of them are in the result."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CheckResult:
-    """What the suite says of one adapter."""
+    """What the suite says of one adapter; printed, what `assert_conforms` complains of, or that there is nothing."""
 
     run: Run
     expected: Mapping[str, str]
@@ -92,6 +92,14 @@ class CheckResult:
     def conforms(self) -> bool:
         """Whether all is as expected."""
         return self.code is ExitCode.FINE
+
+    def __str__(self) -> str:
+        return (
+            f"{self.judged} cells were judged; all are as expected" if self.conforms else "\n".join(self._complaints())
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.judged} cells judged, {len(self.unexpected)} unexpectedly disagree>"
 
     def assert_conforms(self) -> None:
         """AssertionError that names every kind of failure, with got, want and where, unless all is as expected."""

@@ -29,13 +29,18 @@ def test_a_right_adapter_conforms() -> None:
     assert result.code is ExitCode.FINE
     assert result.judged > 10
     result.assert_conforms()
+    assert str(result) == f"{result.judged} cells were judged; all are as expected"
 
 
 def test_a_wrong_one_is_told_where_what_it_gave_and_what_is_right() -> None:
     result = harness.check("mutant:opposite-gradient.softmax_cross_entropy", CASES)
     assert result.code is ExitCode.DISAGREES
-    with pytest.raises(AssertionError, match=r"documents/d4-gradient-.*:gradient\]: .* where the truth is"):
+    with pytest.raises(AssertionError, match=r"documents/d4-gradient-.*:gradient\]: .* where the truth is") as raised:
         result.assert_conforms()
+    assert str(result) == str(raised.value)
+    assert (
+        repr(result) == f"<CheckResult: {result.judged} cells judged, {len(result.unexpected)} unexpectedly disagree>"
+    )
 
 
 def test_what_is_expected_is_excused_and_what_no_longer_happens_is_stale() -> None:
