@@ -10,7 +10,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from harness.cli.options import Count, Implementations, Python, Real, Whole, Workers, finite_above_zero
+from harness.cli.options import Count, ExecutorName, Implementations, Python, Real, Whole, Workers, finite_above_zero
 from harness.cli.project import chosen
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
@@ -19,12 +19,9 @@ from harness.core.printing import rewrite, say
 from harness.execution.pool import WorkerPool
 from harness.judgement.ledger import Ledger
 from harness.mistakes import check_names
+from harness.runs.executors.chosen import executor_of
 from harness.runs.service import read_ledger
 from harness.suite.loading import load
-
-LONGEST_CALL = 60.0
-"""Seconds one call may take: thrice the slowest honest one, a first torch.compile."""
-
 
 app = App(
     name="fuzz",
@@ -58,15 +55,18 @@ def fuzz(
     first_mode: Annotated[bool, Parameter(help="Ask only the first mode of each implementation.")] = False,
     parallel: Annotated[Workers, Parameter(help="Workers side by side.")] = 2,
     python: Python = None,
+    executor: ExecutorName = None,
 ) -> ExitCode:
     """Draw cases at random, judge them, and shrink what disagrees and the ledger does not explain."""
-    from harness.fuzzing.campaign import Campaign
+    from harness.fuzzing.campaign import LONGEST_CALL, Campaign
     from harness.fuzzing.drawing import DRAWN
     from harness.fuzzing.saving import refuse_saved_before
 
     for name in loss:
         if name not in DRAWN:
             raise UsageError(f"--loss {name}: expected one of {', '.join(DRAWN)}")
+    if executor is not None and cases is None:
+        raise UsageError("--executor: how much is asked until a time depends on who asks; say --cases N")
     ledger = Ledger() if no_ledger else read_ledger()
     written = () if no_ledger else load().cases
     implementations = chosen(implementation, family=family, elsewhere=python is not None)
@@ -82,7 +82,10 @@ def fuzz(
         campaign = Campaign(pool, descriptions, ledger, written, loss or DRAWN, seed, not first_mode)
         interrupted = False
         try:
-            if cases is not None:
+            if cases is not None and executor is not None:
+                with executor_of(executor, parallel) as parts:
+                    campaign.run_cases_on(parts, python, cases, _Progress())
+            elif cases is not None:
                 campaign.run_cases(cases, _Progress())
             else:
                 campaign.run(minutes * 60.0, _Progress())
@@ -90,7 +93,7 @@ def fuzz(
             interrupted = True
             say("interrupted: what was found so far follows", error=True)
         summary = _summary(campaign)
-        incidents = pool.incidents()
+        incidents = [*campaign.incidents, *pool.incidents()]
     say("\n".join([*summary, *(f"incident: {text}" for text in incidents)]))
     if save is not None and campaign.shown:
         from harness.fuzzing.saving import save as save_findings

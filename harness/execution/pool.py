@@ -52,6 +52,7 @@ class WorkerPool:
         """`timeout` and `startup` in seconds, per call and per start; `python` is the interpreter of another
         environment, `level` one of `harness.execution.levels`. The workers of a `warm` pool stay after a plan, for the
         next one."""
+        self.implementations = tuple(implementations)
         self._stack = ExitStack()
         self._place = self._stack.enter_context(worker_folder())
         # The kernel ends a worker when the thread that started it ends, so one thread starts them all and stays.

@@ -22,26 +22,32 @@ import math
 import threading
 import time
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from harness.adapters.base import Description
+from harness.adapters.registry import Implementation
 from harness.core.call import Question
 from harness.core.case import Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
 from harness.core.cell import RIGHT, SEVERITIES, Cell
+from harness.core.errors import InfrastructureError
 from harness.core.outcomes import Missing, Outcome, Refused, Returned
 from harness.execution.pool import WorkerPool
 from harness.execution.supervisor import Stopped
 from harness.fuzzing.causes import Cause, Conditions, cause_of, condition, explains
-from harness.fuzzing.drawing import drawn
+from harness.fuzzing.drawing import CHUNK, drawn
 from harness.fuzzing.shrinking import smaller, together
 from harness.judgement.agreement import BUDGET
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth_table import truth_table
+from harness.runs.executors.base import Executor, Killed
+from harness.runs.executors.cutting import Remaining, in_parts
+from harness.runs.executors.warm import WarmPools
 from harness.runs.judging import Bench
 from harness.runs.plan import Scope, questions
+from harness.runs.session import Order
 from harness.suite.generators import realize
 
 SLICE = 2.0
@@ -50,8 +56,8 @@ SLICE = 2.0
 MOST_PER_ROUND = 768
 """Questions per round, whatever the rate: answers of a round are kept until they are judged."""
 
-CASES_PER_ROUND = 64
-"""Of the lane of first modes where cases are counted and not seconds."""
+LONGEST_CALL = 60.0
+"""Seconds one call may take: thrice the slowest honest one, a first torch.compile."""
 
 SLOWEST_START = {"first": 0.05, "modes": 2.0}
 """By lane: seconds per question that are assumed before anything was asked. A compiler starts slowly, and rounds are to
@@ -125,12 +131,54 @@ class Lane:
     """One stream of questions to an implementation, and what it has cost."""
 
     stream: Iterator[list[Question]]
+    scope: Scope
     every: int
     """Of the cases drawn, it asks every n-th."""
     per_question: float
     """Seconds of the implementation's own, averaged over the latest."""
     spent: float = 0.0
     """Seconds in all, judging and shrinking included."""
+
+
+Round = tuple[int, int]
+"""The number of a chunk of cases, and how many of its cases are asked."""
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What some rounds showed of an implementation."""
+
+    found: tuple[tuple[Case, str, Cell], ...] = ()
+    """What disagrees by the exact truth: the case as drawn, the dtype, the cell."""
+    judged: int = 0
+    lost: int = 0
+    statuses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    by_convention: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    incidents: tuple[str, ...] = ()
+    seconds: float = 0.0
+    rounds: int = 0
+
+
+@dataclass(frozen=True)
+class ScreeningPart:
+    """Some rounds of a campaign, asked of one implementation."""
+
+    implementation: Implementation
+    python: str | None
+    losses: tuple[str, ...]
+    seed: int
+    modes: bool
+    rounds: tuple[Round, ...]
+
+    def answer(self, pools: WarmPools) -> Screened:
+        """As `harness.runs.executors.base.Part`."""
+        order = Order((), "", Ledger(), (self.implementation,), timeout=LONGEST_CALL, parallel=1, python=self.python)
+        with pools.pool(order) as pool:
+            descriptions, absent = pool.start()
+            if absent:
+                raise InfrastructureError(f"{self.implementation.name} cannot be fuzzed there: {absent}")
+            campaign = Campaign(pool, descriptions, Ledger(), (), self.losses, self.seed, self.modes)
+            return campaign.screen(self.implementation.name, self.rounds)
 
 
 @dataclass
@@ -153,6 +201,8 @@ class Campaign:
     """By what is wrong with an input: each implementation's way, accepts or refuses."""
     by_convention: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """By implementation, loss and convention: how often an answer was right by that convention only."""
+    incidents: list[str] = field(default_factory=list)
+    """What went wrong elsewhere and was overcome."""
     broken: dict[str, str] = field(default_factory=dict)
     """By implementation: the traceback of a mistake of ours that ended its part of the campaign."""
     _chunks: dict[int, list[Case]] = field(default_factory=dict)
@@ -184,13 +234,64 @@ class Campaign:
         depends on the seed alone, on any machine."""
 
         def go_on(name: str) -> None:
-            for begin in range(0, count, CASES_PER_ROUND):
-                here = min(CASES_PER_ROUND, count - begin)
+            for begin in range(0, count, CHUNK):
+                here = min(CHUNK, count - begin)
                 for lane in self._lanes[name]:
                     asked = itertools.islice(lane.stream, -(-here // lane.every))
                     self._ask(name, lane, [question for of_a_case in asked for question in of_a_case], math.inf)
 
         self._side_by_side(go_on, lambda: told(self, math.inf))
+
+    def run_cases_on(
+        self, executor: Executor, python: str | None, count: int, told: Callable[[Campaign, float], None]
+    ) -> None:
+        """As `run_cases`, but an executor asks and judges; what is found is filed and shrunk here, in order."""
+        rounds = [(number, min(CHUNK, count - begin)) for number, begin in enumerate(range(0, count, CHUNK))]
+        by_name = {i.name: i for i in self.pool.implementations}
+        waiting: dict[str, dict[int, Screened]] = {name: {} for name in self.descriptions}
+        position = dict.fromkeys(self.descriptions, 0)
+
+        def part(name: str, items: tuple[Round, ...]) -> ScreeningPart:
+            return ScreeningPart(by_name[name], python, self.losses, self.seed, self.modes, items)
+
+        todo = {name: Remaining(deque(rounds), 1) for name in self.descriptions}
+        for name, items, found in in_parts(executor, todo, part, lambda screened: screened.seconds):
+            some = Screened(lost=sum(cases for _, cases in items)) if isinstance(found, Killed) else found
+            waiting[name][items[0][0]] = replace(some, rounds=len(items))
+            while (next_one := waiting[name].pop(position[name], None)) is not None:
+                self._take(name, next_one)
+                position[name] += next_one.rounds
+            told(self, math.inf)
+
+    def screen(self, name: str, rounds: Sequence[Round]) -> Screened:
+        """Ask an implementation these rounds, and judge; nothing is filed."""
+        found: list[tuple[Case, str, Cell]] = []
+        begin = time.monotonic()
+        for number, cases in rounds:
+            for lane in self._lanes[name]:
+                asked = itertools.islice(self._of_chunk(name, lane.scope, lane.every, number), -(-cases // lane.every))
+                found += self._asked(name, lane, [question for of_a_case in asked for question in of_a_case])
+        return Screened(
+            tuple(found),
+            self.tally.judged[name],
+            self.tally.lost[name],
+            self.statuses,
+            self.by_convention,
+            tuple(self.pool.incidents()),
+            time.monotonic() - begin,
+        )
+
+    def _take(self, name: str, screened: Screened) -> None:
+        """File what was found elsewhere."""
+        self.tally.judged[name] += screened.judged
+        self.tally.lost[name] += screened.lost
+        self.by_convention += screened.by_convention
+        self.incidents += screened.incidents
+        for what, said in screened.statuses.items():
+            for who, way in said.items():
+                self._note_status(what, who, way)
+        for case, dtype, cell in screened.found:
+            self._file(case, dtype, cell, math.inf)
 
     def _side_by_side(self, go_on: Callable[[str], None], tell: Callable[[], None]) -> None:
         """One thread per implementation. A mistake of ours ends one of them; what the others find is kept."""
@@ -224,6 +325,11 @@ class Campaign:
         lane.spent += time.monotonic() - begin
 
     def _ask(self, name: str, lane: Lane, plan: Sequence[Question], deadline: float) -> None:
+        for case, dtype, cell in self._asked(name, lane, plan):
+            self._file(case, dtype, cell, deadline)
+
+    def _asked(self, name: str, lane: Lane, plan: Sequence[Question]) -> Iterator[tuple[Case, str, Cell]]:
+        """What disagrees of these questions, to be filed before the next is taken."""
         answers: list[Answer] = []
 
         def arriving() -> Iterator[Answer]:
@@ -233,8 +339,7 @@ class Campaign:
                 lane.per_question = 0.9 * lane.per_question + 0.1 * getattr(outcome, "seconds", 0.0)
                 yield question, outcome
 
-        for case, dtype, cell in self._disagreeing(plan, arriving(), answers):
-            self._file(case, dtype, cell, deadline)
+        yield from self._disagreeing(plan, arriving(), answers)
         self._note_statuses(answers)
 
     def _next(self, lane: Lane, seconds: float) -> list[Question]:
@@ -250,21 +355,24 @@ class Campaign:
 
     def _lanes_of(self, name: str) -> list[Lane]:
         description = self.descriptions[name]
-        lanes = [Lane(self._stream(name, Scope(), 1), 1, SLOWEST_START["first"])]
+        lanes = [Lane(self._stream(name, Scope(), 1), Scope(), 1, SLOWEST_START["first"])]
         if self.modes and len(description.modes) > 1:
             every = Scope(modes=("all",))
             stream = self._stream(name, every, OTHER_MODES_EVERY)
-            lanes.append(Lane(stream, OTHER_MODES_EVERY, SLOWEST_START["modes"]))
+            lanes.append(Lane(stream, every, OTHER_MODES_EVERY, SLOWEST_START["modes"]))
         return lanes
 
     def _stream(self, name: str, scope: Scope, every: int) -> Iterator[list[Question]]:
         """The questions of a lane, case by case, in an order the seed alone decides."""
-        description = self.descriptions[name]
-        offered = tuple(loss for loss in self.losses if loss in description.losses)
+        offered = any(loss in self.descriptions[name].losses for loss in self.losses)
         for number in itertools.count() if offered else ():
-            for case in self._chunk(number)[::every]:
-                one = scope if every == 1 else replace(scope, dtypes=case.dtypes[:1])
-                yield [q for q in questions([case], name, description, one) if isinstance(q, Question)]
+            yield from self._of_chunk(name, scope, every, number)
+
+    def _of_chunk(self, name: str, scope: Scope, every: int, number: int) -> Iterator[list[Question]]:
+        for case in self._chunk(number)[::every]:
+            one = scope if every == 1 else replace(scope, dtypes=case.dtypes[:1])
+            asked = questions([case], name, self.descriptions[name], one)
+            yield [q for q in asked if isinstance(q, Question)]
 
     def _chunk(self, number: int) -> list[Case]:
         with self._drawing:
@@ -408,11 +516,13 @@ class Campaign:
                     continue
                 what = f"{question.case.loss}: {kind.replace('_', ' ')}"
                 way = "accepts" if isinstance(outcome, Returned) else "refuses"
-                with self._noting:
-                    said = self.statuses.setdefault(what, {})
-                    told = said.setdefault(f"{question.implementation} ({question.mode})", way)
-                    if told != way:
-                        said[f"{question.implementation} ({question.mode})"] = "accepts some"
+                self._note_status(what, f"{question.implementation} ({question.mode})", way)
+
+    def _note_status(self, what: str, who: str, way: str) -> None:
+        with self._noting:
+            said = self.statuses.setdefault(what, {})
+            if said.setdefault(who, way) != way:
+                said[who] = "accepts some"
 
     @property
     def findings(self) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 A part is some cases, in all the dtypes and modes that are asked, to one implementation: what is compared bit by bit,
 the modes of a case or its layouts, is asked on one machine. How many cases, the seconds say that the parts before took,
-so that each takes about `AIMED`. No cell depends on how the order was cut.
+so that each takes about as long. No cell depends on how the order was cut.
 
 Beside the run file grows a folder of complete runs, one for each part, named by the digest of all that they are
 computed from: it is what `--resume` takes up, and it goes when the run file is there.
@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from harness.core.errors import UsageError
 from harness.mistakes import check_names
 from harness.runs.auditing import audited
 from harness.runs.executors.base import Executor, Killed
+from harness.runs.executors.cutting import Remaining, in_parts
 from harness.runs.executors.identity import identity
 from harness.runs.executors.warm import WarmPools
 from harness.runs.merge import merge
@@ -34,14 +33,8 @@ from harness.runs.service import execute_order
 from harness.runs.session import Order, Progress, described_case, header_of
 from harness.suite.ledger_files import described
 
-AIMED = 45.0
-"""Seconds of a part: long beside importing a framework, short beside what is lost with a machine."""
-
 FIRST_CASES = 16
 """Of an implementation's first part, when nobody knows how long it takes."""
-
-MOST_GROWTH = 8
-"""Times as many cases as in the part before, at most: the first ones may have been the quick ones."""
 
 
 @dataclass(frozen=True)
@@ -82,29 +75,6 @@ class Lost:
         )
 
 
-@dataclass
-class Remaining:
-    """What is still to be asked of one implementation, and how long it takes."""
-
-    name: str
-    cases: deque[Case]
-    size: int = FIRST_CASES
-    halves: deque[tuple[Case, ...]] = field(default_factory=deque)
-    """Parts that ended whoever did them: they are tried again by halves."""
-
-    def next(self, width: int) -> tuple[Case, ...]:
-        """The cases of the next part; where `width` do them at the same time, none has the rest alone."""
-        if self.halves:
-            return self.halves.popleft()
-        count = min(self.size, math.ceil(len(self.cases) / width))
-        return tuple(self.cases.popleft() for _ in range(count))
-
-    def took(self, cases: int, seconds: float) -> None:
-        """A part of so many cases took so long."""
-        wanted = int(AIMED * cases / max(seconds, 1e-3))
-        self.size = max(1, min(wanted, MOST_GROWTH * max(cases, self.size)))
-
-
 def spread(
     order: Order,
     executor: Executor,
@@ -126,19 +96,22 @@ def spread(
         (name, case) for run in runs for name in run.header.implementations for case in run.header.suite["cases"]
     }
     todo = {
-        i.name: Remaining(i.name, deque(case for case in order.cases if (i.name, case.id) not in answered))
+        i.name: Remaining(deque(case for case in order.cases if (i.name, case.id) not in answered), FIRST_CASES)
         for i in order.implementations
     }
     told = Counter(name for name, _ in answered)
-    for part, found in _found(order, executor, todo, fresh):
-        if isinstance(found, Lost):
-            lost.append(found)
+
+    def part(name: str, cases: tuple[Case, ...]) -> RunPart:
+        return RunPart(part_of(order, name, cases), fresh)
+
+    for name, cases, found in in_parts(executor, todo, part, lambda run: run.footer.seconds["total"]):
+        if isinstance(found, Killed):
+            lost += [Lost(name, case, str(found)) for case in cases]
         else:
             runs.append(found)
             if kept is not None:
                 kept.add(found)
-        name = part.implementations[0].name
-        told[name] += len(part.cases)
+        told[name] += len(cases)
         if progress is not None:
             progress(name, told[name], len(order.cases))
     whole = joined(order, runs, lost)
@@ -147,37 +120,6 @@ def spread(
     if kept is not None:
         kept.remove()
     return whole
-
-
-def _found(
-    order: Order, executor: Executor, todo: Mapping[str, Remaining], fresh: bool
-) -> Iterator[tuple[Order, Run | Lost]]:
-    """All parts with their runs as they come; what ends whoever does it is cut until it is one case."""
-    running: dict[Future[Run], RunPart] = {}
-    # Whoever is ready finds another part waiting.
-    most = 2 * executor.width
-    while True:
-        for one in todo.values():
-            while len(running) < most and (one.cases or one.halves):
-                part = RunPart(part_of(order, one.name, one.next(executor.width)), fresh)
-                running[executor.submit(part)] = part
-        if not running:
-            return
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            asked = running.pop(future).order
-            name, cases = asked.implementations[0].name, asked.cases
-            try:
-                run = future.result()
-            except Killed as killed:
-                if len(cases) > 1:
-                    half = len(cases) // 2
-                    todo[name].halves += (cases[:half], cases[half:])
-                    continue
-                yield asked, Lost(name, cases[0], str(killed))
-            else:
-                todo[name].took(len(cases), run.footer.seconds["total"])
-                yield asked, run
 
 
 def part_of(order: Order, name: str, cases: Sequence[Case]) -> Order:

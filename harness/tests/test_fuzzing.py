@@ -28,6 +28,7 @@ from harness.fuzzing.saving import save
 from harness.fuzzing.shrinking import smaller, together
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth_table import truth_table
+from harness.runs.executors.here import Here
 from harness.suite.generators import realize
 from harness.suite.ledger_files import parse_ledger
 from harness.suite.loading import load, load_text
@@ -54,6 +55,27 @@ def found(name: str, seed: int = 0, cases: int = 8) -> list[Finding]:
     with campaign(name, seed) as it:
         it.run_cases(cases, in_silence)
         return it.shown
+
+
+def test_a_campaign_in_parts_finds_what_it_finds_as_a_whole() -> None:
+    told = []
+    for width in (0, 2):
+        with campaign("mutant:second-diagonal.softmax_cross_entropy") as it:
+            if width:
+                with Here(width) as here:
+                    it.run_cases_on(here, None, 100, in_silence)
+            else:
+                it.run_cases(100, in_silence)
+            shown = [(f.cause, repr(f.case), f.dtype, f.count, f.conditions) for f in it.shown]
+            told.append((shown, it.tally.judged, it.tally.lost, it.statuses, it.by_convention))
+    assert told[0] == told[1]
+    assert told[0][1].total() > 100
+
+
+def test_an_executor_is_asked_a_number_of_cases_and_not_until_a_time() -> None:
+    ended = xent("fuzz", "-i", "numpy", "--minutes", "1", "--executor", "dask")
+    assert ended.returncode == ExitCode.USAGE
+    assert "say --cases N" in ended.stderr
 
 
 def test_the_same_seed_draws_the_same_cases_and_another_draws_others() -> None:

@@ -25,12 +25,13 @@ from harness.judgement.ledger import Ledger
 from harness.runs.diff import NotComparable
 from harness.runs.executors.base import Found, Killed, Part
 from harness.runs.executors.chosen import executor_of
+from harness.runs.executors.cutting import AIMED, Remaining
 from harness.runs.executors.here import Here
 from harness.runs.executors.warm import WarmPools
 from harness.runs.run_file import read_run, to_json
 from harness.runs.service import execute_order
 from harness.runs.session import Order
-from harness.runs.spreading import AIMED, Remaining, RunPart, folder_beside, joined, part_of, spread
+from harness.runs.spreading import RunPart, folder_beside, joined, part_of, spread
 from harness.tests.commands import xent
 from harness.tests.pools import PLENTY, miniature, softmax_case
 
@@ -125,14 +126,13 @@ def test_a_part_in_which_it_could_not_start_is_missing_and_the_other_is_not() ->
     st.integers(1, 64),
     st.lists(st.floats(0, 1e4), max_size=8),
 )
-def test_every_case_is_in_one_part_and_the_parts_come_to_the_time_aimed_at(
+def test_every_item_is_in_one_part_and_the_parts_come_to_the_time_aimed_at(
     count: int, width: int, seconds: list[float]
 ) -> None:
-    every = cases(range(count))
-    remaining = Remaining("numpy", deque(every))
-    found: list[Case] = []
+    remaining = Remaining(deque(range(count)), 16)
+    found: list[int] = []
     for number in range(10 * count):
-        if not remaining.cases:
+        if not remaining.items:
             break
         part = remaining.next(width)
         assert part
@@ -140,7 +140,7 @@ def test_every_case_is_in_one_part_and_the_parts_come_to_the_time_aimed_at(
         took = seconds[number % len(seconds)] if seconds else 1.0
         remaining.took(len(part), took)
         assert remaining.size == 1 or remaining.size * took / len(part) <= AIMED
-    assert found == list(every)
+    assert found == list(range(count))
 
 
 def test_a_client_that_is_killed_leaves_what_the_next_one_goes_on_with(tmp_path: Path) -> None:
