@@ -42,6 +42,10 @@ class ArraySpec:
 class ExpectTruth:
     """The value and gradients mathematics gives."""
 
+    at_least: Mapping[str, str] = field(default_factory=dict)
+    """By aspect: the grade that is demanded. A, accurate relative to the number itself, is the only one above what is
+    demanded anyway."""
+
 
 @dataclass(frozen=True)
 class ExpectRaises:

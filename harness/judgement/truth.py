@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -97,9 +97,12 @@ class TruthTable:
         exact: bool = True,
         evaluate: Evaluate = reference.evaluate,
         measure: Measure = error_scales,
+        relative: frozenset[str] = frozenset(),
     ) -> None:
         """`evaluated` are the truths known already, `evaluate` says the others and `measure` their error scales;
-        `exact` False evaluates in plain float64: ten times as fast, for a first look."""
+        `exact` False evaluates in plain float64: ten times as fast, for a first look. The aspects in `relative` have to
+        be accurate relative to each number itself, not to the error scale of their mathematics."""
+        self._relative = relative
         self._exact = exact
         self._measure = measure
         self._evaluate_exactly = evaluate
@@ -127,11 +130,20 @@ class TruthTable:
         except (TypeError, ValueError, OverflowError) as error:  # a worker may declare what is none
             return Truth({}, str(error))
         if inputs is not None:
-            return self._evaluate(resolved, options or {}, inputs)
+            return self._demanded(self._evaluate(resolved, options or {}, inputs))
         key = f"{self._bits} {resolved} {options}"
         if key not in self._evaluated:
             self._evaluated[key] = self._evaluate(resolved, options or {}, {})
-        return self._evaluated[key]
+        return self._demanded(self._evaluated[key])
+
+    def _demanded(self, truth: Truth) -> Truth:
+        """The truth with the error scale that is demanded of it."""
+        wanted = {
+            aspect: replace(target, error_scale=np.minimum(target.error_scale, np.abs(target.hi)), terms={})
+            for aspect, target in truth.targets.items()
+            if aspect in self._relative
+        }
+        return replace(truth, targets={**truth.targets, **wanted}) if wanted else truth
 
     def types(self, aspect: str) -> frozenset[str]:
         """The types in which an answer is right: that of the dtype, and where the call has several floating types, for
@@ -167,7 +179,9 @@ class TruthTable:
                 return _to_format(value, name) if isinstance(value, np.ndarray) else value
 
             nothing = Call(self.loss, {}, {}, name, differentiate=self.differentiate)
-            table = TruthTable(nothing, self._evaluated, evaluate=self._evaluate_exactly, measure=self._measure)
+            known, demanded = self._evaluated, self._relative
+            evaluate, measure = self._evaluate_exactly, self._measure
+            table = TruthTable(nothing, known, evaluate=evaluate, measure=measure, relative=demanded)
             table.inputs = {n: held(v) for n, v in self.inputs.items()}
             table.options = {n: held(v) for n, v in self.options.items()}
             table.cotangent, table.vector = held(self.cotangent), held(self.vector)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reference
-from harness.core.case import Case
+from harness.core.case import Case, ExpectTruth
 from harness.judgement.tolerance import error_scales
 from harness.judgement.truth import Evaluate, Evaluated, Measure, TruthTable
 from harness.suite.calls import call_of
@@ -22,4 +22,6 @@ def truth_table(
 ) -> TruthTable:
     """The truths of a case in a dtype, its inputs rounded to the dtype first; `evaluated` are those known already,
     `evaluate` says the others and `measure` their error scales."""
-    return TruthTable(call_of(case, dtype, realize=realize), evaluated, exact=exact, evaluate=evaluate, measure=measure)
+    relative = frozenset(case.expect.at_least if isinstance(case.expect, ExpectTruth) else ())
+    call = call_of(case, dtype, realize=realize)
+    return TruthTable(call, evaluated, exact=exact, evaluate=evaluate, measure=measure, relative=relative)

@@ -196,7 +196,14 @@ MISTAKES: Mapping[str, Mistake] = {
         FROM_LOGITS,
         difference_in,
         "float16",
-        ("bfloat16", "float32"),
+        ("bfloat16", "float32", "float64"),
+        rank=COMMON,
+    ),
+    "p-minus-one": mistake(
+        "the target is taken off a p that is rounded to float64, which is 1 where anything is left of the gradient",
+        FROM_LOGITS[:1],
+        same_step="p-minus-one-in-float16",
+        **difference_in("float64"),
     ),
     "wrong-sign-at-target": mistake(
         "the gradient at the target has the wrong sign", FROM_LOGITS, pull_back=wrong_sign_at_target
@@ -215,10 +222,11 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "other-sigmoid-by-difference": with_parameter(
         "the gradient's sigmoid is computed in {}, and 1 − σ from it",
-        DIAGNOSED,
+        WITH_LOGITS[:1],
         one_minus_sigmoid_in,
-        "float16",
-        ("float32",),
+        "float64",
+        ("float16", "float32"),
+        rank=COMMON,
     ),
     "sigmoid-of-size": mistake("the gradient takes σ(|z|) for σ(z)", WITH_LOGITS, sigmoid=same_side),
     "sigmoid-slope-twice": mistake(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
-from harness.mistakes.mistake import COMMON, DIAGNOSED, SMALL_CONSTANTS, Mistake, mistake, with_parameter
+from harness.mistakes.mistake import COMMON, DIAGNOSED, RARE, SMALL_CONSTANTS, Mistake, mistake, with_parameter
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import WIDE, Steps, Wide, curvature_along, sigmoid, sigmoid_slope
 from harness.mistakes.wrong_answers import SECOND, changed, narrowed, renumbered, times
@@ -138,6 +138,13 @@ def squared_sum(p: Wide, a: Wide, v: Wide) -> Wide:
     return curvature_along(p, a**2, v)
 
 
+def by_difference(p: Wide, a: Wide, v: Wide) -> Wide:
+    """Nothing is left of it where a probability is 1."""
+    short = p.astype(np.float64).astype(WIDE)
+    inner = (short * v).sum(axis=-1, keepdims=True).astype(np.float64).astype(WIDE)
+    return a.sum(axis=-1, keepdims=True) * short * (v - inner)
+
+
 def overflowing(z: Wide) -> Wide:
     """e^z / (1 + e^z)² in float64."""
     e = np.exp(z.astype(np.float64))
@@ -209,6 +216,7 @@ MISTAKES: Mapping[str, Mistake] = {
         difference_quotient,
         1e-5,
         (*STEPS, *(f"{step:g}{BOTH}" for step in STEPS)),
+        RARE,  # of a zero any step is a cause
         slack=noise,
     ),
     "second-from-ones": mistake(
@@ -273,7 +281,15 @@ MISTAKES: Mapping[str, Mistake] = {
     "second-overflows": mistake(
         "e^z/(1 + e^z)² is computed as written, and overflows", (LOGITS,), sigmoid_slope=overflowing
     ),
-    "second-cancels": with_parameter("σ − σ² of a σ rounded to {}", (LOGITS,), of_rounded, "float16", ("float32",)),
+    "second-cancels": with_parameter(
+        "σ − σ² of a σ rounded to {}", (LOGITS,), of_rounded, "float16", ("float32", "float64"), rank=COMMON
+    ),
+    "second-cancels-in-float64": mistake(
+        "σ − σ² of a σ rounded to float64", (LOGITS,), same_step="second-cancels", **of_rounded("float64")
+    ),
+    "second-by-difference": mistake(
+        "p v − p (p·v) of a p rounded to float64", (CLASSES,), rank=COMMON, curvature_along=by_difference
+    ),
     "second-kinked": mistake("the curvature at z = 0 is 0", (LOGITS,), rank=COMMON, sigmoid_slope=kinked),
     "sigmoid-for-its-slope": mistake("σ stands for σ (1 − σ)", DIAGNOSED, sigmoid_slope=sigmoid),
     "second-adds-epsilon": with_parameter(

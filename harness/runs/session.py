@@ -22,7 +22,14 @@ from harness.adapters.registry import Implementation
 from harness.certification.committed import committed_certificate
 from harness.core.arrays import Array
 from harness.core.call import Question
-from harness.core.case import ArraySpec, Case, ExpectImplementationDefined, ExpectInvariances, ExpectRaises
+from harness.core.case import (
+    ArraySpec,
+    Case,
+    ExpectImplementationDefined,
+    ExpectInvariances,
+    ExpectRaises,
+    ExpectTruth,
+)
 from harness.core.cell import Cell, ClaimRecord, Header, RunProblem
 from harness.core.machine_description import describe_machine
 from harness.core.outcomes import Outcome
@@ -256,6 +263,8 @@ SUITE_VERSION = "1"
 def described_case(case: Case, truth: Mapping[str, Any] | None) -> dict[str, Any]:
     """A case as the report shows it, with its `exact_truth`; the report needs nothing but the run file."""
     expect: str = "truth"
+    if isinstance(case.expect, ExpectTruth) and case.expect.at_least:
+        expect = f"truth, accurate relative to itself: {', '.join(case.expect.at_least)}"
     if isinstance(case.expect, ExpectRaises):
         expect = f"raises {case.expect.kind}"
     elif isinstance(case.expect, ExpectImplementationDefined):
@@ -277,7 +286,7 @@ def described_case(case: Case, truth: Mapping[str, Any] | None) -> dict[str, Any
         "file": case.location.file,
         "line": case.location.line,
         "expect": expect,
-        "truth": truth if expect == "truth" else None,
+        "truth": truth if isinstance(case.expect, ExpectTruth) else None,
     }
 
 

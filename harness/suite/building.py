@@ -44,6 +44,7 @@ from harness.suite.model import (
 )
 from harness.suite.problems import Problem, suggestion
 from harness.suite.reading import MapNode, ScalarNode, line_at, node_at, plain
+from reference.evaluation import TWICE_DIFFERENTIABLE
 from reference.signatures import DENOMINATORS, LOSSES, OPTIONS, Signature
 
 Path = tuple[int | str, ...]
@@ -91,6 +92,8 @@ class _Build:
         inputs = self.inputs(signature)
         expect = self.expectation(signature, inputs)
         differentiate = self.differentiate(signature, inputs, expect)
+        if isinstance(expect, ExpectTruth):
+            self.check_grades(expect, differentiate)
         if isinstance(expect, ExpectInvariances):
             self.check_invariances(expect, inputs, options)
         dtypes = tuple(entry.dtypes) if entry.dtypes is not None else Case.dtypes
@@ -237,6 +240,17 @@ class _Build:
             if problem is not None:
                 self.wrong((*path, name), f"{problem}, got {value!r}", hint)
 
+    def check_grades(self, expect: ExpectTruth, differentiate: tuple[str, ...]) -> None:
+        """A grade is demanded of what is asked for."""
+        gradients = [f"gradient/{name}" if n else "gradient" for n, name in enumerate(differentiate)]
+        along = ["directional"] if self.entry.vector is not None else []
+        if along and self.entry.loss in TWICE_DIFFERENTIABLE:
+            along.append("hessian_vector")
+        asked = ("value", *gradients, *along)
+        for aspect in expect.at_least:
+            if aspect not in asked:
+                self.wrong(("expect", "at_least", aspect), f"no {aspect} is asked for", suggestion(aspect, asked))
+
     def check_invariances(
         self, expect: ExpectInvariances, inputs: Mapping[str, ArraySpec], options: Mapping[str, Any]
     ) -> None:
@@ -261,6 +275,8 @@ class _Build:
             return ExpectTruth()
         if entry.raises is not None:
             return ExpectRaises(entry.raises)
+        if entry.at_least is not None:
+            return ExpectTruth(entry.at_least)
         if entry.invariances is not None:
             return ExpectInvariances(tuple(entry.invariances))
         listed = entry.implementation_defined or []

@@ -221,12 +221,18 @@ class ExpectEntry(_Entry):
     invariances: Annotated[list[InvarianceName], Field(min_length=1)] | None = Field(
         default=None, description="ways to ask the same again: whether the bits are the same is recorded, and no truth"
     )
+    at_least: Annotated[dict[str, Literal["A"]], Field(min_length=1)] | None = Field(
+        default=None,
+        description="the truth, by aspect (value, gradient, hessian_vector …) with grade A: accurate relative to each "
+        "number itself, however small it is",
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ExpectEntry:
-        if [self.raises, self.implementation_defined, self.invariances].count(None) != 2:
+        if [self.raises, self.implementation_defined, self.invariances, self.at_least].count(None) != 3:
             raise PydanticCustomError(
-                "expect", "expected one of raises, implementation_defined, invariances (leave expect out for the truth)"
+                "expect",
+                "expected one of raises, implementation_defined, invariances, at_least (none: the truth)",
             )
         return self
 

@@ -88,8 +88,14 @@ class _Wanted:
         distance = compare(self.got, self._target(other, slack), self.fmt, flush_to_zero=self.flush_to_zero)
         if not distance.agrees or distance.ratio > self._left():
             return False
+        # Nor does noise that the truth itself would be within.
+        if slack and self._is_within(self._target(self.truth.hi, slack)):
+            return False
         # What is as good as the truth explains nothing.
         return not compare(np.asarray(other), self.truth, self.fmt, flush_to_zero=self.flush_to_zero).agrees
+
+    def _is_within(self, target: Target) -> bool:
+        return compare(self.got, target, self.fmt, flush_to_zero=self.flush_to_zero).agrees
 
     def _left(self) -> float:
         """How far a cause may stay away: one unit, or an eighth of the distance from the truth. Of the three digits of
