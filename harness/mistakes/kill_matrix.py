@@ -196,8 +196,8 @@ def killed_by(case: Case, among: Iterable[str] | None = None, most: int | None =
     accused: list[str] = []
     caught: list[str] = []
     for dtype in case.dtypes:
+        table = truth_table(case, dtype, realize)
         call = call_of(case, dtype, first)
-        table = TruthTable(call)
         for mode in (first, *ways):
             asked = replace(call, mode=mode)
             right = evaluate(sound, asked)

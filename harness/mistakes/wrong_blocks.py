@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
 from harness.core.call import default_denominator
-from harness.mistakes.mistake import FROM_LOGITS, SOFTMAXES, Mistake, mistake
+from harness.mistakes.mistake import FROM_LOGITS, SOFTMAXES, Mistake, mistake, with_parameter
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import (
     WIDE,
@@ -33,6 +34,8 @@ CLASSES = 128
 VECTOR = 8
 ROWS = 32
 """Of a chunk of rows."""
+SIZES = (2, 3, 4, 5, 8, 16, 64, 128, 256, 1024)
+"""Of chunks that the diagnosis tries besides."""
 _KERNEL = {**NATIVE, "float16": np.float32}
 """Kernels compute half types in float32."""
 GRADIENT_FILTER = 2.0**-12
@@ -158,21 +161,26 @@ def filtered(a: Wide, p: Wide) -> Wide:
 # --- chunks of rows --------------------------------------------------------------------------------------------------
 
 
-def _chunks(batch: Batch) -> Iterator[Batch]:
+def _chunks(batch: Batch, rows: int = ROWS) -> Iterator[Batch]:
     """Of the flattened rows."""
     flat = [array.reshape(-1) for array in (batch.losses, batch.weights, batch.kept)]
-    for start in range(0, batch.losses.size, ROWS):
-        part = slice(start, start + ROWS)
+    for start in range(0, batch.losses.size, rows):
+        part = slice(start, start + rows)
         yield Batch(flat[0][part], flat[1][part], flat[2][part], batch.terms)
 
 
-def _over_chunks(combine: Callable[[list[Wide]], Wide]) -> Callable[[Call, Batch, Wide], Wide]:
-    def reduce(call: Call, batch: Batch, d: Wide) -> Wide:
-        if call.options["reduction"] != "mean" or batch.losses.size <= ROWS:
-            return reduced(call, batch, d)
-        return combine([reduced(call, chunk, divisor(call, chunk)) for chunk in _chunks(batch)])
+def _over_chunks(combine: Callable[[list[Wide]], Wide]) -> Callable[[int], Mapping[str, Any]]:
+    """From the rows of a chunk to the reduction by chunks."""
 
-    return reduce
+    def of(rows: int) -> Mapping[str, Any]:
+        def reduce(call: Call, batch: Batch, d: Wide) -> Wide:
+            if call.options["reduction"] != "mean" or batch.losses.size <= rows:
+                return reduced(call, batch, d)
+            return combine([reduced(call, chunk, divisor(call, chunk)) for chunk in _chunks(batch, rows)])
+
+        return {"reduced": reduce}
+
+    return of
 
 
 def added(means: list[Wide]) -> Wide:
@@ -290,10 +298,12 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "filters-small-gradients": mistake("probabilities below 2^-12 get no gradient", FROM_LOGITS, pull_back=filtered),
     # NVIDIA-NeMo/Automodel#3803
-    "adds-means-of-chunks": mistake("the means of chunks of 32 rows are added", _CHUNKED, reduced=_over_chunks(added)),
+    "adds-means-of-chunks": with_parameter(
+        "the means of chunks of {} rows are added", _CHUNKED, _over_chunks(added), ROWS, SIZES
+    ),
     # huggingface/transformers#34191
-    "averages-means-of-chunks": mistake(
-        "the means of chunks of 32 rows are averaged", _CHUNKED, reduced=_over_chunks(averaged)
+    "averages-means-of-chunks": with_parameter(
+        "the means of chunks of {} rows are averaged", _CHUNKED, _over_chunks(averaged), ROWS, SIZES
     ),
     "chunk-of-ignored-is-nan": mistake(
         "a chunk of 32 ignored rows makes the mean nan", _KEPT, reduced=nan_from_empty_chunk

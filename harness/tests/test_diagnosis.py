@@ -39,10 +39,8 @@ OBSERVED = {
     "nan-everywhere",
     "zero-everywhere",
     "narrower-format",
-    "rounded-normaliser",
 }
-"""What is said of a result without naming a wrong step; the last by the size of its error, beyond which noise in a loss
-that is tiny beside its logits does not go."""
+"""What is said of a result without naming a wrong step."""
 NONE, MEAN = {"reduction": "none"}, {"reduction": "mean"}
 THREE = {"logits": [[1.0, 2.0, 3.0], [0.5, 0.0, -1.0], [4.0, -1.0, 0.25]], "targets": [0, 2, 1]}
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.cause import Cause
-from harness.core.formats import FORMATS, FloatFormat, rounded
+from harness.core.formats import FORMATS, FloatFormat, quantum, rounded
 from harness.judgement.agreement import BUDGET, Floats, Target, compare
 from harness.judgement.truth import TruthTable
 from harness.mistakes.library import MISTAKE_OF
@@ -24,15 +24,17 @@ def computed_in(name: str) -> Cause:
 
 UNSHIFTED = "rounded-normaliser"
 """The name of the mistake in the library: there it has to give the very number, here its error has to be as large."""
-FROM_LOGITS = ("softmax_cross_entropy", "linear_cross_entropy", "categorical_focal")
+FROM_LOGITS = ("softmax_cross_entropy", "linear_cross_entropy")
 
 
-def unshifted(got: Floats, truth: Target, table: TruthTable, *, flush_to_zero: bool) -> Cause | None:
+def unshifted(got: Floats, aspect: str, truth: Target, table: TruthTable, *, flush_to_zero: bool) -> Cause | None:
     """Whether the error is one rounding of the largest logit, which has no business in the result, and no more.
 
     logsumexp(x) holds the largest logit, and what is lost in rounding it comes back when x_t is taken off: in the loss
     as it is, in the softmax as a factor. How large that is depends on the last bit of a sum that nobody rounds alike,
-    so that no number made by the mistake is the very number that came back.
+    so that no number made by the mistake is the very number that came back. An error of that size alone says nothing,
+    where the loss is tiny: it has its form too. A difference of two numbers as large as the logits is a multiple of
+    their last digit, and a gradient is off by a multiple of the softmax.
     """
     fmt = FORMATS[table.dtype]
     if table.loss not in FROM_LOGITS or not bool(np.isfinite(got).all()):
@@ -42,9 +44,48 @@ def unshifted(got: Floats, truth: Target, table: TruthTable, *, flush_to_zero: b
     with np.errstate(all="ignore"):
         lost = truth.magnitude * np.minimum(truth.error_scale, 1.0) / BUDGET[fmt.name]
         wider = replace(truth, error_scale=truth.error_scale + lost)
-        is_that = compare(got, wider, fmt, flush_to_zero=flush_to_zero).agrees
+        is_right = compare(got, truth, fmt, flush_to_zero=flush_to_zero).agrees
+        is_that = not is_right and compare(got, wider, fmt, flush_to_zero=flush_to_zero).agrees
+        has_form = is_that and _has_that_form(got, aspect, truth, table)
     says = MISTAKE_OF[UNSHIFTED].says("the format of the inputs")
-    return Cause(UNSHIFTED, says, ("the format of the inputs",)) if is_that else None
+    return Cause(UNSHIFTED, says, ("the format of the inputs",)) if has_form else None
+
+
+def _has_that_form(got: Floats, aspect: str, truth: Target, table: TruthTable) -> bool:
+    """Whether a loss is a multiple of the last digit of its logits, or a gradient off by a multiple of the softmax."""
+    fmt, x = FORMATS[table.dtype], _logits(table)
+    if aspect == "value":
+        options = table.options
+        if {"class_weights", "sample_weights", "label_smoothing", "z_loss"} & set(options) or not _has_labels(table):
+            return False
+        summed = table.under(options={"reduction": "sum", "denominator": None}).targets.get("value")
+        if summed is None:
+            return False
+        divided = float(summed.hi / truth.hi) if options.get("reduction") == "mean" else 1.0
+        # Where the normaliser is in a binade above the logit, its last digit is twice that of the logit.
+        digit = float(quantum(np.abs(x.max(axis=-1)), fmt).min()) / 2
+        count = got * divided / digit
+        whole = np.rint(count)
+        return bool((np.abs(count - whole) <= np.where(whole == 0, 0, np.maximum(0.02, 4 * fmt.eps * whole))).all())
+    if aspect != "gradient" or "logits" not in table.inputs:
+        return False
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    p = e / e.sum(axis=-1, keepdims=True)
+    axis = int(table.options.get("axis", -1))
+    off, allowed = (np.moveaxis(part, axis, -1) for part in (got - truth.hi, truth.error_scale))
+    rest = np.abs(off - p * off.sum(axis=-1, keepdims=True))
+    return bool((rest <= BUDGET[fmt.name] * fmt.eps * allowed + fmt.smallest_normal).all())
+
+
+def _logits(table: TruthTable) -> Floats:
+    """The logits, classes last."""
+    if "logits" in table.inputs:
+        return np.moveaxis(table.inputs["logits"], int(table.options.get("axis", -1)), -1)
+    return np.asarray(table.inputs["hidden"] @ table.inputs["weight"] + table.inputs.get("bias", 0.0))
+
+
+def _has_labels(table: TruthTable) -> bool:
+    return bool(table.inputs["targets"].dtype.kind in "iu")
 
 
 MOST_LOST = 1e-3

@@ -56,7 +56,7 @@ def diagnose(
     if computed_in is not None and FORMATS[computed_in].eps < fmt.eps:
         return (observations.computed_in(computed_in),)
     if table.dtype in ("float64", "float32"):  # whose digits are so many that nothing else comes to the same
-        loss_of_digits = observations.unshifted(got, truth, table, flush_to_zero=flush_to_zero)
+        loss_of_digits = observations.unshifted(got, aspect, truth, table, flush_to_zero=flush_to_zero)
         if loss_of_digits is not None:
             return (loss_of_digits,)
     overflow = observations.overflown(got, truth, table)
