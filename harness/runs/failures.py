@@ -87,6 +87,9 @@ def in_words(failure: Failure) -> tuple[str, ...]:
     return (*lines, f"      such as {witness.name}: {shown[:LONGEST_SHOWN]}", f"      {again}")
 
 
+_ORDER = {name: place for place, name in enumerate(FORMATS)}
+"""Of dtypes; a run file may hold a cell of all of them."""
+
 LONGEST_SHOWN = 200
 """Characters of what a witness shows."""
 
@@ -97,7 +100,7 @@ def _of_one(
     def failure(sentence: str, some: Iterable[Cell], *, explains: bool = False, hint: str = "") -> Failure:
         def smallest(cell: Cell) -> tuple[Any, ...]:
             size = cases.get(cell.case, {}).get("size", 0)
-            return (size, cell.aspect != "value", list(FORMATS).index(cell.dtype), cell.key)
+            return (size, cell.aspect != "value", _ORDER.get(cell.dtype, len(_ORDER)), cell.key)
 
         ordered = tuple(sorted(some, key=smallest))
         losses = tuple(sorted({str(cases.get(cell.case, {}).get("loss", "")) for cell in ordered}))

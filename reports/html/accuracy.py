@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -23,8 +23,9 @@ __all__ = ["LossAccuracy", "Spread", "build"]
 _DTYPES = ("float64", "float32", "float16", "bfloat16")
 _LOWEST, _HIGHEST = -2, 10
 """Decades of ulps the axis spans; what is smaller or larger is drawn at its ends, which are labelled so."""
-_PANEL, _GAP, _LEFT, _TOP, _ROW = 200, 44, 150, 44, 20
-"""Width of a panel, space between panels, space for names, for headings, height of a row: units of the drawing."""
+_PANEL, _GAP, _LEFT, _TOP, _ROW = 200, 44, 116, 44, 20
+"""Width of a panel, space between panels, space for names, for headings, height of a row: units of the drawing. The
+first panel with its names is no wider than a phone."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,14 @@ def _strips(loss: str, names: Sequence[str], dtypes: Sequence[str], found: dict[
     width = _LEFT + len(dtypes) * (_PANEL + _GAP)
     height = _TOP + len(names) * _ROW + 30
     parts = [
-        Markup('<svg class="plot" role="img" viewBox="0 0 {} {}" width="{}" height="{}" aria-label="{}">').format(
+        Markup(
+            '<svg class="plot" role="img" viewBox="0 0 {} {}" width="{}" height="{}" data-loss="{}" aria-label="{}">'
+        ).format(
             width,
             height,
             width,
             height,
+            loss,
             f"Errors of {loss} in ulps by implementation and dtype; the table has the numbers",
         )
     ]
@@ -137,8 +141,24 @@ def _strips(loss: str, names: Sequence[str], dtypes: Sequence[str], found: dict[
         left = _LEFT + i * (_PANEL + _GAP)
         parts.append(_panel_axis(left, dtype, len(names)))
         for j, name in enumerate(names):
-            parts.append(_dots(left, _TOP + j * _ROW + _ROW / 2, found.get((name, dtype), ())))
+            cells = found.get((name, dtype), ())
+            if cells:
+                dots = _dots(left, _TOP + j * _ROW + _ROW / 2, cells)
+                parts.append(_linked(name, dtype, _in_words(cells), dots))
     return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _linked(name: str, dtype: str, words: str, dots: Markup) -> Markup:
+    """What belongs to one implementation and dtype: the words beside the pointer, and, for the script, the way to its
+    cells."""
+    group = Markup('<g data-i="{}" data-d="{}"><title>{}</title>{}</g>')
+    return group.format(name, dtype, f"{name}, {dtype}: {words}", dots)
+
+
+def _in_words(cells: Sequence[Cell]) -> str:
+    outside = sum(excess(cell) > 1 for cell in cells)
+    worst = _open_ended(max(_number(cell.ulps) for cell in cells))
+    return f"{len(cells)} cells, the worst {worst} ulp off, {outside} outside the budget"
 
 
 def _panel_axis(left: float, dtype: str, rows: int) -> Markup:
@@ -165,8 +185,8 @@ def _dots(left: float, y: float, cells: Iterable[Cell]) -> Markup:
         for decade, number in sorted(bins.items()):
             radius = 1.6 + 5.4 * math.sqrt(number / total)
             parts.append(
-                Markup('<circle class="{}" cx="{:.4g}" cy="{:g}" r="{:.2g}"/>').format(
-                    kind, left + _across(decade), y, radius
+                Markup('<circle{} cx="{:.4g}" cy="{:g}" r="{:.2g}"/>').format(
+                    Markup(' class="out"') if kind == "out" else "", left + _across(decade), y, radius
                 )
             )
     return Markup("").join(parts)
@@ -183,7 +203,7 @@ _TRUTHS = (-20, 4)
 _ERRORS = (-1, 17)
 """Decades of relative error, in eps; 1/eps of float64, where nothing is right any more, is at 15.7."""
 _NAMED = (-20, -12, -4, 0)
-_SMALL_W, _SMALL_H, _ACROSS = 196, 110, 5
+_SMALL_W, _SMALL_H = 196, 110
 _PLOTTED = (("wide", "float64"), ("narrow", "float32"))
 
 
@@ -254,35 +274,38 @@ def _scatter(loss: str, names: Sequence[str], found: dict[tuple[str, str], list[
     names = [name for name in names if any(numbers[name, dtype] for _, dtype in _PLOTTED)]
     if not names:
         return Markup("")
-    across = min(_ACROSS, len(names))
-    rows = -(-len(names) // across)
-    width, height = across * (_SMALL_W + 24) + 44, rows * (_SMALL_H + 48) + 10
-    label = f"Relative error of {loss} against the size of the true value, one panel per implementation"
+    return Markup("").join(_small(loss, name, numbers) for name in names)
+
+
+def _small(loss: str, name: str, numbers: Mapping[tuple[str, str], Sequence[_Element]]) -> Markup:
+    """The panel of one implementation: a drawing of its own, so that panels go on below where there is no room."""
+    left, top, width, height = 44, 24, _SMALL_W + 52, _SMALL_H + 66
+    label = f"Relative error of {name} against the size of the true {loss}; the table has where it leaves its budget"
     parts = [
-        Markup('<svg class="plot" role="img" viewBox="0 0 {} {}" width="{}" height="{}" aria-label="{}">').format(
-            width, height, width, height, f"{label}; the table has where each leaves its budget"
-        )
+        Markup(
+            '<svg class="plot" role="img" viewBox="0 0 {} {}" width="{}" height="{}" data-loss="{}" aria-label="{}">'
+        ).format(width, height, width, height, loss, label),
+        _label(left, top - 8, name, "start", "head"),
+        _label(left + _SMALL_W, top - 8, "↑ error in eps", "end", "tick"),
+        Markup('<path class="grid" d="M{:g} {:g}h{}v{}h-{}z"/>').format(left, top, _SMALL_W, _SMALL_H, _SMALL_W),
+        Markup('<path class="one" d="M{:g} {:.4g}h{}"/>').format(left, _up(top, 0), _SMALL_W),
+        _label(left + _SMALL_W, top + _SMALL_H + 28, "true value →", "end", "tick"),
     ]
-    for i, name in enumerate(names):
-        left, top = 44 + (i % across) * (_SMALL_W + 24), 24 + (i // across) * (_SMALL_H + 48)
-        parts.append(_label(left, top - 8, name, "start", "head"))
-        parts.append(
-            Markup('<path class="grid" d="M{:g} {:g}h{}v{}h-{}z"/>').format(left, top, _SMALL_W, _SMALL_H, _SMALL_W)
-        )
-        parts.append(Markup('<path class="one" d="M{:g} {:.4g}h{}"/>').format(left, _up(top, 0), _SMALL_W))
-        for decade in (-20, -16, -12, -8, -4, 0, 4):
-            x = _along(left, decade)
-            parts.append(Markup('<path class="grid" d="M{:.4g} {:g}v3"/>').format(x, top + _SMALL_H))
-            if decade in _NAMED:
-                words, anchor = (f"1e{decade}" if decade else "1"), ("start" if decade == _TRUTHS[0] else "middle")
-                parts.append(_label(x, top + _SMALL_H + 14, words, anchor, "tick"))
-        if i % across == 0:
-            parts += [
-                _label(left - 5, _up(top, decade) + 4, f"1e{decade}" if decade else "1", "end", "tick")
-                for decade in (0, 5, 10, 15)
-            ]
-        for kind, dtype in _PLOTTED:
-            parts.append(_points(kind, left, top, numbers[name, dtype]))
+    for decade in _NAMED:
+        x = _along(left, decade)
+        parts.append(Markup('<path class="grid" d="M{:.4g} {:g}v3"/>').format(x, top + _SMALL_H))
+        words, anchor = (f"1e{decade}" if decade else "1"), ("start" if decade == _TRUTHS[0] else "middle")
+        parts.append(_label(x, top + _SMALL_H + 14, words, anchor, "tick"))
+    parts += [
+        _label(left - 5, _up(top, decade) + 4, f"1e{decade}" if decade else "1", "end", "tick")
+        for decade in (0, 5, 10, 15)
+    ]
+    for kind, dtype in _PLOTTED:
+        elements = numbers[name, dtype]
+        if elements:
+            outside = sum(element.outside for element in elements)
+            words = f"{len(elements)} numbers, {outside} outside the budget"
+            parts.append(_linked(name, dtype, words, _points(kind, left, top, elements)))
     return Markup("").join([*parts, Markup("</svg>")])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.core.cell import Cell, Run
+from harness.runs.failures import Failure, failures
 from reports.tally import cases_of, order_of, text
 from reports.words import MARKS, Mark, gravity, status, told
 
@@ -74,6 +75,8 @@ class Matrix:
     heads: tuple[tuple[str, tuple[str, ...]], ...]
     """Implementations with their modes: the columns, grouped."""
     groups: tuple[Group, ...]
+    causes: tuple[Failure, ...]
+    """What is wrong, once for each cause, the gravest first."""
 
 
 def folder(case: str) -> str:
@@ -101,6 +104,7 @@ def build(run: Run) -> Matrix:
             for name in order_of(column.implementation for column in columns)
         ),
         groups=tuple(_group(name, rows[name]) for name in sorted(rows, key=lambda n: (-_above_known(rows[n]), n))),
+        causes=failures(run),
     )
 
 

@@ -1,4 +1,4 @@
-"""How fast: the table of every measurement, and four pictures, each drawn from numbers that stand beside it.
+"""How fast: the table of every measurement, and pictures, the bars first, each drawn from numbers that stand beside it.
 
 Points are told apart by letters, not by colours; a key says which implementation a letter is.
 """
@@ -133,8 +133,91 @@ def _number(value: object) -> str:
 def pictures(run: Run) -> tuple[Picture, ...]:
     """Those there are numbers for."""
     timed = [s for s in run.speeds if _counts(s)]
-    drawn = (_sizes(timed, run), _errors(timed, run), _compiled(timed), _passes(timed))
+    drawn = (_bars(timed), _sizes(timed, run), _errors(timed, run), _compiled(timed), _passes(timed))
     return tuple(picture for group in drawn for picture in group)
+
+
+_BARS, _BAR_ROW = 340, 34
+"""Width of a drawing of bars, which fits a phone, and the height of a bar with the words above it."""
+
+
+_ABOUT_BARS = (
+    "Times NumPy's time, on a logarithmic scale: left of the line is faster. The thin line is the "
+    "interval; a hollow bar was mostly disturbed by other work on this machine."
+)
+
+
+def _bars(timed: Sequence[Speed]) -> list[Picture]:
+    """Times beside NumPy's, one picture per workload, pass and number of threads, the fastest first."""
+    groups: dict[tuple[str, ...], list[Speed]] = defaultdict(list)
+    for s in timed:
+        if (_finite(s.figures.get("ratio")) or 0) > 0:
+            passes, threads = _word(s.figures.get("passes")), _word(s.figures.get("threads"))
+            groups[text(s.workload), passes, text(s.dtype), threads].append(s)
+    found: list[Picture] = []
+    for (workload, passes, dtype, threads), members in sorted(groups.items()):
+        ordered = sorted(members, key=lambda s: (float(s.figures["ratio"]), _name(s)))
+        if len(ordered) < 2:
+            continue
+        many = f", {threads} threads" if threads not in ("", "1") else ""
+        title = f"{workload.rpartition('/')[2]}, {passes}, {dtype}{many}"
+        rows = [(_name(s), duration(float(s.figures["seconds"])), *_beside_numpy(s)) for s in ordered]
+        found.append(
+            Picture(
+                f"How fast: {title}",
+                "" if found else _ABOUT_BARS,
+                _bar_drawing(f"Times of {title} beside NumPy's", ordered),
+                Table(("implementation", "time", "times numpy", "interval", "disturbed"), tuple(rows), 1),
+            )
+        )
+    return found
+
+
+def _beside_numpy(speed: Speed) -> tuple[str, str, str]:
+    low, high = (_finite(speed.figures.get(name)) for name in ("ratio_low", "ratio_high"))
+    disturbed = _finite(speed.figures.get("disturbed"))
+    return (
+        f"{rough(float(speed.figures['ratio']))} ×",
+        f"{rough(low)} to {rough(high)}" if low is not None and high is not None else "",
+        f"{100 * disturbed:.0f} %" if disturbed is not None else "",
+    )
+
+
+def _bar_drawing(label: str, members: Sequence[Speed]) -> Markup:
+    values = [1.0]
+    for s in members:
+        ends = (_finite(s.figures.get(name)) for name in ("ratio", "ratio_low", "ratio_high"))
+        values += [end for end in ends if end is not None and end > 0]
+    left, right = math.log10(min(values)) - 0.05, math.log10(max(values)) + 0.05
+
+    def across(ratio: float) -> float:
+        return round(_BARS * (math.log10(ratio) - left) / (right - left), 1)
+
+    height = _BAR_ROW * len(members) + 22
+    parts = [
+        Markup('<svg class="plot" role="img" viewBox="0 0 {} {}" width="{}" height="{}" aria-label="{}">').format(
+            _BARS, height, _BARS, height, f"{label}; the table has the numbers"
+        ),
+        Markup('<path class="one" d="M{:g} 0V{:g}"/>').format(across(1.0), height - 18),
+        _label(min(max(across(1.0), 24), _BARS - 24), height - 4, "NumPy", "middle", "tick"),
+    ]
+    for i, s in enumerate(members):
+        top, ratio, (times, interval, disturbed) = _BAR_ROW * i, float(s.figures["ratio"]), _beside_numpy(s)
+        one, end = across(1.0), across(ratio)
+        kind = "bar hollow" if s.figures.get("mostly_disturbed") else "bar"
+        words = f"{_name(s)}: {times}" + (f", {interval}" if interval else "") + f"; {disturbed or 'not'} disturbed"
+        parts += [
+            Markup("<g><title>{}</title>").format(words),
+            _label(0, top + 12, f"{_name(s)}  {times}", "start", "name"),
+            Markup('<path class="{}" d="M{:g} {:g}H{:g}v10H{:g}z"/>').format(kind, one, top + 17, end, one),
+        ]
+        low, high = (_finite(s.figures.get(name)) for name in ("ratio_low", "ratio_high"))
+        if low is not None and high is not None and low > 0 and high > 0:
+            parts.append(
+                Markup('<path class="whisker" d="M{:g} {:g}H{:g}"/>').format(across(low), top + 22, across(high))
+            )
+        parts.append(Markup("</g>"))
+    return Markup("").join([*parts, Markup("</svg>")])
 
 
 def _sizes(timed: Sequence[Speed], run: Run) -> list[Picture]:

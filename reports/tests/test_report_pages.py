@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
+import reports.html
 from harness.core.cell import CLAIM_VERDICTS, Cell, ClaimRecord
 from reference.conventions import NAMES
 from reports.html import documents, implementations
@@ -136,3 +138,21 @@ def test_groups_with_what_nobody_knows_come_first() -> None:
     assert [group.folder for group in matrix(wrong).groups] == ["b", "a"]
     known = replace(wrong, cells=(cell("x", case="a/one"), cell("x", "known", case="b/two")))
     assert [group.folder for group in matrix(known).groups] == ["a", "b"]
+
+
+def test_the_first_screen_of_one_implementation_speaks_of_one() -> None:
+    whole = run()
+    own = tuple(c for c in whole.cells if c.implementation == "numpy" and c.verdict in ("agrees", "unsupported"))
+    header = replace(whole.header, implementations={"numpy": whole.header.implementations["numpy"]})
+    text = " ".join(reports.html.render(replace(whole, header=header, cells=own, claims=(), speeds=())).split())
+    assert "numpy is 100 % right across " in text
+    assert "1 implementations" not in text
+    assert "Every judged cell agrees with the exact truth </h1>" in text  # and nothing of a ledger that says nothing
+
+
+def test_causes_are_told_above_the_matrix() -> None:
+    text = reports.html.render(run())
+    causes = matrix(run()).causes
+    assert causes
+    assert text.index("What is wrong, by cause") < text.index('id="filters"')
+    assert escape(causes[0].sentence) in text

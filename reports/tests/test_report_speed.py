@@ -11,8 +11,22 @@ from reports.html import speed
 from reports.tests.synthetic import SPEEDS, run
 
 
+def test_the_bars_come_first_with_interval_and_disturbance() -> None:
+    compared = tuple(replace(s, figures={**s.figures, "ratio_low": 0.5, "ratio_high": 2.0}) for s in SPEEDS)
+    first = speed.pictures(run(speeds=compared))[0]
+    assert first.title.startswith("How fast: ")
+    assert first.table.heads == ("implementation", "time", "times numpy", "interval", "disturbed")
+    ratios = [float(row[2].removesuffix(" ×")) for row in first.table.rows]
+    assert ratios == sorted(ratios)
+    assert first.drawing.count('<path class="bar') == first.drawing.count("<title>") == len(ratios) > 1
+    assert first.drawing.count('class="whisker"') == len(ratios)
+    assert {row[3] for row in first.table.rows} == {"0.5 to 2"}
+    disturbed = [replace(s, figures={**s.figures, "mostly_disturbed": True}) for s in SPEEDS]
+    assert 'class="bar hollow"' in speed.pictures(run(speeds=tuple(disturbed)))[0].drawing
+
+
 def test_four_kinds_of_picture_each_with_its_numbers() -> None:
-    found = speed.pictures(run())
+    found = [picture for picture in speed.pictures(run()) if not picture.title.startswith("How fast")]
     titles = [p.title for p in found]
     for beginning in ("Time against size", "Error against time", "Eager against compiled", "Forward against forward"):
         assert any(title.startswith(beginning) for title in titles), titles

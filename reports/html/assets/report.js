@@ -1084,6 +1084,13 @@
       const td = event.target.closest("tbody td");
       if (td && td.className) open(td);
     });
+    document.addEventListener("click", (event) => {
+      const dots = event.target.closest?.(".plot [data-i]");
+      if (!dots) return;
+      const { i: implementation, d: dtype } = dots.dataset;
+      following = true;
+      location.hash = matrixHash({ loss: dots.closest("svg").dataset.loss, implementation, dtype, sort: "error" });
+    });
     document.addEventListener("keydown", keys);
     history.scrollRestoration = "manual";
     document.addEventListener("click", (event) => {
