@@ -81,3 +81,14 @@ def focal_gradient(s: Sides[N], positive: N, negative: N, gamma: float) -> N:
     pull = s.down.power(gamma) * (g * vanishing(s.up, s.up * s.minus_log_up) + s.down)
     push = s.up.power(gamma) * (g * vanishing(s.down, s.down * s.minus_log_down) + s.up)
     return vanishing(negative, negative * push) - vanishing(positive, positive * pull)
+
+
+def focal_hessian(s: Sides[N], positive: N, negative: N, gamma: float) -> N:
+    """positive σ(−z)^γ [γ (γ σ(z) − σ(−z)) σ(z) softplus(−z) + (2 γ + 1) σ(z) σ(−z)] and, turned round, the other."""
+    g, both = s.up.constant(gamma), s.up.constant(2.0 * gamma + 1.0) * s.up * s.down
+
+    def side(up: N, down: N, minus_log_up: N) -> N:
+        return down.power(gamma) * (g * (g * up - down) * vanishing(up, up * minus_log_up) + both)
+
+    one, other = side(s.up, s.down, s.minus_log_up), side(s.down, s.up, s.minus_log_down)
+    return vanishing(positive, positive * one) + vanishing(negative, negative * other)

@@ -264,7 +264,12 @@ def _evaluate(
     return Evaluation(_exact(value), {name: _exact(gradients[name]) for name in wanted}, product)
 
 
-TWICE_DIFFERENTIABLE = ("softmax_cross_entropy", "binary_cross_entropy_with_logits", "binary_cross_entropy")
+TWICE_DIFFERENTIABLE = (
+    "softmax_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "binary_cross_entropy",
+    "binary_focal",
+)
 """Losses whose Hessian-vector products are offered: those whose second derivatives people train with."""
 
 

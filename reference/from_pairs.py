@@ -121,6 +121,8 @@ def focal(problem: Problem) -> Result:
         alpha = arguments.unit_interval("alpha", problem.options["alpha"])
         up_weight, down_weight = make(alpha), make(1.0) - make(alpha)
     gamma = float(problem.options.get("gamma", 2.0))
+    given = problem.vector_like(z.shape)
+    vector = None if given is None else given.reshape(-1)
     flat = z.reshape(-1)
     how = t.reduction(problem)
     scale = problem.scale(how, z.shape)
@@ -134,6 +136,9 @@ def focal(problem: Problem) -> Result:
             found["logits"] = weight * binary.focal_gradient(s, positive, negative, gamma)
         if "targets" in problem.wanted:
             found["targets"] = weight * t.keep * binary.focal_target_gradient(s, up_weight, down_weight, gamma)
+        if vector is not None:
+            curvature = binary.focal_hessian(s, positive, negative, gamma)
+            found[HESSIAN_VECTOR] = weight * curvature * make(vector[rows])
         return binary.focal(s, positive, negative, gamma), found
 
     values, slopes = by_rows(flat.size, 1, body)

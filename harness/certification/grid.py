@@ -302,7 +302,9 @@ def _binary(random: Random) -> Sample:
             if random.integers(0, 3) == 0:
                 options["label_smoothing"] = 0.1
             z = np.clip(_logits(random, (1, n))[0], -300, 300)
-            return Sample("binary_focal", {"logits": z, "targets": t}, options, {}, cotangent, ("logits", "targets"))
+            inputs, wanted = {"logits": z, "targets": t}, ("logits", "targets")
+            vector = _direction(random, (n,)) if random.integers(0, 2) else None
+            return Sample("binary_focal", inputs, options, {}, cotangent, wanted, vector=vector)
     if random.integers(0, 2):
         options["pos_weight"] = float(10.0 ** random.uniform(-3, 3))
     z = _logits(random, (1, n))[0]

@@ -653,12 +653,22 @@ class _Formula:
 
     def _binary_second(self, primary: str, x: MP) -> tuple[MP, MP]:
         """The second derivatives of the loss at t = 1 and at t = 0."""
+        if self.loss == "binary_focal":
+            return self._focal_second(x), self._focal_second(-x)
         if primary == "logits":
             up = 1 / (1 + mpmath.exp(-x))
             return up * (1 - up), up * (1 - up)
         scale = mpmath.log(_mp(self._base()["base"])) if self._base() else mpmath.mpf(1)
         infinite = mpmath.mpf("inf")
         return (infinite if x == 0 else 1 / x**2 / scale, infinite if x == 1 else 1 / (1 - x) ** 2 / scale)
+
+    def _focal_second(self, x: MP) -> MP:
+        """The second derivative of σ(−x)^γ ln(1 + e^−x), by the rule for products: F″ f + 2 F′ f′ + F f″."""
+        gamma, up, down = _mp(self.options.get("gamma", 2.0)), 1 / (1 + mpmath.exp(-x)), 1 / (1 + mpmath.exp(x))
+        factor = _power(down, gamma)
+        first, second = -gamma * up * factor, gamma * (gamma * up - down) * factor
+        f = _times(up, mpmath.log(1 + mpmath.exp(-x)))  # F″ has the factor σ(x), which is 0 where f is infinite
+        return second * f + 2 * first * -down + factor * up * down
 
     def _binary_terms(self, primary: str, x: MP) -> tuple[MP, MP, MP, MP]:
         """The loss at t = 1 and at t = 0, and their derivatives."""

@@ -829,7 +829,27 @@ def _binary_focal(subject: _Subject) -> ErrorScales:
         gradients["logits"] = _tidy(np.abs(subject.gradients["logits"]) + size)
     if "targets" in subject.gradients:
         gradients["targets"] = _tidy((a * value_pos + b * value_neg) * scale)
-    return ErrorScales(subject.reduced(terms, ones), gradients)
+    hessian = None
+    if subject.twice is not None:
+        size = _term(positive, _focal_curvature(subject, z)) + _term(negative, _focal_curvature(subject, -z))
+        hessian = _tidy(np.abs(subject.twice.product) + size * scale * np.abs(subject.twice.vector))
+    return ErrorScales(subject.reduced(terms, ones), gradients, hessian_vector=hessian)
+
+
+def _focal_curvature(subject: _Subject, z: Floats) -> Floats:
+    """Error scale of the second derivative of σ(−z)^γ softplus(−z), whose terms cancel where it changes sign.
+
+    Each term is rounded by its own size: F″ f, 2 F′ f′, F f″ with F = σ(−z)^γ, and by what rounding the logarithm and
+    the probabilities costs, p (1 − ln p), in the factor and in its derivative.
+    """
+    gamma = float(subject.options.get("gamma", 2.0))
+    L, M = _softplus(-z), _softplus(z)
+    p, rest = np.exp(-L), np.exp(-M)
+    factor = rest**gamma
+    terms = _term(p, L) * gamma * (gamma * p + rest) + (2.0 * gamma + 1.0) * p * rest
+    moved = gamma * np.where(rest > 0, rest, 1.0) ** max(gamma - 1.0, 0.0)
+    spread = np.minimum(_term(p, 1.0 + L) + _term(rest, 1.0 + M), 2.0)
+    return np.asarray(factor * terms + (1.0 + gamma) * (factor + moved) * spread)
 
 
 def _categorical_focal(subject: _Subject) -> ErrorScales:

@@ -392,8 +392,10 @@ def _binary_focal(call: Call, steps: Steps) -> Result:
     p, q = steps.sigmoid(z), steps.sigmoid(-z)
     positive, rising = steps.focal(L, p, gamma)
     negative, falling = steps.focal(M, q, gamma)
+    curvatures = a * steps.focal_curvature(L, p, q, gamma), b * steps.focal_curvature(M, q, p, gamma)
     # ∂L/∂z = −σ(−z) and ∂M/∂z = σ(z).
-    return _binary(call, steps, a * positive, b * negative, (-a * rising * q, b * falling * p), "logits")
+    slopes = -a * rising * q, b * falling * p
+    return _binary(call, steps, a * positive, b * negative, slopes, "logits", curvatures)
 
 
 FAMILIES: Mapping[str, Callable[[Call, Steps], Result]] = {

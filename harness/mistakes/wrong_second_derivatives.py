@@ -166,6 +166,11 @@ def kinked(z: Wide) -> Wide:
     return np.where(z == 0, 0, sigmoid_slope(z))
 
 
+def of_fixed_factor(L: Wide, p: Wide, q: Wide, gamma: float) -> Wide:  # noqa: ARG001 - the shape of the step
+    """(1 − p)^γ is taken for a number that does not move."""
+    return q**gamma * p * q
+
+
 CLASSES, LOGITS, PROBABILITIES = (
     "softmax_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -193,6 +198,9 @@ MISTAKES: Mapping[str, Mistake] = {
         same_step="detached",
         **renumbered(np.zeros_like, SECOND),
     ),
+    "second-of-fixed-focal-factor": mistake(
+        "the focal factor (1 − p)^γ is taken not to move", ("binary_focal",), focal_curvature=of_fixed_factor
+    ),
     "second-left-out": mistake("no second derivative is returned", (CLASSES,), finish=left_out),
     "second-raises": mistake("the backward pass cannot be differentiated", ALL, finish=raises_the_second_time),
     "second-is-first": mistake(
@@ -206,7 +214,9 @@ MISTAKES: Mapping[str, Mistake] = {
         rank=COMMON,
         finish=_of_another_call(in_direction_of_ones),
     ),
-    "gauss-newton": mistake("the squared gradient stands for the Hessian", ALL, finish=_product(squared_gradient)),
+    "gauss-newton": mistake(
+        "the squared gradient stands for the Hessian", (*ALL, "binary_focal"), finish=_product(squared_gradient)
+    ),
     "second-negative": mistake(
         "the second derivative has the wrong sign", ALL, same_step="opposite-sign", **times(-1.0, SECOND)
     ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -271,6 +272,38 @@ def test_straightforward_binary_second_derivatives_are_within_the_error_scale(
     assert compare(plain_in_float32(s), target, FORMATS["float32"]).agrees
 
 
+@given(ROWS, st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0]), st.sampled_from([0.0, 0.25, 1.0]))
+def test_straightforward_focal_second_derivatives_are_within_the_error_scale(
+    rows: tuple[Any, Any], gamma: float, target_: float
+) -> None:
+    z, v = rows
+    inputs = {"logits": z, "targets": np.full(z.shape, target_)}
+    s = subject("binary_focal", inputs, v, {"reduction": "none", "gamma": gamma}, "float32")
+    target = s.table.under().targets[HESSIAN_VECTOR]
+    assert compare(plain_in_float32(s), target, FORMATS["float32"]).agrees
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("target_", [0.0, 1.0, 0.3])
+def test_the_second_derivative_of_the_focal_loss_is_that_of_its_value(gamma: float, target_: float) -> None:
+    """A difference quotient of mpmath's, of the textbook's formula, at a precision at which no digit of it is lost."""
+    logits = [-40.0, -3.0, -0.7, 0.0, 0.1, 2.0, 17.0, 40.0]
+    inputs = {"logits": logits, "targets": [target_] * len(logits)}
+    options = {"gamma": gamma, "reduction": "none"}
+    found = reference.evaluate("binary_focal", inputs, options, vector=np.ones(len(logits))).hessian_vector
+    assert found is not None
+    with mpmath.workprec(2000):
+        t = mpmath.mpf(target_)
+
+        def loss(z: Any) -> Any:
+            up, down = 1 / (1 + mpmath.exp(-z)), 1 / (1 + mpmath.exp(z))
+            return -t * down**gamma * mpmath.log(up) - (1 - t) * up**gamma * mpmath.log(down)
+
+        for z, hi, lo in zip(logits, found.hi, found.lo, strict=True):
+            right = mpmath.diff(loss, mpmath.mpf(z), 2)
+            assert abs(mpmath.mpf(float(hi)) + mpmath.mpf(float(lo)) - right) <= abs(right) * mpmath.mpf(10) ** -28
+
+
 @given(hnp.arrays(np.float64, (4,), elements=st.floats(2.0**-20, 1 - 2.0**-20)), st.sampled_from([0.0, 0.25, 1.0]))
 def test_second_derivatives_of_probabilities_are_within_the_error_scale(p: Any, target_: float) -> None:
     inputs = {"probabilities": p, "targets": np.full(4, target_)}
@@ -285,6 +318,7 @@ def test_the_error_scale_forgives_no_factor(factor: float) -> None:
         subject(dtype="float32"),
         subject("binary_cross_entropy_with_logits", {"logits": [1.0, -2.0], "targets": [1.0, 0.25]}, [1.0, 2.0]),
         subject("binary_cross_entropy", {"probabilities": [0.25, 0.5], "targets": [1.0, 0.25]}, [1.0, 2.0]),
+        subject("binary_focal", {"logits": [1.0, -2.0], "targets": [1.0, 0.25]}, [1.0, 2.0], dtype="float32"),
     ):
         target = s.table.under().targets[HESSIAN_VECTOR]
         assert not compare(factor * target.hi, target, FORMATS[s.dtype]).agrees

@@ -142,6 +142,17 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
                 ("γ (1 − p)^(γ−1) (min(L, 1) + p L)", "what rounding 1 − p moves the factor by"),
             ),
             (_RESULT, ("the same two, differentiated", "rounding of the factor and of its derivative")),
+            (
+                ("|h|", "rounding of the product itself"),
+                (
+                    "(1 − p)^γ (γ (γ p + q) p L + (2 γ + 1) p q) |v|",
+                    "terms that cancel where the curvature is 0, q = 1 − p",
+                ),
+                (
+                    "(1 + γ) ((1 − p)^γ + γ (1 − p)^(γ−1)) · Σ p (1 − ln p) |v|",
+                    "rounding of the factor and of the logistic function",
+                ),
+            ),
         ),
         "categorical_focal": Budget(
             (

@@ -131,7 +131,10 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "binary_focal": Formula(
             r"L = {-\alpha_t (1 - p_t)^\gamma \ln p_t}, \quad p_t = \sigma(\pm z)",
             r"\frac{d L}{d p_t} = \alpha_t (1 - p_t)^{\gamma - 1} \left( \gamma \ln p_t - \frac{1 - p_t}{p_t} \right)",
-            "z is the logit, taken with + for the positive and − for the negative class; α weighs the classes.",
+            "z is the logit, taken with + for the positive and − for the negative class; α weighs the classes, v is a "
+            "direction.",
+            r"\frac{\partial^2 L}{\partial z^2} v = \alpha_t (1 - p_t)^\gamma p_t \left( (2 \gamma + 1) (1 - p_t)"
+            r" - \gamma (\gamma p_t - 1 + p_t) \ln p_t \right) v",
         ),
         "categorical_focal": Formula(
             r"L = {-\sum_j \alpha y_j (1 - p_j)^\gamma \ln p_j}, \quad p_j = \frac{e^{x_j}}{\sum_k e^{x_k}}",
