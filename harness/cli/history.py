@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ import reports.history
 from harness.adapters.choice import FIRST, choose
 from harness.adapters.registry import registered
 from harness.cli import terminal
-from harness.cli.options import Dtypes, Implementations, Modes, Seconds, day
+from harness.cli.options import Dtypes, ExecutorName, Implementations, Modes, Seconds, Workers, day
 from harness.core.cell import Run
 from harness.core.errors import InfrastructureError, UsageError
 from harness.core.exit_codes import ExitCode
@@ -23,9 +24,12 @@ from harness.core.files import write_whole
 from harness.core.machine_description import describe_machine
 from harness.core.printing import say
 from harness.judgement.ledger import Ledger
+from harness.runs.executors.base import Executor
+from harness.runs.executors.chosen import executor_of
 from harness.runs.plan import Scope
 from harness.runs.service import execute_order, read_ledger
 from harness.runs.session import Order
+from harness.runs.spreading import spread
 from harness.suite.ledger_edits import write_since
 from harness.suite.loading import Suite, find_cases_directory
 from harness.suite.selection import load_selection
@@ -102,6 +106,8 @@ def history(
     asked: Asked = ALL_OF_IT,
     kept: Annotated[bool, Parameter(help="Run nothing: tell what is kept.")] = False,
     store: Annotated[Path, Parameter(metavar="FOLDER", help="Where the runs of releases are kept.")] = STORE,
+    executor: ExecutorName = None,
+    parallel: Annotated[Workers, Parameter(help="Workers of a cluster on this machine.")] = 2,
     ledger: Annotated[bool, Parameter(help="Write into the ledger since when each entry is so.")] = False,
     output: Annotated[
         Path | None, Parameter(alias="-o", metavar="FOLDER", help="For a page and a JSON file per package.")
@@ -116,13 +122,14 @@ def history(
         suite = load_selection(asked.cases)
         _check_canaries()
         place.write_suite(suite.digest, case_digests(suite.cases))
-        for package in packages:
-            task = _task(package, asked, suite)
-            chosen = in_order(versions) if versions else versions_of(package)
-            for release, digest, fresh in collect(task, released(package, chosen, since), place):
-                gaps |= bool(digest.gap)
-                said = f"a gap: {digest.gap}" if digest.gap else f"{len(digest.cells):,} cells"
-                say(f"{package} {release.version} ({release.day or 'no date'}): {said}{'' if fresh else ', kept'}")
+        with nullcontext() if executor is None else executor_of(executor, parallel) as parts:
+            for package in packages:
+                task = _task(package, asked, suite, parts)
+                chosen = in_order(versions) if versions else versions_of(package)
+                for release, digest, fresh in collect(task, released(package, chosen, since), place):
+                    gaps |= bool(digest.gap)
+                    said = f"a gap: {digest.gap}" if digest.gap else f"{len(digest.cells):,} cells"
+                    say(f"{package} {release.version} ({release.day or 'no date'}): {said}{'' if fresh else ', kept'}")
     _tell(place, packages, output)
     if ledger:
         found = ledger_since(read_ledger().entries, kept_histories(store))
@@ -131,7 +138,7 @@ def history(
     return ExitCode.INFRASTRUCTURE if gaps else ExitCode.FINE
 
 
-def _task(package: str, asked: Asked, suite: Suite) -> Task:
+def _task(package: str, asked: Asked, suite: Suite, parts: Executor | None) -> Task:
     implementations = choose(asked.implementation or own(package, registered()))
     # Digests keep nothing of it: but what it explains needs no diagnosis, which takes longer than all else.
     ledger = read_ledger()
@@ -158,7 +165,7 @@ def _task(package: str, asked: Asked, suite: Suite) -> Task:
             python=str(environment.python),
         )
         with terminal.progress() as tick:
-            return execute_order(order, progress=tick)
+            return execute_order(order, progress=tick) if parts is None else spread(order, parts, progress=tick)
 
     return Task(
         package,

@@ -32,6 +32,11 @@ def test_a_release_is_run_once_told_in_a_page_and_asked_for_by_its_cell(tmp_path
     assert not list((tmp_path / "cache" / "xent" / "environments").glob("*/bin"))
     again = history(tmp_path, "numpy", "-i", "numpy", "--versions", NUMPY, *CASES)
     assert ", kept" in again.stdout
+    on_a_cluster = ("--again", "--executor", "dask", "--parallel", "1")
+    spread = history(tmp_path, "numpy", "-i", "numpy", "--versions", NUMPY, *CASES, *on_a_cluster)
+    assert spread.returncode == 0, spread.stdout + spread.stderr
+    assert "numpy-float64: 1 releases, 2 cells, 0 changed" in spread.stdout
+    assert ", kept" not in spread.stdout
     assert history(tmp_path, "--kept", "-o", str(tmp_path / "pages")).returncode == 0
     assert "1 releases" in (tmp_path / "pages" / "numpy-float64.md").read_text(encoding="utf-8")
     told = xent("since", CELL, "--store", tmp_path / "store")
