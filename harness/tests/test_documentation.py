@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tools.reference_pages import PAGES as PAGES_OF_CODE
+from tools.reference_pages import written
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")), *ROOT.glob("docs/**/*.md")]
 ROOMS = ("cases", "docs", "examples", "harness", "reference", "reports", "tools", "xent", ".ci", ".github")
@@ -79,3 +82,11 @@ def test_what_is_gone_is_noticed() -> None:
     assert not is_named("harness.judgement.told")
     assert not is_named("reference.losses.hinge")
     assert is_named("reference.losses.softmax_cross_entropy")
+
+
+@pytest.mark.parametrize("page", sorted(PAGES_OF_CODE.glob("*.md")), ids=lambda page: page.name)
+def test_reference_pages_say_what_the_code_says(page: Path) -> None:
+    """They are read in the repository as they are; `python -m tools.reference_pages` writes them anew."""
+    text = page.read_text(encoding="utf-8")
+    assert "{{" not in text
+    assert written(text) == text

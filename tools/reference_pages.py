@@ -1,10 +1,14 @@
-"""Pages whose text lives in the code: taken from there whenever the site is built."""
+"""Parts of the reference pages whose text lives in the code; a test says when they are behind.
+
+python -m tools.reference_pages
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import reference.conventions
@@ -14,10 +18,19 @@ from harness.core.exit_codes import ExitCode
 from harness.judgement import tolerance
 from reference.signatures import LOSSES
 
+PAGES = Path(__file__).resolve().parents[1] / "docs" / "reference"
+PART = re.compile(r"(<!-- (\w+): written by tools/reference_pages.py -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
-def on_page_markdown(markdown: str, **_: object) -> str:
-    """Replaces a line `{{ name }}` with what the function of that name below gives."""
-    return re.sub(r"^\{\{ (\w+) \}\}$", lambda found: _TEXTS[found[1]](), markdown, flags=re.MULTILINE)
+
+def written(page: str) -> str:
+    """A page with its parts as the code has them now."""
+    return PART.sub(lambda part: f"{part[1]}\n{_TEXTS[part[2]]()}\n\n{part[3]}", page)
+
+
+def main() -> None:
+    """Write all pages anew."""
+    for page in sorted(PAGES.glob("*.md")):
+        page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _losses() -> str:
@@ -71,3 +84,7 @@ _TEXTS = {
     "tolerances": _tolerances,
     "exit_codes": _exit_codes,
 }
+
+
+if __name__ == "__main__":
+    main()
