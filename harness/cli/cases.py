@@ -12,6 +12,7 @@ from cyclopts import App
 from harness.adapters.registry import registered
 from harness.cli.history import SINCE, STORE
 from harness.cli.options import Cases
+from harness.cli.project import project_here
 from harness.cli.run_files import overlay_file, overlays_of, shipped_baseline
 from harness.core.case import ArraySpec
 from harness.core.exit_codes import ExitCode
@@ -20,13 +21,14 @@ from harness.core.printing import say
 from harness.runs.kernels import lint_dormant
 from harness.runs.margins import lint_margins
 from harness.runs.overlays import rebased
+from harness.runs.project import case_patterns
 from harness.runs.run_file import read_run
-from harness.runs.service import read_ledger
+from harness.runs.service import read_ledger, shipped_ledger
 from harness.runs.session import describe_array
 from harness.speed.workloads import load_workloads
 from harness.suite.ledger_files import load_entries
 from harness.suite.linting import lint as lint_cases
-from harness.suite.loading import Suite, display_name, find_cases_directory
+from harness.suite.loading import Suite, display_name
 from harness.suite.margins_file import margins_file, read_margins
 from harness.suite.problems import Problem
 from harness.suite.schema import schema_text
@@ -62,9 +64,11 @@ def lint(*cases: Cases) -> ExitCode:
     cover, _ = load_cover()
     problems = lint_cases(suite.cases)
     if not cases:
-        ids = [case.id for case in suite.cases]
-        own = load_entries(find_cases_directory() / "ledger")
-        problems += _lint_baseline(suite, entries) + lint_since(entries) + lint_selectors(own, ids, registered())
+        named = case_patterns(project_here())
+        ids = [case.id for case in (*suite.cases, *(load_selection(named).cases if named else ()))]
+        own = [entry for entry in entries if not entry.shipped]  # a team answers for its own entries alone
+        shipped = load_entries(shipped_ledger())
+        problems += _lint_baseline(suite, shipped) + lint_since(own) + lint_selectors(own, ids, registered())
     for problem in problems:
         say(problem)
     if problems:
@@ -106,7 +110,9 @@ def lint_selectors(entries: Sequence[Entry], cases: Sequence[str], names: Iterab
     for entry in entries:
         place, _, line = entry.location.rpartition(":")
         absent = [("cases", "case", pattern) for pattern in entry.cases if not selects(pattern)]
-        strangers = [pattern for pattern in entry.implementations if not fnmatch.filter(known, pattern)]
+        # What has a colon is addressed, as module:Class is, and has no list it could be in.
+        names_of = [pattern for pattern in entry.implementations if ":" not in pattern]
+        strangers = [pattern for pattern in names_of if not fnmatch.filter(known, pattern)]
         absent += [("implementations", "implementation", pattern) for pattern in strangers]
         for field, what, pattern in absent:
             hint = "Correct it, or remove it"
@@ -117,11 +123,13 @@ def lint_selectors(entries: Sequence[Entry], cases: Sequence[str], names: Iterab
 def lint_since(entries: Sequence[Entry]) -> list[Problem]:
     """Whether the entries say what the history of releases says; nothing where none is kept."""
     file = STORE / SINCE
-    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if not file.is_file():
+        return []
+    found = json.loads(file.read_text(encoding="utf-8"))
     problems = []
     for entry in entries:
         said, known = dict(entry.since), found.get(entry.id, {})
-        if said != known and (file.is_file() or said):
+        if said != known:
             place, _, line = entry.location.rpartition(":")
             what = f"it says since {said or 'nothing'}, and the history of releases {known or 'nothing'}"
             problems.append(Problem(place, int(line), "since", what, "`xent history --kept --ledger` writes it"))

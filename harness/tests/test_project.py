@@ -16,6 +16,15 @@ from harness.tests.commands import ROOT, xent
 CASE = "documents/d4-dog-in-bits"
 WRONG = "mutant:log-base-2.categorical_cross_entropy"
 
+MISSPELT = """\
+- id: our-own-misspelt
+  cases: [edges/no-such-*]
+  implementations: [torhc, "our_package.losses:Ours"]
+  outcome: {kind: finite}
+  reason: It answers in bits, on purpose, so that a ledger has something to say about it.
+  upstream: none found
+"""
+
 ENTRY = f"""\
 - id: our-own-base-2
   cases: [{CASE}]
@@ -163,3 +172,18 @@ def test_outside_a_project_nothing_is_accepted_and_the_package_is_never_written_
         assert "is not written to" in refused.stderr
     shutil.rmtree(tmp_path / "conformance")
     assert xent("accept", "run.jsonl", folder=tmp_path).returncode == 0
+
+
+def test_lint_is_about_the_entries_of_the_team_and_not_about_those_that_came_with_xent(tmp_path: Path) -> None:
+    (tmp_path / "xent.toml").write_text("", encoding="utf-8")
+    (tmp_path / "conformance" / "ledger").mkdir(parents=True)
+    assert xent("cases", "lint", folder=tmp_path).returncode == 0
+    (tmp_path / "conformance" / "ledger" / "ours.yaml").write_text(MISSPELT, encoding="utf-8")
+    done = xent("cases", "lint", folder=tmp_path)
+    assert done.returncode == 4
+    *problems, last = done.stdout.splitlines()
+    assert [line.partition("our-own-misspelt: ")[2].partition(". ")[0] for line in problems] == [
+        "cases: no case is called edges/no-such-*",
+        "implementations: no implementation is called torhc",
+    ], done.stdout
+    assert last.startswith("2 problems")
