@@ -63,6 +63,8 @@ class Entry:
     modes: tuple[str, ...] = ("*",)
     dtypes: tuple[str, ...] = ("*",)
     aspects: tuple[str, ...] = ("*",)
+    beyond: tuple[str, ...] = ()
+    """Losses of which it holds in other cases than those it names: there it is told as a cause of what disagrees."""
     where: tuple[Condition, ...] = ()
     """All have to hold; where one does not, the entry is dormant: it explains nothing and is not missed."""
     seen: str = ""

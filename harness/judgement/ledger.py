@@ -28,6 +28,17 @@ class Ledger:
     """All entries, with the way from a disagreeing cell to the one that explains it."""
 
     entries: tuple[Entry, ...] = ()
+    beyond: tuple[Entry, ...] = ()
+    """Those that hold in other cases than they name, for what disagrees in one of these."""
+
+    def likely(self, selector: Selector, loss: str, cell: Cell) -> Entry | None:
+        """The first entry whose cause is likely that of a cell in a case which no entry names."""
+        for entry in self.beyond:
+            anywhere = replace(entry, cases=("*",))
+            about_it = loss in entry.beyond and selects(anywhere, selector) and is_awake(entry, selector.facts)
+            if about_it and meets(entry.pin, cell):
+                return entry
+        return None
 
     def explanation(self, selector: Selector, cell: Cell) -> Entry | None:
         """The first entry that selects the cell and pins exactly what it shows."""
@@ -44,7 +55,8 @@ class Ledger:
         """The entries that can be about one case, each narrowed to it: what all its cells need, looked up once."""
         matching = (position for position, pattern in self._by_pattern if pattern.fullmatch(case))
         chosen = sorted([*self._by_name.get(case, ()), *matching])
-        return Ledger(tuple(replace(self.entries[n], cases=(case,)) for n in dict.fromkeys(chosen)))
+        beyond = tuple(entry for entry in self.entries if entry.beyond)
+        return Ledger(tuple(replace(self.entries[n], cases=(case,)) for n in dict.fromkeys(chosen)), beyond)
 
     @cached_property
     def _by_name(self) -> Mapping[str, list[int]]:

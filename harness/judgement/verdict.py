@@ -321,7 +321,7 @@ def _against_truth(
     observed = Observed(kind, computed_in=other)
     wrong = replace(cell, verdict="disagrees", severity=severity, explanation=difference, observed=observed)
     known = explained(subject, wrong, ledger)
-    if known.verdict == "known" or subject.diagnose is None:
+    if known.verdict == "known" or known.causes or subject.diagnose is None:
         return known
     # The search for a cause costs many evaluations of the reference: only what nothing explains yet is worth it.
     causes = subject.diagnose(got, aspect, target, subject.table, flush_to_zero=flushes, computed_in=other)
@@ -387,9 +387,17 @@ def _chosen(subject: Subject, cell: Cell, observed: Observed, sentence: str, mad
 
 
 def explained(subject: Subject, cell: Cell, ledger: Ledger) -> Cell:
-    """The cell, known where an entry of the ledger pins exactly what was observed."""
-    entry = ledger.explanation(subject.selector(cell.aspect), cell)
-    return cell if entry is None else replace(cell, verdict="known", ledger=entry.id)
+    """The cell, known where an entry of the ledger pins exactly what was observed; with the cause of one that names
+    other cases and says that it holds beyond them."""
+    selector = subject.selector(cell.aspect)
+    entry = ledger.explanation(selector, cell)
+    if entry is not None:
+        return replace(cell, verdict="known", ledger=entry.id)
+    likely = ledger.likely(selector, subject.table.loss, cell)
+    if likely is None:
+        return cell
+    cause = f"as in the ledger's {likely.id}: {likely.reason}"
+    return replace(cell, explanation=f"{cell.explanation}; {cause}", causes={likely.id: cause})
 
 
 def _shown(subject: Subject, aspect: str) -> Any:

@@ -7,6 +7,7 @@
   modes: [eager]                          # optional
   dtypes: [float32]                       # optional
   aspects: [gradient]                     # optional
+  beyond: [softmax_cross_entropy]         # optional: of these losses it is the cause in other cases too
   where: {onednn: on, isa: [avx2, avx512]}  # optional machine facts; of a list any, of the facts all; else dormant
   since: {torch: "2.1.0"}                # what `xent history` found, written by it
   seen: On which machine              # of an entry that is dormant wherever the baseline and its overlays are from
@@ -34,6 +35,7 @@ from harness.core.machine_facts import contradiction
 from harness.suite.case_files import files_in, text_of
 from harness.suite.problems import Problem, SuiteError, suggestion
 from harness.suite.reading import ListNode, line_at, plain, read
+from reference.signatures import LOSSES
 
 Globs = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
@@ -92,6 +94,7 @@ class _EntryModel(BaseModel):
     modes: Globs = ["*"]
     dtypes: Globs = ["*"]
     aspects: Globs = ["*"]
+    beyond: list[str] = []
     where: dict[str, list[str]] = {}
     seen: Annotated[str, Field(pattern=r"\S")] = ""
     since: dict[str, Annotated[str, Field(pattern=r"^(\d|<=\d|>\d[^,]*,<=\d)[\w.]*$")]] = {}
@@ -110,6 +113,14 @@ class _EntryModel(BaseModel):
             understood = False
         if not understood or not value.isascii():
             raise ValueError(f'expected a version specifier such as ">=2.0,<2.15", got {value!r}')
+        return value
+
+    @field_validator("beyond")
+    @classmethod
+    def _losses(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in LOSSES:
+                raise ValueError(f"expected names of losses, got {name!r}; {suggestion(name, LOSSES)}")
         return value
 
     @field_validator("dtypes")
@@ -237,6 +248,7 @@ def _entry(model: _EntryModel, location: str) -> Entry:
         modes=tuple(model.modes),
         dtypes=tuple(model.dtypes),
         aspects=tuple(model.aspects),
+        beyond=tuple(model.beyond),
         where=tuple(Condition(fact, tuple(values)) for fact, values in model.where.items()),
         seen=model.seen,
         since=tuple(sorted(model.since.items())),
