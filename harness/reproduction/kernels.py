@@ -137,6 +137,30 @@ _LIBRARIES: Mapping[str, _Library] = {
         (_BARE,),
         "adapters/kernels/segmentation_models.py",
     ),
+    "torchtune": _Library(
+        "torchtune",
+        (
+            'open_bare("torchtune", "torchtune.modules", "torchtune.modules.loss")',
+            "from torchtune.modules.loss.ce_chunked_output_loss import CEWithChunkedOutputLoss",
+        ),
+        {"softmax_cross_entropy": _Call("_mean", {"ignore_index": "ignore_index"}, ("_mean",), says=_MEAN)},
+        (_BARE,),
+        "adapters/kernels/torchtune.py",
+    ),
+    "torchvision": _Library(
+        "torchvision",
+        ('open_bare("torchvision", "torchvision.ops")', "from torchvision.ops.focal_loss import sigmoid_focal_loss"),
+        {"binary_focal": _Call("_focal", _FOCAL, ("_focal",), "elements")},
+        (_BARE,),
+        "adapters/kernels/torchvision.py",
+    ),
+    "fvcore": _Library(
+        "fvcore",
+        ('open_bare("fvcore", "fvcore.nn")', "from fvcore.nn.focal_loss import sigmoid_focal_loss"),
+        {"binary_focal": _Call("_focal", _FOCAL, ("_focal",), "elements")},
+        (_BARE,),
+        "adapters/kernels/fvcore.py",
+    ),
     "timm": _Library(
         "timm",
         (

@@ -32,7 +32,7 @@ from harness.reproduction.torch import tensor as torch_tensor
 from harness.suite.generators import GENERATORS, LAYOUTS, realize
 from reference import LOSSES as SIGNATURES
 
-MEANS = ("timm", "transformers")
+MEANS = ("timm", "transformers", "torchtune")
 """Their losses are means."""
 
 
@@ -86,7 +86,7 @@ LOSSES = {
     "sklearn": "categorical_cross_entropy",
     **dict.fromkeys(("scratch-d0", "scratch-d1", "scratch-d3"), "categorical_cross_entropy"),
     "scratch-d4": "softmax",
-    **dict.fromkeys(("kornia", "monai"), "binary_focal"),
+    **dict.fromkeys(("kornia", "monai", "torchvision", "fvcore"), "binary_focal"),
 }
 
 FIRST_MODES = {"loss-parallel": "ranks"}
