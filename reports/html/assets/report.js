@@ -547,7 +547,7 @@
     const partly = refused > 0 && refused < count ? ` ${count - refused}/${count}` : "";
     if (td.childNodes.length < 2) td.replaceChildren(document.createElement("b"), document.createElement("i"));
     td.className = key;
-    if (data.status[i] === data.refused) td.firstChild.replaceChildren(glyph, make("span", { class: "unseen" }, ` ${word}`));
+    if (data.status[i] === data.refused) td.firstChild.replaceChildren(glyph);
     else td.firstChild.textContent = `${glyph} ${word}`;
     td.lastChild.textContent = data.happenings[data.happened[i]] + partly;
   }
