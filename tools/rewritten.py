@@ -24,8 +24,8 @@ from tools.protocols import Loss, known_bad, standing_in
 
 FULL = 40
 """Every so many runs have the full size: most of the time goes into those."""
-TRIES = (*range(20), FULL - 1)
-"""Runs in which a known-bad implementation may be caught, the last of full size."""
+TRIES = (*range(20), *range(FULL - 1, 10 * FULL, FULL))
+"""Runs in which a known-bad implementation may be caught, the last ten of full size."""
 SIXTEEN = (torch.float16, torch.bfloat16)
 
 
@@ -122,7 +122,7 @@ def _nine(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
 
 
 def _kernelbench(dtype: torch.dtype) -> Callable[[np.random.Generator], Drawn]:
-    return lambda _: Drawn((8, 40), dtype)
+    return lambda _: Drawn((16, 4096), dtype)
 
 
 def _onnx(rng: np.random.Generator) -> Drawn:
@@ -158,7 +158,7 @@ def _liger(rng: np.random.Generator) -> Drawn:
         ({"ignore_index": -123, "label_smoothing": 0.2}, 1.0),
         ({}, 3.0),
     )
-    return Drawn((6, 40), _one(rng, torch.float32, torch.bfloat16), options=options, factor=factor)
+    return Drawn((6, 2048), _one(rng, torch.float32, torch.bfloat16), options=options, factor=factor)
 
 
 def _transformer_engine(rng: np.random.Generator) -> Drawn:
@@ -166,7 +166,7 @@ def _transformer_engine(rng: np.random.Generator) -> Drawn:
     options = _one(
         rng, {}, {"label_smoothing": 0.1}, {"reduction": "none"}, {"reduction": "none", **ignored}, dict(ignored)
     )
-    return Drawn((8, 40), _one(rng, torch.float32, torch.bfloat16), options=options, squared=True)
+    return Drawn((8, 4096), _one(rng, torch.float32, torch.bfloat16), options=options, squared=True)
 
 
 def _tensorflow(rng: np.random.Generator) -> Drawn:
