@@ -66,12 +66,28 @@ def _cross_entropy(call: Call) -> Recipe:
     return Recipe("jax.scipy.special.xlogy", compute, _SUMMED)
 
 
+def _kl_divergence(call: Call) -> Recipe:
+    """`rel_entr` takes the probabilities themselves."""
+    call.refuse_inputs_except("targets", "log_probabilities")
+    call.refuse_options_except("reduction", "denominator", "axis", "log_target", of="jax.scipy.special.rel_entr")
+    axis, log_target = call.options.get("axis", -1), bool(call.options.get("log_target"))
+
+    def compute(named: Named) -> object:
+        targets = jnp.exp(named["targets"]) if log_target else named["targets"]
+        terms = jax.scipy.special.rel_entr(targets, jnp.exp(named["log_probabilities"]))
+        return reduced(call, jnp.sum(terms, axis=axis))
+
+    computed_with = {**_SUMMED, "probabilities": "jax.numpy.exp(log_probabilities)"}
+    return Recipe("jax.scipy.special.rel_entr", compute, computed_with)
+
+
 _RECIPES = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "logsumexp": _logsumexp,
     "entropy": _entropy,
     "cross_entropy": _cross_entropy,
+    "kl_divergence": _kl_divergence,
 }
 
 

@@ -27,6 +27,7 @@ class SciPy:
                 "logsumexp",
                 "entropy",
                 "cross_entropy",
+                "kl_divergence",
                 "jensen_shannon",
             ),
             dtypes=("float64", "float32", "float16"),
@@ -44,6 +45,8 @@ class SciPy:
                 return _entropy(call)
             case "cross_entropy":
                 return _cross_entropy(call)
+            case "kl_divergence":
+                return _kl_divergence(call)
             case "jensen_shannon":
                 return _jensen_shannon(call)
             case other:
@@ -76,6 +79,21 @@ def _cross_entropy(call: Call) -> Answer:
         "scipy.special.xlogy",
         convention=_promoted(call, scipy.special.xlogy) or None,
         computed_with={"sum over classes": "numpy.sum"},
+    )
+
+
+def _kl_divergence(call: Call) -> Answer:
+    """`rel_entr` takes the probabilities themselves; `scipy.stats.entropy(pk, qk)` normalises them first."""
+    call.refuse_inputs_except("targets", "log_probabilities")
+    call.refuse_options_except("reduction", "denominator", "axis", "log_target", of="scipy.special.rel_entr")
+    targets = call.inputs["targets"].storage
+    targets = np.exp(targets) if call.options.get("log_target") else targets
+    terms = scipy.special.rel_entr(targets, np.exp(call.inputs["log_probabilities"].storage))
+    return Answer(
+        _reduced(call, np.sum(terms, axis=call.options.get("axis", -1))),
+        "scipy.special.rel_entr",
+        convention=_promoted(call, scipy.special.rel_entr) or None,
+        computed_with={"probabilities": "numpy.exp(log_probabilities)", "sum over classes": "numpy.sum"},
     )
 
 

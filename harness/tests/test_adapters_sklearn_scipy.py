@@ -159,3 +159,16 @@ def test_neither_has_gradients() -> None:
 
     assert not ScikitLearn().describe().gradients
     assert not SciPy().describe().gradients
+
+
+def test_the_divergence_of_scipy_is_of_the_probabilities_themselves() -> None:
+    from harness.adapters.scipy import SciPy
+
+    inputs = {"targets": [[0.5, 0.25, 0.25]], "log_probabilities": [[-1.0, -1.25, -1.0]]}
+    answer = SciPy().evaluate(make_call("kl_divergence", inputs, {"reduction": "none"}))
+    right = np.sum(np.array(inputs["targets"]) * (np.log(inputs["targets"]) - inputs["log_probabilities"]), axis=-1)
+    np.testing.assert_allclose(answer.value.to_float64(), right, rtol=1e-14)
+    far = make_call(
+        "kl_divergence", {"targets": [[0.5, 0.5]], "log_probabilities": [[-1e4, 0.0]]}, {"reduction": "none"}
+    )
+    assert SciPy().evaluate(far).value.to_float64().tolist() == [np.inf]
