@@ -17,6 +17,9 @@ AIMED = 45.0
 MOST_GROWTH = 8
 """Times as many items as in the part before, at most: the first ones may have been the quick ones."""
 
+SMALLEST_SHARE = 8
+"""The last parts are not cut below this share of a whole one: who is ready first waits six seconds at most."""
+
 Item = TypeVar("Item")
 
 
@@ -30,10 +33,12 @@ class Remaining(Generic[Item]):
     """Parts that ended whoever did them: they are tried again by halves."""
 
     def next(self, width: int) -> tuple[Item, ...]:
-        """The items of the next part; where `width` do them at the same time, none has the rest alone."""
+        """The items of the next part; where `width` do them at the same time, none has the rest alone, unless that is
+        little: a part costs a tenth of a second by itself."""
         if self.halves:
             return self.halves.popleft()
-        count = min(self.size, math.ceil(len(self.items) / width))
+        share = max(math.ceil(len(self.items) / width), self.size // SMALLEST_SHARE)
+        count = min(self.size, share, len(self.items))
         return tuple(self.items.popleft() for _ in range(count))
 
     def took(self, items: int, seconds: float) -> None:
