@@ -33,9 +33,6 @@ FEWEST_WORDS = 5
 LARGEST_ARRAY = 2**20
 """Elements a rule looks at; a larger array is a workload, and making it would take longer than a linter may."""
 
-LARGEST_EVALUATED = 2**16
-"""Elements of a case that is evaluated here, in all: thousands of cases are linted in seconds."""
-
 WIDTHS = ("float64", "float32", "float16", "bfloat16")
 """From the widest to the narrowest."""
 
@@ -137,7 +134,7 @@ def _reference_has_an_answer(case: Case) -> Iterator[Finding]:
                 )
                 calls.append((f"expect: the choice {choice.name!r}", other))
     for field, asked in calls:
-        if sum(math.prod(shape_of(spec)) for spec in asked.inputs.values()) > LARGEST_EVALUATED:
+        if sum(math.prod(shape_of(spec)) for spec in asked.inputs.values()) > LARGEST_ARRAY:
             continue
         call = call_of(asked, next(name for name in WIDTHS if name in asked.dtypes))
         try:

@@ -142,6 +142,11 @@ def test_every_rule_is_named() -> None:
         ("{logits: [[1, 2]], targets: [0]}", ", options: {reduction: none}, cotangent: [1, 2]", "cotangent"),
         ("{logits: [[1, 2]], targets: [0, 1]}", "", "shape"),
         (
+            "{logits: {generator: zeros, shape: [70000, 2]}, targets: {generator: full, shape: [70000], value: 7}}",
+            "",
+            "2",
+        ),
+        (
             "{logits: [[1, 2]], targets: [7]}",
             ", expect: {implementation_defined: [raises, {choice: the last class, inputs: {targets: [5]}}]}",
             "5",
