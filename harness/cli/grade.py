@@ -83,6 +83,7 @@ def grade_command(
             return ExitCode.NOTHING_RAN
         limit = time_limit or START + PATIENCE * first.ended.seconds
         _again(runs, limit)
+        say("the right implementation passes twice; looking for a case that shows each mistake", error=True)
         found = witnesses(function, load().cases, read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml"))
         names = [name for witness in found for name in witness.shows]
         say(f"{target}, called like {function}: {len(names)} known-bad implementations fit")
