@@ -64,8 +64,10 @@ STATED = (
     r"^(no \w+ of \w+|[\w.]+ takes distributions, (not labels|no integer labels))$",
     r"^[\w.]+ takes binary probabilities of shape|^[\w.]+ takes probabilities of shape",
     r"^tf\.nn takes logits; probabilities with labels are Keras's$",
+    r"^no reduction \w+ behind a function without reductions$",
 )
-"""What a function takes is written in its documentation: of other inputs it would be another function."""
+"""What a function takes is written in its documentation: of other inputs it would be another function. Behind one that
+reduces nothing its user writes a sum or a mean."""
 
 ARTICLES = re.compile(r"^(the (document|article)|no option \w+$)")
 """The functions of articles stand in their adapters, as they were printed."""
