@@ -95,6 +95,26 @@ _LIBRARIES: Mapping[str, _Library] = {
         (_TRITON, _BARE),
         "adapters/kernels/transformer_engine.py",
     ),
+    "unsloth": _Library(
+        "unsloth",
+        (
+            "import tempfile",
+            "prepare()",
+            # It writes what it compiles into the current folder otherwise.
+            'os.environ["UNSLOTH_COMPILE_LOCATION"] = tempfile.mkdtemp()',
+            "from unsloth.kernels.cross_entropy_loss import fast_cross_entropy_loss",
+        ),
+        {
+            "softmax_cross_entropy": _Call(
+                "_mean",
+                {"softcap": "softcap", "logit_scale": "logit_scale"},
+                ("_mean",),
+                says={**_MEAN, "ignore_index": -100},
+            )
+        },
+        (_TRITON,),
+        "adapters/kernels/unsloth.py",
+    ),
     "transformers": _Library(
         "transformers",
         ("from transformers.loss.loss_utils import ForCausalLMLoss",),
@@ -222,7 +242,9 @@ def _chosen(example: Example, call: _Call) -> _Call:
 
 def _expression(example: Example, call: _Call) -> str:
     """The call, and what its user writes behind it."""
-    example.understands("axis", *call.options)
+    example.understands("axis", *call.options, *call.says)
+    if isinstance(example.options.get("denominator"), int | float):
+        raise Inexpressible("no template writes a number to divide by")
     if any(example.options.get(name) != value for name, value in call.says.items()):
         raise Inexpressible(f"{call.function} has the {' and '.join(map(str, call.says.values()))} only")
     arguments = [_shaped(example, call, name) for name in example.inputs if name != "bias"]

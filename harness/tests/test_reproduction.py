@@ -38,7 +38,11 @@ MEANS = ("timm", "transformers", "torchtune")
 
 def problem(implementation: str, loss: str = "softmax_cross_entropy", mode: str = "eager") -> reproduction.Example:
     inputs = {"logits": Array.of(np.array([[1.0, 2.0, 3.0]]), "float32"), "targets": Array.of(np.array([0]))}
-    options = {"reduction": "mean" if loss.startswith("categorical") or implementation in MEANS else "none"}
+    options: dict[str, Any] = {
+        "reduction": "mean" if loss.startswith("categorical") or implementation in MEANS else "none"
+    }
+    if implementation == "unsloth":
+        options |= {"reduction": "mean", "ignore_index": -100}
     if loss == "softmax":
         del inputs["targets"], options["reduction"]
     elif loss == "binary_focal":
@@ -88,6 +92,15 @@ LOSSES = {
     "scratch-d4": "softmax",
     **dict.fromkeys(("kornia", "monai", "torchvision", "fvcore"), "binary_focal"),
 }
+
+MORE: tuple[dict[str, Any], ...] = (
+    {},
+    {"denominator": 3},
+    {"label_smoothing": 0.1},
+    {"ignore_index": 0},
+    {"ignore_index": -100},
+    {"alpha": 0.5},
+)
 
 FIRST_MODES = {"loss-parallel": "ranks"}
 """Eager for all others."""
@@ -269,7 +282,14 @@ def test_of_any_loss_and_reduction_there_is_a_script_or_the_reason_why_not(imple
     for loss, signature in SIGNATURES.items():
         inputs = {name: rows if what == "floating" else label for name, what in signature.inputs.items()}
         for reduction in signature.reductions or ("none",):
-            for more in ({}, {"denominator": 3}, {"label_smoothing": 0.1}, {"ignore_index": 0}, {"alpha": 0.5}):
+            for more in (
+                {},
+                {"denominator": 3},
+                {"label_smoothing": 0.1},
+                {"ignore_index": 0},
+                {"ignore_index": -100},
+                {"alpha": 0.5},
+            ):
                 options: dict[str, Any] = {"reduction": reduction, **more}
                 try:
                     code_of(reproduction.Example(implementation, Call(loss, inputs, options, "float32", mode)))
