@@ -50,7 +50,7 @@ class TensorFlowDeterministic:
         self._all = TensorFlow()
 
     def describe(self) -> Description:
-        # What XLA makes for a CPU does not depend on the switch.
+        # XLA's programs under the switch are not described yet: no entry of the ledger says what is known of them.
         return replace(self._all.describe(), losses=("softmax_cross_entropy",), modes=("eager", "graph"))
 
     def evaluate(self, call: Call) -> Answer:
