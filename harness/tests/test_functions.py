@@ -227,7 +227,7 @@ def test_a_worker_takes_an_adapter_that_is_there_as_it_takes_a_class() -> None:
     assert isinstance(worker._construct("harness.adapters.numpy:NumPy").describe().version, str)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch, on importing its compiler
+@pytest.mark.filterwarnings("ignore")  # of the compiler, of itself and of what it looks at; the worker lets them be
 @pytest.mark.parametrize("mode", ["eager", pytest.param("compile", marks=pytest.mark.slow)])  # it compiles C++
 def test_the_autograd_function_of_the_how_to_has_cotangents_soft_labels_and_a_mode(mode: str) -> None:
     torch = pytest.importorskip("torch")
