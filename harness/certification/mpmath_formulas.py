@@ -205,7 +205,8 @@ class _Formula:
     def _through_softmax(self, p: list[MP], u: list[MP]) -> list[MP]:
         """s (p u − p Σ p u): a gradient with respect to p, pulled back to the logits."""
         mean = mpmath.fsum(_times(q, v) for q, v in zip(p, u, strict=True))
-        return [_mp(self.options.get("logit_scale", 1.0)) * _times(q, v - mean) for q, v in zip(p, u, strict=True)]
+        s = _mp(self.options.get("logit_scale", 1.0))
+        return [s * _times(q, _difference(v, mean)) for q, v in zip(p, u, strict=True)]
 
     def _log_base(self) -> MP:
         return mpmath.log(_mp(self.options["base"])) if self.options.get("base") is not None else mpmath.mpf(1)

@@ -160,6 +160,14 @@ def test_the_kl_clip_is_certified() -> None:
     assert certificate.holds, certificate.sentence
 
 
+@pytest.mark.parametrize("base", [None, 2.0, 10.0])
+def test_a_gradient_of_zero_at_equal_logits_is_no_noise_of_mpmath(base: float | None) -> None:
+    options = {"reduction": "none"} if base is None else {"reduction": "none", "base": base}
+    rows = [[[logit] * classes] for classes in range(2, 12) for logit in (0.005, -0.387, 1.7)]
+    asked = [Sample("entropy", {"logits": row}, options, {}, np.asarray([1.0]), ("logits",)) for row in rows]
+    assert certify(reference.evaluate, asked).holds
+
+
 def test_cases_with_infinities_nans_no_samples_and_second_derivatives_are_certified() -> None:
     names = ("undefined", "infinite", "masked", "ignored-bad-row", "no-samples", "-nan", "second-")
     chosen = [case for case in load().cases if case.id.startswith("edges/") and any(n in case.id for n in names)]
