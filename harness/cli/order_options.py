@@ -39,7 +39,7 @@ class Selection:
     dtypes: Annotated[Dtypes, Parameter(help="Dtypes to run; default: all that a case names.")] = None
     exclude: Annotated[
         tuple[str, ...],
-        Parameter(metavar="CASES", help="Ids or globs to leave out; may be given several times."),
+        Parameter(metavar="CASES", help="Files, folders, ids or globs of ids to leave out; several times."),
     ] = ()
     max_elements: Annotated[
         Count | None, Parameter(help="Leave out the cases with an array of more elements, for what is slow at size.")

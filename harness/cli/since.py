@@ -12,6 +12,7 @@ from harness.cli.repro import parsed
 from harness.core.cell import Key
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
+from harness.core.ledger import Entry
 from harness.core.printing import say
 from harness.runs.service import read_ledger
 from harness.versions import behaviours
@@ -38,7 +39,8 @@ def since(
     store: Annotated[Path, Parameter(metavar="FOLDER", help="Where the runs of releases are kept.")] = STORE,
 ) -> ExitCode:
     """Since which release."""
-    told = [text for history in kept_histories(store) for text in _told(history, what)]
+    asked = _cell_or_entry(what)
+    told = [text for history in kept_histories(store) for text in _told(history, asked)]
     if not told:
         say(f"nothing is known of {what}: `xent history` runs the releases of a package")
         return ExitCode.NOTHING_RAN
@@ -47,13 +49,21 @@ def since(
     return ExitCode.FINE
 
 
-def _told(history: History, what: str) -> list[str]:
+def _cell_or_entry(what: str) -> Key | Entry:
     if "[" in what:
         named = parsed(what)
-        return _of_cell(history, (named.case, named.implementation, named.mode, named.dtype, named.aspect))
+        return named.case, named.implementation, named.mode, named.dtype, named.aspect
     entry = next((entry for entry in read_ledger().entries if entry.id == what), None)
     if entry is None:
         raise UsageError(f"{what!r} is neither a ledger entry nor a cell, case[implementation:mode:dtype:aspect]")
+    return entry
+
+
+def _told(history: History, asked: Key | Entry) -> list[str]:
+    return _of_entry(history, asked) if isinstance(asked, Entry) else _of_cell(history, asked)
+
+
+def _of_entry(history: History, entry: Entry) -> list[str]:
     told = []
     for name in sorted({name for digest in history.known for name in digest.implementations}):
         span = behaviours.since(entry, history, name)

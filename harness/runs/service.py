@@ -20,7 +20,7 @@ from harness.core.errors import UsageError
 from harness.core.formats import FORMATS
 from harness.execution.levels import NATIVE
 from harness.execution.pool import WorkerPool
-from harness.judgement.ledger import Ledger, any_matches
+from harness.judgement.ledger import Ledger
 from harness.runs.auditing import audited
 from harness.runs.plan import Scope, sharded
 from harness.runs.project import find_project
@@ -29,9 +29,9 @@ from harness.runs.session import Order, Progress, Result, execute
 from harness.runs.truth_cache import KeptTruths, truths_file
 from harness.suite.generators import shape_of
 from harness.suite.ledger_files import load_drafts, load_entries
-from harness.suite.loading import find_cases_directory
+from harness.suite.loading import find_cases_directory, load
 from harness.suite.problems import Problem, SuiteError
-from harness.suite.selection import load_cover, load_selection
+from harness.suite.selection import load_cover, load_selection, select
 
 EVERYTHING = Scope()
 """Every dtype, the first mode of each implementation."""
@@ -61,7 +61,9 @@ def make_order(
     only_cover = cover and not cases
     suite, count = load_cover() if only_cover else (load_selection(cases), None)
     whole_suite = not cases and not only_cover
-    kept = tuple(case for case in suite.cases if not _left_out(case, exclude, max_elements))
+    # What is left out need not be among the cases of this order, but has to be somewhere: else it is a slip.
+    left_out = {case.id for case in select((*load().cases, *suite.cases), exclude)} if exclude else set()
+    kept = tuple(case for case in suite.cases if case.id not in left_out and not _is_larger(case, max_elements))
     if suite.cases and not kept:
         raise UsageError("what is left out is all there is: exclude fewer cases")
     everything = (
@@ -88,10 +90,8 @@ def make_order(
     )
 
 
-def _left_out(case: Case, exclude: Sequence[str], max_elements: int | None) -> bool:
-    """Whether a case is among those that are not to be asked, or larger than what is."""
-    if any_matches(tuple(exclude), case.id):
-        return True
+def _is_larger(case: Case, max_elements: int | None) -> bool:
+    """Whether an input has more elements than are to be asked for."""
     shapes = (shape_of(spec) for spec in case.inputs.values())
     return max_elements is not None and any(math.prod(shape) > max_elements for shape in shapes)
 

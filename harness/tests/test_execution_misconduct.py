@@ -89,6 +89,7 @@ def test_every_miniature_is_tested_here_or_below() -> None:
     elsewhere = {
         *("AbortsAlways", "AbortsOnce", "HangsAlways", "RefusesImport", "DiesAtStart", "HangsAtStart"),
         *("DescribesNothing", "Warns", "TellsItsEnvironment", "TellsItsLayout", "HangsWithAChild", "RoundsByThreads"),
+        *("EndsWhoAsked", "EndsWhoAskedOnce"),
     }
     assert classes - imported == {*EXPECTED, *HARMLESS, *UNSENT, *elsewhere}
 

@@ -107,3 +107,16 @@ def test_shards_are_all_cases_each_once() -> None:
 def test_a_ledger_that_is_not_there_is_refused() -> None:
     with pytest.raises(UsageError, match="no such folder; an empty folder adds nothing to the ledger"):
         read_ledger(Path("nowhere"))
+
+
+def test_what_is_left_out_is_named_as_cases_are_and_has_to_be_somewhere() -> None:
+    chosen = (["documents", "edges/two-classes-*"], (resolve("numpy"),))
+    rest = make_order(*chosen, ledger=Ledger(), exclude=["documents"])
+    assert {case.id.split("/")[0] for case in rest.cases} == {"edges"}
+    assert (
+        make_order(*chosen, ledger=Ledger(), exclude=["invalid/*"]).cases == make_order(*chosen, ledger=Ledger()).cases
+    )
+    with pytest.raises(UsageError, match="docments: no case has this id"):
+        make_order(*chosen, ledger=Ledger(), exclude=["docments"])
+    with pytest.raises(UsageError, match="what is left out is all there is"):
+        make_order(*chosen, ledger=Ledger(), exclude=["documents", "edges"])

@@ -190,10 +190,13 @@ def test_a_side_that_cannot_run_is_infrastructure_and_never_a_difference(
     assert not (place / "out/upgrade.md").exists()
 
 
-def test_an_interpreter_that_is_not_there_is_infrastructure(place: Path) -> None:
+def test_an_interpreter_that_is_not_there_is_a_usage_error_and_one_that_is_none_infrastructure(place: Path) -> None:
     done = upgrade(place, "", new="/nowhere/python")
+    assert done.returncode == 4
+    assert "there is no such program" in done.stderr
+    done = upgrade(place, "", new="/bin/false")
     assert done.returncode == 9
-    assert "/nowhere/python cannot be started" in done.stderr
+    assert "/bin/false cannot be started" in done.stderr
 
 
 @pytest.mark.parametrize(
