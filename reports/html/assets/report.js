@@ -1096,7 +1096,10 @@
     document.addEventListener("click", (event) => {
       if (event.target.closest?.('a[href^="#"]')) following = true;
     });
-    window.addEventListener("scroll", () => places.set(location.hash, window.scrollY), { passive: true });
+    // Scrolling is told a frame late: of a page that was left meanwhile it would be kept under the next one's address.
+    const keepPlace = () => shownHash === location.hash && places.set(shownHash, window.scrollY);
+    window.addEventListener("scroll", keepPlace, { passive: true });
+    document.addEventListener("click", keepPlace, { capture: true });
     form.elements.q.addEventListener("keydown", (event) => {
       if (event.key !== "ArrowDown" && event.key !== "Enter") return;
       event.preventDefault();
