@@ -50,7 +50,7 @@ def described(case: Case, run: Run) -> Iterator[str]:
         yield from _wrapped(f"  {name} = ", str(value))
     if entry.get("vector"):
         yield from _wrapped("  direction of the derivatives = ", str(entry["vector"]))
-    if not entry["expect"].startswith("truth"):
+    if entry["expect"] != "truth":
         yield from _wrapped("expects: ", str(entry["expect"]))
     truth = entry.get("truth") or {}
     for aspect, shown in truth.items():

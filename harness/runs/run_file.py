@@ -317,6 +317,7 @@ class _Case(msgspec.Struct):
     file: str = ""
     line: _SIZE = 0
     expect: str = ""
+    at_least: dict[str, str] = {}
     cotangent: str | None = None
     vector: str | None = None
     source: dict[str, str | None] | None = None

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import reports.html
+from harness.adapters.registry import resolve
+from harness.cli.explanation import described
 from harness.core.arrays import Array
 from harness.core.outcomes import Returned
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Subject, judge
 from harness.mistakes.diagnosis import diagnose
+from harness.runs.run_file import read_run
+from harness.runs.service import execute_order, make_order
 from harness.suite.generators import realize
 from harness.suite.loading import load_text
 
@@ -59,3 +66,16 @@ def test_what_is_lost_is_wrong_only_where_it_is_demanded() -> None:
 def test_a_grade_is_demanded_of_what_is_asked_for_and_is_above_the_ordinary(grade: str, message: str) -> None:
     _, problems = load_text(CASE + f"  expect: {{at_least: {grade}}}\n", "own.yaml", "own")
     assert any(message in str(problem) for problem in problems), problems
+
+
+def test_a_run_tells_the_demand_as_data_and_its_pages_as_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "own" / "cases.yaml"
+    file.parent.mkdir()
+    file.write_text(CASE + "  expect: {at_least: {gradient: A}}\n", encoding="utf-8")
+    order = make_order([str(file)], (resolve("numpy"),), ledger=Ledger())
+    execute_order(order, output=tmp_path / "run.jsonl")
+    run = read_run(tmp_path / "run.jsonl")
+    (told,) = run.header.suite["cases"].values()
+    assert (told["expect"], told["at_least"]) == ("truth", {"gradient": "A"})
+    assert "<dd>truth, accurate relative to itself: gradient</dd>" in reports.html.render(run)
+    assert not any(line.startswith("expects:") for line in described(order.cases[0], run))

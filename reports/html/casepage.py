@@ -127,7 +127,7 @@ def _page(
         tags=tuple(text(t) for t in entry.get("tags") or ()),
         source=_source(entry.get("source")),
         place=f"{entry.get('file')}:{entry.get('line')}" if entry.get("file") else "",
-        expect=text(entry.get("expect")) or "truth",
+        expect=_expectation(entry),
         inputs=tuple((name, _clip(_readable(v))) for name, v in _given(entry).items()),
         options=tuple((name, _clip(_readable(v))) for name, v in (entry.get("options") or {}).items()),
         truths=_truths(entry.get("truth")),
@@ -138,6 +138,11 @@ def _page(
         cells=len(cells),
         command=f"xent repro {shlex.quote(reproducible.name)}" if reproducible else "",
     )
+
+
+def _expectation(entry: Mapping[str, Any]) -> str:
+    demanded = ", ".join(text(aspect) for aspect in entry.get("at_least") or ())
+    return (text(entry.get("expect")) or "truth") + (f", accurate relative to itself: {demanded}" if demanded else "")
 
 
 def _given(entry: Mapping[str, Any]) -> Mapping[str, Any]:
