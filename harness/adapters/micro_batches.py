@@ -70,10 +70,11 @@ def micro_batches(call: Call) -> tuple[Call, ...]:
 
 def accumulated(call: Call, evaluate: Evaluate) -> Answer:
     """The answer to a call from those to its micro-batches: what belongs to all is added up, rows follow each other."""
-    answers = [evaluate(part) for part in micro_batches(call)]
+    parts = micro_batches(call)
+    answers = [evaluate(part) for part in parts]
     first = answers[0]
     error = next((answer.gradient_error for answer in answers if answer.gradient_error is not None), None)
-    sizes = [str(len(part.inputs["targets"].storage)) for part in micro_batches(call)]
+    sizes = [str(len(part.inputs["targets"].storage)) for part in parts]
     found = {} if error is not None else {n: [a.gradients[n] for a in answers] for n in first.gradients}
     return replace(
         first,

@@ -69,8 +69,7 @@ def _of_entry(history: History, entry: Entry) -> list[str]:
         span = behaviours.since(entry, history, name)
         if span is not None:
             newest = history.known[-1].version
-            until = "" if span.last == newest else f", until {span.last}"
-            told.append(f"{name}: {span.began}{until}; the newest release that was run is {newest}")
+            told.append(f"{name}: {behaviours.held(span, newest)}; the newest release that was run is {newest}")
     return told
 
 

@@ -17,7 +17,6 @@ from harness.adapters.micro_batches import OF_ROWS, Evaluate, accumulated, micro
 from harness.mistakes.mistake import Mistake, mistake
 from harness.mistakes.sound import RANKS, Sound
 from harness.mistakes.steps import (
-    WIDE,
     Batch,
     Steps,
     Wide,
@@ -29,6 +28,7 @@ from harness.mistakes.steps import (
     transformed,
     upstream,
 )
+from harness.mistakes.wrong_kernels import over_classes_of_a_shard
 from harness.mistakes.wrong_reductions import mean_of_two_means, upstream_of_two_means
 
 SHARDS = 2
@@ -152,11 +152,6 @@ def first_class_elsewhere(labels: Any, classes: int) -> Wide:
     return hot
 
 
-def smoothed_per_shard(q: Wide, smoothing: float) -> Wide:
-    """ε is divided by the classes of one rank."""
-    return (1 - WIDE(smoothing)) * q + WIDE(smoothing) / -(-q.shape[-1] // SHARDS) if smoothing else q
-
-
 def _in_ranks(change: Callable[[Call, Answer], Answer]) -> Mapping[str, Any]:
     return {"finish": lambda call, answer: change(call, answer) if call.mode == RANKS else answer}
 
@@ -223,7 +218,7 @@ MISTAKES: Mapping[str, Mistake] = {
         "a slice without the label takes its first class for it", _CLASSES, **_in(RANKS, one_hot=first_class_elsewhere)
     ),
     "shard-smoothing": mistake(
-        "smoothing is divided by the classes of a slice", _CLASSES, **_in(RANKS, smoothed=smoothed_per_shard)
+        "smoothing is divided by the classes of a slice", _CLASSES, **_in(RANKS, smoothed=over_classes_of_a_shard)
     ),
     "shard-gradient-where-the-label-is": mistake(
         "slices without the label have no gradient", _CLASSES, **_in_ranks(where_the_label_is)

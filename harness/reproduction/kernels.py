@@ -177,9 +177,8 @@ _LIBRARIES: Mapping[str, _Library] = {
     "fvcore": _Library(
         "fvcore",
         ('open_bare("fvcore", "fvcore.nn")', "from fvcore.nn.focal_loss import sigmoid_focal_loss"),
-        {"binary_focal": _Call("_focal", _FOCAL, ("_focal",), "elements")},
+        {"binary_focal": _Call("sigmoid_focal_loss", _FOCAL, form="elements")},
         (_BARE,),
-        "adapters/kernels/fvcore.py",
     ),
     "timm": _Library(
         "timm",
@@ -300,6 +299,7 @@ def _of_ranks(example: Example) -> Code:
     keywords = [*example.keyword("class_weights", "weight"), *example.keyword("ignore_index")]
     called = ", ".join(["whole", "labels", *keywords, f"reduction={example.reduction!r}"])
     rows = axis == 0
+    within = f"    with {'contextlib.nullcontext' if rows else 'loss_parallel'}():"
     body = [
         *(f"{name}_ = {_cast(name, array)}" for name, array in example.arrays.items()),
         "def ask(mesh, rank):",
@@ -312,7 +312,7 @@ def _of_ranks(example: Example) -> Code:
         of_all = "distribute_tensor(class_weights_, mesh, [Replicate()])"
         body.append("    class_weights = " + (of_all if rows else "class_weights_"))
     body += [
-        f"    with {'contextlib.nullcontext' if rows else 'loss_parallel'}():",
+        within,
         f"        result = torch.nn.functional.cross_entropy({called})",
     ]
     if example.differentiate is None:
@@ -321,7 +321,7 @@ def _of_ranks(example: Example) -> Code:
         given = f"torch.tensor(cotangent, dtype=torch.{example.dtype})"
         upstream = "torch.ones_like(result)" if example.cotangent is None else f"DTensor.from_local({given}, mesh)"
         body += [
-            "    with contextlib.nullcontext() if " + repr(rows) + " else loss_parallel():",
+            within,
             f"        result.backward({upstream})",
             f"    found = DTensor.from_local(mine.grad, mesh, [Shard({axis})], **size).full_tensor()",
             "    return found.double().numpy(), str(found.dtype)",

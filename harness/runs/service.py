@@ -62,7 +62,8 @@ def make_order(
     suite, count = load_cover() if only_cover else (load_selection(cases), None)
     whole_suite = not cases and not only_cover
     # What is left out need not be among the cases of this order, but has to be somewhere: else it is a slip.
-    left_out = {case.id for case in select((*load().cases, *suite.cases), exclude)} if exclude else set()
+    known = suite.cases if whole_suite or not exclude else (*load().cases, *suite.cases)
+    left_out = {case.id for case in select(known, exclude)} if exclude else set()
     kept = tuple(case for case in suite.cases if case.id not in left_out and not _is_larger(case, max_elements))
     if suite.cases and not kept:
         raise UsageError("what is left out is all there is: exclude fewer cases")

@@ -197,7 +197,17 @@ def shows(entry: Entry, history: History, version: str, key: Key, answer: Answer
 
 def since(entry: Entry, history: History, implementation: str) -> Span[bool] | None:
     """The last stretch of releases in which an entry's outcome is seen in any of its cells; None where it never is."""
-    return next((span for span in reversed(spans(seen_in(entry, history, implementation))) if span.value), None)
+    return last_seen(seen_in(entry, history, implementation))
+
+
+def last_seen(points: Sequence[tuple[str, str, bool | None]]) -> Span[bool] | None:
+    """The last stretch of releases of which something is so; None where it never is."""
+    return next((span for span in reversed(spans(points)) if span.value), None)
+
+
+def held(span: Span[bool], newest: str) -> str:
+    """Since when, and until when where it is over in the newest release."""
+    return span.began if span.last == newest else f"{span.began}, until {span.last}"
 
 
 def seen_in(entry: Entry, history: History, implementation: str) -> tuple[tuple[str, str, bool | None], ...]:

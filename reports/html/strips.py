@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from harness.core.cell import EVERY, Key
 from harness.core.ledger import Entry
 from harness.judgement.ledger import any_matches
-from harness.versions.behaviours import Behaviour, History, Span, behaviours, in_words, seen_in, sentence, spans
+from harness.versions.behaviours import Behaviour, History, behaviours, held, in_words, last_seen, seen_in, sentence
 
 __all__ = ["NO_STRIPS", "Strip", "Strips", "build"]
 
@@ -91,13 +91,9 @@ def _cells(keys: Sequence[Key]) -> str:
 def _of_entry(history: History, entry: Entry) -> Iterable[Strip]:
     for name in sorted({name for digest in history.known for name in digest.implementations}):
         points = seen_in(entry, history, name) if any_matches(entry.implementations, name) else ()
-        if not any(there for _, _, there in points):
+        last = last_seen(points)
+        if last is None:
             continue
         words = {True: ("wrong", "as pinned"), False: ("right", "not so"), None: ("unknown", "not known")}
         releases = tuple(Release(version, *words[there]) for version, _, there in points)
-        last = next(span for span in reversed(spans(points)) if span.value)
-        yield Strip(name, releases, _told(last, history.known[-1].version))
-
-
-def _told(span: Span[bool], newest: str) -> str:
-    return f"so {span.began}" + ("" if span.last == newest else f", until {span.last}")
+        yield Strip(name, releases, f"so {held(last, history.known[-1].version)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
 
 from harness.adapters.functions import Functions, LossFunction
 from harness.adapters.kernels.bare import open_bare
@@ -13,15 +12,10 @@ open_bare("fvcore", "fvcore.nn")
 
 from fvcore.nn.focal_loss import sigmoid_focal_loss  # noqa: E402
 
-
-def _focal(logits: Any, targets: Any, *, alpha: float = -1, gamma: float = 2, reduction: str = "none") -> Any:
-    return sigmoid_focal_loss(logits, targets, alpha, gamma, reduction)
-
-
 fvcore = Functions(
     library(),
     LossFunction(
-        _focal,
+        sigmoid_focal_loss,
         "binary_focal",
         {"alpha": "alpha", "gamma": "gamma", "reduction": "reduction"},
         # It computes in float32 whatever it is given, and returns it.
