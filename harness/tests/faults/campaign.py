@@ -148,27 +148,38 @@ class Bench:
     place: Path
 
     def judged(self, faults: Iterable[tuple[str, Fault]]) -> Iterator[Judged]:
-        """Carry out faults, as many at a time as there are servers; in their order, each as soon as it is judged."""
+        """Carry out faults, as many at a time as there are servers; in their order, each as soon as it is judged.
+
+        They are carried out in threads and judged in this one: what judges parses Python, and two threads that do so
+        at the same time are a SystemError in Python 3.11.
+        """
         free: SimpleQueue[Server] = SimpleQueue()
         for server in self.servers:
             free.put(server)
 
-        def one(numbered: tuple[int, tuple[str, Fault]]) -> Judged:
-            number, (kind, fault) = numbered
-            folder = self.place / f"fault-{number}"
+        def ending(numbered: tuple[int, tuple[str, Fault]]) -> Ended:
+            number, (_, fault) = numbered
             server = free.get()
             try:
-                ended = server.ending(fault, folder)
-                return Judged(kind, fault, tuple(complaints(fault, ended)), ended)
+                return server.ending(fault, self._folder(number))
             finally:
                 free.put(server)
-                shutil.rmtree(folder, ignore_errors=True)
-                shutil.rmtree(f"{folder}.tmp", ignore_errors=True)
-                for stream in ("stdout", "stderr"):
-                    Path(f"{folder}.{stream}").unlink(missing_ok=True)
 
+        numbered = list(enumerate(faults))
         with ThreadPoolExecutor(len(self.servers)) as pool:
-            yield from pool.map(one, enumerate(faults))
+            for (number, (kind, fault)), ended in zip(numbered, pool.map(ending, numbered), strict=True):
+                yield Judged(kind, fault, tuple(complaints(fault, ended)), ended)
+                self._cleared(number)
+
+    def _folder(self, number: int) -> Path:
+        return self.place / f"fault-{number}"
+
+    def _cleared(self, number: int) -> None:
+        folder = self._folder(number)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(f"{folder}.tmp", ignore_errors=True)
+        for stream in ("stdout", "stderr"):
+            Path(f"{folder}.{stream}").unlink(missing_ok=True)
 
 
 @contextmanager
