@@ -12,7 +12,8 @@ import pytest
 from harness.core.cell import VERDICTS, Cell, Observed
 from harness.core.errors import UsageError
 from harness.runs.change_clauses import BETTER, DIFFERENT, WORSE, clause, direction, values
-from harness.versions.requirement_files import RequirementFile, names_that_differ, parsed_file
+from harness.versions.environments import CannotBuild
+from harness.versions.requirement_files import RequirementFile, names_that_differ, parsed_file, pinned
 from reports.github import pin_of
 
 RIGHT = Cell("a", "keras", "eager", "float64", "value", "agrees", {"kind": "value"}, got=0.5, truth=0.5)
@@ -100,6 +101,29 @@ def test_a_file_of_requirements_may_name_its_extras(tmp_path: Path) -> None:
     assert parsed_file(str(file)) == RequirementFile(file)
     with pytest.raises(UsageError, match=r"nowhere.txt: no such file"):
         parsed_file("nowhere.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("run.jsonl", '{"kind": "header"}'),
+        ("requirements.txt", "-r nowhere.txt"),
+        ("pyproject.toml", "[project]\nname = 3\n"),
+        ("uv.lock", "no lock"),
+    ],
+)
+def test_a_file_that_is_no_file_of_requirements_is_the_users_error(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=f"{name}: cannot be read as a file of requirements: .*error"):
+        pinned(RequirementFile(tmp_path / name))
+
+
+def test_what_cannot_be_had_is_not_the_users_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    (tmp_path / "requirements.txt").write_text("numpy==99.1\n", encoding="utf-8")
+    with pytest.raises(CannotBuild, match=r"(?s)requirements\.txt: .*numpy"):
+        pinned(RequirementFile(tmp_path / "requirements.txt"))
 
 
 PINS = (

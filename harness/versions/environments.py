@@ -82,7 +82,7 @@ def existing(python: Path) -> Environment:
     except OSError as error:
         raise CannotBuild(f"{python} cannot be started: {error}") from error
     if answer.returncode:
-        raise CannotBuild(f"{python} cannot be started: {answer.stderr.strip()[-LONGEST_ANSWER:]}")
+        raise CannotBuild(f"{python} cannot be started: {said(answer)}")
     return Environment(python, dict(sorted(json.loads(answer.stdout).items())), fresh=False)
 
 
@@ -143,18 +143,22 @@ def uv_program() -> str:
 
 
 def call(
-    command: Sequence[str], settings: Mapping[str, str], requirements: Sequence[str], said: str | None = None
+    command: Sequence[str], settings: Mapping[str, str], requirements: Sequence[str], told: str | None = None
 ) -> str:
     """What uv answers; CannotBuild, with what it said and what was asked for, where it fails."""
-    ended = answer_of(command, settings, said)
+    ended = answer_of(command, settings, told)
     if ended.returncode:
-        complaint = (ended.stderr or ended.stdout).strip()[-LONGEST_ANSWER:]
-        raise CannotBuild(f"no environment with {', '.join(requirements)}: {complaint}")
+        raise CannotBuild(f"no environment with {', '.join(requirements)}: {said(ended)}")
     return ended.stdout
 
 
+def said(ended: subprocess.CompletedProcess[str]) -> str:
+    """The last of what a program complained of."""
+    return (ended.stderr or ended.stdout).strip()[-LONGEST_ANSWER:]
+
+
 def answer_of(
-    command: Sequence[str], settings: Mapping[str, str], said: str | None = None
+    command: Sequence[str], settings: Mapping[str, str], told: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """What a program answered. It ends with us, and what it started: it is a session of its own, as a worker is."""
     with Leftovers() as leftovers:
@@ -169,7 +173,7 @@ def answer_of(
             start_new_session=True,
         )
         leftovers.group(process.pid)
-        output, errors = process.communicate(said)
+        output, errors = process.communicate(told)
         # It has been waited for, and its group is ended all the same: its number is not given again within seconds.
         return subprocess.CompletedProcess(command, process.returncode, output, errors)
 

@@ -13,9 +13,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from harness.core.errors import UsageError
-from harness.versions.environments import call, pip_configuration, uv_program, uv_settings
+from harness.versions.environments import CannotBuild, answer_of, pip_configuration, said, uv_program, uv_settings
 
 LOCKS = ("uv.lock",)
+
+UV_ERROR = 2
+"""uv's exit code where it could not work at all; 1 is that there is no solution, or nothing to be had."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ def parsed_file(text: str) -> RequirementFile:
 def pinned(file: RequirementFile) -> tuple[str, ...]:
     """Every package it asks for, with the version the resolver chooses today, or that the lock has.
 
-    CannotBuild, with what uv said, where it cannot be told.
+    UsageError where the file is none that uv can read, CannotBuild where what it asks for cannot be had; both with
+    what uv said.
     """
     uv = uv_program()
     settings = {**os.environ, **uv_settings(os.environ, pip_configuration())}
@@ -50,10 +54,18 @@ def pinned(file: RequirementFile) -> tuple[str, ...]:
     if file.path.name in LOCKS:
         ask = [uv, "export", "--quiet", "--frozen", "--no-hashes", "--no-header", "--no-annotate", "--no-emit-project"]
         ask += ["--directory", str(file.path.resolve().parent), *extras]
+        alone = ask  # what is frozen asks nobody
     else:
         bare = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
         ask = [uv, "pip", "compile", *bare, "--python", sys.executable, *extras, str(file.path)]
-    lines = call(ask, settings, (str(file),)).splitlines()
+        alone = [*ask, "--offline", "--no-index", "--no-deps"]
+    answer = answer_of(ask, settings)
+    if answer.returncode:
+        # Alone, it can only fail with an error for what is written in the file: what cannot be had is another code.
+        if answer_of(alone, settings).returncode == UV_ERROR:
+            raise UsageError(f"{file}: cannot be read as a file of requirements: {said(answer)}")
+        raise CannotBuild(f"no environment with {file}: {said(answer)}")
+    lines = answer.stdout.splitlines()
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith(("#", "-", ".", "/")))
 
 
