@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from harness.adapters.base import Array, Call
 from harness.mistakes.steps import WIDE, Batch, Steps, Wide, counting, scalar
 
-Result = tuple[Wide, Mapping[str, Wide]]
-"""The value, and the gradient with respect to every input that has one; under `HESSIAN_VECTOR` what is asked for of the
-second derivatives."""
+Slopes = Mapping[str, Wide]
+"""The gradient with respect to every input that has one; under `HESSIAN_VECTOR` what is asked for of the second
+derivatives."""
+
+Result = tuple[Wide, Callable[[], Slopes]]
+"""The value, and what computes its slopes for whoever wants them: they are most of the work."""
 
 HESSIAN_VECTOR = "hessian vector"
 """No input has a space in its name."""
@@ -37,6 +40,10 @@ def _rows(call: Call, name: str) -> Wide:
 
 def _back(call: Call, gradient: Wide) -> Wide:
     return np.moveaxis(gradient, -1, _axis(call))
+
+
+def _all_back(call: Call, slopes: Slopes) -> Slopes:
+    return {name: _back(call, slope) for name, slope in slopes.items()}
 
 
 def _reduced(call: Call, steps: Steps, batch: Batch) -> tuple[Wide, Wide]:
@@ -114,20 +121,24 @@ def _sample_weights(call: Call, batch: tuple[int, ...]) -> Wide:
 
 def _class_loss(
     call: Call, steps: Steps, targets: _Targets, F: Wide, slope: Wide, penalties: Wide | None = None
-) -> tuple[Wide, Wide, Wide, Wide]:
-    """Value, ∂value/∂(−ln p_j), ∂value/∂(target probability j) and ∂value/∂(row), from the penalties F_j of the classes
+) -> tuple[Wide, Callable[[], tuple[Wide, Wide, Wide]]]:
+    """Value; ∂value/∂(−ln p_j), ∂value/∂(target probability j) and ∂value/∂(row), from the penalties F_j of the classes
     with their slopes, and those of the rows."""
     rows = steps.times(targets.coefficients, F).sum(axis=-1)
     losses = np.where(targets.kept, rows if penalties is None else rows + penalties, 0)
-    value, u = _reduced(call, steps, Batch(losses, targets.weights, targets.kept, F.shape[-1]))
-    u = np.where(targets.kept, u, 0)[..., None]
-    by_target = targets.slope * F * u
-    if call.options["reduction"] == "mean" and call.options.get("denominator", "weights") == "weights":
-        by_target = by_target - value * targets.weight_slope * u  # the mean divides by weights that move with q
-    return value, steps.times(targets.coefficients, slope) * u, by_target, u
+    value, upstream = _reduced(call, steps, Batch(losses, targets.weights, targets.kept, F.shape[-1]))
+
+    def slopes() -> tuple[Wide, Wide, Wide]:
+        u = np.where(targets.kept, upstream, 0)[..., None]
+        by_target = targets.slope * F * u
+        if call.options["reduction"] == "mean" and call.options.get("denominator", "weights") == "weights":
+            by_target = by_target - value * targets.weight_slope * u  # the mean divides by weights that move with q
+        return steps.times(targets.coefficients, slope) * u, by_target, u
+
+    return value, slopes
 
 
-def _softmax_family(call: Call, steps: Steps, x: Wide) -> tuple[Wide, dict[str, Wide]]:
+def _softmax_family(call: Call, steps: Steps, x: Wide) -> Result:
     """Value, gradients with respect to the logits x (classes last) and to a target distribution, second derivatives."""
     z, first, second = steps.transformed(call, x)
     L, p = steps.negative_log_softmax(call, z)
@@ -138,29 +149,36 @@ def _softmax_family(call: Call, steps: Steps, x: Wide) -> tuple[Wide, dict[str, 
         alpha = call.options.get("alpha")
         scale = WIDE(1) if alpha is None else wide(alpha) if isinstance(alpha, Array) else WIDE(alpha)
     targets = _targets(call, steps, x.shape)
-    penalties, pull = None, np.zeros_like(p)
+    penalties, pull = None, None
     if call.options.get("z_loss"):
         square, rising = steps.squared(steps.log_sum_exp(z, L))
         penalties, pull = targets.penalised * square, (targets.penalised * rising)[..., None]
-    value, a, by_target, u = _class_loss(call, steps, targets, F * scale, slope * scale, penalties)
-    by_z = steps.pull_back(a, p) + steps.times(p, pull * u)
-    kept = targets.kept[..., None]
-    found = {"logits": np.where(kept, steps.times(first, by_z), 0), "targets": by_target}
-    if call.vector is not None and call.loss == "softmax_cross_entropy":
-        v = np.moveaxis(wide(call.vector), _axis(call), -1)
-        turned = steps.curvature_along(p, a, first * v)
-        if penalties is not None:
-            along = p * (p * first * v).sum(axis=-1, keepdims=True)
-            of_rows = pull * u
-            turned = turned + steps.curvature_along(p, of_rows, first * v)
-            turned = turned + 2 * targets.penalised[..., None] * u * along
-        found[HESSIAN_VECTOR] = np.where(kept, steps.times(first, turned) + steps.times(second, by_z * v), 0)
-    return value, found
+    value, by_class = _class_loss(call, steps, targets, F * scale, slope * scale, penalties)
+
+    def slopes() -> Slopes:
+        a, by_target, u = by_class()
+        by_z = steps.pull_back(a, p)
+        if pull is not None:
+            by_z = by_z + steps.times(p, pull * u)
+        kept = targets.kept[..., None]
+        found = {"logits": np.where(kept, steps.times(first, by_z), 0), "targets": by_target}
+        if call.vector is not None and call.loss == "softmax_cross_entropy":
+            v = np.moveaxis(wide(call.vector), _axis(call), -1)
+            turned = steps.curvature_along(p, a, first * v)
+            if pull is not None:
+                along = p * (p * first * v).sum(axis=-1, keepdims=True)
+                of_rows = pull * u
+                turned = turned + steps.curvature_along(p, of_rows, first * v)
+                turned = turned + 2 * targets.penalised[..., None] * u * along
+            found[HESSIAN_VECTOR] = np.where(kept, steps.times(first, turned) + steps.times(second, by_z * v), 0)
+        return found
+
+    return value, slopes
 
 
 def _softmax_cross_entropy(call: Call, steps: Steps) -> Result:
-    value, found = _softmax_family(call, steps, _rows(call, "logits"))
-    return value, {name: _back(call, slope) for name, slope in found.items()}
+    value, slopes = _softmax_family(call, steps, _rows(call, "logits"))
+    return value, lambda: _all_back(call, slopes())
 
 
 def _linear_cross_entropy(call: Call, steps: Steps) -> Result:
@@ -169,15 +187,20 @@ def _linear_cross_entropy(call: Call, steps: Steps) -> Result:
     bias = wide(call.inputs["bias"]) if "bias" in call.inputs else np.zeros(weight.shape[-1:], dtype=WIDE)
     if bias.shape != weight.shape[-1:]:
         raise ValueError(f"bias must have shape {weight.shape[-1:]}, got {bias.shape}")
-    value, found = _softmax_family(call, steps, hidden @ weight + bias)
-    g = found["logits"]
-    flat = g.reshape(-1, g.shape[-1])
-    return value, {
-        "hidden": g @ weight.T,
-        "weight": hidden.reshape(-1, hidden.shape[-1]).T @ flat,
-        "bias": flat.sum(axis=0),
-        "targets": found["targets"],
-    }
+    value, by_logits = _softmax_family(call, steps, hidden @ weight + bias)
+
+    def slopes() -> Slopes:
+        found = by_logits()
+        g = found["logits"]
+        flat = g.reshape(-1, g.shape[-1])
+        return {
+            "hidden": g @ weight.T,
+            "weight": hidden.reshape(-1, hidden.shape[-1]).T @ flat,
+            "bias": flat.sum(axis=0),
+            "targets": found["targets"],
+        }
+
+    return value, slopes
 
 
 def _from_probabilities(call: Call, steps: Steps) -> Result:
@@ -185,16 +208,21 @@ def _from_probabilities(call: Call, steps: Steps) -> Result:
     steps.checked_probabilities(p)
     unit = _unit(call)
     targets = _targets(call, steps, p.shape)
-    value, a, by_target, _ = _class_loss(call, steps, targets, -steps.log(call, p) * unit, np.full_like(p, unit))
-    gradient = np.where(a == 0, 0, -a * steps.log_slope(call, p))
-    return value, {"probabilities": _back(call, gradient), "targets": _back(call, by_target)}
+    value, by_class = _class_loss(call, steps, targets, -steps.log(call, p) * unit, np.full_like(p, unit))
+
+    def slopes() -> Slopes:
+        a, by_target, _ = by_class()
+        gradient = np.where(a == 0, 0, -a * steps.log_slope(call, p))
+        return {"probabilities": _back(call, gradient), "targets": _back(call, by_target)}
+
+    return value, slopes
 
 
 def _nll_loss(call: Call, steps: Steps) -> Result:
     log_p = _rows(call, "log_probabilities")
     targets = _targets(call, steps, log_p.shape)
-    value, a, _, _ = _class_loss(call, steps, targets, -log_p, np.ones_like(log_p))
-    return value, {"log_probabilities": _back(call, -a)}
+    value, by_class = _class_loss(call, steps, targets, -log_p, np.ones_like(log_p))
+    return value, lambda: {"log_probabilities": _back(call, -by_class()[0])}
 
 
 def _unit(call: Call) -> Wide:
@@ -227,14 +255,14 @@ def _logsumexp(call: Call, steps: Steps) -> Result:
     top = z.max(axis=-1)
     value = np.where(np.isinf(top), top, steps.log_sum_exp(z, L))
     u = WIDE(1) if call.cotangent is None else wide(call.cotangent)[..., None]
-    return value, {"logits": _back(call, steps.times(slope, p) * u)}
+    return value, lambda: {"logits": _back(call, steps.times(slope, p) * u)}
 
 
 def _entropy_of_logits(call: Call, steps: Steps) -> Result:
     p, log_p, slope = _distribution(call, steps, "logits")
     losses = -steps.times(p, log_p).sum(axis=-1) * _unit(call)
     value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
-    return value, {"logits": _pulled(call, steps, "logits", p, -log_p * _unit(call) * u[..., None], slope)}
+    return value, lambda: {"logits": _pulled(call, steps, "logits", p, -log_p * _unit(call) * u[..., None], slope)}
 
 
 def _kl_of_logits(call: Call, steps: Steps) -> Result:
@@ -243,7 +271,7 @@ def _kl_of_logits(call: Call, steps: Steps) -> Result:
     gap = log_p - log_q
     losses = steps.times(p, gap).sum(axis=-1)
     value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
-    return value, {
+    return value, lambda: {
         "logits": _back(call, steps.times(slope, q - p) * u[..., None]),
         "target_logits": _pulled(call, steps, "target_logits", p, gap * u[..., None], target_slope),
     }
@@ -258,7 +286,7 @@ def _jensen_shannon(call: Call, steps: Steps) -> Result:
     losses = (steps.times(p, of_p) + steps.times(q, of_q)).sum(axis=-1)
     value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
     u = u[..., None]
-    return value, {
+    return value, lambda: {
         names[0]: _pulled(call, steps, names[0], p, of_p * u, first),
         names[1]: _pulled(call, steps, names[1], q, of_q * u, second),
     }
@@ -271,8 +299,12 @@ def _soft_margin(call: Call, steps: Steps) -> Result:
     losses, _ = steps.sides(call, t * z)
     weights = _sample_weights(call, z.shape)
     value, u = _reduced(call, steps, Batch(losses * weights, weights, np.ones(z.shape, dtype=bool), 1))
-    pull = -steps.sigmoid(-t * z) * weights * u
-    return value, {"logits": pull * t, "targets": steps.times(pull, z)}
+
+    def slopes() -> Slopes:
+        pull = -steps.sigmoid(-t * z) * weights * u
+        return {"logits": pull * t, "targets": steps.times(pull, z)}
+
+    return value, slopes
 
 
 def _bernoulli_kl(call: Call, steps: Steps) -> Result:
@@ -285,8 +317,12 @@ def _bernoulli_kl(call: Call, steps: Steps) -> Result:
     weights = _sample_weights(call, p.shape)
     losses = (steps.times(t, up) + steps.times(1 - t, down)) * weights
     value, u = _reduced(call, steps, Batch(losses, weights, np.ones(p.shape, dtype=bool), 1))
-    slope = steps.times(1 - t, steps.log_slope(call, 1 - p)) - steps.times(t, steps.log_slope(call, p))
-    return value, {"probabilities": slope * weights * u, "targets": (up - down) * weights * u}
+
+    def slopes() -> Slopes:
+        slope = steps.times(1 - t, steps.log_slope(call, 1 - p)) - steps.times(t, steps.log_slope(call, p))
+        return {"probabilities": slope * weights * u, "targets": (up - down) * weights * u}
+
+    return value, slopes
 
 
 def _entropy(call: Call, steps: Steps) -> Result:
@@ -297,8 +333,12 @@ def _entropy(call: Call, steps: Steps) -> Result:
     log_p = steps.log(call, p) * _unit(call)
     losses = -steps.times(p, log_p).sum(axis=-1)
     value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
-    gradient = -(log_p + steps.times(p, steps.log_slope(call, p)) * _unit(call)) * u[..., None]
-    return value, {"probabilities": _back(call, gradient)}
+
+    def slopes() -> Slopes:
+        gradient = -(log_p + steps.times(p, steps.log_slope(call, p)) * _unit(call)) * u[..., None]
+        return {"probabilities": _back(call, gradient)}
+
+    return value, slopes
 
 
 def _kl_divergence(call: Call, steps: Steps) -> Result:
@@ -315,21 +355,28 @@ def _kl_divergence(call: Call, steps: Steps) -> Result:
     gap = log_p - log_q
     losses = steps.times(p, gap).sum(axis=-1)
     value, u = _reduced(call, steps, _unweighted(losses, t.shape[-1]))
-    u = u[..., None]
-    by_target = (steps.times(p, gap + 1) if logarithmic else gap + 1) * u
-    return value, {"log_probabilities": _back(call, -p * u), "targets": _back(call, by_target)}
+
+    def slopes() -> Slopes:
+        by_target = (steps.times(p, gap + 1) if logarithmic else gap + 1) * u[..., None]
+        return {"log_probabilities": _back(call, -p * u[..., None]), "targets": _back(call, by_target)}
+
+    return value, slopes
 
 
 def _softmax(call: Call, steps: Steps) -> Result:
     z, slope, _ = steps.transformed(call, _rows(call, "logits"))
     _, p = steps.negative_log_softmax(call, z)
-    return _back(call, p), {"logits": _back(call, steps.times(slope, steps.softmax_slope(p, _cotangent(call, p))))}
+    return _back(call, p), lambda: {
+        "logits": _back(call, steps.times(slope, steps.softmax_slope(p, _cotangent(call, p))))
+    }
 
 
 def _log_softmax(call: Call, steps: Steps) -> Result:
     z, slope, _ = steps.transformed(call, _rows(call, "logits"))
     L, p = steps.negative_log_softmax(call, z)
-    return _back(call, -L), {"logits": _back(call, steps.times(slope, steps.log_softmax_slope(p, _cotangent(call, p))))}
+    return _back(call, -L), lambda: {
+        "logits": _back(call, steps.times(slope, steps.log_softmax_slope(p, _cotangent(call, p))))
+    }
 
 
 def _cotangent(call: Call, p: Wide) -> Wide:
@@ -341,11 +388,10 @@ def _binary(
     steps: Steps,
     positive: Wide,
     negative: Wide,
-    slopes: tuple[Wide, Wide],
     name: str,
-    curvatures: tuple[Wide, Wide] | None = None,
+    derivatives: Callable[[], tuple[tuple[Wide, Wide], tuple[Wide, Wide]]],
 ) -> Result:
-    """t · positive + (1 − t) · negative, weighted: the slopes and curvatures are those of the two sides."""
+    """t · positive + (1 − t) · negative, weighted; the derivatives are slopes and curvatures of the two sides."""
     raw = wide(call.inputs["targets"])
     if raw.shape != positive.shape:
         raise ValueError(f"targets have shape {raw.shape}, {name} {positive.shape}")
@@ -355,13 +401,18 @@ def _binary(
     weights = np.ones(raw.shape, dtype=WIDE) if given is None else np.broadcast_to(wide(given), raw.shape)
     losses = (steps.times(t, positive) + steps.times(1 - t, negative)) * weights
     value, u = _reduced(call, steps, Batch(losses, weights, np.ones(raw.shape, dtype=bool), 1))
-    scale = weights * u
-    gradient = (steps.times(t, slopes[0]) + steps.times(1 - t, slopes[1])) * scale
-    found = {name: gradient, "targets": (positive - negative) * scale * (1 - WIDE(smoothing))}
-    if call.vector is not None and curvatures is not None:
-        curvature = steps.times(t, curvatures[0]) + steps.times(1 - t, curvatures[1])
-        found[HESSIAN_VECTOR] = curvature * scale * wide(call.vector)
-    return value, found
+
+    def slopes() -> Slopes:
+        (up, down), curvatures = derivatives()
+        scale = weights * u
+        gradient = (steps.times(t, up) + steps.times(1 - t, down)) * scale
+        found = {name: gradient, "targets": (positive - negative) * scale * (1 - WIDE(smoothing))}
+        if call.vector is not None:
+            curvature = steps.times(t, curvatures[0]) + steps.times(1 - t, curvatures[1])
+            found[HESSIAN_VECTOR] = curvature * scale * wide(call.vector)
+        return found
+
+    return value, slopes
 
 
 def _binary_cross_entropy(call: Call, steps: Steps) -> Result:
@@ -369,10 +420,13 @@ def _binary_cross_entropy(call: Call, steps: Steps) -> Result:
     steps.checked_probabilities(p)
     steps.checked_probabilities(wide(call.inputs["targets"]))
     unit = _unit(call)
-    slopes = -steps.log_slope(call, p) * unit, steps.log_slope(call, 1 - p) * unit
-    curvatures = steps.log_curvature(p) * unit, steps.log_curvature(1 - p) * unit
     up, down = -steps.log(call, p) * unit, -steps.log(call, 1 - p) * unit
-    return _binary(call, steps, up, down, slopes, "probabilities", curvatures)
+
+    def derivatives() -> tuple[tuple[Wide, Wide], tuple[Wide, Wide]]:
+        slopes = -steps.log_slope(call, p) * unit, steps.log_slope(call, 1 - p) * unit
+        return slopes, (steps.log_curvature(p) * unit, steps.log_curvature(1 - p) * unit)
+
+    return _binary(call, steps, up, down, "probabilities", derivatives)
 
 
 def _binary_cross_entropy_with_logits(call: Call, steps: Steps) -> Result:
@@ -380,8 +434,12 @@ def _binary_cross_entropy_with_logits(call: Call, steps: Steps) -> Result:
     given = call.options.get("pos_weight")
     w = WIDE(1) if given is None else wide(given) if isinstance(given, Array) else WIDE(given)
     positive, negative = steps.sides(call, z)
-    slopes, slope = (-w * steps.sigmoid(-z), steps.sigmoid(z)), steps.sigmoid_slope(z)
-    return _binary(call, steps, w * positive, negative, slopes, "logits", (w * slope, slope))
+
+    def derivatives() -> tuple[tuple[Wide, Wide], tuple[Wide, Wide]]:
+        slope = steps.sigmoid_slope(z)
+        return (-w * steps.sigmoid(-z), steps.sigmoid(z)), (w * slope, slope)
+
+    return _binary(call, steps, w * positive, negative, "logits", derivatives)
 
 
 def _binary_focal(call: Call, steps: Steps) -> Result:
@@ -392,10 +450,13 @@ def _binary_focal(call: Call, steps: Steps) -> Result:
     p, q = steps.sigmoid(z), steps.sigmoid(-z)
     positive, rising = steps.focal(L, p, gamma)
     negative, falling = steps.focal(M, q, gamma)
-    curvatures = a * steps.focal_curvature(L, p, q, gamma), b * steps.focal_curvature(M, q, p, gamma)
-    # ∂L/∂z = −σ(−z) and ∂M/∂z = σ(z).
-    slopes = -a * rising * q, b * falling * p
-    return _binary(call, steps, a * positive, b * negative, slopes, "logits", curvatures)
+
+    def derivatives() -> tuple[tuple[Wide, Wide], tuple[Wide, Wide]]:
+        curvatures = a * steps.focal_curvature(L, p, q, gamma), b * steps.focal_curvature(M, q, p, gamma)
+        # ∂L/∂z = −σ(−z) and ∂M/∂z = σ(z).
+        return (-a * rising * q, b * falling * p), curvatures
+
+    return _binary(call, steps, a * positive, b * negative, "logits", derivatives)
 
 
 FAMILIES: Mapping[str, Callable[[Call, Steps], Result]] = {
@@ -417,4 +478,4 @@ FAMILIES: Mapping[str, Callable[[Call, Steps], Result]] = {
     "categorical_focal": _softmax_cross_entropy,
     "linear_cross_entropy": _linear_cross_entropy,
 }
-"""By loss, from a call and the steps to its value and gradients."""
+"""By loss, from a call and the steps to its value and slopes."""

@@ -23,12 +23,21 @@ TAGS = {micro_batches.MODE: micro_batches.TAG, RANKS: "slices"}
 
 
 class Sound:
-    """The losses put together from `steps`; `losses` limits it to some of them."""
+    """The losses put together from `steps`; `losses` limits it to some of them. Where `value_only`, nothing is
+    differentiated whatever is asked for."""
 
-    def __init__(self, steps: Steps | None = None, losses: tuple[str, ...] = LOSSES, name: str = "sound") -> None:
+    def __init__(
+        self,
+        steps: Steps | None = None,
+        losses: tuple[str, ...] = LOSSES,
+        name: str = "sound",
+        *,
+        value_only: bool = False,
+    ) -> None:
         self._steps = Steps() if steps is None else steps
         self._losses = losses
         self._name = name
+        self._value_only = value_only
 
     def describe(self) -> Description:
         modes = ("eager", micro_batches.MODE, RANKS)
@@ -48,14 +57,17 @@ class Sound:
         _check(call)
         with np.errstate(all="ignore"):  # infinities and nans are answers here
             prepared = self._steps.prepare(call)
-            value, gradients = FAMILIES[prepared.loss](prepared, self._steps)
+            value, slopes = FAMILIES[prepared.loss](prepared, self._steps)
+            gradients = slopes() if call.differentiate and not self._value_only else {}
             second = gradients.get(HESSIAN_VECTOR)
             answer = Answer(
                 value=Array.of(value, call.dtype),
                 function=f"harness.mistakes: {self._name}",
                 gradients={n: Array.of(g, call.dtype) for n, g in gradients.items() if n in call.differentiate},
                 hessian_vector=None if second is None else Array.of(second, call.dtype),
-                directional=None if call.vector is None else Array.of(self._along(prepared, value), call.dtype),
+                directional=None
+                if call.vector is None or self._value_only
+                else Array.of(self._along(prepared, value), call.dtype),
             )
             return self._steps.finish(call, answer)
 
@@ -66,8 +78,8 @@ class Sound:
 
         def derivative(upstream: Wide | None, of: tuple[int, ...]) -> Wide:
             cotangent = None if upstream is None else Array.of(upstream, "float64")
-            _, gradients = FAMILIES[call.loss](replace(call, cotangent=cotangent, vector=None), self._steps)
-            return np.asarray(rows_of(times(vector, gradients[call.differentiate[0]]), of, axis).sum(axis=-1))
+            _, slopes = FAMILIES[call.loss](replace(call, cotangent=cotangent, vector=None), self._steps)
+            return np.asarray(rows_of(times(vector, slopes()[call.differentiate[0]]), of, axis).sum(axis=-1))
 
         if "reduction" in call.options or value.shape != vector.shape:
             return derivative(None, value.shape)

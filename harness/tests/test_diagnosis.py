@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,7 +22,7 @@ from harness.judgement.agreement import compare
 from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
 from harness.judgement.verdict import Subject, judge
-from harness.mistakes import MISTAKES, MUTANTS, Mutant, adapter
+from harness.mistakes import MISTAKES, MUTANTS, Mutant, adapter, steps
 from harness.mistakes.diagnosis import NAMED, diagnose
 from harness.suite.calls import call_of
 from harness.suite.generators import shape_of
@@ -268,6 +269,30 @@ def test_a_large_input_is_named_after_the_first_cause_found() -> None:
     x = np.linspace(-3, 3, 3 * 8192).reshape(-1, 3)
     t = table("softmax_cross_entropy", {"logits": x, "targets": np.arange(8192) % 3}, MEAN)
     assert names(causes(t, t.under().targets["value"].hi / 3)) == ["mean-over-classes"]
+
+
+@pytest.mark.parametrize(("aspect", "differentiated"), [("value", False), ("gradient", True)])
+def test_what_a_mistake_does_not_change_is_computed_once(
+    aspect: str, differentiated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search asks for hundreds of answers of one call: the right steps are taken for the right answer, and a value
+    is not differentiated. A few mistakes change the call itself, and have it computed anew."""
+    taken: Counter[str] = Counter()
+
+    def counted(*arguments: Any) -> Any:
+        taken["pull_back"] += 1
+        return steps.pull_back(*arguments)
+
+    @dataclass(frozen=True)
+    class Counted(steps.Steps):
+        pull_back: Callable[..., Any] = counted
+
+    monkeypatch.setattr("harness.mistakes.diagnosis.search.Steps", Counted)
+    t = table("softmax_cross_entropy", THREE, NONE)
+    assert causes(t, t.under().targets[aspect].hi * 1.234567, aspect) != ()
+    asked = sum(len(named.mistake.parameters) for named in MISTAKES)
+    assert (taken["pull_back"] > 0) is differentiated
+    assert taken["pull_back"] < asked / 4
 
 
 def test_a_loss_the_mistakes_are_not_made_in_is_only_looked_at() -> None:

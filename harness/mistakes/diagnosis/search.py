@@ -9,7 +9,7 @@ input, which says nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import Any
@@ -133,54 +133,93 @@ def _rounded_once(fmt: FloatFormat) -> float:
     return 2.0 if fmt.name == "float64" else 1.0
 
 
+_Taken = Mapping[str, Sequence[tuple[tuple[Any, ...], Any]]]
+"""By name of a step: what it was given, and what came of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Called:
-    """The call, its right answer, and which steps it takes: a mistake in another step changes nothing."""
+    """The call, its right answer, and the steps it takes: a mistake in another step changes nothing."""
 
     call: Call
     right: Answer
-    taken: frozenset[str]
+    taken: _Taken
+    value_only: bool
+    """Whether the value is what is wrong: then no mistake need be differentiated."""
 
     def answer(self, changed: Mapping[str, Any]) -> Answer | None:
         """What comes of it with some steps replaced; None where nothing does, or the steps have no meaning here."""
         call, prepare, finish = self.call, changed.get("prepare"), changed.get("finish", as_answered)
         try:
-            if self.taken.isdisjoint(changed) and (prepare is None or prepare(call) is call):
+            if not changed.keys() & self.taken.keys() and (prepare is None or prepare(call) is call):
                 found = finish(call, self.right)
                 return None if found is self.right else found
-            return Sound(replace(Steps(), **changed), LOSSES).evaluate(call)
+            steps = replace(_remembering(self.taken), **changed)
+            return Sound(steps, LOSSES, value_only=self.value_only).evaluate(call)
         except UNFIT:
             return None
 
 
 def _called(call: Call, aspect: str, truth: Target, flush_to_zero: bool) -> _Called | None:
     """None where what the mistakes are made in is not itself right about the call: it lacks the loss or an option."""
-    taken: set[str] = set()
+    taken: dict[str, list[tuple[tuple[Any, ...], Any]]] = {}
+    value_only = aspect == "value"
     if call.loss not in LOSSES:
         return None
     try:
-        right = Sound(_recording(taken), LOSSES).evaluate(call)
+        right = Sound(_recording(taken), LOSSES, value_only=value_only).evaluate(call)
     except UNFIT:
         return None
     numbers = part(right, aspect, call)
     if numbers is None or numbers.shape != truth.hi.shape:
         return None
     agrees = compare(numbers, truth, FORMATS[call.dtype], flush_to_zero=flush_to_zero).agrees
-    return _Called(call, right, frozenset(taken - {"prepare", "finish"})) if agrees else None
+    within = {name: calls for name, calls in taken.items() if name not in ("prepare", "finish")}
+    return _Called(call, right, within, value_only) if agrees else None
 
 
-def _recording(taken: set[str]) -> Steps:
-    """The right steps, which note in `taken` that they were taken."""
+def _recording(taken: dict[str, list[tuple[tuple[Any, ...], Any]]]) -> Steps:
+    """The right steps, which note in `taken` what they are given and what comes of it."""
 
     def noted(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
         def take(*arguments: Any) -> Any:
-            taken.add(name)
+            found = step(*arguments)
+            taken.setdefault(name, []).append((arguments, found))
+            return found
+
+        return take
+
+    return _each_step(noted)
+
+
+def _remembering(taken: _Taken) -> Steps:
+    """The right steps, which do nothing anew that they did for the right answer: a mistake changes little of a call,
+    and most of the time goes into the rest."""
+
+    def remembered(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        def take(*arguments: Any) -> Any:
+            for given, found in taken.get(name, ()):
+                if all(map(_is_same, given, arguments)):
+                    return found
             return step(*arguments)
 
         return take
 
+    return _each_step(remembered)
+
+
+def _each_step(of: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Steps:
     right = Steps()
-    return Steps(**{f.name: noted(f.name, getattr(right, f.name)) for f in fields(Steps)})
+    return Steps(**{f.name: of(f.name, getattr(right, f.name)) for f in fields(Steps)})
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether a step is given the same again; of what is no array it is enough to know the very same object."""
+    if one is other:
+        return True
+    if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray) or one.dtype != other.dtype:
+        return False
+    return np.array_equal(one, other)
 
 
 def part(answer: Answer, aspect: str, call: Call) -> Floats | None:
