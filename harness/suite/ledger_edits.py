@@ -77,7 +77,7 @@ def written(entries: Iterable[Entry]) -> str:
 
 def _fields(entry: Entry) -> dict[str, Any]:
     fields: dict[str, Any] = {"id": entry.id, "cases": list(entry.cases)}
-    for name in ("implementations", "versions", "modes", "dtypes", "aspects"):
+    for name in ("implementations", "versions", "modes", "dtypes", "aspects", "beyond"):
         value = getattr(entry, name)
         if value:
             fields[name] = list(value) if isinstance(value, tuple) else value

@@ -20,6 +20,7 @@ from harness.suite.ledger_files import UNWRITTEN, load_drafts, load_entries, par
 from harness.suite.problems import SuiteError
 from harness.tests.commands import xent
 from harness.tests.divergent import WAYS, cases
+from reference.signatures import LOSSES
 
 pytestmark = pytest.mark.slow
 
@@ -181,6 +182,10 @@ entries = st.builds(
     seen=st.just("") | st.just("On a Sapphire Rapids: four cells."),
     dtypes=st.lists(st.sampled_from(("float32", "*16", "*")), min_size=1, max_size=2).map(tuple),
     aspects=names,
+    beyond=st.lists(st.sampled_from(sorted(LOSSES)), max_size=2).map(tuple),
+    since=st.dictionaries(texts, st.sampled_from(("0.2.6", "<=0.1.4", ">0.1,<=0.2"))).map(
+        lambda by: tuple(sorted(by.items()))
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from harness.tests.faults import campaign
 from harness.tests.faults.campaign import Bench, bench, drawn
 from harness.tests.faults.fault import DISAGREES, FINE, REFUSED, STALE_LEDGER, Ended, Fault, Promise, complaints
 from harness.tests.faults.kinds import KINDS
+from harness.tests.faults.readers import READERS, Reader, fuzz
 from harness.tests.faults.samples import lines, whole_run
 from harness.tests.faults.sinks import badge, code_of_others, markdown_of, page, scripts_of, table, xml
 
@@ -78,6 +80,12 @@ def test_every_promise_stands_where_it_is_said_to(ready: Bench) -> None:
         promise = kind.draw(Random(0), ready.sample).promise
         text = texts.setdefault(promise.where, " ".join((ROOT / promise.where).read_text(encoding="utf-8").split()))
         assert " ".join(promise.says.split()) in text, (kind.name, promise)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_takes_or_refuses_whatever_it_is_given(name: str, tmp_path: Path) -> None:
+    """A few hundred texts; half an hour of them is asked for by hand."""
+    fuzz(READERS[name](tmp_path), 0, 30 if name == "run" else 200)
 
 
 # --- a campaign that cannot find anything would look the same as one that has nothing to find ------------------------
@@ -160,3 +168,11 @@ def test_a_file_with_more_than_text_in_it_is_found(check: object, good: str, bad
 def test_text_that_became_code_is_found(bad: str) -> None:
     assert code_of_others('"""OWNED()"""\nprint("OWNED()")  # OWNED()\n') is None
     assert code_of_others(bad) is not None
+
+
+def test_a_reader_that_stumbles_is_found() -> None:
+    def reads(text: str) -> None:
+        int(json.loads(text)["number"])
+
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        fuzz(Reader([{"number": "1"}], json.dumps, reads), 0, 250)
