@@ -60,6 +60,8 @@ class Description:
         By mode, other than the first, that is about some of `losses` only: which. Nothing else is asked in it.
     mode_tags : mapping of str to str
         By mode, other than the first, that is about the cases of one tag only: which. Nothing else is asked in it.
+    outputs : tuple of str
+        What its calls can return beside the value: names of `harness.core.outputs.OUTPUTS`.
     truth : str
         Of a loss that the family lacks and that is called like one of `losses`: the module:function that says what is
         true of it (`harness.runs.own_truth`); it is imported where the run is judged. Empty: the reference.
@@ -85,6 +87,7 @@ class Description:
     facts: Mapping[str, str] = field(default_factory=dict)
     mode_losses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mode_tags: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
     truth: str = ""
     error_scale: str = ""
 
@@ -137,6 +140,8 @@ class Answer:
         without the cotangent. Absent though asked for counts as unsupported.
     directional_error : BaseException or None
         What was raised by it, where the value itself could be computed.
+    outputs : mapping of str to Array
+        What `Call.outputs` asks for, by name. One that is absent counts as unsupported.
     convention : mapping of str to object, or None
         The documented convention under which this implementation computes this very call, where it is not the plain
         mathematics: ``{"clip": 1e-7}``, ``{"log_clamp": -100.0, "gradient_clamp": 1e-12}``, ``{"denominator":
@@ -160,6 +165,7 @@ class Answer:
     hessian_error: BaseException | None = None
     directional: Array | None = None
     directional_error: BaseException | None = None
+    outputs: Mapping[str, Array] = field(default_factory=dict)
     convention: Mapping[str, Any] | None = None
     computed_with: Mapping[str, str] = field(default_factory=dict)
 

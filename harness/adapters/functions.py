@@ -72,6 +72,9 @@ class LossFunction:
         Documented choices that change the number (`reference.conventions`).
     overwrites : sequence of str
         Inputs that it is documented to write into: it is given a copy of them, in the same layout.
+    outputs : sequence of str
+        For functions of PyTorch tensors: what it returns behind the value, as a tuple with it, by our names
+        (`harness.core.outputs.OUTPUTS`).
     dtypes : sequence of str
         The formats it takes.
     gradients : sequence of str
@@ -107,6 +110,7 @@ class LossFunction:
     divides: str = ""
     convention: Mapping[str, Any] = field(default_factory=dict)
     overwrites: Sequence[str] = ()
+    outputs: Sequence[str] = ()
     dtypes: Sequence[str] = ALL_DTYPES
     gradients: Sequence[str] = ALL_DTYPES
     with_gradient: bool = False
@@ -148,6 +152,8 @@ class LossFunction:
         """Its arguments for a call; Unsupported where it has no such call."""
         if call.dtype not in self.dtypes:
             raise Unsupported(f"{self.public_name} takes {', '.join(self.dtypes)}")
+        if lacking := [output for output in call.outputs if output not in self.outputs]:
+            raise Unsupported(f"{self.public_name} returns no {', '.join(lacking)}")
         asked = spelled(self.signatures, call)
         reduction = call.options.get("reduction", "none")
         if not self.like and reduction not in self.reductions:
@@ -169,6 +175,8 @@ class Request:
     compute: Compute
     convention: Mapping[str, Any] | None
     computed_with: Mapping[str, str]
+    outputs: Sequence[str] = ()
+    """What `compute` returns behind the value, in a tuple with it."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +230,7 @@ class Functions:
             losses=tuple(dict.fromkeys(s.loss for function in self._functions for s in function.signatures)),
             dtypes=tuple(dtype for dtype in has.dtypes if dtype in taken),
             modes=tuple(dict.fromkeys((*has.modes, *(mode for f in self._functions for mode in f.modes)))),
+            outputs=tuple(dict.fromkeys(output for function in self._functions for output in function.outputs)),
             truth=self._functions[0].truth,
             error_scale=self._functions[0].error_scale,
         )
@@ -303,6 +312,14 @@ def _request(library: Library, chosen: LossFunction, asked: Spelled, call: Call)
         value = function(*arguments, **keywords)
         if chosen.with_gradient:
             return shaping.rows(value[0], call), shaping.back(value[1], asked.moved)
+        if chosen.outputs:
+            return tuple(
+                reduced(part) if name in ("value", "z_loss") else shaping.of_rows(part)
+                for name, part in zip(("value", *chosen.outputs), value, strict=True)
+            )
+        return reduced(value)
+
+    def reduced(value: Any) -> Any:
         if asked.reduction in ("sum", "mean"):
             return library.total(value) if asked.reduction == "sum" else library.mean(value)
         return shaping.rows(value, call) if LOSSES[call.loss].reductions else shaping.back(value, asked.moved)
@@ -310,7 +327,12 @@ def _request(library: Library, chosen: LossFunction, asked: Spelled, call: Call)
     given = {name: _own(array) if name in chosen.overwrites else array for name, array in call.inputs.items()}
     asked_for = call if call.dtype in chosen.gradients else replace(call, differentiate=(), vector=None)
     return Request(
-        replace(asked_for, inputs=given), chosen.public_name, compute, asked.convention, _told(chosen, asked, call)
+        replace(asked_for, inputs=given),
+        chosen.public_name,
+        compute,
+        asked.convention,
+        _told(chosen, asked, call),
+        chosen.outputs,
     )
 
 
@@ -357,6 +379,9 @@ class _Shaping:
         """The loss of every row in the shape of the rows; a reduced one as it is."""
         if call.options["reduction"] != "none":
             return value
+        return self.of_rows(value)
+
+    def of_rows(self, value: Any) -> Any:
         return self._reshaped(value, self.shape if self.function.elements else self.shape[:-1])
 
     def back(self, values: Any, moved: tuple[int, int] | None) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import reference
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 from harness.adapters.facts import numpy_facts, variables
+from harness.core.outputs import OUTPUTS, call_of
 from harness.core.rows import rows_of, upstreams
 from reference.evaluation import TWICE_DIFFERENTIABLE
 
@@ -23,6 +24,7 @@ class NumPy:
             version=np.__version__,
             losses=tuple(reference.LOSSES),
             dtypes=("float64", "float32", "float16"),  # NumPy has no bfloat16
+            outputs=tuple(OUTPUTS),
             versions={"numpy": np.__version__},
             flags=variables("numpy", os.environ),
             facts=numpy_facts(),
@@ -49,6 +51,7 @@ class NumPy:
             },
             hessian_vector=None if product is None else _array(product),
             directional=None if call.vector is None else _native(_along(call, evaluation.value.shape)),
+            outputs={name: _array(_evaluate(call_of(call, name), differentiate=()).value) for name in call.outputs},
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from harness.adapters.base import Answer, Description
 from harness.adapters.functions import Library, Request
-from harness.adapters.torch_calls import answer, facts, flags, tensors_of, threads, to_torch
+from harness.adapters.torch_calls import answer, facts, flags, from_torch, tensors_of, threads, to_torch
 
 
 def library() -> Library:
@@ -43,5 +44,8 @@ def _one_hot(labels: Any, classes: int, scores: Any) -> Any:
 
 def _run(request: Request) -> Answer:
     tensors = tensors_of(request.call)
-    value = request.compute(tensors)
-    return answer(request.call, tensors, value, request.function, request.convention, request.computed_with)
+    found = request.compute(tensors)
+    value, *beside = found if request.outputs else (found,)
+    told = answer(request.call, tensors, value, request.function, request.convention, request.computed_with)
+    named = dict(zip(request.outputs, beside, strict=True))
+    return replace(told, outputs={name: from_torch(named[name]) for name in request.call.outputs})

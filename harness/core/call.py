@@ -48,6 +48,8 @@ class Call:
     vector : Array or None
         Where given, derivatives along this vector are asked for besides, which has the shape of the first of
         `differentiate`: that of the value (forward mode), and that of the gradient, the product of the Hessian with it.
+    outputs : tuple of str
+        What is to be returned beside the value: names of `harness.core.outputs.OUTPUTS`.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class Call:
     differentiate: tuple[str, ...] = ()
     cotangent: Array | None = None
     vector: Array | None = None
+    outputs: tuple[str, ...] = ()
 
     def refuse_options_except(self, *understood: str, of: str = "") -> None:
         """Say that an option is not offered.

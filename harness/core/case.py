@@ -185,6 +185,8 @@ class Case:
     vector: ArraySpec | None = None
     """The direction of the derivatives that are asked for besides, in the shape of the first of `differentiate`: that
     of the value along it, and, of losses that are differentiated twice, the Hessian of value · cotangent times it."""
+    outputs: tuple[str, ...] = ()
+    """What is asked for beside the value: names of `harness.core.outputs.OUTPUTS`."""
     source: Source | None = None
     claims: tuple[Claim, ...] = ()
     tags: tuple[str, ...] = ()

@@ -121,7 +121,8 @@ class Cell:
     aspect: str
     """value; gradient (with respect to the loss's first differentiated input); gradient/NAME for any other input;
     directional (the derivative of the value along the vector of the case, by forward mode); hessian_vector (the Hessian
-    with respect to that same first input, times that vector); mode_agreement; invariance/NAME; EVERY where the
+    with respect to that same first input, times that vector); log_sum_exp, entropy, rows, z_loss (what the call
+    returned beside its value); mode_agreement; invariance/NAME; EVERY where the
     call was refused."""
     verdict: str
     outcome: Mapping[str, Any]

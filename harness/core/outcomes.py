@@ -41,6 +41,8 @@ class Returned:
     directional: Array | None = None
     directional_error: Raised | None = None
     """Raised by forward-mode differentiation, where the value could be computed."""
+    outputs: Mapping[str, Array] = field(default_factory=dict)
+    """What came beside the value, by name."""
     convention: Mapping[str, Any] | None = None
     computed_with: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

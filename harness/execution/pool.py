@@ -264,4 +264,5 @@ def request(question: Question, *, realized: bool) -> protocol.Request:
         differentiate=case.differentiate,
         cotangent=None if case.cotangent is None else array(case.cotangent),
         vector=None if case.vector is None else array(case.vector),
+        outputs=case.outputs,
     )

@@ -20,6 +20,7 @@ from harness.core.case import ArraySpec
 from harness.core.formats import FORMATS
 from harness.core.machine_facts import contradiction
 from harness.core.outcomes import ERROR_KINDS, Missing, Outcome, Raised, Refused, Returned
+from harness.core.outputs import OUTPUTS
 from harness.suite.generators import MOST_AXES, realize, spec_from_wire, spec_to_wire
 from harness.suite.problems import suggestion
 from reference.signatures import LOSSES
@@ -62,6 +63,7 @@ class Request:
     differentiate: tuple[str, ...] = ()
     cotangent: Array | ArraySpec | None = None
     vector: Array | ArraySpec | None = None
+    outputs: tuple[str, ...] = ()
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------
@@ -113,6 +115,7 @@ def description_to_wire(description: Description) -> dict[str, Any]:
         "modes": [str(name) for name in description.modes],
         "mode_losses": {str(mode): [str(n) for n in names] for mode, names in description.mode_losses.items()},
         "mode_tags": {str(mode): str(tag) for mode, tag in description.mode_tags.items()},
+        **({"outputs": [str(name) for name in description.outputs]} if description.outputs else {}),
         "truth": str(description.truth),
         "error_scale": str(description.error_scale),
         "dtypes": [str(name) for name in description.dtypes],
@@ -153,6 +156,7 @@ def description_from_wire(message: Mapping[str, Any]) -> Description | Missing:
         facts=_facts(message),
         mode_losses=_mode_losses(message, modes),
         mode_tags=_texts(message, "mode_tags"),
+        outputs=_known(_names(message, "outputs", None) if "outputs" in message else (), OUTPUTS, "output"),
         truth=_text({"truth": "", **message}, "truth"),
         error_scale=_text({"error_scale": "", **message}, "error_scale"),
     )
@@ -178,7 +182,9 @@ def request_to_wire(request: Request) -> dict[str, Any]:
         "cotangent": None if request.cotangent is None else _operand_to_wire(request.cotangent),
     }
     # Only where it is asked for: most calls have no second derivative, and workers of old ignore it.
-    return message if request.vector is None else {**message, "vector": _operand_to_wire(request.vector)}
+    if request.vector is not None:
+        message["vector"] = _operand_to_wire(request.vector)
+    return {**message, "outputs": list(request.outputs)} if request.outputs else message
 
 
 def addressed(request: bytes, number: int, mode: str) -> bytes:
@@ -200,6 +206,7 @@ def call_from_wire(message: Mapping[str, Any]) -> Call:
             differentiate=tuple(message["differentiate"]),
             cotangent=None if cotangent is None else _array_from_wire(cotangent, dtype),
             vector=None if vector is None else _array_from_wire(vector, dtype),
+            outputs=tuple(message.get("outputs", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProtocolError(f"not a request: {error!r}") from error
@@ -295,6 +302,8 @@ def _returned_to_wire(outcome: Returned) -> dict[str, Any]:
         message["directional"] = _result_to_wire(outcome.directional, "derivative along the vector")
     if outcome.directional_error is not None:
         message["directional_error"] = _raised_to_wire(outcome.directional_error)
+    if outcome.outputs:
+        message["outputs"] = {str(n): _result_to_wire(array, str(n)) for n, array in outcome.outputs.items()}
     if outcome.convention is not None:
         message["convention"] = {str(name): _plain_to_wire(value) for name, value in outcome.convention.items()}
     if outcome.computed_with:
@@ -340,6 +349,7 @@ def _returned_from_wire(message: Mapping[str, Any]) -> Returned:
     gradients, error, convention = message.get("gradients"), message.get("gradient_error"), message.get("convention")
     product, second = message.get("hessian_vector"), message.get("hessian_error")
     along, forward = message.get("directional"), message.get("directional_error")
+    outputs = message.get("outputs")
     for name, part in (
         ("gradients", gradients),
         ("gradient_error", error),
@@ -347,6 +357,7 @@ def _returned_from_wire(message: Mapping[str, Any]) -> Returned:
         ("hessian_error", second),
         ("directional", along),
         ("directional_error", forward),
+        ("outputs", outputs),
         ("convention", convention),
     ):
         if part is not None and not isinstance(part, dict):
@@ -367,6 +378,7 @@ def _returned_from_wire(message: Mapping[str, Any]) -> Returned:
             hessian_error=None if second is None else _raised_from_wire(second),
             directional=None if along is None else _array_from_wire(along),
             directional_error=None if forward is None else _raised_from_wire(forward),
+            outputs={name: _array_from_wire(array) for name, array in (outputs or {}).items()},
             convention=None if convention is None else {n: _plain_from_wire(v) for n, v in convention.items()},
             computed_with=_texts(message, "computed_with"),
             warnings=tuple(_shortened(str(warning)) for warning in warnings[:MOST_ENTRIES]),

@@ -212,6 +212,7 @@ def evaluate(adapter: Adapter, call: Call) -> Outcome:
         hessian_error=None if answer.hessian_error is None else _raised(answer.hessian_error),
         directional=answer.directional,
         directional_error=None if answer.directional_error is None else _raised(answer.directional_error),
+        outputs=dict(answer.outputs),
         convention=answer.convention,
         computed_with=answer.computed_with,
         warnings=_told(caught),

@@ -19,6 +19,7 @@ import reference
 from harness.core.arrays import Array, plain
 from harness.core.call import Call
 from harness.core.formats import FORMATS, rounded
+from harness.core.outputs import call_of
 from harness.core.rows import rows_of, upstreams
 from harness.judgement.agreement import Floats, Target
 from harness.judgement.directional import along
@@ -64,21 +65,24 @@ class Differentiated(Protocol):
     def differentiate(self) -> tuple[str, ...]: ...
     @property
     def vector(self) -> Any: ...
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
 
 
 def aspects(of: Differentiated) -> dict[str, str | None]:
     """The aspects of a case, each with the input whose gradient it is (None: it is no gradient).
 
     Along a vector there are two more: the derivative of the value and, of losses that are differentiated twice, that
-    of the gradient.
+    of the gradient. What a call returns beside its value is called by its name.
     """
     named: dict[str, str | None] = {"value": None}
     for position, name in enumerate(of.differentiate):
         named["gradient" if position == 0 else f"gradient/{name}"] = name
-    if of.vector is None:
-        return named
-    named[DIRECTIONAL] = None
-    return {**named, HESSIAN_VECTOR: None} if of.loss in TWICE_DIFFERENTIABLE else named
+    if of.vector is not None:
+        named[DIRECTIONAL] = None
+        if of.loss in TWICE_DIFFERENTIABLE:
+            named[HESSIAN_VECTOR] = None
+    return {**named, **dict.fromkeys(of.outputs)}
 
 
 Evaluated = dict[str, Truth]
@@ -116,6 +120,11 @@ class TruthTable:
         self.vector = None if call.vector is None else call.vector.to_float64()
         self._evaluated: Evaluated = {} if evaluated is None else evaluated
         self._in_format: dict[str, TruthTable] = {}
+        self.outputs = call.outputs
+        self._of_outputs = {
+            name: TruthTable(call_of(call, name), self._evaluated, exact=exact, evaluate=evaluate, measure=measure)
+            for name in call.outputs
+        }
 
     def under(
         self,
@@ -134,7 +143,14 @@ class TruthTable:
         key = f"{self._bits} {resolved} {options}"
         if key not in self._evaluated:
             self._evaluated[key] = self._evaluate(resolved, options or {}, {})
-        return self._demanded(self._evaluated[key])
+        return self._with_outputs(self._demanded(self._evaluated[key]), convention if options is None else {})
+
+    def _with_outputs(self, truth: Truth, convention: Convention | None) -> Truth:
+        """The truth with that of each output, which is the value of a call of its own."""
+        if not self._of_outputs:
+            return truth
+        found = {name: table.under(convention).targets.get("value") for name, table in self._of_outputs.items()}
+        return replace(truth, targets={**truth.targets, **{n: t for n, t in found.items() if t is not None}})
 
     def _demanded(self, truth: Truth) -> Truth:
         """The truth with the error scale that is demanded of it."""
@@ -185,6 +201,8 @@ class TruthTable:
             table.inputs = {n: held(v) for n, v in self.inputs.items()}
             table.options = {n: held(v) for n, v in self.options.items()}
             table.cotangent, table.vector = held(self.cotangent), held(self.vector)
+            table.outputs = self.outputs
+            table._of_outputs = {output: of.in_format(name) for output, of in self._of_outputs.items()}
             self._in_format[name] = table
         return self._in_format[name]
 

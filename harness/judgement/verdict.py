@@ -192,7 +192,7 @@ def _returned(subject: Subject, returned: Returned, ledger: Ledger) -> Iterator[
         elif error is not None:
             yield _raised(subject, aspect, error, ledger, attested)
         else:
-            lacking = f"gradient with respect to {name}" if name is not None else _LACKING[aspect]
+            lacking = f"gradient with respect to {name}" if name is not None else _LACKING.get(aspect, aspect)
             yield _unsupported(subject, aspect, f"no {lacking}", attested)
 
 
@@ -208,6 +208,8 @@ def part_of(returned: Returned, aspect: str, name: str | None) -> tuple[Array | 
         return returned.hessian_vector, returned.hessian_error or returned.gradient_error
     if aspect == DIRECTIONAL:
         return returned.directional, returned.directional_error
+    if aspect != "value":
+        return returned.outputs.get(aspect), None
     return returned.value, None
 
 

@@ -14,13 +14,25 @@ from types import MappingProxyType
 
 from harness.adapters.base import Adapter
 from harness.core.errors import UsageError
-from harness.mistakes.library import ALONG, KINDS, MISTAKES, SEAMS, SECOND, WAYS
+from harness.mistakes.library import ALONG, BESIDE, KINDS, MISTAKES, SEAMS, SECOND, WAYS
 from harness.mistakes.mistake import Mistake
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import Steps
 from harness.mistakes.wrong_conduct import CONDUCT, Conduct
 
-__all__ = ["ALONG", "MISTAKES", "MUTANTS", "SEAMS", "SECOND", "WAYS", "Mistake", "Mutant", "adapter", "check_names"]
+__all__ = [
+    "ALONG",
+    "BESIDE",
+    "MISTAKES",
+    "MUTANTS",
+    "SEAMS",
+    "SECOND",
+    "WAYS",
+    "Mistake",
+    "Mutant",
+    "adapter",
+    "check_names",
+]
 
 MUTANT = "mutant:"
 """What the name of a known-bad implementation begins with on the command line."""

@@ -18,7 +18,7 @@ from harness.core.case import Case, ExpectRaises, ExpectTruth
 from harness.core.cell import SEVERITIES
 from harness.execution.worker import evaluate
 from harness.judgement.truth import TruthTable
-from harness.mistakes import MUTANTS, SECOND, WAYS
+from harness.mistakes import BESIDE, MUTANTS, SECOND, WAYS
 from harness.mistakes.kill_matrix import wrong_cells
 from harness.mistakes.sound import Sound
 from harness.suite.calls import call_of
@@ -68,7 +68,7 @@ def witnesses(function: str, cases: Iterable[Case], cover: Container[str]) -> tu
     left = {
         name: mutant.factory()
         for name, mutant in MUTANTS.items()
-        if mutant.kind not in ("conduct", SECOND, WAYS) and offered & set(mutant.losses)
+        if mutant.kind not in ("conduct", SECOND, BESIDE, WAYS) and offered & set(mutant.losses)
     }
     sound, found = Sound(), []
     for case, dtype in _in_order([case for case in cases if case.loss in offered], cover):

@@ -29,7 +29,7 @@ from harness.judgement.ledger import Ledger
 from harness.judgement.truth import TruthTable
 from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Subject, judge
-from harness.mistakes import ALONG, MUTANTS, WAYS, Mutant
+from harness.mistakes import ALONG, BESIDE, MUTANTS, WAYS, Mutant
 from harness.mistakes.sound import Sound
 from harness.suite.calls import call_of
 from harness.suite.generators import realize, shape_of
@@ -190,7 +190,7 @@ def killed_by(case: Case, among: Iterable[str] | None = None, most: int | None =
     """
     # Who is wrong about derivatives along a vector alone answers like the correct one where there is none.
     possible = [n for n in (COMPUTING if among is None else among) if case.loss in MUTANTS[n].losses]
-    left = {n: MUTANTS[n].factory() for n in possible if MUTANTS[n].kind not in ALONG or case.vector is not None}
+    left = {n: MUTANTS[n].factory() for n in possible if _can_tell(case, MUTANTS[n].kind)}
     sound = Sound()
     first, *ways = sound.describe().modes_of(case.loss, case.tags)
     accused: list[str] = []
@@ -238,6 +238,11 @@ def wrong_cells(case: Case, name: str, dtype: str, outcome: Outcome, table: Trut
         table=table,
     )
     return tuple(cell for cell in judge(subject, outcome, Ledger()) if cell.verdict not in RIGHT)
+
+
+def _can_tell(case: Case, kind: str) -> bool:
+    """Whether a case asks for what mistakes of a kind are in."""
+    return case.vector is not None if kind in ALONG else bool(case.outputs) if kind == BESIDE else True
 
 
 def _misconduct(cases: Sequence[Case], mutants: Sequence[Mutant], workers: int) -> dict[str, list[str]]:

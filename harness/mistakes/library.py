@@ -18,6 +18,7 @@ from harness.mistakes import (
     wrong_logits,
     wrong_memory,
     wrong_options,
+    wrong_outputs,
     wrong_reductions,
     wrong_second_derivatives,
     wrong_values,
@@ -33,6 +34,9 @@ FORWARD = "forward mode"
 
 ALONG = (SECOND, FORWARD)
 """The kinds of which only a case with a vector tells."""
+
+BESIDE = "outputs"
+"""The kind of those that are right about the value: only a case that asks what is returned beside it tells."""
 
 WAYS = "ways to call"
 """The kind of those that are right about a whole batch on one rank: only micro-batches or slices of it tell."""
@@ -56,6 +60,7 @@ KINDS: Mapping[str, Mapping[str, Mistake]] = MappingProxyType(
         "kernels": wrong_kernels.MISTAKES,
         "blocks": wrong_blocks.MISTAKES,
         "corners": wrong_corners.MISTAKES,
+        BESIDE: wrong_outputs.MISTAKES,
         WAYS: wrong_ways.MISTAKES,
     }
 )

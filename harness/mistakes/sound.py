@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.adapters import micro_batches
 from harness.adapters.base import HANDED_IN, Answer, Array, Call, Description, Unsupported
+from harness.core.outputs import OUTPUTS, call_of
 from harness.core.rows import rows_of, upstreams
 from harness.mistakes.loss_formulas import FAMILIES, HESSIAN_VECTOR
 from harness.mistakes.steps import WIDE, Steps, Wide, times
@@ -42,7 +43,12 @@ class Sound:
     def describe(self) -> Description:
         modes = ("eager", micro_batches.MODE, RANKS)
         return Description(
-            version="1", losses=self._losses, modes=modes, mode_tags=TAGS, versions={"numpy": np.__version__}
+            version="1",
+            losses=self._losses,
+            modes=modes,
+            mode_tags=TAGS,
+            outputs=tuple(OUTPUTS),
+            versions={"numpy": np.__version__},
         )
 
     def evaluate(self, call: Call) -> Answer:
@@ -69,7 +75,8 @@ class Sound:
                 if call.vector is None or self._value_only
                 else Array.of(self._along(prepared, value), call.dtype),
             )
-            return self._steps.finish(call, answer)
+            beside = {name: self._whole(call_of(call, name)).value for name in call.outputs}
+            return self._steps.finish(call, replace(answer, outputs=beside))
 
     def _along(self, call: Call, value: Wide) -> Wide:
         """The derivative of each element of the value along the vector, which is its gradient times the vector."""

@@ -80,6 +80,8 @@ def _example(case: Case, cell: Cell, numbers: Numbers, aspect: str, mode: str | 
     of = aspects(case)
     if aspect not in of:
         raise Inexpressible(f"the case has no {aspect}")
+    if aspect in case.outputs:
+        raise Inexpressible(f"no template writes the output {aspect}")
     is_along = aspect in (DIRECTIONAL, HESSIAN_VECTOR)
     differentiate = case.differentiate[0] if is_along else of[aspect]
     call = call_of(case, dtype, cell.mode if mode is None else mode, numbers.realize)

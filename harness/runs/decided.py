@@ -43,7 +43,13 @@ def _described(told: Mapping[str, Any]) -> Description:
     losses, modes, dtypes = (tuple(told.get(name, ())) for name in ("losses", "modes", "dtypes"))
     some = {mode: tuple(names) for mode, names in told.get("mode_losses", {}).items()}
     return Description(
-        str(told.get("version", "?")), losses, modes, dtypes, mode_losses=some, mode_tags=told.get("mode_tags", {})
+        str(told.get("version", "?")),
+        losses,
+        modes,
+        dtypes,
+        mode_losses=some,
+        mode_tags=told.get("mode_tags", {}),
+        outputs=tuple(told.get("outputs", ())),
     )
 
 

@@ -51,6 +51,10 @@ def questions(
             for dtype in dtypes:
                 yield refusal(case, implementation, modes[0], dtype, f"offers no {case.loss}")
             continue
+        if lacking := [output for output in case.outputs if output not in description.outputs]:
+            for dtype in dtypes:
+                yield refusal(case, implementation, modes[0], dtype, f"returns no {', '.join(lacking)}")
+            continue
         asked_in = [mode for mode in modes if mode in description.modes_of(case.loss, case.tags)]
         besides = [(part, case_of(case, part)) for part in parts_of(case)]
         for dtype in dtypes:

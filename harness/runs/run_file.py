@@ -320,6 +320,7 @@ class _Case(msgspec.Struct):
     at_least: dict[str, str] = {}
     cotangent: str | None = None
     vector: str | None = None
+    outputs: list[str] = []
     source: dict[str, str | None] | None = None
     truth: dict[str, str | _Digits] | None = None
 
@@ -338,6 +339,7 @@ class _Implementation(msgspec.Struct):
     modes: list[str] = []
     mode_losses: dict[str, list[str]] = {}
     mode_tags: dict[str, str] = {}
+    outputs: list[str] = []
     truth: str = ""
     dtypes: list[str] = []
     losses: list[str] = []

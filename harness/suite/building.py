@@ -7,8 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from harness.core import outputs
+from harness.core.arrays import Array
+from harness.core.call import Call
 from harness.core.case import (
     KINDS_OF_CHOICE,
     ArraySpec,
@@ -51,6 +55,8 @@ Path = tuple[int | str, ...]
 LARGEST_CASE = 2**24
 """Elements of an array of a case: their gradient still fits one line of the protocol, and their truth the memory of an
 ordinary machine. What is larger is measured, not judged: a workload repeats a block."""
+_LABEL = Array.of(np.zeros(1), "float64")
+"""Stands for inputs whose names alone matter."""
 SCHEMA_FILE = "cases/schema/case.schema.json"
 
 
@@ -94,6 +100,7 @@ class _Build:
         differentiate = self.differentiate(signature, inputs, expect)
         if isinstance(expect, ExpectTruth):
             self.check_grades(expect, differentiate)
+        self.check_outputs(inputs, options)
         if isinstance(expect, ExpectInvariances):
             self.check_invariances(expect, inputs, options)
         dtypes = tuple(entry.dtypes) if entry.dtypes is not None else Case.dtypes
@@ -113,6 +120,7 @@ class _Build:
             differentiate=differentiate,
             cotangent=self.cotangent(signature, options),
             vector=self.vector(signature, inputs, differentiate, expect),
+            outputs=tuple(entry.outputs),
             source=_source(entry.source),
             claims=tuple(self.claim(claim, n) for n, claim in enumerate(entry.claims)),
             tags=tuple(entry.tags),
@@ -250,6 +258,15 @@ class _Build:
         for aspect in expect.at_least:
             if aspect not in asked:
                 self.wrong(("expect", "at_least", aspect), f"no {aspect} is asked for", suggestion(aspect, asked))
+
+    def check_outputs(self, inputs: Mapping[str, ArraySpec], options: Mapping[str, Any]) -> None:
+        """An output is asked of a call that has it."""
+        asked = Call(self.entry.loss, dict.fromkeys(inputs, _LABEL), options, "float64")
+        for place, name in enumerate(self.entry.outputs):
+            try:
+                outputs.call_of(asked, name)
+            except ValueError as error:
+                self.wrong(("outputs", place), str(error), "Leave it out, or give the option that makes it")
 
     def check_invariances(
         self, expect: ExpectInvariances, inputs: Mapping[str, ArraySpec], options: Mapping[str, Any]

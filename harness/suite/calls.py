@@ -18,4 +18,5 @@ def call_of(case: Case, dtype: str, mode: str = "eager", realize: Realize = real
         differentiate=case.differentiate,
         cotangent=None if case.cotangent is None else realize(case.cotangent, dtype),
         vector=None if case.vector is None else realize(case.vector, dtype),
+        outputs=case.outputs,
     )

@@ -299,6 +299,9 @@ class CaseEntry(_Entry):
         description="direction, in the shape of the first input, of the derivative in forward mode and of the second "
         "derivative: the Hessian with respect to that input, times this vector",
     )
+    outputs: list[Literal["log_sum_exp", "entropy", "rows", "z_loss"]] = Field(
+        default_factory=list, description="what the call is to return beside the value"
+    )
     claims: list[ClaimEntry] = Field(default_factory=list, description="what the document says about the case")
     tags: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]] = Field(
         default_factory=list, description="words to select by: a-z, 0-9, dot, underscore and hyphen"

@@ -21,7 +21,7 @@ from harness.core.case import Case, ExpectTruth
 from harness.core.formats import FORMATS
 from harness.judgement.agreement import compare
 from harness.judgement.truth import DIRECTIONAL, HESSIAN_VECTOR, Truth, TruthTable, aspects
-from harness.mistakes import ALONG, MUTANTS, SEAMS, SECOND, WAYS, Mutant, adapter
+from harness.mistakes import ALONG, BESIDE, MUTANTS, SEAMS, SECOND, WAYS, Mutant, adapter
 from harness.mistakes.sound import LOSSES
 from harness.suite.calls import call_of
 from harness.suite.generators import shape_of
@@ -308,7 +308,7 @@ def same(one: Answer | type[BaseException], other: Answer | type[BaseException])
 
 
 # Those at the seams are right on every simple input: `test_mutants_at_the_seams` has the cases they are wrong on.
-NUMERIC = [mutant for mutant in MUTANTS.values() if mutant.kind not in ("conduct", WAYS, *SEAMS)]
+NUMERIC = [mutant for mutant in MUTANTS.values() if mutant.kind not in ("conduct", BESIDE, WAYS, *SEAMS)]
 
 
 @pytest.mark.parametrize("mutant", NUMERIC, ids=lambda m: m.name)

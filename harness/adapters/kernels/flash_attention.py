@@ -6,7 +6,6 @@ Its package loads a CUDA library, so that its one file is imported without the p
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
 
 from harness.adapters.functions import LossFunction
 from harness.adapters.kernels import interpreter
@@ -20,16 +19,10 @@ from flash_attn.ops.triton.cross_entropy import cross_entropy_loss  # noqa: E402
 
 from harness.adapters.kernels.triton import InTriton  # noqa: E402
 
-
-def _losses(logits: Any, targets: Any, **options: Any) -> Any:
-    """The loss of every row, the z-loss in it."""
-    return cross_entropy_loss(logits, targets, **options)[0]
-
-
 flash_attention = InTriton(
     version("flash_attn"),
     LossFunction(
-        _losses,
+        cross_entropy_loss,
         "softmax_cross_entropy",
         {
             "label_smoothing": "label_smoothing",
@@ -39,6 +32,8 @@ flash_attention = InTriton(
         },
         targets="labels",
         rows=True,
+        # It returns the loss of every row with its z-loss in it, and that by itself.
+        outputs=("z_loss",),
         dtypes=("float32", "float16"),
         # Its losses are made with dtype=torch.float whatever the logits are.
         convention={"result_dtype": "float32"},

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
-import kornia as library_of_vision
 from kornia.losses import binary_focal_loss_with_logits, focal_loss
 
 from harness.adapters.functions import Functions, LossFunction
@@ -38,5 +38,5 @@ kornia = Functions(
         targets="labels",
         name="kornia.losses.focal_loss",
     ),
-    version=library_of_vision.__version__,
+    version=version("kornia"),
 )

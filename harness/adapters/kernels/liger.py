@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from harness.adapters.functions import LossFunction
@@ -34,32 +35,47 @@ def _linear(hidden: Any, weight: Any, targets: Any, *, bias: Any = None, **optio
     return functional.liger_fused_linear_cross_entropy(hidden, weight.T.contiguous(), targets, bias, **options)
 
 
+def _and_z_loss(function: Any) -> Any:
+    """The same, asked for its z-loss too."""
+
+    def returning(*arrays: Any, **options: Any) -> Any:
+        found = function(*arrays, return_z_loss=True, **options)
+        return found.loss, found.z_loss
+
+    return returning
+
+
+_ROWS = LossFunction(
+    functional.liger_cross_entropy,
+    "softmax_cross_entropy",
+    {**_OPTIONS, "class_weights": "weight"},
+    targets="labels",
+    rows=True,
+    divides="default",
+    overwrites=("logits",),
+    dtypes=_DTYPES,
+    name="liger_kernel.transformers.functional.liger_cross_entropy",
+)
+_LINEAR = LossFunction(
+    _linear,
+    "linear_cross_entropy",
+    {**_OPTIONS, "class_weights": "ce_weight"},
+    targets="labels",
+    rows=True,
+    divides="default",
+    overwrites=("hidden",),
+    dtypes=_DTYPES,
+    # The losses of its chunks are made in float32, so that their sum is one.
+    convention={"result_dtype": "float32"},
+    name="liger_kernel.transformers.functional.liger_fused_linear_cross_entropy",
+)
+
 liger = MicroBatches(
     InTriton(
         version("liger-kernel"),
-        LossFunction(
-            functional.liger_cross_entropy,
-            "softmax_cross_entropy",
-            {**_OPTIONS, "class_weights": "weight"},
-            targets="labels",
-            rows=True,
-            divides="default",
-            overwrites=("logits",),
-            dtypes=_DTYPES,
-        ),
-        LossFunction(
-            _linear,
-            "linear_cross_entropy",
-            {**_OPTIONS, "class_weights": "ce_weight"},
-            targets="labels",
-            rows=True,
-            divides="default",
-            overwrites=("hidden",),
-            dtypes=_DTYPES,
-            # The losses of its chunks are made in float32, so that their sum is one.
-            convention={"result_dtype": "float32"},
-            name="liger_kernel.transformers.functional.liger_fused_linear_cross_entropy",
-        ),
+        _ROWS,
+        _LINEAR,
+        *(replace(plain, function=_and_z_loss(plain.function), outputs=("z_loss",)) for plain in (_ROWS, _LINEAR)),
         LossFunction(functional.liger_kl_div, like="torch.nn.functional.kl_div", rows=True, dtypes=("float32",)),
         versions={"triton": triton.__version__},
     )

@@ -228,7 +228,7 @@ def part(answer: Answer, aspect: str, call: Call) -> Floats | None:
         array = answer.directional if aspect == DIRECTIONAL else answer.hessian_vector
     else:
         name = aspects(call).get(aspect)
-        array = answer.value if name is None else answer.gradients.get(name)
+        array = answer.outputs.get(aspect, answer.value) if name is None else answer.gradients.get(name)
     return None if array is None or array.dtype != call.dtype else array.to_float64()
 
 
