@@ -38,16 +38,17 @@ from harness.versions.behaviours import History, behaviours, groups, histories, 
 from harness.versions.collecting import Task, collect
 from harness.versions.digest import Store, case_digests
 from harness.versions.environments import Environment, build, remove
-from harness.versions.releases import Release, day_after, in_order, released, versions_of
+from harness.versions.releases import Release, day_after, in_order, newest_and_later, released, versions_of
 from harness.versions.sides import own, side
 
 app = App(
     name="history",
     help_epilogue="""\
-Examples: every release since a day, two by name, and what is kept already:
+Examples: every release since a day, two by name, what a pre-release brings, and what is kept already:
 
     xent history optax scipy --since 2023-01-01
     xent history optax --versions 0.2.5,0.2.6
+    xent history optax --pre --store elsewhere
     xent history optax --kept -o docs/history
 """,
 )
@@ -103,6 +104,7 @@ def history(
     versions: Annotated[
         Modes, Parameter(metavar="V,…", help="Only these versions; default: all that this interpreter can have.")
     ] = None,
+    pre: Annotated[bool, Parameter(negative="", help="The newest release and the pre-releases after it.")] = False,
     asked: Asked = ALL_OF_IT,
     kept: Annotated[bool, Parameter(help="Run nothing: tell what is kept.")] = False,
     store: Annotated[Path, Parameter(metavar="FOLDER", help="Where the runs of releases are kept.")] = STORE,
@@ -125,7 +127,8 @@ def history(
         with nullcontext() if executor is None else executor_of(executor, parallel) as parts:
             for package in packages:
                 task = _task(package, asked, suite, parts)
-                chosen = in_order(versions) if versions else versions_of(package)
+                chosen = in_order(versions) if versions else versions_of(package, pre=pre)
+                chosen = newest_and_later(chosen) if pre else chosen
                 for release, digest, fresh in collect(task, released(package, chosen, since), place):
                     gaps |= bool(digest.gap)
                     said = f"a gap: {digest.gap}" if digest.gap else f"{len(digest.cells):,} cells"

@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,24 @@ def test_a_workflow_that_is_called_checks_out_its_own_revision_and_installs_that
         used = [step["uses"] for step in job["steps"] if step.get("uses", "").startswith("./")]
         assert all("./.xent" in text for text in installed)
         assert installed or used == ["./.xent/.github/actions/upgrade"]
+
+
+def test_the_watch_on_pre_releases_says_in_its_summary_in_which_one_something_began(tmp_path: Path) -> None:
+    """Its step, of a package that takes a second; the release is that which is installed."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    only = f"-i numpy --versions {version('numpy')} --cases documents/d4-dog-in-bits"
+    script = f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m harness "$@" {only}\n'
+    (programs / "xent").write_text(script, encoding="utf-8")
+    (programs / "xent").chmod(0o755)
+    (step,) = [step for step in read(WORKFLOWS / "prereleases.yml")["jobs"]["since"]["steps"] if "env" in step]
+    runner = Runner(tmp_path, tmp_path, "")
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    code = runner.run(step["run"], {"PACKAGE": "numpy", "PATH": path, "XDG_CACHE_HOME": str(tmp_path / "cache")})
+    if "nothing is known of numpy" in runner.said:
+        pytest.skip(f"no index that knows NumPy: {runner.said[-300:]}")
+    assert code == 0, runner.said
+    assert "1 releases" in runner.summary.read_text(encoding="utf-8")
 
 
 def test_nothing_that_is_run_or_read_names_a_package_that_no_index_has_or_a_placeholder() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reports.history
 from harness.adapters.choice import choose
 from harness.cli.cases import lint_since
 from harness.core.case import ArraySpec, Case, ExpectRaises, Location
@@ -41,7 +42,7 @@ from harness.versions.digest import (
     with_repeats,
 )
 from harness.versions.environments import CannotBuild, Environment
-from harness.versions.releases import Release, in_order
+from harness.versions.releases import Release, in_order, newest_and_later
 
 # --- spans ------------------------------------------------------------------------------------------------------------
 
@@ -175,6 +176,16 @@ def test_versions_are_put_in_order_and_a_build_of_one_is_the_same() -> None:
     assert in_order(["2.13.0", "2.9.1", " 2.13.0+cpu", "no version", "2.10.0"]) == ("2.9.1", "2.10.0", "2.13.0")
 
 
+def test_what_a_pre_release_is_compared_with_is_the_newest_release() -> None:
+    assert newest_and_later(in_order(["1.2rc2", "1.1.1", "1.0", "1.2rc1", "1.1rc1", "1.1"])) == (
+        "1.1.1",
+        "1.2rc1",
+        "1.2rc2",
+    )
+    assert newest_and_later(("1.0", "1.1")) == ("1.1",)
+    assert newest_and_later(("0.1rc1", "0.1rc2")) == ("0.1rc1", "0.1rc2")
+
+
 # --- inference --------------------------------------------------------------------------------------------------------
 
 KEY = ("edges/a", "optax", "jit", "float32", "value")
@@ -233,7 +244,8 @@ def test_behaviours_with_one_cause_are_one_group_and_an_entry_begins_with_the_fi
 # --- collecting -------------------------------------------------------------------------------------------------------
 
 LOSS = "categorical_cross_entropy"
-MUTANTS = {"1.0": canaries.SOUND, "1.1": canaries.SOUND, "1.3": f"mutant:log-base-2.{LOSS}"}
+CHANGED = f"mutant:log-base-2.{LOSS}"
+MUTANTS = {"1.0": canaries.SOUND, "1.1": canaries.SOUND, "1.3": CHANGED, "1.4rc1": CHANGED, "1.4rc2": canaries.SOUND}
 """What the releases of a package that does not exist are; of 1.2 there is no environment."""
 
 
@@ -285,6 +297,22 @@ def test_a_release_costs_one_run_a_change_two_more_on_both_sides_and_what_is_kep
     (found,) = [b for b in behaviours(known) if b.key[4] == "value"]
     assert found.confirmed
     assert [(s.first, s.after, s.unknown) for s in found.timeline] == [("1.0", None, ()), ("1.3", "1.1", ("1.2",))]
+
+
+def test_what_began_in_a_pre_release_is_told_with_its_name(tmp_path: Path) -> None:
+    releases, store = Releases(), Store(tmp_path)
+    store.write_suite(releases.digest, case_digests(releases.cases))
+    wanted = [Release(version, "2024-01-01") for version in newest_and_later(in_order(MUTANTS))]
+    assert [version.version for version in wanted] == ["1.3", "1.4rc1", "1.4rc2"]
+    list(collect(releases.task(), wanted, store))
+    (known,) = histories(store.digests("it"), {releases.digest: store.suite(releases.digest)})
+    losses = {case.id: case.loss for case in releases.cases}
+    every = behaviours(known)
+    (group,) = {g.timeline[-1]: g for g in groups(known, every, (), losses)}.values()
+    assert sentence(group.timeline) == "wrong: another number 1.3–1.4rc1, right since 1.4rc2 (2024-01-01)"
+    told = reports.history.page(known, [group], every, {}, losses)
+    assert "## 1.4rc2 \\(2024-01-01\\)" in told
+    assert "wrong: another number; now right" in told
 
 
 def test_an_interrupted_collection_leaves_no_environment_and_goes_on_where_it_stopped(tmp_path: Path) -> None:

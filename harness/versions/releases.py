@@ -28,9 +28,11 @@ class Release:
     """When its last file was uploaded, YYYY-MM-DD; empty where the index does not say."""
 
 
-def versions_of(package: str) -> tuple[str, ...]:
-    """Every released version, oldest first; CannotBuild where pip names none."""
-    answer = answer_of([sys.executable, "-m", "pip", "index", "versions", package], os.environ)
+def versions_of(package: str, *, pre: bool = False) -> tuple[str, ...]:
+    """Every released version, oldest first, with pre-releases where they are asked for; CannotBuild where pip names
+    none."""
+    more = ["--pre"] if pre else []
+    answer = answer_of([sys.executable, "-m", "pip", "index", "versions", *more, package], os.environ)
     _, found, line = answer.stdout.partition("Available versions:")
     if not found:
         raise CannotBuild(
@@ -49,6 +51,12 @@ def in_order(texts: Collection[str]) -> tuple[str, ...]:
             continue
         found.setdefault(Version(version.public), version.public)
     return tuple(found[version] for version in sorted(found))
+
+
+def newest_and_later(versions: Sequence[str]) -> tuple[str, ...]:
+    """The newest release and the pre-releases of the next one: what is new in these began in none before."""
+    final = [version for version in versions if not Version(version).is_prerelease]
+    return tuple(versions[versions.index(final[-1]) :]) if final else tuple(versions)
 
 
 def released(package: str, versions: Sequence[str], since: str | None = None) -> Iterator[Release]:
