@@ -44,7 +44,7 @@ from harness.versions.sides import own, side
 app = App(
     name="history",
     help_epilogue="""\
-Examples: every release since a day, two by name, what a pre-release brings, and what is kept already:
+Examples: since a day, two by name, what a pre-release brings, what is kept:
 
     xent history optax scipy --since 2023-01-01
     xent history optax --versions 0.2.5,0.2.6
