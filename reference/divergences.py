@@ -4,6 +4,7 @@ With L = −ln p of each distribution, from `reference.softmax`:
 
     H(p)        = Σ_j p_j L_j                        ∂/∂z_j = p_j Σ_k p_k (L_j − L_k)
     KL(p ‖ q)   = Σ_j p_j k_j,  k = L^q − L^p        wrt the logits of q: q_j − p_j, of p: p_j Σ_k p_k (k_j − k_k)
+                  and again wrt those of q, along v: q_j Σ_k q_k (v_j − v_k)
     JS_β(p, q)  = Σ_j β p_j ln(p_j / m_j) + (1 − β) q_j ln(q_j / m_j),  m = β p + (1 − β) q
                   wrt p_j: β ln(p_j / m_j), wrt q_j: (1 − β) ln(q_j / m_j), wrt logits by the softmax
 
@@ -20,7 +21,7 @@ import numpy as np
 from reference import arguments, softmax
 from reference.logits import Transformation, Transformed, transformation
 from reference.numbers import log_of_ratio, vanishing
-from reference.problem import Problem, Result, by_rows, of_block, shaped_back
+from reference.problem import HESSIAN_VECTOR, Problem, Result, by_rows, of_block, shaped_back
 from reference.reductions import Reduction, RowWeights, reduction
 
 
@@ -104,6 +105,8 @@ def kl_of_logits(problem: Problem) -> Result:
     transform = pair.transform(problem)
     how = unweighted(problem, pair.shape[:-1], int(np.prod(pair.shape)))
     scale = problem.scale(how, pair.shape[:-1])
+    vector = problem.vector_like(problem.inputs["logits"].shape)
+    directions = None if vector is None else np.moveaxis(vector, pair.axis, -1).reshape(pair.second.shape)
 
     def body(rows: slice) -> Result:
         target, seen = (transform(problem.make(x[rows]), rows) for x in (pair.first, pair.second))
@@ -118,6 +121,9 @@ def kl_of_logits(problem: Problem) -> Result:
         if "target_logits" in problem.wanted:
             turned = vanishing(p, softmax.softmax_gradient(rp, difference))
             found["target_logits"] = target.pull_back(turned) * weight
+        if directions is not None:
+            turned = softmax.softmax_gradient(rq, seen.push(problem.make(directions[rows])))
+            found[HESSIAN_VECTOR] = seen.pull_back(turned) * weight
         return vanishing(p, p * difference).sum(), found
 
     values, slopes = by_rows(pair.second.shape[0], pair.shape[-1], body)

@@ -7,7 +7,7 @@ ordinary type). Long inputs are worked on in blocks of rows, so that memory stay
 from __future__ import annotations
 
 import decimal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -84,8 +84,8 @@ class Evaluation:
     gradients : dict of str to Exact
         By the name of the input, in its shape: the derivative of Σ value · cotangent.
     hessian_vector : Exact or None
-        The Hessian of Σ value · cotangent with respect to the first input, times the vector asked for; None where none
-        was.
+        The Hessian of Σ value · cotangent with respect to the first input that is no target, times the vector asked
+        for; None where none was.
     """
 
     value: Exact
@@ -125,8 +125,8 @@ def evaluate(
     differentiate : sequence of str, optional
         Names of inputs; by default all that can be differentiated.
     vector : array_like of float, optional
-        Asks for the product with it of the Hessian of Σ value · cotangent with respect to the first input, in its
-        shape; offered for `TWICE_DIFFERENTIABLE`.
+        Asks for the product with it of the Hessian of Σ value · cotangent with respect to the first input that is no
+        target, in its shape; offered for `TWICE_DIFFERENTIABLE`.
 
     Returns
     -------
@@ -257,7 +257,7 @@ def _evaluate(
             if name not in possible:
                 raise ArgumentError(f"differentiate: {loss} has no gradient with respect to {name!r}: {possible}")
     if vector is not None:
-        _check_second_order(loss, named)
+        _check_second_order(loss, given, named)
     problem = Problem(make, loss, given, chosen, named, cotangent, wanted, vector)
     value, gradients = _FAMILIES[loss](problem)
     product = None if vector is None else _exact(gradients[HESSIAN_VECTOR])
@@ -269,14 +269,23 @@ TWICE_DIFFERENTIABLE = (
     "binary_cross_entropy_with_logits",
     "binary_cross_entropy",
     "binary_focal",
+    "categorical_focal",
+    "kl_divergence",
+    "linear_cross_entropy",
 )
 """Losses whose Hessian-vector products are offered: those whose second derivatives people train with."""
 
 
-def _check_second_order(loss: str, convention: Mapping[str, Any]) -> None:
-    if loss not in TWICE_DIFFERENTIABLE:
+def twice_differentiable(loss: str, inputs: Container[str]) -> bool:
+    """Whether Hessian-vector products are offered of a loss of these inputs: in log-probabilities a divergence is
+    linear, which frameworks answer with an error, with nothing, or with what rounding leaves."""
+    return loss in TWICE_DIFFERENTIABLE and "log_probabilities" not in inputs
+
+
+def _check_second_order(loss: str, inputs: Container[str], convention: Mapping[str, Any]) -> None:
+    if not twice_differentiable(loss, inputs):
         offered = ", ".join(TWICE_DIFFERENTIABLE)
-        raise ArgumentError(f"vector: {loss} has no second derivatives here, expected one of {offered}")
+        raise ArgumentError(f"vector: {loss} has no second derivatives here, expected one of {offered}, of logits")
     changing = [name for name in convention if name != "denominator"]
     if changing:
         raise ArgumentError(f"vector: second derivatives are those of the plain mathematics, not under {changing[0]}")

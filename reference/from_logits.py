@@ -54,17 +54,21 @@ def softmax_cross_entropy(problem: Problem) -> Result:
     t = targets_of(problem, x.shape, axis, transform.mask)
     flat = x.reshape(-1, x.shape[-1])
     vector = problem.vector_like(np.moveaxis(x, -1, axis).shape)
-    directions = None if vector is None else np.moveaxis(vector, axis, -1).reshape(flat.shape)
-    value, slopes = cross_entropy_of_rows(problem, t, transform, lambda rows: problem.make(flat[rows]), directions)
+    along = None if vector is None else _rows_of(problem, np.moveaxis(vector, axis, -1).reshape(flat.shape))
+    value, slopes = cross_entropy_of_rows(problem, t, transform, _rows_of(problem, flat), along)
     return value, shaped_back(slopes, x.shape, axis)
 
 
+_Rows = Callable[[slice], Any]
+"""A block of rows of numbers, classes last."""
+
+
+def _rows_of(problem: Problem, flat: Floats) -> _Rows:
+    return lambda rows: problem.make(flat[rows])
+
+
 def cross_entropy_of_rows(
-    problem: Problem,
-    t: Targets,
-    transform: Transformation,
-    logits: Callable[[slice], Any],
-    directions: Floats | None = None,
+    problem: Problem, t: Targets, transform: Transformation, logits: _Rows, directions: _Rows | None = None
 ) -> Result:
     """The loss of rows of logits; the gradients `logits` and `targets` where they are wanted, one row per row, and the
     product of the Hessian with the `directions`, one per row."""
@@ -97,7 +101,7 @@ def cross_entropy_of_rows(
             pull = (b.a.zeros() + b.per_target) * weight
             found["targets"] = vanishing(pull, pull * r.negative_logs())
         if directions is not None:
-            v = problem.make(directions[rows])
+            v = directions(rows)
             turned = seen.push(v)
             product = softmax.hessian_vector(r, b.a.sum(), turned)
             if penalty:
@@ -140,6 +144,8 @@ def categorical_focal(problem: Problem) -> Result:
             raise ArgumentError(f"alpha has shape {given.shape}: expected one finite number, or one per class")
         alpha = make(given)
     gamma = float(problem.options.get("gamma", 2.0))
+    vector = problem.vector_like(np.moveaxis(x, -1, axis).shape)
+    along = None if vector is None else _rows_of(problem, np.moveaxis(vector, axis, -1).reshape(flat.shape))
     how = reduction(t.row_weights, problem.options, problem.convention)
     scale = problem.scale(how, t.row_weights.rows)
 
@@ -154,6 +160,8 @@ def categorical_focal(problem: Problem) -> Result:
         if "targets" in problem.wanted:
             slope = (b.a.zeros() + b.per_target) * alpha * softmax.focal_target_gradient(r, gamma)
             found["targets"] = slope * weight
+        if along is not None:
+            found[HESSIAN_VECTOR] = softmax.focal_hessian_vector(r, a, gamma, along(rows)) * weight
         return softmax.focal(r, a, gamma), found
 
     values, slopes = by_rows(flat.shape[0], classes, body)
@@ -180,10 +188,20 @@ def linear_cross_entropy(problem: Problem) -> Result:
     transform = transformation(problem, rows, classes, -1)
     t = targets_of(problem, (*rows, classes), -1, transform.mask)
     inner = replace(problem, wanted=("logits", *(n for n in problem.wanted if n == "targets")))
-    value, slopes = cross_entropy_of_rows(
-        inner, t, transform, lambda block: _matrix_product(make, make(flat[block]), columns) + bias
-    )
+    vector = problem.vector_like(hidden.shape)
+
+    def logits(block: slice) -> Any:
+        return _matrix_product(make, make(flat[block]), columns) + bias
+
+    def directions(block: slice) -> Any:
+        """What the logits move by where the hidden numbers move along the vector."""
+        assert vector is not None
+        return _matrix_product(make, make(vector.reshape(-1, depth)[block]), columns)
+
+    value, slopes = cross_entropy_of_rows(inner, t, transform, logits, None if vector is None else directions)
     found: dict[str, Any] = {}
+    if vector is not None:
+        found[HESSIAN_VECTOR] = _matrix_product(make, slopes[HESSIAN_VECTOR], w).reshape(*hidden.shape)
     if "targets" in slopes:
         found["targets"] = slopes["targets"].reshape(*rows, classes)
     pull = slopes["logits"]

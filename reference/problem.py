@@ -46,7 +46,7 @@ class Problem:
     cotangent: ArrayLike | None
     wanted: tuple[str, ...]
     vector: ArrayLike | None = None
-    """What the Hessian with respect to the first input is to be multiplied with; its shape is that of the input."""
+    """What the Hessian with respect to the first input that is no target is multiplied with, in its shape."""
 
     def classes_last(self, name: str) -> tuple[Floats, int]:
         """An input with its classes last, and the axis they came from, counted from the end."""

@@ -85,12 +85,17 @@ def softmax(r: Rows[N]) -> N:
 
 def softmax_gradient(r: Rows[N], u: N) -> N:
     """Σ_k u_k ∂p_k/∂x_j = p_j Σ_k p_k (u_j − u_k)."""
+    return r.probabilities() * _less_mean(r, u)
+
+
+def _less_mean(r: Rows[N], u: N) -> N:
+    """Σ_k p_k (u_j − u_k)."""
     p = r.probabilities()
     if p.shape[-1] <= _PAIRWISE:
         differences = u.column() - u[..., None, :]
         weights = p[..., None, :] + differences.zeros()
-        return p * vanishing(weights, weights * differences).sum()
-    return p * (u - vanishing(p, p * u).sum().column())
+        return vanishing(weights, weights * differences).sum()
+    return u - vanishing(p, p * u).sum().column()
 
 
 def log_softmax(r: Rows[N]) -> N:
@@ -154,13 +159,32 @@ def focal_target_gradient(r: Rows[N], gamma: float) -> N:
 
 def focal_gradient(r: Rows[N], a: N, gamma: float) -> N:
     """∂/∂x_k = p_k Σ_{j≠k} a_j h_j − a_k (1 − p_k) h_k with h = (1 − p)^{γ−1} [γ p (−ln p) + 1 − p]."""
+    own, h = _focal_pull(r, gamma)
+    return r.probabilities() * others_sum(vanishing(a, a * h)) - vanishing(a, a * own)
+
+
+def _focal_pull(r: Rows[N], gamma: float) -> tuple[N, N]:
+    """(1 − p) h, and h."""
     p, rest = r.probabilities(), r.complements()
     bracket = p.constant(gamma) * vanishing(p, p * r.negative_logs()) + rest
-    own = rest.power(gamma) * bracket  # (1 − p) h
+    own = rest.power(gamma) * bracket
     # (1 − p)^{γ−1} is infinite at p = 1 for γ < 1; there the bracket is 0 too, and h = (own) / (1 − p) has the limit 0.
-    h = (own.zeros()).where(rest.is_zero(), own / rest)
-    pulled = vanishing(a, a * h)
-    return p * others_sum(pulled) - vanishing(a, a * own)
+    return own, own.zeros().where(rest.is_zero(), own / rest)
+
+
+def focal_hessian_vector(r: Rows[N], a: N, gamma: float, v: N) -> N:
+    """p_k m_k Σ_j a_j h_j + p_k Σ_{j≠k} a_j t_j m_j − a_k (1 − p_k) t_k m_k with m_k = Σ_j p_k (v_k − v_j) and
+    t = p ∂h/∂p = γ (1 − p)^{γ−2} [(1 − γ p) p (−ln p) − 2 p (1 − p)]."""
+    p, rest, moved = r.probabilities(), r.complements(), _less_mean(r, v)
+    _, h = _focal_pull(r, gamma)
+    g, two = p.constant(gamma), p.constant(2.0)
+    bracket = (p.constant(1.0) - g * p) * vanishing(p, p * r.negative_logs()) - two * p * rest
+    # The bracket and m are as small as 1 − p is next to p = 1: both are divided by it before anything overflows.
+    turned = g * rest.power(gamma) * (bracket / rest) * (moved / rest)
+    turned = turned.zeros().where(rest.is_zero() | g.is_zero(), turned)
+    pulled, own = vanishing(a, a * turned), vanishing(a, a * rest * turned)
+    along = vanishing(p, p * moved)
+    return along * vanishing(a, a * h).sum().column() + vanishing(p, p * others_sum(pulled)) - own
 
 
 def hessian_vector(r: Rows[N], a_total: N, v: N) -> N:

@@ -13,7 +13,7 @@ from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 from harness.adapters.facts import numpy_facts, variables
 from harness.core.outputs import OUTPUTS, call_of
 from harness.core.rows import rows_of, upstreams
-from reference.evaluation import TWICE_DIFFERENTIABLE
+from reference.evaluation import twice_differentiable
 
 
 class NumPy:
@@ -34,7 +34,7 @@ class NumPy:
         if call.loss not in reference.LOSSES:
             raise Unsupported(f"there is no formula for {call.loss}")
         differentiable = tuple(n for n in call.differentiate if call.inputs[n].is_float)
-        twice = call.vector is not None and call.loss in TWICE_DIFFERENTIABLE
+        twice = call.vector is not None and twice_differentiable(call.loss, call.inputs)
         evaluation = _evaluate(
             call,
             cotangent=None if call.cotangent is None else call.cotangent.to_float64(),

@@ -321,7 +321,8 @@ def _categorical_focal(random: Random) -> Sample:
     if random.integers(0, 3) == 0:
         options["label_smoothing"] = 0.1
     inputs = {"logits": np.clip(_logits(random, shape), -150, 150), "targets": random.integers(0, shape[1], shape[0])}
-    return Sample("categorical_focal", inputs, options, {}, cotangent, ("logits",))
+    vector = _direction(random, shape) if random.integers(0, 2) else None
+    return Sample("categorical_focal", inputs, options, {}, cotangent, ("logits",), vector=vector)
 
 
 def _linear(random: Random) -> Sample:
@@ -337,7 +338,8 @@ def _linear(random: Random) -> Sample:
         inputs["bias"] = random.normal(size=classes)
         wanted = (*wanted, "bias")
     inputs["targets"] = random.integers(0, classes, rows)
-    return Sample("linear_cross_entropy", inputs, options, {}, cotangent, wanted)
+    vector = _direction(random, (rows, depth)) if random.integers(0, 2) else None
+    return Sample("linear_cross_entropy", inputs, options, {}, cotangent, wanted, vector=vector)
 
 
 def _of_logits(random: Random, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -421,9 +423,9 @@ def _divergence(random: Random) -> Sample:
         options["logit_scale"] = float(random.choice([0.5, 0.7, 1 / 3, 1.1, 10.0, -0.3]))
     if loss == "entropy":
         return Sample(loss, {"logits": x}, options, {}, cotangent, ("logits",))
-    return Sample(
-        loss, {"target_logits": _near(random, x), "logits": x}, options, {}, cotangent, ("target_logits", "logits")
-    )
+    inputs, names = {"target_logits": _near(random, x), "logits": x}, ("target_logits", "logits")
+    vector = _direction(random, shape) if loss == "kl_divergence" and random.integers(0, 2) else None
+    return Sample(loss, inputs, options, {}, cotangent, names, vector=vector)
 
 
 def _pairs(random: Random) -> Sample:

@@ -350,6 +350,8 @@ class _Formula:
                     for c, row, moves in zip(pull, scaled, moved, strict=True)
                 ]
             gradients["targets"] = self._back(scaled, shape, axis)
+        if self.loss == "categorical_focal":
+            return Evaluated(value, gradients, self._focal_hessian(rows, a, pull, shape, axis))
         return Evaluated(value, gradients, self._softmax_hessian(seen, a, slopes, pull, valid, shape, axis))
 
     def _with_penalties(
@@ -377,12 +379,27 @@ class _Formula:
         2 λ s (p Σ p u + lse (p u − p Σ p u))] z′ + [(Σa) p − a + 2 λ s lse p] z″ v."""
         if self.vector is None:
             return None
-        directions = np.moveaxis(np.asarray(self.vector, dtype=np.float64), axis, -1).reshape(-1, shape[-1])
+        product = self._hessian_of_rows(seen, a, slopes, pull, valid, self._directions(shape, axis))
+        return self._back(product, shape, axis)
+
+    def _directions(self, shape: tuple[int, ...], axis: int) -> list[list[MP]]:
+        """The vector as rows of classes."""
+        rows = np.moveaxis(np.asarray(self.vector, dtype=np.float64), axis, -1).reshape(-1, shape[-1])
+        return [[_mp(number) for number in row] for row in rows]
+
+    def _hessian_of_rows(
+        self,
+        seen: list[_Seen],
+        a: list[list[MP]],
+        slopes: list[list[MP]],
+        pull: list[MP],
+        valid: list[bool],
+        directions: list[list[MP]],
+    ) -> list[list[MP]]:
         product = []
         rows = zip(seen, a, slopes, pull, self._penalties(seen, valid), directions, strict=True)
-        for (z, first, second), weights, slope, c, (f, lse), direction in rows:
+        for (z, first, second), weights, slope, c, (f, lse), v in rows:
             p, _ = _softmax(z)
-            v = [_mp(number) for number in direction]
             u = [x * y for x, y in zip(v, first, strict=True)]
             # u_j − p·u as the mean of the differences: in a direction of equal numbers 0, and not a rounding of it.
             less_mean = [mpmath.fsum(q * (x - y) for q, y in zip(p, u, strict=True)) for x in u]
@@ -390,6 +407,31 @@ class _Formula:
             inner = [total * q * d + _times(f, 2 * (q * mean + lse * q * d)) for q, d in zip(p, less_mean, strict=True)]
             outer = zip(inner, slope, first, second, v, strict=True)
             product.append([_times(c, h * dz + _times(bend, g * d)) for h, g, dz, bend, d in outer])
+        return product
+
+    def _focal_hessian(
+        self, rows: list[list[MP]], a: list[list[MP]], pull: list[MP], shape: tuple[int, ...], axis: int
+    ) -> list[MP] | None:
+        """Σ_j a_j [φ″(p_j) (∇p_j · v) ∇p_j + φ′(p_j) ∇²p_j v] for φ(p) = (1 − p)^γ (−ln p), where p_j moves by
+        d_j = p_j (v_j − Σ p v) along v, ∂p_j/∂z_k is p_j (δ_jk − p_k), and that moves by d_j (δ_jk − p_k) − p_j d_k."""
+        if self.vector is None:
+            return None
+        gamma, product = _mp(self.options.get("gamma", 2.0)), []
+        for x, weights, c, v in zip(rows, a, pull, self._directions(shape, axis), strict=True):
+            p, minus_log = _softmax(x)
+            d = [q * mpmath.fsum(r * (s - t) for r, t in zip(p, v, strict=True)) for q, s in zip(p, v, strict=True)]
+            row = [mpmath.mpf(0)] * len(p)
+            for j, (w, q, m) in enumerate(zip(weights, p, minus_log, strict=True)):
+                if w == 0 or q in (0, 1):  # what p is times keeps its product at 0
+                    continue
+                rest = 1 - q
+                first = -gamma * mpmath.power(rest, gamma - 1) * m - mpmath.power(rest, gamma) / q
+                second = gamma * (gamma - 1) * mpmath.power(rest, gamma - 2) * m
+                second += 2 * gamma * mpmath.power(rest, gamma - 1) / q + mpmath.power(rest, gamma) / q**2
+                for k, (other, moved) in enumerate(zip(p, d, strict=True)):
+                    slope = (1 if j == k else 0) - other
+                    row[k] += w * (second * d[j] * q * slope + first * (d[j] * slope - q * moved))
+            product.append([c * h for h in row])
         return self._back(product, shape, axis)
 
     def _labelled(self) -> bool:
@@ -461,7 +503,14 @@ class _Formula:
             # The derivative of p ln p has a 1 besides, which falls out: the probabilities sum to 1.
             "target_logits": [self._through_softmax(u, d) for u, d in zip(p, logs, strict=True)],
         }
-        return Evaluated(value, self._pulled(slopes, pull, shape, axis))
+        gradients = self._pulled(slopes, pull, shape, axis)
+        if self.vector is None:
+            return Evaluated(value, gradients)
+        product = []
+        for c, row, v in zip(pull, q, self._directions(shape, axis), strict=True):
+            less_mean = [mpmath.fsum(b * (x - y) for b, y in zip(row, v, strict=True)) for x in v]
+            product.append([c * s**2 * b * d for b, d in zip(row, less_mean, strict=True)])
+        return Evaluated(value, gradients, self._back(product, shape, axis))
 
     def _pulled(
         self, slopes: Mapping[str, list[list[MP]]], pull: list[MP], shape: tuple[int, ...], axis: int
@@ -602,7 +651,13 @@ class _Formula:
                 for i, (c, weights, row) in enumerate(zip(pull, per_target, logs, strict=True))
                 for j, (v, m) in enumerate(zip(weights, row, strict=True))
             ]
-        return Evaluated(value, gradients)
+        if self.vector is None:
+            return Evaluated(value, gradients)
+        moving = self._directions(hidden.shape, -1)
+        along = [[mpmath.fsum(v[k] * w[k][j] for k in range(depth)) for j in range(classes)] for v in moving]
+        of_logits = self._hessian_of_rows(seen, a, slopes, pull, valid, along)
+        product = [mpmath.fsum(h[j] * w[k][j] for j in range(classes)) for h in of_logits for k in range(depth)]
+        return Evaluated(value, gradients, product)
 
     # --- binary losses ------------------------------------------------------------------------------------------------
 

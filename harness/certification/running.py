@@ -22,7 +22,7 @@ from harness.core.files import write_whole
 from harness.core.printing import say
 from harness.execution.side_by_side import processes
 from harness.suite.calls import call_of
-from reference.evaluation import TWICE_DIFFERENTIABLE
+from reference.evaluation import twice_differentiable
 
 CHUNK = 4000
 """Points of one piece of work: some seconds, so that progress is seen and cores are kept busy."""
@@ -108,7 +108,7 @@ def sample_of(case: Case, dtype: str) -> Sample | None:
         plain(call.cotangent),
         call.differentiate,
         # Of another loss a vector asks for the derivative along it alone, which is the gradient's.
-        vector=plain(call.vector) if call.loss in TWICE_DIFFERENTIABLE else None,
+        vector=plain(call.vector) if twice_differentiable(call.loss, call.inputs) else None,
         name=f"{case.id} {dtype}",
     )
 

@@ -26,7 +26,7 @@ from harness.core.case import (
 )
 from harness.core.formats import FORMATS, rounded
 from harness.fuzzing.exact_inputs import written
-from reference.evaluation import TWICE_DIFFERENTIABLE
+from reference.evaluation import twice_differentiable
 from reference.signatures import LOSSES
 
 CHUNK = 64
@@ -133,7 +133,7 @@ def _case(
         differentiate = ()
     vector = None
     is_literal = all(spec.generator is None for spec in inputs.values())
-    if raises is None and loss in TWICE_DIFFERENTIABLE and is_literal and dice.choice(_ONE_IN_SIX):
+    if raises is None and twice_differentiable(loss, inputs) and is_literal and dice.choice(_ONE_IN_SIX):
         # 1/p² of a tiny probability overflows in every implementation, and 0 times infinity is nan.
         directions = tuple(n for n in _DIRECTIONS if n != 0.0 or loss != "binary_cross_entropy")
         vector = _spec(_filled(dice, np.shape(inputs[differentiate[0]].values), directions))

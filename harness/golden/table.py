@@ -26,7 +26,7 @@ from harness.judgement.agreement import Floats, allowed
 from harness.judgement.truth import TruthTable, aspects
 from harness.suite.calls import call_of
 from harness.suite.generators import shape_of
-from reference.evaluation import TWICE_DIFFERENTIABLE
+from reference.evaluation import twice_differentiable
 
 SCHEMA = 1
 LARGEST = 512
@@ -110,7 +110,7 @@ def chosen(
 def row(case: Case, dtype: str) -> Row:
     """The row of a case in a dtype, with second derivatives where the reference has them."""
     call = call_of(case, dtype)
-    if call.vector is None and call.loss in TWICE_DIFFERENTIABLE and call.differentiate:
+    if call.vector is None and twice_differentiable(call.loss, call.inputs) and call.differentiate:
         along = np.resize(DIRECTION, call.inputs[call.differentiate[0]].shape)
         twice = replace(call, vector=Array.of(along, dtype))
         if TruthTable(twice).under().refusal is None:

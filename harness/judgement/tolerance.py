@@ -24,6 +24,10 @@ the last two times Σ|q|. The vector enters with |v_k| and not |v_k − v_j|: wh
 p whose sum is 1 only to rounding, and a v of ones gives p_j times that. The curvature σ(z) σ(−z) (w t + 1 − t) of a
 binary logit moves with the σ it is made from, as the gradient does: by (w t + 1 − t) Σ p (1 − ln p) |v|. That of a
 probability, t/p² + (1 − t)/(1 − p)², rounds p or 1 − p, its square and the quotient: three times its terms, times |v|.
+A divergence has the curvature of a softmax whose targets sum to one; hidden numbers that of the logits they make, along
+the direction that these move in, pulled back by the weights. The categorical focal loss has besides what its factor and
+the factor's derivative are off by, E_j, as the binary one has: with V_k = |v_k| + Σ p |v| and m = Σ p r |v|, a class of
+weight a_j moves p_k V_k Σ a_j E_j, and its own by a_j E_j (V_j + p_j m), since 1/p_j and its derivative cancel.
 
 Options of logits make z of x: y = s x, z = c tanh(y / c). Where s is no power of two y is rounded, which moves it by
 eps |y|; under a cap y / c and z are rounded too, so that z is off by eps times
@@ -352,6 +356,13 @@ def _softmax_hessian_error_scale(
     if subject.twice is None:
         return None
     v = np.abs(np.moveaxis(subject.twice.vector, subject.axis, -1))
+    size = _hessian_of_logits(seen, q, penalty, v)
+    size = size * subject.scale(seen.L.shape[:-1], weights)[..., None]
+    return _tidy(np.abs(subject.twice.product) + np.moveaxis(size, -1, subject.axis))
+
+
+def _hessian_of_logits(seen: _Seen, q: Floats, penalty: Floats, v: Floats) -> Floats:
+    """The error scale of the product with v, |v| given, without its own rounding, of rows that are not reduced."""
     p, spread, total = np.exp(-seen.L), seen.of_probability, q.sum(axis=-1, keepdims=True)
     u = v * seen.slope
 
@@ -364,9 +375,7 @@ def _softmax_hessian_error_scale(
     lse = np.abs(seen.log_sum_exp)
     size = total * turned + _term(penalty, 2.0 * ((1.0 + lse) * turned + seen.of_sum * along))
     inner, slope = (total + _term(penalty, 2.0 * (1.0 + lse))) * along, _slope_sizes(seen, q, penalty)
-    size = size * seen.slope + inner * seen.slope_moved + v * seen.bend * (slope[0] + slope[1])
-    size = size * subject.scale(seen.L.shape[:-1], weights)[..., None]
-    return _tidy(np.abs(subject.twice.product) + np.moveaxis(size, -1, subject.axis))
+    return np.asarray(size * seen.slope + inner * seen.slope_moved + v * seen.bend * (slope[0] + slope[1]))
 
 
 def _slope_sizes(seen: _Seen, q: Floats, penalty: Floats) -> tuple[Floats, Floats]:
@@ -580,7 +589,8 @@ def _kl_of_logits(subject: _Subject) -> ErrorScales:
         gradients["logits"] = _tidy(own + np.moveaxis(slope, -1, subject.axis))
     if "target_logits" in subject.gradients:
         gradients["target_logits"] = _pulled_back(subject, target, "target_logits", size, moved, scale)
-    return ErrorScales(subject.reduced(of_rows, ones), gradients)
+    hessian = _softmax_hessian_error_scale(subject, seen, p, np.zeros((*of_rows.shape, 1)), ones)
+    return ErrorScales(subject.reduced(of_rows, ones), gradients, hessian_vector=hessian)
 
 
 def _jensen_shannon(subject: _Subject) -> ErrorScales:
@@ -870,7 +880,25 @@ def _categorical_focal(subject: _Subject) -> ErrorScales:
     if "targets" in subject.gradients:
         sized = value * lift if alpha is None else value * lift * np.abs(alpha)
         gradients["targets"] = _tidy(np.moveaxis(sized * scale[..., None], -1, subject.axis))
-    return ErrorScales(subject.reduced(terms, weights), gradients)
+    hessian = None
+    if subject.twice is not None:
+        v = np.abs(np.moveaxis(subject.twice.vector, subject.axis, -1))
+        size = _categorical_focal_curvature(subject, L, q, v) * scale[..., None]
+        hessian = _tidy(np.abs(subject.twice.product) + np.moveaxis(size, -1, subject.axis))
+    return ErrorScales(subject.reduced(terms, weights), gradients, hessian_vector=hessian)
+
+
+def _categorical_focal_curvature(subject: _Subject, L: Floats, a: Floats, v: Floats) -> Floats:
+    """Error scale of the product with v, |v| given, without its own rounding: see the top of this file."""
+    gamma = float(subject.options.get("gamma", 2.0))
+    p, spread, rest = np.exp(-L), _spread(L), -np.expm1(-L)
+    moved = gamma * np.where(rest > 0, rest, 1.0) ** max(gamma - 1.0, 0.0)
+    factor = (1.0 + gamma) ** 2 * (rest**gamma + moved)
+    along = v + (p * v).sum(axis=-1, keepdims=True)
+    of_mean = (spread * v).sum(axis=-1, keepdims=True)
+    own = _term(a, factor * (along + p * of_mean))
+    shared = spread * along + p * of_mean
+    return np.asarray(shared * _term(a, factor).sum(axis=-1, keepdims=True) + own + p * own.sum(axis=-1, keepdims=True))
 
 
 def _linear(subject: _Subject) -> ErrorScales:
@@ -902,7 +930,14 @@ def _linear(subject: _Subject) -> ErrorScales:
         gradients["bias"] = _tidy(rows.sum(axis=0))
     if "targets" in subject.gradients:
         gradients["targets"] = _target_error_scale(subject, seen.of_logarithm - seen.lift, weights)
-    return ErrorScales(value, gradients)
+    hessian = None
+    if subject.twice is not None:
+        # The direction of the logits is a dot product too, which rounds as they do.
+        v = np.abs(subject.twice.vector) @ np.abs(weight) * (1.0 + steps)
+        size = np.where(counts, _hessian_of_logits(seen, q, penalty, v), 0.0)
+        size = size * subject.scale(seen.L.shape[:-1], weights)[..., None]
+        hessian = _tidy(size @ np.abs(weight).T)
+    return ErrorScales(value, gradients, hessian_vector=hessian)
 
 
 _FAMILIES: Mapping[str, Callable[[_Subject], ErrorScales]] = {

@@ -24,7 +24,7 @@ from harness.core.rows import rows_of, upstreams
 from harness.judgement.agreement import Floats, Target
 from harness.judgement.directional import along
 from harness.judgement.tolerance import ErrorScales, Twice, error_scales
-from reference.evaluation import TWICE_DIFFERENTIABLE
+from reference.evaluation import twice_differentiable
 
 Convention = Mapping[str, Any]
 Measure = Callable[..., ErrorScales]
@@ -80,7 +80,7 @@ def aspects(of: Differentiated) -> dict[str, str | None]:
         named["gradient" if position == 0 else f"gradient/{name}"] = name
     if of.vector is not None:
         named[DIRECTIONAL] = None
-        if of.loss in TWICE_DIFFERENTIABLE:
+        if twice_differentiable(of.loss, of.differentiate):
             named[HESSIAN_VECTOR] = None
     return {**named, **dict.fromkeys(of.outputs)}
 
@@ -172,7 +172,7 @@ class TruthTable:
     @property
     def _twice(self) -> Floats | None:
         """The vector that the reference multiplies the Hessian with."""
-        return self.vector if self.loss in TWICE_DIFFERENTIABLE else None
+        return self.vector if twice_differentiable(self.loss, self.inputs) else None
 
     @cached_property
     def _bits(self) -> str:

@@ -138,8 +138,9 @@ def _class_loss(
     return value, slopes
 
 
-def _softmax_family(call: Call, steps: Steps, x: Wide) -> Result:
-    """Value, gradients with respect to the logits x (classes last) and to a target distribution, second derivatives."""
+def _softmax_family(call: Call, steps: Steps, x: Wide, v: Wide | None) -> Result:
+    """Value, gradients with respect to the logits x (classes last) and to a target distribution, and the product of the
+    Hessian with the direction v, where there is one."""
     z, first, second = steps.transformed(call, x)
     L, p = steps.negative_log_softmax(call, z)
     F, slope = L, np.ones_like(L)
@@ -162,9 +163,13 @@ def _softmax_family(call: Call, steps: Steps, x: Wide) -> Result:
             by_z = by_z + steps.times(p, pull * u)
         kept = targets.kept[..., None]
         found = {"logits": np.where(kept, steps.times(first, by_z), 0), "targets": by_target}
-        if call.vector is not None and call.loss == "softmax_cross_entropy":
-            v = np.moveaxis(wide(call.vector), _axis(call), -1)
+        if v is not None:
             turned = steps.curvature_along(p, a, first * v)
+            if call.loss == "categorical_focal":
+                # −ln p_j moves by Σ p v − v_j.
+                moved = (p * v).sum(axis=-1, keepdims=True) - v
+                bend = steps.focal_bend(L, p, float(call.options.get("gamma", 2.0))) * scale
+                turned = turned + steps.pull_back(steps.times(targets.coefficients, bend) * u * moved, p)
             if pull is not None:
                 along = p * (p * first * v).sum(axis=-1, keepdims=True)
                 of_rows = pull * u
@@ -177,7 +182,8 @@ def _softmax_family(call: Call, steps: Steps, x: Wide) -> Result:
 
 
 def _softmax_cross_entropy(call: Call, steps: Steps) -> Result:
-    value, slopes = _softmax_family(call, steps, _rows(call, "logits"))
+    v = None if call.vector is None else np.moveaxis(wide(call.vector), _axis(call), -1)
+    value, slopes = _softmax_family(call, steps, _rows(call, "logits"), v)
     return value, lambda: _all_back(call, slopes())
 
 
@@ -187,13 +193,16 @@ def _linear_cross_entropy(call: Call, steps: Steps) -> Result:
     bias = wide(call.inputs["bias"]) if "bias" in call.inputs else np.zeros(weight.shape[-1:], dtype=WIDE)
     if bias.shape != weight.shape[-1:]:
         raise ValueError(f"bias must have shape {weight.shape[-1:]}, got {bias.shape}")
-    value, by_logits = _softmax_family(call, steps, hidden @ weight + bias)
+    v = None if call.vector is None else wide(call.vector) @ weight
+    value, by_logits = _softmax_family(call, steps, hidden @ weight + bias, v)
 
     def slopes() -> Slopes:
         found = by_logits()
         g = found["logits"]
         flat = g.reshape(-1, g.shape[-1])
+        along = {} if v is None else {HESSIAN_VECTOR: found[HESSIAN_VECTOR] @ weight.T}
         return {
+            **along,
             "hidden": g @ weight.T,
             "weight": hidden.reshape(-1, hidden.shape[-1]).T @ flat,
             "bias": flat.sum(axis=0),
@@ -271,10 +280,19 @@ def _kl_of_logits(call: Call, steps: Steps) -> Result:
     gap = log_p - log_q
     losses = steps.times(p, gap).sum(axis=-1)
     value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
-    return value, lambda: {
-        "logits": _back(call, steps.times(slope, q - p) * u[..., None]),
-        "target_logits": _pulled(call, steps, "target_logits", p, gap * u[..., None], target_slope),
-    }
+    u = u[..., None]
+
+    def slopes() -> Slopes:
+        found = {
+            "logits": _back(call, steps.times(slope, q - p) * u),
+            "target_logits": _pulled(call, steps, "target_logits", p, gap * u, target_slope),
+        }
+        if call.vector is not None:
+            v = np.moveaxis(wide(call.vector), _axis(call), -1)
+            found[HESSIAN_VECTOR] = _back(call, steps.times(slope, steps.curvature_along(q, p * u, slope * v)))
+        return found
+
+    return value, slopes
 
 
 def _jensen_shannon(call: Call, steps: Steps) -> Result:
@@ -452,8 +470,11 @@ def _binary_focal(call: Call, steps: Steps) -> Result:
     negative, falling = steps.focal(M, q, gamma)
 
     def derivatives() -> tuple[tuple[Wide, Wide], tuple[Wide, Wide]]:
-        curvatures = a * steps.focal_curvature(L, p, q, gamma), b * steps.focal_curvature(M, q, p, gamma)
-        # ∂L/∂z = −σ(−z) and ∂M/∂z = σ(z).
+        # ∂L/∂z = −σ(−z) and ∂M/∂z = σ(z), both with the derivative σ(z) σ(−z).
+        curvatures = (
+            a * (steps.focal_bend(L, p, gamma) * q**2 + rising * p * q),
+            b * (steps.focal_bend(M, q, gamma) * p**2 + falling * p * q),
+        )
         return (-a * rising * q, b * falling * p), curvatures
 
     return _binary(call, steps, a * positive, b * negative, "logits", derivatives)

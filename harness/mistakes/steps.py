@@ -163,9 +163,12 @@ def focal(L: Wide, p: Wide, gamma: float) -> tuple[Wide, Wide]:
     return times(q**gamma, L), q**gamma * (1 + gamma * ratio)
 
 
-def focal_curvature(L: Wide, p: Wide, q: Wide, gamma: float) -> Wide:
-    """The second derivative of (1 − p)^γ · L with respect to the logit of p = 1 − q."""
-    return q**gamma * (gamma * (gamma * p - q) * times(p, L) + (2 * gamma + 1) * p * q)
+def focal_bend(L: Wide, p: Wide, gamma: float) -> Wide:
+    """The second derivative of (1 − p)^γ · L with respect to L."""
+    q = -np.expm1(-L)
+    ratio = np.where(q == 0, 1, times(p, L) / q)
+    inner = 2 * p - times(p, L) + (gamma - 1) * p * ratio
+    return np.where((q == 0) | (gamma == 0), 0, gamma * q ** (gamma - 1) * inner)
 
 
 def sides(call: Call, z: Wide) -> tuple[Wide, Wide]:  # noqa: ARG001
@@ -284,7 +287,7 @@ class Steps:
     log_softmax_slope: Callable[[Wide, Wide], Wide] = log_softmax_slope
     curvature_along: Callable[[Wide, Wide, Wide], Wide] = curvature_along
     sigmoid_slope: Callable[[Wide], Wide] = sigmoid_slope
-    focal_curvature: Callable[[Wide, Wide, Wide, float], Wide] = focal_curvature
+    focal_bend: Callable[[Wide, Wide, float], Wide] = focal_bend
     log_curvature: Callable[[Wide], Wide] = log_curvature
     centred: Callable[[Wide, Wide], Wide] = centred
     mixture: Callable[[Wide, Wide, Wide], Wide] = mixture

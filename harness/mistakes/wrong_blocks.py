@@ -154,6 +154,12 @@ def sequential_sum(call: Call, x: Wide) -> tuple[Wide, Wide]:
     return _from(x, top + np.log(total.astype(WIDE)))
 
 
+def one_by_one(a: Wide, p: Wide) -> Wide:
+    """The gradients of the logarithms of all classes are added one after the other, in float64."""
+    total = np.add.accumulate(a.astype(np.float64), axis=-1)[..., -1:].astype(WIDE)
+    return pull_back(a, p) + p * (total - a.sum(axis=-1, keepdims=True))
+
+
 def filtered(a: Wide, p: Wide) -> Wide:
     return np.where(p < GRADIENT_FILTER, 0, pull_back(a, p))
 
@@ -295,6 +301,11 @@ MISTAKES: Mapping[str, Mistake] = {
     "softmax-of-later-axes": _softmax("the softmax runs over all later axes", over_all_later_axes, _ALL[:3]),
     "sequential-sum-of-classes": _softmax(
         "the exponentials of many classes are added one by one", sequential_sum, _ALL[1:3]
+    ),
+    "sequential-sum-of-gradients": mistake(
+        "the gradients of the logarithms of many classes are added one by one",
+        ("softmax_cross_entropy",),
+        pull_back=one_by_one,
     ),
     "filters-small-gradients": mistake("probabilities below 2^-12 get no gradient", FROM_LOGITS, pull_back=filtered),
     # NVIDIA-NeMo/Automodel#3803

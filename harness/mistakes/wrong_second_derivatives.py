@@ -61,7 +61,7 @@ def _along_classes(call: Call, array: Array) -> Wide:
 def squared_gradient(call: Call, answer: Answer, product: Array) -> Array:
     """Gauss-Newton: g gᵀ v, of each element, or of each row of classes."""
     assert call.vector is not None
-    if call.loss == "softmax_cross_entropy":
+    if call.loss in OF_CLASSES:
         g, v = _along_classes(call, _gradient(answer)), _along_classes(call, call.vector)
         outer = g * (g * v).sum(axis=-1, keepdims=True)
         return Array.of(np.moveaxis(outer, -1, int(call.options.get("axis", -1))), product.dtype)
@@ -166,9 +166,9 @@ def kinked(z: Wide) -> Wide:
     return np.where(z == 0, 0, sigmoid_slope(z))
 
 
-def of_fixed_factor(L: Wide, p: Wide, q: Wide, gamma: float) -> Wide:  # noqa: ARG001 - the shape of the step
-    """(1 − p)^γ is taken for a number that does not move."""
-    return q**gamma * p * q
+def of_fixed_factor(L: Wide, p: Wide, gamma: float) -> Wide:  # noqa: ARG001 - the shape of the step
+    """What the gradient of −ln p is multiplied with is taken for a number that does not move."""
+    return np.zeros_like(L)
 
 
 CLASSES, LOGITS, PROBABILITIES = (
@@ -177,6 +177,10 @@ CLASSES, LOGITS, PROBABILITIES = (
     "binary_cross_entropy",
 )
 ALL = (CLASSES, LOGITS, PROBABILITIES)
+FOCAL = ("binary_focal", "categorical_focal")
+LINEAR, DIVERGENCE = "linear_cross_entropy", "kl_divergence"
+OF_CLASSES = (CLASSES, "categorical_focal", LINEAR, DIVERGENCE)
+EVERY = (*ALL, *FOCAL, LINEAR, DIVERGENCE)
 
 BOTH = ", on both sides"
 STEPS = (1e-5, 1e-3, 1e-4, 1e-6, 1e-7, 1e-8, 1e-2)
@@ -194,12 +198,12 @@ def _without(option: str, losses: tuple[str, ...]) -> Mistake:
 MISTAKES: Mapping[str, Mistake] = {
     "second-detached": mistake(
         "the gradient is no function of the input any more: its derivative is zero",
-        ALL,
+        EVERY,
         same_step="detached",
         **renumbered(np.zeros_like, SECOND),
     ),
     "second-of-fixed-focal-factor": mistake(
-        "the focal factor (1 − p)^γ is taken not to move", ("binary_focal",), focal_curvature=of_fixed_factor
+        "the focal factor (1 − p)^γ is taken not to move", FOCAL, focal_bend=of_fixed_factor
     ),
     "second-left-out": mistake("no second derivative is returned", (CLASSES,), finish=left_out),
     "second-raises": mistake("the backward pass cannot be differentiated", ALL, finish=raises_the_second_time),
@@ -210,13 +214,11 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "second-is-hessian-of-ones": mistake(
         "the direction is taken to be ones: the rows of the Hessian are added up",
-        ALL,
+        EVERY,
         rank=COMMON,
         finish=_of_another_call(in_direction_of_ones),
     ),
-    "gauss-newton": mistake(
-        "the squared gradient stands for the Hessian", (*ALL, "binary_focal"), finish=_product(squared_gradient)
-    ),
+    "gauss-newton": mistake("the squared gradient stands for the Hessian", EVERY, finish=_product(squared_gradient)),
     "second-negative": mistake(
         "the second derivative has the wrong sign", ALL, same_step="opposite-sign", **times(-1.0, SECOND)
     ),
@@ -237,7 +239,7 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "second-not-divided": mistake(
         "the second pass does not divide by what the mean divides by",
-        ALL,
+        EVERY,
         same_step="mean-is-sum",
         **_made_in(mistake("", (), upstream=never_divided)),
     ),
@@ -248,7 +250,7 @@ MISTAKES: Mapping[str, Mistake] = {
     "second-in-nats": _without("base", (PROBABILITIES,)),
     "second-at-ignored": mistake(
         "ignored rows have curvature",
-        (CLASSES,),
+        (CLASSES, LINEAR),
         same_step="ignores-ignore-index",
         **_made_in(mistake("", (), kept_rows=ignoring_nothing, one_hot=wrapping)),
     ),
@@ -269,8 +271,8 @@ MISTAKES: Mapping[str, Mistake] = {
         same_step="reversed",
         **renumbered(lambda h: h[..., ::-1], SECOND),
     ),
-    "second-diagonal": mistake("only the diagonal of the Hessian is used", (CLASSES,), curvature_along=diagonal),
-    "second-lacks-mean": mistake("p v without the p (p·v) taken off it", (CLASSES,), curvature_along=without_mean),
+    "second-diagonal": mistake("only the diagonal of the Hessian is used", OF_CLASSES, curvature_along=diagonal),
+    "second-lacks-mean": mistake("p v without the p (p·v) taken off it", OF_CLASSES, curvature_along=without_mean),
     "second-adds-mean": mistake(
         "p (p·v) is added where it is taken off: p (v + p·v)", (CLASSES,), curvature_along=plus_mean
     ),

@@ -48,7 +48,7 @@ from harness.suite.model import (
 )
 from harness.suite.problems import Problem, suggestion
 from harness.suite.reading import MapNode, ScalarNode, line_at, node_at, plain
-from reference.evaluation import TWICE_DIFFERENTIABLE
+from reference.evaluation import twice_differentiable
 from reference.signatures import DENOMINATORS, LOSSES, OPTIONS, Signature
 
 Path = tuple[int | str, ...]
@@ -252,7 +252,7 @@ class _Build:
         """A grade is demanded of what is asked for."""
         gradients = [f"gradient/{name}" if n else "gradient" for n, name in enumerate(differentiate)]
         along = ["directional"] if self.entry.vector is not None else []
-        if along and self.entry.loss in TWICE_DIFFERENTIABLE:
+        if along and twice_differentiable(self.entry.loss, differentiate):
             along.append("hessian_vector")
         asked = ("value", *gradients, *along)
         for aspect in expect.at_least:
@@ -369,7 +369,8 @@ class _Build:
     ) -> ArraySpec | None:
         if self.entry.vector is None:
             return None
-        spec, first = self.floating(self.entry.vector, "vector"), signature.differentiate[0]
+        spec = self.floating(self.entry.vector, "vector")
+        first = next((name for name in signature.differentiate if name in inputs), signature.differentiate[0])
         if isinstance(expect, ExpectRaises):
             self.wrong(("vector",), "an error has no derivatives", "Leave vector out")
         elif differentiate[:1] != (first,):

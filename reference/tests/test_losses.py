@@ -119,7 +119,7 @@ def test_what_is_not_allowed_is_refused_by_name_with_what_is(
     [
         ("softmax_cross_entropy", None, (3,), r"vector has shape \(3,\): expected \(2, 3\)"),
         ("softmax_cross_entropy", "finite_zero_mean", (2, 3), "not under finite_zero_mean"),
-        ("categorical_focal", None, (2, 3), "categorical_focal has no second derivatives"),
+        ("soft_margin", None, (2, 3), "soft_margin has no second derivatives"),
     ],
 )
 def test_a_vector_that_makes_no_product_is_refused(
@@ -129,16 +129,32 @@ def test_a_vector_that_makes_no_product_is_refused(
         reference.evaluate(name, {"logits": X, "targets": P}, {}, convention, vector=np.ones(shape))
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["softmax_cross_entropy", "binary_cross_entropy_with_logits"]))
+FIRST = {
+    "softmax_cross_entropy": "logits",
+    "binary_cross_entropy_with_logits": "logits",
+    "categorical_focal": "logits",
+    "kl_divergence": "logits",
+    "linear_cross_entropy": "hidden",
+}
+"""The input that is differentiated twice, by loss."""
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(FIRST)))
 def test_a_hessian_vector_product_is_the_derivative_of_the_gradient(seed: int, name: str) -> None:
     """A central difference of exact gradients: its own error is some step² of the third derivative."""
     random = np.random.default_rng(seed)
     x, q, v = random.normal(size=(2, 3)), random.random((2, 3)), random.normal(size=(2, 3))
-    options, step = {"label_smoothing": 0.1, "reduction": "sum"}, 2.0**-17
-    product = reference.evaluate(name, {"logits": x, "targets": q}, options, vector=v).hessian_vector
+    others = {"target_logits": q} if name == "kl_divergence" else {"targets": q}
+    options: dict[str, Any] = {"reduction": "sum"}
+    if name == "linear_cross_entropy":
+        others["weight"] = random.normal(size=(3, 3))
+    if name != "kl_divergence":
+        options["label_smoothing"] = 0.1
+    first, step = FIRST[name], 2.0**-17
+    product = reference.evaluate(name, {first: x, **others}, options, vector=v).hessian_vector
     up, down = (
-        reference.evaluate(name, {"logits": x + side * step * v, "targets": q}, options).gradients["logits"].hi
+        reference.evaluate(name, {first: x + side * step * v, **others}, options).gradients[first].hi
         for side in (1, -1)
     )
     assert product is not None

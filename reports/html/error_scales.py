@@ -38,6 +38,11 @@ _MOVED: Term = (
     "where the logits are scaled or capped to z: the roundings of x s, x s / c and z",
 )
 _SLOPE: Term = ("|g of z| s (z/c)²", "under a cap: what rounding z moves the slope 1 − (z/c)² by")
+_PRODUCT: Term = ("|h|", "rounding of the product itself")
+_CURVATURE = (
+    ("Σ|w q| · p (1 + L + ln C) (|v| + Σ p |v|)", "what rounding the logits moves the probability by"),
+    ("Σ|w q| · p Σ p (1 + L + ln C) |v|", "and what it moves the mean of the direction v by"),
+)
 _Z_LOSS: Term = ("λ |lse| (|lse| + 2 r)", "a z-loss: its size, and what its logsumexp is off by, r")
 _Z_SLOPE: Term = ("λ |lse| (|lse| + 2 r)", "the gradient of a z-loss: 2 λ (r p + |lse| p (1 + L + ln C))")
 _CROSS_ENTROPY = (
@@ -99,6 +104,7 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
                 ("p |ln q|", "the term of the predictions"),
             ),
             (("p", "rounding of the derivative"), ("p |ln p|", "targets given as logarithms are exponentiated first")),
+            (_PRODUCT, *_CURVATURE),
         ),
         "nll_loss": Budget((("|w ln p|", "the size of each weighted term"),), (_RESULT,)),
         "categorical_cross_entropy": Budget(
@@ -107,11 +113,7 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
         "softmax_cross_entropy": Budget(
             (*_FROM_LOGITS, _MOVED, _Z_LOSS),
             (*_OF_LOGITS, _Z_SLOPE, _SLOPE),
-            (
-                ("|h|", "rounding of the product itself"),
-                ("Σ|w q| · p (1 + L + ln C) (|v| + Σ p |v|)", "what rounding the logits moves the probability by"),
-                ("Σ|w q| · p Σ p (1 + L + ln C) |v|", "and what it moves the mean of the direction v by"),
-            ),
+            (_PRODUCT, *_CURVATURE),
         ),
         "binary_cross_entropy": Budget(
             (
@@ -132,7 +134,7 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
             ),
             (_RESULT, ("max(w t, 1 − t) · Σ p (1 − ln p)", "rounding of the logistic function on both sides")),
             (
-                ("|h|", "rounding of the product itself"),
+                _PRODUCT,
                 ("(w t + 1 − t) · Σ p (1 − ln p) |v|", "rounding of the logistic function on both sides"),
             ),
         ),
@@ -143,7 +145,7 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
             ),
             (_RESULT, ("the same two, differentiated", "rounding of the factor and of its derivative")),
             (
-                ("|h|", "rounding of the product itself"),
+                _PRODUCT,
                 (
                     "(1 − p)^γ (γ (γ p + q) p L + (2 γ + 1) p q) |v|",
                     "terms that cancel where the curvature is 0, q = 1 − p",
@@ -160,6 +162,14 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
                 ("(1 + ln C) γ (1 − p)^(γ−1) (min(L, 1) + p L)", "what rounding 1 − p moves the factor by"),
             ),
             (_RESULT, ("the same two, differentiated", "rounding of the factor, of its derivative and of the logits")),
+            (
+                _PRODUCT,
+                (
+                    "p (1 + L + ln C) (|v| + Σ p |v|) · Σ α y E, with E = (1 + γ)² ((1 − p)^γ + γ (1 − p)^(γ−1))",
+                    "rounding of the logits, of the factor and of its derivatives",
+                ),
+                ("p Σ p (1 + L + ln C) |v| · Σ α y E", "and what it moves the mean of the direction v by"),
+            ),
         ),
         "linear_cross_entropy": Budget(
             (*_FROM_LOGITS, ("(1 + log₂ d) Σ|h||W|", "rounding of the dot products of length d that make the logits")),
@@ -168,6 +178,11 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
                 ("q + p", "rounding of the gradient of the logits"),
                 ("p (1 + L + ln C)", "what rounding the logits moves a probability by"),
                 ("p (1 + log₂ d) Σ|h||W|", "what rounding the dot products moves it by"),
+            ),
+            (
+                ("|W| times the following", "the sum that carries the product of the logits back, |v| for |W| |v|"),
+                *_CURVATURE,
+                ("(2 + log₂ d) of both", "rounding of the dot products that the logits move by"),
             ),
         ),
     }

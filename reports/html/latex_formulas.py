@@ -94,7 +94,8 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             r"D(t \| p) = \sum_j t_j (\ln t_j - q_j)",
             r"\frac{\partial D}{\partial q_j} = {-t_j}",
             "t is the target distribution, q = ln p are log-probabilities; a target of 0 contributes 0. Of logits, "
-            "t and p are the softmaxes of both.",
+            "t and p are the softmaxes of both, and x those of p; v is a direction.",
+            r"\sum_k \frac{\partial^2 D}{\partial x_j \partial x_k} v_k = p_j \left( v_j - \sum_k p_k v_k \right)",
         ),
         "nll_loss": Formula(
             r"L = {-w_t q_t}",
@@ -140,14 +141,18 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             r"L = {-\sum_j \alpha y_j (1 - p_j)^\gamma \ln p_j}, \quad p_j = \frac{e^{x_j}}{\sum_k e^{x_k}}",
             r"\frac{\partial L}{\partial x_k}"
             r" = \sum_j \frac{\partial L}{\partial p_j} p_j (\delta_{jk} - p_k)",
-            "x are logits, p their softmax, y the targets, α a weight, γ the focusing exponent.",
+            "x are logits, p their softmax, y the targets, α a weight, γ the focusing exponent, v a direction.",
+            r"\sum_l \frac{\partial^2 L}{\partial x_k \partial x_l} v_l = p_k d_k \sum_j a_j h_j"
+            r" + p_k \sum_j a_j t_j d_j - a_k t_k d_k, \quad d_j = v_j - \sum_l p_l v_l, \quad a_j = \alpha y_j,"
+            r" \quad h = -p \frac{d}{d p} \left( {-(1 - p)^\gamma \ln p} \right), \quad t = p \frac{d h}{d p}",
         ),
         "linear_cross_entropy": Formula(
             r"L = \sum_j w_j y_j \left( \ln \sum_k e^{x_k} - x_j \right), \quad x = W h + b",
             r"\frac{\partial L}{\partial h} = W^T g, \quad \frac{\partial L}{\partial W} = g h^T,"
             r" \quad \frac{\partial L}{\partial b} = g",
             "h is the hidden state, W the weight, b the bias, g the gradient of softmax cross-entropy at x, with its "
-            "options.",
+            "options, H its second derivative, v a direction.",
+            r"\sum_k \frac{\partial^2 L}{\partial h_j \partial h_k} v_k = \left( W^T H W v \right)_j",
         ),
     }
 )
