@@ -253,6 +253,8 @@ def _kl(loss: str) -> Iterator[Call]:
     yield from (call(loss, cube, {"reduction": reduction}) for reduction in ("mean", "batchmean"))
     yield call(loss, {"log_probabilities": [[-1.0, -np.inf]], "targets": [[1.0, 0.0]]}, {})
     yield call(loss, {"log_probabilities": [[-1.0, -np.inf]], "targets": [[0.5, 0.5]]}, {})
+    student = {"target_logits": np.asarray(X)[::-1], "logits": np.asarray(X)}
+    yield from (call(loss, student, {"reduction": reduction}) for reduction in ("mean", "none"))
 
 
 def _linear(loss: str) -> Iterator[Call]:
