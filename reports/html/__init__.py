@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from reports.html import (
     invariances,
     killing,
     matrix,
+    packing,
     pages,
     payload,
     speed,
@@ -81,6 +82,8 @@ def render(
     cells = payload.in_order(run, table.cases, table.columns)
     packed = pack_scripts(cells, scripts)
     scripted = {cell.key for cell, reason in zip(cells, packed.lacking, strict=True) if not reason}
+    case_pages = casepage.build(run, table.cases, scripted)
+    claims_of = documents.of_case(run.claims)
     style = f"{_asset('report.css')}:root {{ --columns: {len(table.columns)}; }}\n"
     script = _asset("report.js")
     return (
@@ -100,11 +103,12 @@ def render(
             chunk_rows=_CHUNK,
             marks=tuple(MARKS.values()),
             claim_marks=CLAIM_MARKS,
-            pages=casepage.build(run, table.cases, scripted),
+            pages=case_pages,
+            packed_pages=_packed(case_pages, claims_of, strips) if len(cells) >= packing.LARGE else "",
             implementations=implementations.build(run, dict(table.heads)),
             documents=documents.build(run.claims),
             surprises=unexpected_claims(run.claims),
-            claims_of=documents.of_case(run.claims),
+            claims_of=claims_of,
             conventions=pages.conventions(run.cells),
             choices=pages.choices(run),
             ledger=pages.ledger(run),
@@ -126,6 +130,14 @@ def render(
             strips=strips,
         )
     )
+
+
+def _packed(
+    case_pages: Sequence[casepage.CasePage], claims_of: Mapping[str, Sequence[documents.ClaimLine]], strips: Strips
+) -> str:
+    """The pages of cases, each by the name of its case, for the script to put in when one is looked at."""
+    page = vars(environment().get_template("case.html.j2").module)["case_page"]
+    return packing.packed({p.case: str(page(p, claims_of.get(p.case), strips.cases.get(p.case))) for p in case_pages})
 
 
 def _asset(name: str) -> str:

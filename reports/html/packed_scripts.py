@@ -7,14 +7,12 @@ here about what a script looks like; joined, it is the same to the byte.
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.core.cell import Cell
 from harness.reproduction import Inexpressible
+from reports.html import packing
 
 __all__ = ["Packed", "Scripts", "pack"]
 
@@ -22,10 +20,6 @@ Scripts = Callable[[Cell], str]
 """From a cell to its script; raises Inexpressible, with the reason, where there is none."""
 
 _NONE_GIVEN = "the report was written without scripts"
-
-LARGE = 20_000
-"""Cells from which on those that simply agree come without their script. Theirs are three quarters of all and rarely
-read: with them the report of a whole run weighs 8.8 MB and takes 46 s to write, without them 7.6 MB and 20 s."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ class _Numbered:
 
 def pack(cells: Sequence[Cell], scripts: Scripts | None) -> Packed:
     """The scripts of the cells, in this order."""
-    chosen = scripts if scripts is None or len(cells) < LARGE else _of_what_does_not_agree(scripts)
+    chosen = scripts if scripts is None or len(cells) < packing.LARGE else _of_what_does_not_agree(scripts)
     lines, paragraphs = _Numbered(), _Numbered()
     in_lines: list[list[int]] = []
     in_paragraphs: list[list[int]] = []
@@ -78,8 +72,7 @@ def pack(cells: Sequence[Cell], scripts: Scripts | None) -> Packed:
             if not told:
                 in_lines.append([lines.tell(line) for line in paragraph.split("\n")])
     content = {"lines": list(lines.seen()), "paragraphs": in_lines, "scripts": in_paragraphs}
-    raw = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    return Packed(base64.b64encode(gzip.compress(raw, compresslevel=9, mtime=0)).decode("ascii"), tuple(lacking))
+    return Packed(packing.packed(content), tuple(lacking))
 
 
 _LEFT_OUT = (

@@ -6,8 +6,6 @@ and the page holds no element for a cell that nobody looks at.
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 from harness.core.cell import Cell, Run
 from harness.core.printing import visible
 from reports.html.matrix import Column, folder
+from reports.html.packing import packed
 from reports.number_format import shown
 from reports.tally import cases_of, text
 from reports.words import MARKS, excess, status, told
@@ -50,7 +49,7 @@ def in_order(run: Run, cases: Sequence[str], columns: Sequence[Column]) -> list[
 def pack(
     run: Run, cells: Sequence[Cell], cases: Sequence[str], columns: Sequence[Column], scriptless: Sequence[str]
 ) -> str:
-    """Base64 of the gzip of the JSON that report.js reads. No time stamp: the same run gives the same text.
+    """What report.js reads: the same run gives the same text.
 
     `cells` are those of the run in the page's order; `scriptless` says for each why it has no script, if it has none.
     """
@@ -91,8 +90,7 @@ def pack(
         "aspects": aspects.texts(),
         "happenings": happenings.texts(),
     }
-    raw = json.dumps(_visible(content), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    return base64.b64encode(gzip.compress(raw, compresslevel=9, mtime=0)).decode("ascii")
+    return packed(_visible(content))
 
 
 def _visible(content: Any) -> Any:

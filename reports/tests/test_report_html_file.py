@@ -236,7 +236,7 @@ def test_scripts_are_packed_without_a_loss_and_what_has_none_says_why() -> None:
 
 def test_a_large_report_carries_the_scripts_of_what_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = run(cases=30).cells
-    monkeypatch.setattr(reports.html.packed_scripts, "LARGE", len(cells))
+    monkeypatch.setattr(reports.html.packing, "LARGE", len(cells))
     packed = pack(cells, script)
     assert unpacked_scripts(packed.payload) == [
         script(c) for c in cells if c.verdict != "agrees" and c.implementation != "sklearn"

@@ -56,6 +56,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
     for name, made in (("plain", RUN), ("small", SMALL), ("hostile", hostile())):
         reports.html.write(made, path / f"{name}.html", baseline=made, kills=KILLS, scripts=script)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reports.html.packing, "LARGE", len(RUN.cells))
+        reports.html.write(RUN, path / "large.html", scripts=script)
     return path
 
 
@@ -314,8 +317,9 @@ def test_deep_link_opens_the_cell(opened: Opener) -> None:
     assert "equals −log2" in aim.inner_text()
 
 
-def test_case_page_shows_every_cell_with_formula_truth_and_error(opened: Opener) -> None:
-    page = opened("#" + address("case", WORST.case))
+@pytest.mark.parametrize("name", ["plain", "large"])
+def test_case_page_shows_every_cell_with_formula_truth_and_error(opened: Opener, name: str) -> None:
+    page = opened("#" + address("case", WORST.case), name)
     article = page.locator("article.casepage.here.rendered")
     article.wait_for()
     assert article.locator("td[data-name]").count() == sum(1 for c in RUN.cells if c.case == WORST.case)

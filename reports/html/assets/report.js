@@ -30,6 +30,7 @@
   let data = null; // the unpacked cells
   let loading = null;
   let scripts = null; // the unpacked scripts, once somebody copies one
+  let casePages = null; // the unpacked pages of cases, in a report that has them packed
   let view = null; // the matrix's rows and what they show now
   let lastMatrix = "#page=matrix";
   let shownHash = null;
@@ -673,8 +674,21 @@
 
   // Case --------------------------------------------------------------------------------------------------------------
 
+  /* A report of many cells has the pages of cases packed; one becomes part of the document when it is looked at. */
+  async function articleOf(name) {
+    const id = "case=" + encoded(name);
+    if (!$(id) && $("casepages")) {
+      casePages ??= inflated("casepages");
+      const html = (await casePages)[name];
+      if (html && !$(id)) $("page=cases").append(new DOMParser().parseFromString(html, "text/html").querySelector("article"));
+    }
+    return $(id);
+  }
+
   async function showCase(target) {
-    const article = document.getElementById("case=" + encoded(target.case));
+    const asked = shownHash;
+    const article = await articleOf(target.case);
+    if (shownHash !== asked) return; // left meanwhile
     for (const other of document.querySelectorAll("article.casepage.here")) other.classList.remove("here");
     if (!article) {
       tellUnknown(target.case);
