@@ -25,8 +25,8 @@ from harness.mistakes import ALONG, BESIDE, MUTANTS, SEAMS, SECOND, WAYS, Mutant
 from harness.mistakes.sound import LOSSES
 from harness.suite.calls import call_of
 from harness.suite.generators import shape_of
-from harness.suite.loading import load
 from harness.tests.made_calls import make_call
+from harness.tests.shipped import shipped_cases
 
 X = [[1.0, 2.0, 3.0], [0.5, -1.0, 4.0], [2.0, 0.0, -3.0], [-1.0, 1.5, 0.25], [0.0, 3.0, 1.0]]
 P = [[0.2, 0.3, 0.5], [0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.25, 0.25, 0.5], [0.6, 0.1, 0.3]]
@@ -80,7 +80,7 @@ WRITTEN = ("logits", "divergences")
 @cache
 def _written() -> tuple[Case, ...]:
     kinds = {"options-of-logits", "divergence", "soft-margin", "reduction"}
-    chosen = (case for case in load().cases if kinds & set(case.tags) and isinstance(case.expect, ExpectTruth))
+    chosen = (case for case in shipped_cases() if kinds & set(case.tags) and isinstance(case.expect, ExpectTruth))
     small = (case for case in chosen if all(prod(shape_of(spec)) <= SIMPLE for spec in case.inputs.values()))
     return tuple(case for case in small if case.source is None)
 

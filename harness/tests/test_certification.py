@@ -23,7 +23,7 @@ from harness.certification.running import (
     merged,
 )
 from harness.suite.generators import shape_of
-from harness.suite.loading import load
+from harness.tests.shipped import shipped_cases
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_the_reference_is_certified_on_a_part_of_the_grid() -> None:
 
 
 def test_the_reference_is_certified_on_the_documents() -> None:
-    certificate = certify_cases([case for case in load().cases if case.id.startswith("documents/")])
+    certificate = certify_cases([case for case in shipped_cases() if case.id.startswith("documents/")])
     assert certificate.holds, certificate.sentence
     assert certificate.points > 1000
 
@@ -170,7 +170,7 @@ def test_a_gradient_of_zero_at_equal_logits_is_no_noise_of_mpmath(base: float | 
 
 def test_cases_with_infinities_nans_no_samples_and_second_derivatives_are_certified() -> None:
     names = ("undefined", "infinite", "masked", "ignored-bad-row", "no-samples", "-nan", "second-")
-    chosen = [case for case in load().cases if case.id.startswith("edges/") and any(n in case.id for n in names)]
+    chosen = [case for case in shipped_cases() if case.id.startswith("edges/") and any(n in case.id for n in names)]
     cases = [case for case in chosen if max(prod(shape_of(spec)) for spec in case.inputs.values()) <= LARGEST_CASE]
     certificate = certify_cases(cases)
     assert certificate.skipped == 0

@@ -26,7 +26,7 @@ from harness.mistakes import MISTAKES, MUTANTS, Mutant, adapter, steps
 from harness.mistakes.diagnosis import NAMED, diagnose
 from harness.suite.calls import call_of
 from harness.suite.generators import shape_of
-from harness.suite.loading import load
+from harness.tests.shipped import shipped_cases
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ def is_small(case: Case) -> bool:
 def small_cases() -> tuple[Case, ...]:
     """Those with a truth and few numbers; options and documents before edges, since they are the plainest."""
     order = {"options": 0, "documents": 1}
-    return tuple(sorted(filter(is_small, load().cases), key=lambda case: order.get(case.id.partition("/")[0], 2)))
+    return tuple(sorted(filter(is_small, shipped_cases()), key=lambda case: order.get(case.id.partition("/")[0], 2)))
 
 
 @cache

@@ -13,9 +13,9 @@ from harness.core.digits import told_apart
 from harness.core.shown_values import beside_truth
 from harness.runs.failures import failures, failures_of
 from harness.runs.run_file import read_run
-from harness.suite.loading import load
 from harness.suite.traits import DISTRIBUTIONS, traits_of
 from harness.tests.commands import xent
+from harness.tests.shipped import shipped_cases
 
 LOSS = '''
 import numpy as np
@@ -106,7 +106,7 @@ def test_every_disagreeing_cell_is_in_exactly_one_failure_and_the_smallest_stand
 
 
 def test_targets_of_the_rank_of_the_logits_are_distributions_whatever_their_numbers() -> None:
-    cases = {case.id: case for case in load().cases}
+    cases = {case.id: case for case in shipped_cases()}
     assert DISTRIBUTIONS in traits_of(cases["edges/soft-labels-sum-half-none"])
     assert DISTRIBUTIONS not in traits_of(cases["edges/softmax-cross-entropy-shifted-1024"])
 

@@ -15,8 +15,8 @@ from harness.cli.repro import Named, parsed
 from harness.core.cell import Cell, Run
 from harness.reproduction.standalone import standalone
 from harness.runs.run_file import read_run
-from harness.suite.loading import load
 from harness.tests.commands import xent
+from harness.tests.shipped import shipped_cases
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "findings.md"
 NAMES = re.findall(r"^\| `([^`]+\[[^`]+\])` \| ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
 FINDINGS = [parsed(name) for name in NAMES]
 PRESENT = [finding for finding in FINDINGS if finding.implementation in installed()]
-CASES = {case.id: case for case in load().cases}
+CASES = {case.id: case for case in shipped_cases()}
 ALONE = """
 import runpy, sys
 sys.modules.update(dict.fromkeys(("harness", "reference")))  # importing either is an error now

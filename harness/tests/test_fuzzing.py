@@ -31,9 +31,10 @@ from harness.judgement.truth_table import truth_table
 from harness.runs.executors.here import Here
 from harness.suite.generators import realize
 from harness.suite.ledger_files import parse_ledger
-from harness.suite.loading import load, load_text
+from harness.suite.loading import load_text
 from harness.tests.commands import xent
 from harness.tests.pools import PLENTY, miniature, softmax_case
+from harness.tests.shipped import shipped_cases
 from reference.evaluation import TWICE_DIFFERENTIABLE
 
 pytestmark = pytest.mark.slow
@@ -216,7 +217,7 @@ def test_what_is_right_by_convention_is_noted() -> None:
 
 
 def test_every_written_case_has_a_condition() -> None:
-    assert all(isinstance(word, str) for case in load().cases for word in condition(case, case.dtypes[0]))
+    assert all(isinstance(word, str) for case in shipped_cases() for word in condition(case, case.dtypes[0]))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +242,7 @@ def test_who_refuses_an_input_does_so_in_every_floating_type(dtype: str, kind: s
     refused = "edges/labels-int8-softmax-cross-entropy"
     entry = Entry("refusal", (refused,), ("it",), Pin(kind), "A test.", "none found", dtypes=(dtype,))
     cause = Cause("it", "eager", "softmax_cross_entropy", "value", kind)
-    assert explains(entry, cause, frozenset({"int8 labels"}), "float64", Conditions(load().cases)) is known
+    assert explains(entry, cause, frozenset({"int8 labels"}), "float64", Conditions(shipped_cases())) is known
 
 
 def test_changes_to_numbers_are_made_together_and_others_are_not() -> None:

@@ -20,8 +20,8 @@ from harness.core.rows import rows_of
 from harness.golden.parquet import parquet
 from harness.golden.table import chosen
 from harness.judgement.directional import along as product_along
-from harness.suite.loading import load
 from harness.tests.commands import xent
+from harness.tests.shipped import shipped_cases
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "golden-table"
 FEW = ("edges/ignored*", "edges/pos-weight*", "documents/d1*", "options/*weights*", "edges/softmax-undefined*")
@@ -118,7 +118,7 @@ def test_parquet_holds_the_same(tables: Path, rows: list[dict[str, Any]]) -> Non
 
 
 def test_options_and_losses_narrow_it() -> None:
-    cases = load().cases
+    cases = shipped_cases()
     pairs = list(chosen(cases, losses=("softmax_cross_entropy",), options=("ignore_index",), dtypes=("float32",)))
     assert pairs
     assert {case.loss for case, _ in pairs} == {"softmax_cross_entropy"}

@@ -20,8 +20,8 @@ from harness.mistakes import MUTANTS, adapter
 from harness.mistakes.grading import Witness, grade, lacking, witnesses
 from harness.reproduction.ready_tests import written_tests
 from harness.suite.cover_file import cover_file, read_cover
-from harness.suite.loading import load
 from harness.tests.commands import xent
+from harness.tests.shipped import shipped_cases
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ RUNNER = "import ready\n\nfor name in [n for n in vars(ready) if n.startswith('t
 
 @pytest.fixture(scope="module")
 def found() -> tuple[Witness, ...]:
-    return witnesses(LOSS, load().cases, read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml"))
+    return witnesses(LOSS, shipped_cases(), read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml"))
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_a_grade_counts_each_once_and_what_lacks_shows_what_passed(
 @pytest.mark.filterwarnings("ignore")
 def test_each_test_that_is_written_passes_what_is_right_and_fails_what_it_shows(framework: str, function: str) -> None:
     pytest.importorskip(framework)
-    found = witnesses(function, load().cases, read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml"))
+    found = witnesses(function, shipped_cases(), read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml"))
     assert sum(len(witness.shows) for witness in found) >= 10
     for witness in found:
         text = written_tests((witness,), "losses_in_place.loss", function)

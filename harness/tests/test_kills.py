@@ -13,14 +13,14 @@ import pytest
 from harness.core.case import Case, ExpectRaises
 from harness.mistakes import MUTANTS
 from harness.mistakes.kill_matrix import SOUND, KillMatrix, caught_once, kill_matrix, killed_by, one_each
-from harness.suite.loading import load
+from harness.tests.shipped import shipped_cases
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def cases() -> dict[str, Case]:
-    return {case.id: case for case in load().cases}
+    return {case.id: case for case in shipped_cases()}
 
 
 def test_a_case_catches_the_mistakes_it_is_about_and_not_the_correct_implementation(cases: dict[str, Case]) -> None:

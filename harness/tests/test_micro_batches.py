@@ -15,9 +15,10 @@ from harness.adapters.numpy import NumPy
 from harness.mistakes import MUTANTS, WAYS, adapter
 from harness.mistakes.kill_matrix import killed_by
 from harness.mistakes.sound import Sound
-from harness.suite.selection import load_selection
+from harness.suite.selection import select
+from harness.tests.shipped import shipped_cases
 
-CASES = load_selection(["edges/micro-batches*", "edges/slices*"]).cases
+CASES = select(shipped_cases(), ["edges/micro-batches*", "edges/slices*"])
 LABELS = [2, -100, -100, 1, -100, 0, 2]
 
 

@@ -17,7 +17,7 @@ from harness.certification.digest import COUNT, compute, differences, drawn, nam
 from harness.certification.grid import Sample
 from harness.core.formats import FORMATS
 from harness.execution.levels import numpy_dispatches
-from harness.suite.loading import load
+from harness.tests.shipped import shipped_cases
 
 Samples = Mapping[str, Sample]
 REWRITE = "xent certify --digest -o harness/certification/digest.json"
@@ -25,7 +25,7 @@ REWRITE = "xent certify --digest -o harness/certification/digest.json"
 
 @pytest.fixture(scope="module")
 def chosen() -> Samples:
-    return named(load().cases, [name for digests in read().values() for name in digests])
+    return named(shipped_cases(), [name for digests in read().values() for name in digests])
 
 
 def test_the_reference_gives_the_committed_bits(chosen: Samples) -> None:
@@ -102,7 +102,7 @@ def test_which_of_the_nans_it_is_does_not_matter(chosen: Samples) -> None:
 
 
 def test_the_same_seed_draws_the_same_and_another_others() -> None:
-    cases = [case for case in load().cases if case.loss == "entropy"]
+    cases = [case for case in shipped_cases() if case.loss == "entropy"]
     assert list(drawn(cases, count=40)) == list(drawn(cases, count=40))
     assert list(drawn(cases, count=40)) != list(drawn(cases, seed=1, count=40))
 

@@ -17,7 +17,7 @@ from harness.core.cell import Cell
 from harness.judgement.ledger import Ledger
 from harness.runs.plan import Scope
 from harness.runs.session import Order, execute
-from harness.suite.loading import load
+from harness.tests.shipped import shipped_cases
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +66,7 @@ SHOWN = (
 )
 
 
-CASES = {case.id: case for case in load().cases}
+CASES = {case.id: case for case in shipped_cases()}
 
 
 def asked(shown: Shown) -> dict[tuple[str, str, str, str], Cell]:

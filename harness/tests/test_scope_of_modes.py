@@ -9,9 +9,10 @@ import pytest
 from harness.adapters.base import Description
 from harness.core.call import Question
 from harness.runs.plan import Scope, questions
-from harness.suite.selection import load_selection
+from harness.suite.selection import select
+from harness.tests.shipped import shipped_cases
 
-CASES = load_selection(["options/softmax-ordinary"]).cases
+CASES = select(shipped_cases(), ["options/softmax-ordinary"])
 THREE = Description("1", ("softmax",), modes=("jit", "eager", "class"), dtypes=("float64",))
 
 

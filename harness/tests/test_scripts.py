@@ -11,17 +11,17 @@ from harness.reproduction import Inexpressible
 from harness.reproduction.scripts import cases_of, scripts_of, with_scripts
 from harness.runs.diff import compare_runs
 from harness.suite.loading import digest
-from harness.suite.selection import load_selection
+from harness.tests.shipped import shipped_cases
 
 CASE = "options/softmax-ordinary"
-SUITE = load_selection([])
+DIGEST = digest(shipped_cases())
 
 
 def cell(implementation: str = "scipy", verdict: str = "agrees", case: str = CASE, dtype: str = "float64") -> Cell:
     return Cell(case, implementation, "eager", dtype, "value", verdict, {"kind": "value"}, got=[0.5])
 
 
-def run_of(*cells: Cell, suite_digest: str = SUITE.digest) -> Run:
+def run_of(*cells: Cell, suite_digest: str = DIGEST) -> Run:
     cases = {c.case: {"loss": "softmax"} for c in cells}
     suite = {"version": "1", "digest": suite_digest, "cases": cases, "ledger": {"known-one": {"reason": "It rounds."}}}
     implementations = {c.implementation: {"version": "1"} for c in cells}
@@ -51,7 +51,7 @@ def test_what_has_no_script_says_why(of: Cell, why: str) -> None:
 
 
 def test_cases_are_those_of_the_run_or_none() -> None:
-    part = tuple(case for case in SUITE.cases if case.id == CASE)
+    part = tuple(case for case in shipped_cases() if case.id == CASE)
     assert cases_of(run_of(cell())) == cases_of(run_of(cell(), suite_digest=digest(part))) == part
     other = run_of(cell(), suite_digest="of another suite")
     assert cases_of(other) == ()

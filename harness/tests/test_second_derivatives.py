@@ -29,8 +29,9 @@ from harness.judgement.truth import DIRECTIONAL, HESSIAN_VECTOR, TruthTable, asp
 from harness.judgement.verdict import Subject, judge
 from harness.mistakes.diagnosis import diagnose
 from harness.mistakes.kill_matrix import killed_by
-from harness.suite.loading import load, load_text
+from harness.suite.loading import load_text
 from harness.tests.made_calls import make_call
+from harness.tests.shipped import shipped_cases
 
 LOGITS = np.array([[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]])
 DIRECTION = np.array([[1.0, -2.0, 0.5], [2.0, 0.5, 1.0]])
@@ -363,7 +364,7 @@ def test_numpy_evaluates_the_same_formulas(dtype: str) -> None:
 
 
 def test_a_case_without_a_vector_tries_no_mistake_in_second_derivatives() -> None:
-    cases = {case.id: case for case in load().cases}
+    cases = {case.id: case for case in shipped_cases()}
     caught = killed_by(cases["options/second-binary-logits-none"])
     assert {"gauss-newton.binary_cross_entropy_with_logits", "detached.binary_cross_entropy_with_logits"} <= set(caught)
     once = killed_by(replace(cases["options/second-binary-logits-none"], vector=None))

@@ -8,7 +8,8 @@ import pytest
 
 from harness.core.case import Case, Location
 from harness.suite.linting import RULES, lint
-from harness.suite.loading import load, load_text
+from harness.suite.loading import load_text
+from harness.tests.shipped import shipped_cases
 
 
 def case(
@@ -28,7 +29,7 @@ def found(one: Case) -> list[str]:
 
 
 def test_the_committed_cases_keep_to_every_rule() -> None:
-    assert [str(problem) for problem in lint(load().cases)] == []
+    assert [str(problem) for problem in lint(shipped_cases())] == []
 
 
 def test_a_good_case_has_no_problems() -> None:
