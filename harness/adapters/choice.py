@@ -67,3 +67,13 @@ def check_modes(asked: Collection[str] | None, descriptions: Mapping[str, Descri
                 f"--modes {mode}: none of {', '.join(descriptions)} has it; there are {', '.join(there)}, "
                 f"besides `{FIRST}` and `{ALL}`"
             )
+
+
+def check_truths(descriptions: Mapping[str, Description], asked: str) -> None:
+    """UsageError where one of the described implementations brings a truth of its own, and `asked` knows none."""
+    for name, description in descriptions.items():
+        if description.truth:
+            raise UsageError(
+                f"{name} brings a truth of its own, {description.truth}, and {asked} judges by the family's alone: "
+                "`xent run` and `xent.check` judge by it"
+            )

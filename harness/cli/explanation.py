@@ -30,6 +30,8 @@ def show_case(case: Case, run: Run, *, cells: bool = False) -> None:
     asked = [cell for cell in run.cells if cell.case == case.id]
     for line, style in standing(asked):
         out.print((line, style), wrap=False)
+    for line in own_truths(asked, run):
+        out.print(line)
     if cells:
         headings = ("implementation", "dtype", "aspect", "verdict", "answer", "ulps", "R", "function, explanation")
         out.table(dict.fromkeys(headings, "left"), map(_answer, asked))
@@ -76,6 +78,15 @@ def standing(cells: Sequence[Cell]) -> Iterator[tuple[str, str]]:
         why = f"{worst.dtype} {worst.aspect}: {worst.explanation}" if worst.explanation else ""
         if why and status(worst) != "agrees":
             yield ("    " + textwrap.shorten(why, WIDTH - 4, placeholder=" …"), "")
+
+
+def own_truths(cells: Sequence[Cell], run: Run) -> Iterator[str]:
+    """Whom the truth above does not judge, and by what they were judged."""
+    for name, described in run.header.implementations.items():
+        answered = [c for c in cells if c.implementation == name and c.aspect == "value" and c.truth is not None]
+        if described.get("truth") and answered:
+            truth = max(answered, key=lambda c: c.dtype == "float64")
+            yield from _wrapped(f"{name} is judged by {described['truth']}: ", f"{truth.truth} ({truth.dtype})")
 
 
 def _rank(cell: Cell) -> int:

@@ -193,6 +193,8 @@ def upgrade(
             error=True,
         )
         return ExitCode.INFRASTRUCTURE
+    for line in terminal.other_modes(runs["new"], modes or ()):
+        say(line)
     difference = compare_runs(runs["old"], runs["new"], same_machine=True)
     with_speed = [
         (i, _supported(timed, runs.values(), i.name))

@@ -28,6 +28,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from harness.adapters.base import Description
+from harness.adapters.choice import check_truths
 from harness.adapters.registry import Implementation
 from harness.core.call import Question
 from harness.core.case import Case, ExpectImplementationDefined, ExpectRaises, ExpectTruth
@@ -211,6 +212,7 @@ class Campaign:
     _ending: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
+        check_truths(self.descriptions, "fuzzing")
         self._conditions = Conditions(self.written)
         self._flushing = {name: replace(d, flush_to_zero=True) for name, d in self.descriptions.items()}
         self._lanes = {name: self._lanes_of(name) for name in self.descriptions}

@@ -107,7 +107,10 @@ def _state(cell: Cell) -> str:
     if cell.outcome.get("kind") == "raises":
         return f"raises {_error(cell)}"
     if _goodness(cell) == _RIGHT:
-        return "is right"
+        choices = " and ".join(map(_says, _parts(cell.convention))) if cell.verdict == "by_convention" else ""
+        if choices.startswith("answers with"):
+            return choices  # where nothing is right
+        return f"is right by convention ({choices})" if choices else "is right"
     kind = "finite" if cell.observed is None else cell.observed.kind
     return {"nan": "gives nan", "inf": "gives infinity", "returns": "answers instead of refusing"}.get(kind, "is wrong")
 
@@ -156,8 +159,12 @@ def values(old: Cell | None, new: Cell | None) -> str:
     told = [_gave(cell) for cell in (old, new)]
     if not all(told) or told[0] == told[1]:
         return ""
-    truth = next((worst_element(c.truth, c.worst) for c in (new, old) if c is not None and c.truth is not None), None)
-    return f"{told[0]} → {told[1]}" + ("" if truth is None else f" (truth {truth:.6g})")
+    judged = next((c for c in (new, old) if c is not None and c.truth is not None), None)
+    truth = None if judged is None else worst_element(judged.truth, judged.worst)
+    if judged is None or truth is None:
+        return f"{told[0]} → {told[1]}"
+    without = " without its convention" if judged.verdict == "by_convention" else ""
+    return f"{told[0]} → {told[1]} (truth{without} {truth:.6g})"
 
 
 def _gave(cell: Cell | None) -> str:

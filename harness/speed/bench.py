@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.adapters.base import Description
-from harness.adapters.choice import check_modes
+from harness.adapters.choice import check_modes, check_truths
 from harness.adapters.registry import Implementation
 from harness.core.cell import Speed
 from harness.core.outcomes import Crashed, Missing, Refused, TimedOut
@@ -107,6 +107,7 @@ class Session:
                 machine = self._start_machine(workers)
                 if not self.absent:  # of what could not start nobody knows the modes
                     check_modes(self._bench.modes, self._described())
+                check_truths(self._described(), "a measurement of speed")
                 for position, task in enumerate(tasks):
                     self._task(workers, machine, task, number)
                     self._tell("bench", number * len(tasks) + position + 1, steps)

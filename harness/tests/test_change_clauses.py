@@ -35,6 +35,27 @@ CHANGES = (
     ("verdict", WRONG, RIGHT, BETTER, "is right where it was wrong"),
     ("verdict", RIGHT, WRONG, WORSE, "is wrong where it was right"),
     ("verdict", RAISED, RIGHT, BETTER, "is right where it raised ValueError"),
+    (
+        "verdict",
+        RAISED,
+        CLIPPED,
+        BETTER,
+        "is right by convention (clips probabilities to 1e-07, 1 and renormalizes) where it raised ValueError",
+    ),
+    (
+        "verdict",
+        CLIPPED,
+        RAISED,
+        WORSE,
+        "raises ValueError where it was right by convention (clips probabilities to 1e-07, 1 and renormalizes)",
+    ),
+    (
+        "verdict",
+        RAISED,
+        replace(RIGHT, verdict="by_convention", convention="implementation_defined(nan)"),
+        BETTER,
+        "answers with nan where nothing is right where it raised ValueError",
+    ),
     ("verdict", RAISED, WRONG, WORSE, "is wrong where it raised ValueError"),
     ("verdict", WRONG, RAISED, DIFFERENT, "raises ValueError where it was wrong"),
     ("verdict", KNOWN, RIGHT, BETTER, "no longer: The gradient divides by max(p(1-p), 1e-12)"),
@@ -82,6 +103,8 @@ def test_no_verdict_is_better_both_ways(was: str, now: str) -> None:
 def test_values_stand_beside_each_other_and_the_truth() -> None:
     assert values(WRONG, RIGHT) == "0.25 → 0.5 (truth 0.5)"
     assert values(RAISED, RIGHT) == "raises ValueError → 0.5 (truth 0.5)"
+    clipped = replace(CLIPPED, truth=float("inf"), got=16.1)
+    assert values(RAISED, clipped) == "raises ValueError → 16.1 (truth without its convention inf)"
     assert values(REFUSED, RIGHT) == "not offered → 0.5 (truth 0.5)"
     assert values(RIGHT, RIGHT) == ""
     assert values(None, RIGHT) == ""

@@ -155,6 +155,8 @@ def test_a_mode_that_one_of_several_has_is_said_of_those_that_lack_it(place: Pat
     assert has.returncode == 0, has.stdout + has.stderr
     assert "adapters_under_test:Right has no mode fused: it was asked in its first, eager" in has.stdout
     assert "Fused has no mode" not in has.stdout
+    told = xent(place, "explain", "mine/cases.yaml", "-i", "adapters_under_test:Right", *two, "fused")
+    assert "adapters_under_test:Right has no mode fused: it was asked in its first, eager" in told.stdout
     for mistyped in ("fusde", "fused,fusde"):
         done = run(place, "Right", *two, mistyped)
         assert done.returncode == 4

@@ -166,6 +166,20 @@ def test_a_truth_that_cannot_be_had_is_a_mistake_in_its_use(tmp_path: Path) -> N
     assert f"{HERE}:missing brings the truth {HERE}:no_such, which cannot be imported" in done.stderr
 
 
+@pytest.mark.parametrize("command", [("fuzz", "--cases", "8"), ("bench", "softmax-*", "--sets", "1")])
+def test_what_knows_the_truth_of_the_family_alone_refuses_another(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = xent(*command, "-i", f"{HERE}:right", folder=tmp_path)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert f"{HERE}:right brings a truth of its own, {HERE}:poly_truth" in done.stderr
+
+
+def test_explain_says_by_what_else_somebody_was_judged(tmp_path: Path) -> None:
+    done = xent("explain", LIKELY[0], "-i", f"{HERE}:right", "-i", "numpy", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "truth, value (float64):" in done.stdout  # by which numpy is judged
+    assert f"{HERE}:right is judged by {HERE}:poly_truth:" in " ".join(done.stdout.split())
+
+
 def test_a_truth_that_raises_is_never_a_verdict() -> None:
     def broken(**_: Any) -> Any:
         raise ZeroDivisionError("no")
