@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from harness.adapters.base import Adapter
 from harness.core.errors import UsageError
@@ -54,19 +55,22 @@ class Mutant:
     factory: Callable[[], Adapter]
     kind: str
     """A key of `KINDS`, or conduct."""
+    steps: Mapping[str, Any] = field(default_factory=dict)
+    """Those it replaces; of conduct none is said."""
     answers_rightly: bool = False
     """True where it disturbs its process only: its answers are right and must be judged so."""
 
 
 def _numeric(kind: str, name: str, mistake: Mistake, loss: str) -> Mutant:
-    full = f"{name}.{loss}"
+    full, steps = f"{name}.{loss}", mistake.steps
     return Mutant(
         name=full,
         losses=(loss,),
         mistake=mistake.says(mistake.parameter),
         step=mistake.same_step or name,
-        factory=lambda: Sound(replace(Steps(), **mistake.steps), (loss,), full),
+        factory=lambda: Sound(replace(Steps(), **steps), (loss,), full),
         kind=kind,
+        steps=steps,
     )
 
 

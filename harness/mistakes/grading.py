@@ -19,7 +19,7 @@ from harness.core.cell import SEVERITIES
 from harness.execution.worker import evaluate
 from harness.judgement.truth import TruthTable
 from harness.mistakes import BESIDE, MUTANTS, SECOND, WAYS
-from harness.mistakes.kill_matrix import wrong_cells
+from harness.mistakes.kill_matrix import mistaken, wrong_cells
 from harness.mistakes.sound import Sound
 from harness.suite.calls import call_of
 from harness.suite.generators import shape_of
@@ -65,11 +65,11 @@ def witnesses(function: str, cases: Iterable[Case], cover: Container[str]) -> tu
     function in the other small ones.
     """
     offered = {signature.loss for signature in signatures(function)}
-    left = {
-        name: mutant.factory()
+    left = [
+        name
         for name, mutant in MUTANTS.items()
         if mutant.kind not in ("conduct", SECOND, BESIDE, WAYS) and offered & set(mutant.losses)
-    }
+    ]
     sound, found = Sound(), []
     for case, dtype in _in_order([case for case in cases if case.loss in offered], cover):
         if not left:
@@ -85,15 +85,14 @@ def witnesses(function: str, cases: Iterable[Case], cover: Container[str]) -> tu
         right = evaluate(sound, call)
         if refused != isinstance(case.expect, ExpectRaises) or wrong_cells(case, "sound", dtype, right, table):
             continue
-        shown = {}
-        for name, mutant in left.items():
-            if case.loss in MUTANTS[name].losses:
-                wrong = wrong_cells(case, name, dtype, evaluate(mutant, call), table)
-                if wrong:
-                    shown[name] = min((cell.severity or SEVERITIES[0] for cell in wrong), key=SEVERITIES.index)
+        possible = [name for name in left if case.loss in MUTANTS[name].losses]
+        shown = {
+            name: min((cell.severity or SEVERITIES[0] for cell in wrong), key=SEVERITIES.index)
+            for name, wrong in mistaken(case, call, right, table, possible)
+        }
         if shown:
             found.append(Witness(case.id, case.title, case.expect, call, arguments, shown))
-            left = {name: mutant for name, mutant in left.items() if name not in shown}
+            left = [name for name in left if name not in shown]
     return tuple(found)
 
 

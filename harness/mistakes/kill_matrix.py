@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from harness.adapters.registry import resolve
-from harness.core.call import Question
+from harness.core.call import Call, Question
 from harness.core.case import Case, ExpectImplementationDefined, ExpectInvariances, ExpectTruth
 from harness.core.cell import RIGHT, Cell
-from harness.core.outcomes import Outcome, Refused
+from harness.core.outcomes import Outcome, Refused, Returned
 from harness.execution.pool import WorkerPool
 from harness.execution.side_by_side import processes
 from harness.execution.worker import evaluate
@@ -30,6 +31,7 @@ from harness.judgement.truth import TruthTable
 from harness.judgement.truth_table import truth_table
 from harness.judgement.verdict import Subject, judge
 from harness.mistakes import ALONG, BESIDE, MUTANTS, WAYS, Mutant
+from harness.mistakes.answers import answered
 from harness.mistakes.sound import Sound
 from harness.suite.calls import call_of
 from harness.suite.generators import realize, shape_of
@@ -190,7 +192,7 @@ def killed_by(case: Case, among: Iterable[str] | None = None, most: int | None =
     """
     # Who is wrong about derivatives along a vector alone answers like the correct one where there is none.
     possible = [n for n in (COMPUTING if among is None else among) if case.loss in MUTANTS[n].losses]
-    left = {n: MUTANTS[n].factory() for n in possible if _can_tell(case, MUTANTS[n].kind)}
+    left = [n for n in possible if _can_tell(case, MUTANTS[n].kind)]
     sound = Sound()
     first, *ways = sound.describe().modes_of(case.loss, case.tags)
     accused: list[str] = []
@@ -206,16 +208,48 @@ def killed_by(case: Case, among: Iterable[str] | None = None, most: int | None =
                 continue
             if is_caught(case, SOUND, dtype, right, table):
                 accused.append(SOUND)
-            for name, mutant in list(left.items()):
-                if len(caught) == most:
-                    break
-                # Who is wrong about parts of a batch alone is right about a whole one, and the others are asked of it.
-                if (MUTANTS[name].kind == WAYS) is (mode == first):
-                    continue
-                if is_caught(case, name, dtype, evaluate(mutant, asked), table):
-                    caught.append(name)
-                    del left[name]
+            # Who is wrong about parts of a batch alone is right about a whole one, and the others are asked of it.
+            possible = [name for name in left if is_of_a_way(name) is (mode != first)]
+            more = None if most is None else most - len(caught)
+            caught += [name for name, _ in islice(mistaken(case, asked, right, table, possible), more)]
+            left = [name for name in left if name not in caught]
     return (*accused, *caught)
+
+
+def is_of_a_way(name: str) -> bool:
+    return MUTANTS[name].kind == WAYS
+
+
+def mistaken(
+    case: Case, call: Call, right: Outcome, table: TruthTable, among: Iterable[str]
+) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    """The mutants that compute and that are wrong about a call, with what of their answers is. `right` is what the
+    correct one says of it."""
+    known = answered(call)
+    for name in among:
+        mutant = MUTANTS[name]
+        bad = mutant.factory() if known is None else known.with_steps(mutant.steps)
+        if bad is not None:
+            outcome = evaluate(bad, call)
+            if not _is_same_answer(outcome, right):
+                wrong = wrong_cells(case, name, call.dtype, outcome, table)
+                if wrong:
+                    yield name, wrong
+
+
+def _is_same_answer(one: Outcome, other: Outcome) -> bool:
+    """Whether two answers have the same bits, so that one judgement will do."""
+    if not isinstance(one, Returned) or not isinstance(other, Returned):
+        return False
+    arrays = [
+        (one.value, other.value),
+        (one.hessian_vector, other.hessian_vector),
+        (one.directional, other.directional),
+    ]
+    for own, others in ((one.gradients, other.gradients), (one.outputs, other.outputs)):
+        arrays += [(own.get(name), others.get(name)) for name in own.keys() | others.keys()]
+    errors = one.gradient_error, one.hessian_error, one.directional_error
+    return not any(errors) and all(a is b or (a is not None and b is not None and a.same_bits(b)) for a, b in arrays)
 
 
 def is_caught(case: Case, name: str, dtype: str, outcome: Outcome, table: TruthTable) -> bool:

@@ -9,8 +9,8 @@ input, which says nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -21,19 +21,16 @@ from harness.core.cause import Cause
 from harness.core.formats import FORMATS, FloatFormat
 from harness.judgement.agreement import BUDGET, Floats, Target, compare
 from harness.judgement.truth import DIRECTIONAL, HESSIAN_VECTOR, TruthTable, aspects
+from harness.mistakes.answers import UNFIT, Answered, answered
 from harness.mistakes.diagnosis import observations
 from harness.mistakes.library import MISTAKES, Named
 from harness.mistakes.mistake import OWN
-from harness.mistakes.sound import LOSSES, Sound
-from harness.mistakes.steps import Steps, as_answered
 
 NAMED = 3
 """Causes that are named at most: who reads more of them reads none."""
 EXHAUSTIVE = 2**14
 """Elements of the inputs up to which every mistake of a rank is tried. In larger ones the first that explains is named,
 which costs as much as the others together would many times over."""
-UNFIT = (LookupError, ValueError, TypeError, ArithmeticError)
-"""Raised by a step where it has no meaning: for a loss without such an input, or an option of another form."""
 
 
 def diagnose(
@@ -133,93 +130,25 @@ def _rounded_once(fmt: FloatFormat) -> float:
     return 2.0 if fmt.name == "float64" else 1.0
 
 
-_Taken = Mapping[str, Sequence[tuple[tuple[Any, ...], Any]]]
-"""By name of a step: what it was given, and what came of it."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Called:
-    """The call, its right answer, and the steps it takes: a mistake in another step changes nothing."""
-
-    call: Call
-    right: Answer
-    taken: _Taken
-    value_only: bool
-    """Whether the value is what is wrong: then no mistake need be differentiated."""
-
-    def answer(self, changed: Mapping[str, Any]) -> Answer | None:
-        """What comes of it with some steps replaced; None where nothing does, or the steps have no meaning here."""
-        call, prepare, finish = self.call, changed.get("prepare"), changed.get("finish", as_answered)
-        try:
-            if not changed.keys() & self.taken.keys() and (prepare is None or prepare(call) is call):
-                found = finish(call, self.right)
-                return None if found is self.right else found
-            steps = replace(_remembering(self.taken), **changed)
-            return Sound(steps, LOSSES, value_only=self.value_only).evaluate(call)
-        except UNFIT:
-            return None
-
-
-def _called(call: Call, aspect: str, truth: Target, flush_to_zero: bool) -> _Called | None:
+def _answered(call: Call, aspect: str, truth: Target, flush_to_zero: bool) -> Answered | None:
     """None where what the mistakes are made in is not itself right about the call: it lacks the loss or an option."""
-    taken: dict[str, list[tuple[tuple[Any, ...], Any]]] = {}
-    value_only = aspect == "value"
-    if call.loss not in LOSSES:
-        return None
-    try:
-        right = Sound(_recording(taken), LOSSES, value_only=value_only).evaluate(call)
-    except UNFIT:
-        return None
-    numbers = part(right, aspect, call)
+    found = answered(call, value_only=aspect == "value")
+    numbers = None if found is None else part(found.right, aspect, call)
     if numbers is None or numbers.shape != truth.hi.shape:
         return None
-    agrees = compare(numbers, truth, FORMATS[call.dtype], flush_to_zero=flush_to_zero).agrees
-    within = {name: calls for name, calls in taken.items() if name not in ("prepare", "finish")}
-    return _Called(call, right, within, value_only) if agrees else None
+    return found if compare(numbers, truth, FORMATS[call.dtype], flush_to_zero=flush_to_zero).agrees else None
 
 
-def _recording(taken: dict[str, list[tuple[tuple[Any, ...], Any]]]) -> Steps:
-    """The right steps, which note in `taken` what they are given and what comes of it."""
-
-    def noted(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
-        def take(*arguments: Any) -> Any:
-            found = step(*arguments)
-            taken.setdefault(name, []).append((arguments, found))
-            return found
-
-        return take
-
-    return _each_step(noted)
-
-
-def _remembering(taken: _Taken) -> Steps:
-    """The right steps, which do nothing anew that they did for the right answer: a mistake changes little of a call,
-    and most of the time goes into the rest."""
-
-    def remembered(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
-        def take(*arguments: Any) -> Any:
-            for given, found in taken.get(name, ()):
-                if all(map(_is_same, given, arguments)):
-                    return found
-            return step(*arguments)
-
-        return take
-
-    return _each_step(remembered)
-
-
-def _each_step(of: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Steps:
-    right = Steps()
-    return Steps(**{f.name: of(f.name, getattr(right, f.name)) for f in fields(Steps)})
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """Whether a step is given the same again; of what is no array it is enough to know the very same object."""
-    if one is other:
-        return True
-    if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray) or one.dtype != other.dtype:
-        return False
-    return np.array_equal(one, other)
+def _answer(of: Answered, changed: Mapping[str, Any]) -> Answer | None:
+    """What comes of it with some steps replaced; None where nothing does, or the steps have no meaning here."""
+    try:
+        if changed.keys() == {"finish"}:
+            found = changed["finish"](of.call, of.right)
+            return None if found is of.right else found
+        mistaken = of.with_steps(changed)
+        return None if mistaken is None else mistaken.evaluate(of.call)
+    except UNFIT:
+        return None
 
 
 def part(answer: Answer, aspect: str, call: Call) -> Floats | None:
@@ -235,7 +164,7 @@ def part(answer: Answer, aspect: str, call: Call) -> Floats | None:
 def _causes(got: Floats, aspect: str, truth: Target, table: TruthTable, flush_to_zero: bool) -> tuple[Cause, ...]:
     """Every cause of the smallest rank that has one."""
     fmt = FORMATS[table.dtype]
-    called = _called(table.call, aspect, truth, flush_to_zero)
+    called = _answered(table.call, aspect, truth, flush_to_zero)
     if called is None:
         return ()
     now = compare(got, truth, fmt, flush_to_zero=flush_to_zero)
@@ -255,13 +184,13 @@ _RANKED: tuple[Named, ...] = tuple(
 )
 
 
-def _explaining(likely: Iterator[Named], called: _Called, aspect: str, wanted: _Wanted) -> Iterator[Cause]:
+def _explaining(likely: Iterator[Named], called: Answered, aspect: str, wanted: _Wanted) -> Iterator[Cause]:
     for named in likely:
         mistake = named.mistake
         explaining = [
             parameter
             for parameter in mistake.parameters
-            if (answer := called.answer(mistake.make(parameter))) is not None
+            if (answer := _answer(called, mistake.make(parameter))) is not None
             and wanted.is_met_by(part(answer, aspect, called.call), mistake.slack(parameter))
         ]
         if OWN in explaining:
