@@ -1,4 +1,8 @@
-"""SciPy: scipy.special and scipy.stats, values only; NumPy does the sums a user writes behind them."""
+"""SciPy: scipy.special and scipy.stats, values only; NumPy does the sums a user writes behind them.
+
+A divergence is the sum of `rel_entr`, in the mode `kl_div` that of `kl_div`, in the mode `stats` what
+`scipy.stats.entropy(pk, qk)` answers.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,10 @@ class SciPy:
             ),
             dtypes=("float64", "float32", "float16"),
             gradients=False,
+            modes=("eager", "kl_div", "stats"),
+            mode_losses=dict.fromkeys(("kl_div", "stats"), ("kl_divergence",)),
+            # Of what does not sum to one these are other functions, by their documentation.
+            mode_tags=dict.fromkeys(("kl_div", "stats"), "kl-functions"),
             versions={"scipy": scipy.__version__, "numpy": np.__version__},
             flags=variables("numpy", os.environ),
             facts=numpy_facts(),
@@ -83,18 +91,23 @@ def _cross_entropy(call: Call) -> Answer:
 
 
 def _kl_divergence(call: Call) -> Answer:
-    """`rel_entr` takes the probabilities themselves; `scipy.stats.entropy(pk, qk)` normalises them first."""
+    """`rel_entr` takes the probabilities as they are, and so does `kl_div`, which adds q − p to each term;
+    `scipy.stats.entropy` divides both distributions by their sums first."""
+    function = {"kl_div": "special.kl_div", "stats": "stats.entropy"}.get(call.mode, "special.rel_entr")
+    name = f"scipy.{function}"
     call.refuse_inputs_except("targets", "log_probabilities")
-    call.refuse_options_except("reduction", "denominator", "axis", "log_target", of="scipy.special.rel_entr")
-    targets = call.inputs["targets"].storage
+    call.refuse_options_except("reduction", "denominator", "axis", "log_target", of=name)
+    targets, axis = call.inputs["targets"].storage, call.options.get("axis", -1)
     targets = np.exp(targets) if call.options.get("log_target") else targets
-    terms = scipy.special.rel_entr(targets, np.exp(call.inputs["log_probabilities"].storage))
-    return Answer(
-        _reduced(call, np.sum(terms, axis=call.options.get("axis", -1))),
-        "scipy.special.rel_entr",
-        convention=_promoted(call, scipy.special.rel_entr) or None,
-        computed_with={"probabilities": "numpy.exp(log_probabilities)", "sum over classes": "numpy.sum"},
-    )
+    probabilities = np.exp(call.inputs["log_probabilities"].storage)
+    attested = {"probabilities": "numpy.exp(log_probabilities)"}
+    if call.mode == "stats":
+        rows = scipy.stats.entropy(targets, probabilities, axis=axis)
+    else:
+        rows = np.sum(getattr(scipy.special, name.rpartition(".")[2])(targets, probabilities), axis=axis)
+        attested["sum over classes"] = "numpy.sum"
+    declared = _promoted(call, scipy.special.rel_entr) or None
+    return Answer(_reduced(call, rows), name, convention=declared, computed_with=attested)
 
 
 def _jensen_shannon(call: Call) -> Answer:

@@ -1,4 +1,7 @@
-"""scikit-learn: sklearn.metrics.log_loss, a metric of probabilities, hence values only."""
+"""scikit-learn: sklearn.metrics.log_loss, a metric of probabilities, hence values only.
+
+In the mode `labels-backwards` the columns of the probabilities stand in the opposite order, and `labels` says so.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import sklearn.metrics
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 from harness.adapters.facts import numpy_facts, variables
+
+_BACKWARDS = "labels-backwards"
 
 _RENORMALIZED_BEFORE = (1, 5)
 """Clipped rows were divided by their sums until 1.4; from 1.5 on a row that does not sum to 1 is only warned about."""
@@ -25,6 +30,9 @@ class ScikitLearn:
             losses=("categorical_cross_entropy", "binary_cross_entropy"),
             dtypes=("float64", "float32", "float16"),
             gradients=False,
+            modes=("eager", _BACKWARDS),
+            mode_losses={_BACKWARDS: ("categorical_cross_entropy",)},
+            mode_tags={_BACKWARDS: "label-order"},
             versions={"scikit-learn": sklearn.__version__, "numpy": np.__version__},
             flags=variables("numpy", os.environ),
             facts=numpy_facts(),
@@ -36,13 +44,17 @@ class ScikitLearn:
         if reduction not in ("mean", "sum"):
             raise Unsupported(f"sklearn.metrics.log_loss has no reduction {reduction}: it returns one number")
         probabilities, targets = call.inputs["probabilities"].storage, call.inputs["targets"].storage
-        weights = call.options.get("sample_weights")
+        weights, labels = call.options.get("sample_weights"), _labels(call)
+        if call.mode == _BACKWARDS:
+            if labels is None:
+                raise Unsupported("log_loss takes no labels beside rows of labels in indicator form")
+            probabilities, labels = probabilities[:, ::-1], labels[::-1]
         loss = sklearn.metrics.log_loss(
             targets,
             probabilities,
             normalize=reduction == "mean",
             sample_weight=None if weights is None else weights.storage,
-            labels=_labels(call),
+            labels=labels,
         )
         return Answer(
             value=Array.of(np.float64(loss)),

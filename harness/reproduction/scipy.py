@@ -51,14 +51,16 @@ def _log_loss(example: Example, n: dict[str, str]) -> str:
     if not {"probabilities", "targets"} <= example.inputs.keys():
         raise Inexpressible(f"no template writes {example.loss} for scikit-learn")
     example.understands("axis", "sample_weights")
-    keywords = [f"normalize={example.reduction == 'mean'}"]
+    keywords, probabilities = [f"normalize={example.reduction == 'mean'}"], n["probabilities"]
     if "sample_weights" in example.options:
         keywords.append(f"sample_weight={n['sample_weights']}")
     if example.loss == "binary_cross_entropy":
         keywords.append("labels=[0, 1]")
     elif len(example.inputs["targets"].shape) != 2:  # indicator rows tell the classes themselves
-        keywords.append(f"labels=list(range({example.inputs['probabilities'].shape[1]}))")
-    return f"sklearn.metrics.log_loss({n['targets']}, {n['probabilities']}, {', '.join(keywords)})"
+        backwards = "[::-1]" if example.mode == "labels-backwards" else ""
+        keywords.append(f"labels=list(range({example.inputs['probabilities'].shape[1]})){backwards}")
+        probabilities += "[:, ::-1]" if backwards else ""
+    return f"sklearn.metrics.log_loss({n['targets']}, {probabilities}, {', '.join(keywords)})"
 
 
 def reduced(example: Example, rows: str) -> str:

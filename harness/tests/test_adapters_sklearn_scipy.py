@@ -172,3 +172,28 @@ def test_the_divergence_of_scipy_is_of_the_probabilities_themselves() -> None:
         "kl_divergence", {"targets": [[0.5, 0.5]], "log_probabilities": [[-1e4, 0.0]]}, {"reduction": "none"}
     )
     assert SciPy().evaluate(far).value.to_float64().tolist() == [np.inf]
+
+
+def test_log_loss_sorts_the_labels_it_is_told_and_not_the_columns() -> None:
+    from harness.adapters.sklearn import ScikitLearn
+
+    inputs = {"probabilities": [[0.75, 0.125, 0.125], [0.0625, 0.0625, 0.875]], "targets": [0, 2]}
+    with pytest.warns(UserWarning, match="ordered lexicographically"):
+        answer = ScikitLearn().evaluate(make_call("categorical_cross_entropy", inputs, mode="labels-backwards"))
+    assert math.isclose(number(answer), -(math.log(0.125) + math.log(0.0625)) / 2, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("mode", "function", "right"),
+    [
+        ("kl_div", "scipy.special.kl_div", math.log(0.5 / 0.25) / 2 + math.log(0.5 / 1.75) / 2 + 1),
+        ("stats", "scipy.stats.entropy", math.log(0.5 / 0.125) / 2 + math.log(0.5 / 0.875) / 2),
+    ],
+)
+def test_other_functions_of_scipy_treat_sums_of_two_in_their_own_way(mode: str, function: str, right: float) -> None:
+    from harness.adapters.scipy import SciPy
+
+    inputs = {"targets": [[0.5, 0.5]], "log_probabilities": np.log([[0.25, 1.75]])}
+    answer = SciPy().evaluate(make_call("kl_divergence", inputs, {"reduction": "none"}, mode=mode))
+    assert answer.function == function
+    assert math.isclose(number(answer), right, rel_tol=1e-12)
