@@ -28,7 +28,20 @@ class Inexpressible(Exception):  # noqa: N818 - a statement about the cell, not 
 
 
 MODES = frozenset(
-    {"eager", "compile", "module", "graph", "xla", "v1", "jit", "class", "ranks", "ranks-of-rows", *CHUNKED}
+    {
+        "eager",
+        "compile",
+        "module",
+        "graph",
+        "xla",
+        "v1",
+        "jit",
+        "class",
+        "ranks",
+        "ranks-of-rows",
+        "labels-backwards",
+        *CHUNKED,
+    }
 )
 """Modes that some template knows how to write."""
 
