@@ -19,7 +19,7 @@ _SIGNS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "out_of_range_label": re.compile(
             r"out of (bounds|range)|outside the valid range|valid range|invalid (target|label)|label.*(value|range)"
             r"|index.*(bounds|range)|not in range|y_true contains|labels? .*(not|outside)|number of classes"
-            r"|contains? (the )?(value|label|class)|cur_target",
+            r"|contains? (the )?(value|label|class)|cur_target|class values must",
             re.IGNORECASE,
         ),
         "shape_mismatch": re.compile(

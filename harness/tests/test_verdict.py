@@ -236,6 +236,7 @@ def test_a_call_that_is_refused_is_one_cell() -> None:
     ("outcome", "verdict", "severity"),
     [
         (Raised("builtins.IndexError", "Target 5 is out of bounds."), "agrees", None),
+        (Raised("builtins.RuntimeError", "Class values must be smaller than num_classes."), "agrees", None),
         (Raised("builtins.ZeroDivisionError", ""), "agrees", None),
         (Raised("builtins.RuntimeError", "unexpected keyword argument 'label_smoothing'"), "disagrees", "wrong_error"),
         (Returned(Array.of(0.5), "f"), "disagrees", "silently_wrong"),
