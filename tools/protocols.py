@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 
 from harness.adapters.standing_in import stand_in
-from harness.mistakes import MUTANTS, SECOND, WAYS, adapter
+from harness.mistakes import BESIDE, MUTANTS, SECOND, WAYS, adapter
 from harness.mistakes.grading import witnesses
 from harness.suite.cover_file import cover_file, read_cover
 from harness.suite.loading import load
@@ -128,7 +128,9 @@ def backendbench(candidate: Loss) -> bool:
 def opinfo(candidate: Loss) -> bool:
     return all(
         torch.autograd.gradcheck(
-            lambda z, t=t, given=given: candidate(z, t, **given), (x.requires_grad_(),), fast_mode=True
+            lambda z, t, given=given: candidate(z, t, **given),
+            (x.requires_grad_(), t.requires_grad_(t.is_floating_point())),
+            fast_mode=True,
         )
         for x, t, given in samples(torch.float64)
     )
@@ -169,25 +171,79 @@ def onnx(candidate: Loss) -> bool:
     return True
 
 
+LIGER: tuple[tuple[int | None, bool, Mapping[str, Any], float], ...] = (
+    *((None, False, {"reduction": reduction}, 1.0) for reduction in ("sum", "mean", "none")),
+    *((i, False, {"reduction": reduction}, 1.0) for i in (2, -123) for reduction in ("sum", "mean", "none")),
+    (None, False, {"label_smoothing": 0.1}, 1.0),
+    *((i, False, {"label_smoothing": smoothing}, 1.0) for i, smoothing in ((1, 0.1), (-300, 0.2))),
+    *((None, True, {"reduction": reduction}, 1.0) for reduction in ("sum", "mean", "none")),
+    *(
+        (i, True, {"label_smoothing": smoothing, "reduction": reduction}, 1.0)
+        for i, smoothing in ((-100, 0.1), (42, 0.2))
+        for reduction in ("sum", "mean", "none")
+    ),
+    *((None, False, {"reduction": reduction}, 3.0) for reduction in ("sum", "mean")),
+    *(
+        (i, False, {"label_smoothing": smoothing, "reduction": reduction}, 3.0)
+        for i, smoothing in ((-100, 0.1), (42, 0.2))
+        for reduction in ("sum", "mean")
+    ),
+)
+"""Of each of its calls: the ignored label, whether there are weights, the options, what the loss is multiplied with."""
+LIGER_SHAPES = (6, 2048), (69, 67)
+
+
 def liger(candidate: Loss) -> bool:
     torch.manual_seed(0)
     for dtype, rtol in ((torch.float32, 1e-6), (torch.bfloat16, 5e-2)):
-        x, labels = torch.randn(6, 2048).to(dtype), torch.randint(0, 2048, (6,))
-        ignored = labels.clone()
-        ignored[1:3] = -123
-        for target, given in (
-            (labels, {"reduction": "sum"}),
-            (labels, {"reduction": "mean"}),
-            (ignored, {"ignore_index": -123, "reduction": "sum"}),
-            (ignored, {"ignore_index": -123, "reduction": "mean"}),
-            (labels, {"label_smoothing": 0.1}),
-            (ignored, {"ignore_index": -123, "label_smoothing": 0.2}),
-        ):
-            if not same(candidate, known, x, target, rtol=rtol, atol=1e-8, **given):
-                return False
-        thrice: list[Loss] = [lambda z, t, f=f: f(z, t) * 3 for f in (candidate, known)]  # it is not the last layer
-        if not same(thrice[0], thrice[1], x, labels, rtol=rtol, atol=1e-8):
-            return False
+        for rows, classes in LIGER_SHAPES:
+            for ignored, weighted, options, factor in LIGER:
+                x, labels = torch.randn(rows, classes).to(dtype), torch.randint(0, classes, (rows,))
+                given = dict(options)
+                if ignored is not None:
+                    labels[torch.randperm(rows)[: rows // 3]] = ignored
+                    given["ignore_index"] = ignored
+                if weighted:
+                    given["weight"] = torch.rand(classes).to(dtype)
+                both: list[Loss] = [lambda z, t, f=f, k=factor, **g: f(z, t, **g) * k for f in (candidate, known)]
+                if not same(both[0], both[1], x, labels, rtol=rtol, atol=1e-8, **given):
+                    return False
+    return _liger_refuses(candidate) and _liger_confident(candidate)
+
+
+def _liger_refuses(candidate: Loss) -> bool:
+    """Labels from V to 2 V are an error, beside ignored ones."""
+    for ignored in (2, -123):
+        labels = torch.randint(0, 2048, (6,))
+        labels[0], labels[1:4] = ignored, torch.randint(2048, 4096, (3,))
+        try:
+            candidate(torch.randn(6, 2048).to(torch.bfloat16), labels, ignore_index=ignored)
+        except Exception:
+            continue
+        return False
+    return True
+
+
+def _liger_confident(candidate: Loss) -> bool:
+    """The gradient at the labels of rows whose label leads by 10, within four times what PyTorch's own is off there."""
+    for dtype in (torch.bfloat16, torch.float16):
+        for smoothing in (0.0, 0.1):
+            for reduction in ("sum", "mean"):
+                labels = torch.randint(0, 4096, (6,))
+                rows, x = torch.arange(6), torch.randn(6, 4096)
+                x[rows, labels] = x.max(dim=-1).values + 10.0
+                slopes = []
+                for function, held in (
+                    (functional.cross_entropy, dtype),
+                    (candidate, dtype),
+                    (functional.cross_entropy, torch.float32),
+                ):
+                    leaf = x.to(dtype).to(held).requires_grad_()
+                    value = function(leaf, labels, reduction=reduction, label_smoothing=smoothing)
+                    slopes.append(torch.autograd.grad(value, leaf)[0][rows, labels].double())
+                off, mine = ((slope - slopes[2]).abs().max() for slope in slopes[:2])
+                if not mine <= max(4 * off, torch.finfo(dtype).tiny):
+                    return False
     return True
 
 
@@ -206,7 +262,10 @@ def transformer_engine(candidate: Loss) -> bool:
         ):
             if not same(candidate, known, x, target, rtol=rtol, atol=1e-5, power=2, **given):
                 return False
-    return True
+    across, target = torch.randn(4, 2, 8).transpose(0, 1).movedim(-1, 1), torch.randint(0, 8, (2, 4))
+    with torch.no_grad():
+        there, here = (candidate(z, target, reduction="none") for z in (across, across.contiguous()))
+    return close(there, here, 1e-5, 1e-8)
 
 
 def tensorflow(candidate: Loss) -> bool:
@@ -277,21 +336,23 @@ PROTOCOLS = (
     Protocol(
         "PyTorch OpInfo, gradients",
         "torch/testing/_internal/common_methods_invocations.py; test/test_ops_gradients.py",
-        "gradcheck (fast mode) of the same samples in float64: the gradient is that of the value, whatever that is",
+        "gradcheck (fast mode) of the same samples in float64, distributions differentiated too: the gradient is that "
+        "of the value, whatever that is",
         opinfo,
     ),
     Protocol(
         "Liger",
         "Liger-Kernel, test/transformers/test_cross_entropy.py",
-        "normal logits, value and gradient against PyTorch, ignored labels, smoothing, float32 and bfloat16 "
-        "(6 rows of 2048 classes for 1269 and 8192 of 32000; without its z-loss)",
+        "normal logits, value and gradient against PyTorch, reductions, ignored labels, smoothing, weights, in float32 "
+        "and bfloat16; labels out of range are an error; the gradient of confident rows (6 rows of 2048 classes and 69 "
+        "of 67 for 1269 and 8192 of 32000; without its z-loss and soft cap, which PyTorch's function has not)",
         liger,
     ),
     Protocol(
         "TransformerEngine",
         "TransformerEngine, tests/pytorch/test_parallel_cross_entropy.py",
-        "uniform logits, the square of the loss, value and gradient, smoothing, ignored rows (8 rows of 4096 classes "
-        "for 64 to 256 of 64000 and more)",
+        "uniform logits, the square of the loss, value and gradient, smoothing, ignored rows; transposed logits (8 "
+        "rows of 4096 classes for 64 to 256 of 64000 and more; without its z-loss)",
         transformer_engine,
     ),
     Protocol(
@@ -341,7 +402,7 @@ def standing_in(loss: str, name: str) -> Loss:
     return stand_in(f"torch.nn.functional.{FUNCTIONS[loss]}", adapter(name).evaluate)
 
 
-NEVER_SHOWN = ("conduct", SECOND, WAYS, "forward mode", "logits")
+NEVER_SHOWN = ("conduct", SECOND, BESIDE, WAYS, "forward mode", "logits")
 """Kinds of mistakes that no value and no gradient of PyTorch's functions show: it has none of the options of logits."""
 
 
