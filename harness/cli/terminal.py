@@ -63,7 +63,7 @@ class _PlainTicks:
         now = time.monotonic()
         since = self._told.setdefault(name, now)
         if done == total:
-            say(f"{name}: {total} calls done", error=True)
+            say(f"{name}: {total} {'call' if total == 1 else 'calls'} done", error=True)
         elif now - since >= NEWS_EVERY:
             self._told[name] = now
             say(f"{name}: {done} of {total} calls done", error=True)

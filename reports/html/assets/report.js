@@ -438,8 +438,8 @@
     showColumns(filters.implementation);
     const cells = next.matching.toLocaleString("en");
     const text = narrowed
-      ? `${cells} of ${data.number.toLocaleString("en")} cells in ${visible} case${visible === 1 ? "" : "s"}`
-      : `${cells} cells in ${visible} case${visible === 1 ? "" : "s"}`;
+      ? `${cells} of ${data.number.toLocaleString("en")} cells in ${visible.toLocaleString("en")} case${visible === 1 ? "" : "s"}`
+      : `${cells} cells in ${visible.toLocaleString("en")} case${visible === 1 ? "" : "s"}`;
     $("found").textContent = visible ? text : "Nothing matches. Clear a filter to see more.";
   }
 
@@ -734,6 +734,9 @@
     article.classList.add("rendered");
   }
 
+  /* A dotted name, which a narrow column breaks behind a dot or an underscore and nowhere else. */
+  const breakable = (name) => name.split(/(?<=[._])/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
+
   const place = (dtype) => (DTYPE_ORDER.includes(dtype) ? DTYPE_ORDER.indexOf(dtype) : DTYPE_ORDER.length);
 
   function caseNavigation(c) {
@@ -784,7 +787,7 @@
       const tr = make(
         "tr",
         {},
-        make("th", { scope: "row" }, implementation, make("i", {}, mode), ...called.map((f) => make("i", { class: "mono" }, f))),
+        make("th", { scope: "row" }, implementation, make("i", {}, mode), ...called.map((f) => make("i", { class: "mono" }, ...breakable(f)))),
       );
       const refused = members.find((m) => aspectOf(m) === EVERY);
       if (refused !== undefined) {
