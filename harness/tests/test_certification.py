@@ -126,7 +126,7 @@ def difference_quotient(sample: Sample, name: str, index: int, step: float) -> A
 def test_the_exact_gradients_are_those_of_differences(seed: int) -> None:
     """mpmath's own gradients against differences of mpmath's own values, on a tame sample of every maker."""
     checked = 0
-    for sample in grid(800, seed):
+    for sample in grid(1000, seed):
         for name in sample.wanted:
             sizes = np.abs(np.asarray(sample.inputs[name], dtype=np.float64))
             distance = min(float(sizes.min()), float(np.abs(1 - sizes).min()))
