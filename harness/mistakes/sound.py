@@ -75,7 +75,8 @@ class Sound:
                 if call.vector is None or self._value_only
                 else Array.of(self._along(prepared, value), call.dtype),
             )
-            beside = {name: self._whole(call_of(call, name)).value for name in call.outputs}
+            # An output may be the value of a loss that is not offered by itself.
+            beside = {name: Sound(self._steps).evaluate(call_of(call, name)).value for name in call.outputs}
             return self._steps.finish(call, replace(answer, outputs=beside))
 
     def _along(self, call: Call, value: Wide) -> Wide:

@@ -19,6 +19,7 @@ from harness.mistakes import BESIDE, MUTANTS, adapter
 from harness.mistakes.kill_matrix import killed_by
 from harness.mistakes.sound import Sound
 from harness.runs.plan import Scope, questions
+from harness.suite.calls import call_of as call_of_case
 from harness.suite.selection import load_selection
 
 CASES = load_selection(["options/*-returns-*"]).cases
@@ -43,6 +44,8 @@ def test_the_z_loss_is_the_share_that_it_has_in_the_value(labels: list[int], red
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_sound_is_right_about_them(case: Any) -> None:
     assert "sound" not in killed_by(case, [])
+    asked = call_of_case(case, case.dtypes[0])
+    assert set(Sound(losses=(case.loss,)).evaluate(asked).outputs) == set(case.outputs)
 
 
 @pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if mutant.kind == BESIDE])
