@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 import xent
-from tools.protocols import LIGER, LIGER_SHAPES, PROTOCOLS, Loss, known_bad, passes, standing_in
+from tools.protocols import LIGER, LIGER_SHAPES, PROTOCOLS, Loss, known, known_bad, passes, standing_in
 
 FULL = 40
 """Every so many runs have the full size: most of the time goes into those."""
@@ -102,14 +101,6 @@ def _small(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _wide(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
     """Some to thousands apart, around some to thousands: what the test never has."""
     return rng.normal(size=shape) * 10.0 ** rng.integers(0, 4) + 10.0 ** rng.integers(0, 4)
-
-
-def right(x: torch.Tensor, target: torch.Tensor, **given: Any) -> torch.Tensor:
-    """PyTorch's own; 16 bits are computed in float32 and rounded once, as kernels do."""
-    wide = torch.float32 if x.dtype in SIXTEEN else x.dtype
-    held = {n: v.to(wide) if isinstance(v, torch.Tensor) else v for n, v in given.items()}
-    distribution = target.to(wide) if target.is_floating_point() else target
-    return functional.cross_entropy(x.to(wide), distribution, **held).to(x.dtype)
 
 
 # --- the ten ----------------------------------------------------------------------------------------------------------
@@ -215,7 +206,8 @@ def false_alarms(test: Rewritten, runs: range, *, wide: bool) -> Iterator[str]:
     """What the test says of a right implementation, where it says anything."""
     for seed in runs:
         try:
-            test.run(right, seed, wide=wide)
+            # Not PyTorch's float32, which is off by up to twice what is allowed in one run in 30 of 4096 wide logits.
+            test.run(known, seed, wide=wide)
         except AssertionError as error:
             yield f"{test.name}, run {seed}: {error}"
 
