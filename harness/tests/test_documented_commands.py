@@ -162,9 +162,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([*install, python, wheel], check=True)
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "running.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    found = subprocess.run(
-        [python, "-c", "import xent; print(xent.__file__)"], capture_output=True, text=True, cwd=place
-    )
+    found = typed("python -c 'import xent; print(xent.__file__)'", place, python.parent)
     assert found.stdout.startswith(str(packages)), found
     return python.parent
 
