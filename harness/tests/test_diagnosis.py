@@ -104,7 +104,7 @@ def is_named(mutant: Mutant, found: Counter[tuple[Cause, ...]]) -> bool:
 
 
 SAMPLE = [mutant for mutant in MUTANTS.values() if mutant.kind not in ("conduct", "outputs")][::3]
-"""Of every kind a third: they are listed by kind, and a search takes as long as an ordinary run of a case. None of outputs:
+"""A third, of every kind: they are listed by kind, and a search takes as long as a run of a case. None of outputs:
 what is returned beside the value is judged as the value of another call, whose own mistakes are named."""
 FLOOR = 0.93
 """Of the known-bad implementations whose numbers are wrong on a small case, the share that is named. What is not makes
