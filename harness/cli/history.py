@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,8 +37,8 @@ from harness.versions import canaries
 from harness.versions.behaviours import History, behaviours, groups, histories, ledger_since, sentence
 from harness.versions.collecting import Task, collect
 from harness.versions.digest import Store, case_digests
-from harness.versions.environments import Environment, build, remove
-from harness.versions.releases import Release, day_after, in_order, newest_and_later, released, versions_of
+from harness.versions.environments import CannotBuild, Environment, build, remove
+from harness.versions.releases import Release, between, day_after, in_order, newest_and_later, released, versions_of
 from harness.versions.sides import own, side
 
 app = App(
@@ -102,7 +102,10 @@ def history(
         str | None, Parameter(validator=day, metavar="DATE", help="Only what was released on this day or later.")
     ] = None,
     versions: Annotated[
-        Modes, Parameter(metavar="V,…", help="Only these versions; default: all that this interpreter can have.")
+        Modes,
+        Parameter(
+            metavar="V,…", help="Only these, those between them are gaps; default: all that this interpreter can have."
+        ),
     ] = None,
     pre: Annotated[bool, Parameter(negative="", help="The newest release and the pre-releases after it.")] = False,
     asked: Asked = ALL_OF_IT,
@@ -126,10 +129,13 @@ def history(
         place.write_suite(suite.digest, case_digests(suite.cases))
         with nullcontext() if executor is None else executor_of(executor, parallel) as parts:
             for package in packages:
-                task = _task(package, asked, suite, parts)
                 chosen = in_order(versions) if versions else versions_of(package, pre=pre)
                 chosen = newest_and_later(chosen) if pre else chosen
-                for release, digest, fresh in collect(task, released(package, chosen, since), place):
+                left_out = between(chosen, _known_versions(package)) if versions else ()
+                task = replace(_task(package, asked, suite, parts), left_out=left_out)
+                for release, digest, fresh in collect(
+                    task, released(package, in_order((*chosen, *left_out)), since), place
+                ):
                     gaps |= bool(digest.gap)
                     said = f"a gap: {digest.gap}" if digest.gap else f"{len(digest.cells):,} cells"
                     say(f"{package} {release.version} ({release.day or 'no date'}): {said}{'' if fresh else ', kept'}")
@@ -139,6 +145,14 @@ def history(
         write_whole(store / SINCE, json.dumps(found, indent=1, sort_keys=True) + "\n")
         write_since(find_cases_directory() / "ledger", found)
     return ExitCode.INFRASTRUCTURE if gaps else ExitCode.FINE
+
+
+def _known_versions(package: str) -> tuple[str, ...]:
+    """Every released version; none where no index names any, and the user named those there are."""
+    try:
+        return versions_of(package)
+    except CannotBuild:
+        return ()
 
 
 def _task(package: str, asked: Asked, suite: Suite, parts: Executor | None) -> Task:

@@ -42,7 +42,7 @@ from harness.versions.digest import (
     with_repeats,
 )
 from harness.versions.environments import CannotBuild, Environment
-from harness.versions.releases import Release, in_order, newest_and_later
+from harness.versions.releases import Release, between, in_order, newest_and_later
 
 # --- spans ------------------------------------------------------------------------------------------------------------
 
@@ -297,6 +297,25 @@ def test_a_release_costs_one_run_a_change_two_more_on_both_sides_and_what_is_kep
     (found,) = [b for b in behaviours(known) if b.key[4] == "value"]
     assert found.confirmed
     assert [(s.first, s.after, s.unknown) for s in found.timeline] == [("1.0", None, ()), ("1.3", "1.1", ("1.2",))]
+
+
+def test_what_began_between_two_releases_that_were_named_began_in_none_of_them_for_sure(tmp_path: Path) -> None:
+    releases, store = Releases(), Store(tmp_path)
+    store.write_suite(releases.digest, case_digests(releases.cases))
+    wanted = [Release(version, "2024-01-01") for version in ("1.0", "1.1", "1.3")]
+    left_out = between(("1.0", "1.3"), ("0.9", "1.0", "1.1", "1.3"))
+
+    def began() -> tuple[str | None, tuple[str, ...]]:
+        (known,) = histories(store.digests("it"), {releases.digest: store.suite(releases.digest)})
+        (found,) = [b for b in behaviours(known) if b.key[4] == "value"]
+        return found.timeline[-1].after, found.timeline[-1].unknown
+
+    told = [r.version for r, _, _ in collect(replace(releases.task(), left_out=left_out), wanted, store)]
+    assert (told, began()) == (["1.0", "1.3"], ("1.0", ("1.1",)))
+    list(collect(releases.task(), wanted, store))
+    assert began() == ("1.1", ())
+    list(collect(replace(releases.task(), left_out=left_out), wanted, store))
+    assert began() == ("1.1", ()), "what is known is not forgotten"
 
 
 def test_what_began_in_a_pre_release_is_told_with_its_name(tmp_path: Path) -> None:

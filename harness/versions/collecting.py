@@ -7,7 +7,7 @@ process, before anything is said of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.core.cell import Run
@@ -37,6 +37,9 @@ class Task:
     """Run what is kept too."""
     retry: bool = False
     """Try what is kept as a gap."""
+    left_out: Collection[str] = ()
+    """Versions that are not run, and stand as a gap between those that are: what began in one is not known to have
+    begun in the next."""
 
 
 @dataclass
@@ -48,17 +51,25 @@ class _Open:
     environment: Environment | None = None
 
 
+LEFT_OUT = "it was not asked for"
+"""The gap that a release is which lies between those that were named."""
+
+
 def collect(
     task: Task, releases: Iterable[Release], store: Store
 ) -> Generator[tuple[Release, Digest, bool], None, None]:
-    """Every release with what is known of it then, and whether it was run now, in the order of `releases`."""
+    """Every release that is not left out with what is known of it then, and whether it was run now, in their order."""
     nothing = _gap(task, Release("", ""), "")
     kept = {digest.version: digest for digest in store.digests(task.package) if digest.asked == nothing.asked}
     opened: list[_Open] = []
     try:
         for release in releases:
             digest = kept.get(release.version)
-            fresh = digest is None or task.again or (task.retry and bool(digest.gap))
+            if release.version in task.left_out:
+                if digest is None:
+                    store.write(_gap(task, release, LEFT_OUT))
+                continue
+            fresh = digest is None or task.again or digest.gap == LEFT_OUT or (task.retry and bool(digest.gap))
             now = _first(task, release, store) if digest is None or fresh else _Open(release, digest)
             if not now.digest.gap:
                 opened.append(now)

@@ -53,6 +53,18 @@ def in_order(texts: Collection[str]) -> tuple[str, ...]:
     return tuple(found[version] for version in sorted(found))
 
 
+def between(chosen: Sequence[str], every: Sequence[str]) -> tuple[str, ...]:
+    """Those of every version that lie between some of the chosen ones and are none of them; oldest first.
+
+    Examples
+    --------
+    >>> between(("1.2", "1.0"), ("0.9", "1.0", "1.1", "1.2", "1.3"))
+    ('1.1',)
+    """
+    ends = sorted(map(Version, chosen))
+    return tuple(v for v in every if v not in chosen and ends[0] < Version(v) < ends[-1])
+
+
 def newest_and_later(versions: Sequence[str]) -> tuple[str, ...]:
     """The newest release and the pre-releases of the next one: what is new in these began in none before."""
     final = [version for version in versions if not Version(version).is_prerelease]
