@@ -16,7 +16,7 @@ from harness.adapters.registry import ENTRY_POINTS, RegistryError, installed, re
 def test_all_promised_names_are_registered() -> None:
     assert {name for name, i in registered().items() if i.family != "kernels"} == {
         *("torch", "tensorflow", "keras-tensorflow", "keras-torch", "keras-jax", "jax", "jax-x32", "optax"),
-        *("sklearn", "scipy", "onnx-reference", "onnxruntime", "numpy", "torch-export"),
+        *("sklearn", "scipy", "onnx-reference", "onnxruntime", "numpy", "numpy-by-hand", "torch-export"),
         "tensorflow-deterministic",
         *(f"scratch-d{n}" for n in range(5)),
     }
