@@ -93,8 +93,8 @@ def _cross_entropy(call: Call) -> Answer:
 def _kl_divergence(call: Call) -> Answer:
     """`rel_entr` takes the probabilities as they are, and so does `kl_div`, which adds q − p to each term;
     `scipy.stats.entropy` divides both distributions by their sums first."""
-    function = {"kl_div": "special.kl_div", "stats": "stats.entropy"}.get(call.mode, "special.rel_entr")
-    name = f"scipy.{function}"
+    terms = "kl_div" if call.mode == "kl_div" else "rel_entr"
+    name = "scipy.stats.entropy" if call.mode == "stats" else f"scipy.special.{terms}"
     call.refuse_inputs_except("targets", "log_probabilities")
     call.refuse_options_except("reduction", "denominator", "axis", "log_target", of=name)
     targets, axis = call.inputs["targets"].storage, call.options.get("axis", -1)
@@ -104,7 +104,7 @@ def _kl_divergence(call: Call) -> Answer:
     if call.mode == "stats":
         rows = scipy.stats.entropy(targets, probabilities, axis=axis)
     else:
-        rows = np.sum(getattr(scipy.special, name.rpartition(".")[2])(targets, probabilities), axis=axis)
+        rows = np.sum(getattr(scipy.special, terms)(targets, probabilities), axis=axis)
         attested["sum over classes"] = "numpy.sum"
     declared = _promoted(call, scipy.special.rel_entr) or None
     return Answer(_reduced(call, rows), name, convention=declared, computed_with=attested)

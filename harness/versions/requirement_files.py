@@ -13,7 +13,15 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from harness.core.errors import UsageError
-from harness.versions.environments import CannotBuild, answer_of, pip_configuration, said, uv_program, uv_settings
+from harness.versions.environments import (
+    CannotBuild,
+    answer_of,
+    call,
+    pip_configuration,
+    said,
+    uv_program,
+    uv_settings,
+)
 
 LOCKS = ("uv.lock",)
 
@@ -59,13 +67,14 @@ def pinned(file: RequirementFile) -> tuple[str, ...]:
         bare = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
         ask = [uv, "pip", "compile", *bare, "--python", sys.executable, *extras, str(file.path)]
         alone = [*ask, "--offline", "--no-index", "--no-deps"]
-    answer = answer_of(ask, settings)
-    if answer.returncode:
+    try:
+        lines = call(ask, settings, (str(file),)).splitlines()
+    except CannotBuild as error:
         # Alone, it can only fail with an error for what is written in the file: what cannot be had is another code.
-        if answer_of(alone, settings).returncode == UV_ERROR:
-            raise UsageError(f"{file}: cannot be read as a file of requirements: {said(answer)}")
-        raise CannotBuild(f"no environment with {file}: {said(answer)}")
-    lines = answer.stdout.splitlines()
+        answer = answer_of(alone, settings)
+        if answer.returncode == UV_ERROR:
+            raise UsageError(f"{file}: cannot be read as a file of requirements: {said(answer)}") from error
+        raise
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith(("#", "-", ".", "/")))
 
 
