@@ -124,6 +124,16 @@ def test_no_element_handles_events_or_styles_itself(kind: str) -> None:
     assert {tag for tag, _ in page.elements} & {"img", "iframe", "object", "embed", "base"} == set()
 
 
+def test_what_others_said_is_text_in_packed_pages_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.html.packing.LARGE", 0)
+    (raw,) = re.findall(r'id="casepages">([^<]+)<', reports.html.render(hostile()))
+    pages = json.loads(gzip.decompress(base64.b64decode(raw)))
+    elements = [element for page in pages.values() for element in Page(page).elements]
+    assert any("&lt;script&gt;window.owned=1" in page for page in pages.values())
+    assert {tag for tag, _ in elements} & {"script", "svg", "img", "iframe", "object", "embed", "base"} == set()
+    assert [k for _, attrs in elements for k in attrs if k.startswith("on") or k == "style"] == []
+
+
 @pytest.mark.parametrize("kind", ["plain", "hostile"])
 def test_ids_are_unique_and_hold_no_space(kind: str) -> None:
     _, _, page = page_of(kind)
