@@ -64,7 +64,7 @@ def _speed_lines(result: GateResult) -> Iterator[str]:
     """How many timings moved which way, and each that did."""
     if not result.speeds:
         return
-    yield line("- Speed, against NumPy within each run: {}.", in_words(result.speeds))
+    yield line("- Speed, against NumPy by hand within each run: {}.", in_words(result.speeds))
     for moved in result.speeds:
         if moved.verdict in (LOST, SLOWER, FASTER):
             yield line("  - {}", moved.sentence)

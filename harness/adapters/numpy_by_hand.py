@@ -39,6 +39,13 @@ def cross_entropy(logits: Numbers, labels: Numbers) -> Result:
     return value, {"logits": gradient / len(logits)}
 
 
+def pixels_cross_entropy(logits: Numbers, labels: Numbers) -> Result:
+    """`cross_entropy` of every pixel: logits of shape (N, C, H, W), labels (N, H, W)."""
+    pixels = np.moveaxis(logits, 1, -1)
+    value, gradients = cross_entropy(pixels.reshape(-1, logits.shape[1]), labels.ravel())
+    return value, {"logits": np.moveaxis(gradients["logits"].reshape(pixels.shape), -1, 1)}
+
+
 def linear_cross_entropy(hidden: Numbers, weight: Numbers, labels: Numbers) -> Result:
     """`cross_entropy` of hidden · weight, and its gradients through the product: shapes (N, D) and (D, C)."""
     value, gradients = cross_entropy(hidden @ weight, labels)
@@ -61,7 +68,7 @@ def log_softmax(logits: Numbers) -> Numbers:
 
 
 class NumPyByHand:
-    """Means of rows with labels, classes last: what the workloads ask for. Everything else is not offered."""
+    """Means of rows or pixels with labels: what the workloads ask for. Everything else is not offered."""
 
     def describe(self) -> Description:
         return Description(
@@ -105,16 +112,19 @@ class NumPyByHand:
             raise Unsupported("the function written by hand has no bias")
         if loss == "linear_cross_entropy":
             return linear_cross_entropy(given["hidden"], given["weight"], targets)
-        return cross_entropy(given["logits"], targets)
+        of_pixels = given["logits"].ndim == 4
+        return (pixels_cross_entropy if of_pixels else cross_entropy)(given["logits"], targets)
 
     def _refuse(self, call: Call, numbers: Numbers, reduction: str) -> None:
         """What it was not written for."""
         if numbers.dtype.kind != "f":
             raise Unsupported("the function written by hand takes floating numbers")
-        binary = call.loss.startswith("binary")
         if call.options.get("reduction", reduction) != reduction or call.cotangent is not None:
             raise Unsupported(f"the function written by hand has the reduction {reduction} only")
         if call.vector is not None:
             raise Unsupported("the function written by hand has no second derivative")
-        if call.options.get("axis", -1) not in (-1, numbers.ndim - 1) or (numbers.ndim != 2 and not binary):
-            raise Unsupported("the function written by hand takes rows, the classes last")
+        axis = call.options.get("axis", -1)
+        rows = numbers.ndim == 2 and axis in (-1, 1)
+        pixels = numbers.ndim == 4 and axis == 1 and call.loss == "softmax_cross_entropy"
+        if not (rows or pixels or call.loss.startswith("binary")):
+            raise Unsupported("the function written by hand takes rows or pixels, the classes on axis 1")

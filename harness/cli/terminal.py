@@ -220,7 +220,7 @@ def _speeds(out: Terminal, result: GateResult) -> None:
     """What became slower or faster, and how many measurements did not."""
     if not result.speeds:
         return
-    out.print(f"speed, against NumPy within each run: {speeds_in_words(result.speeds)}")
+    out.print(f"speed, against NumPy by hand within each run: {speeds_in_words(result.speeds)}")
     for moved in result.speeds:
         if moved.verdict in ("faster", "slower", LOST):
             style = "green" if moved.verdict == "faster" else "red"

@@ -208,6 +208,11 @@ class Speed:
         return (*what, self.implementation, self.mode, self.dtype)
 
     @property
+    def yardstick(self) -> str:
+        """The implementation its ratio is to; records that name none were compared with `numpy`."""
+        return str(self.figures.get("yardstick", "numpy"))
+
+    @property
     def judged(self) -> str:
         """The verdict of the answer that was timed, one of VERDICTS; `missing` where the record says none."""
         return str(self.figures.get("judged", "missing"))

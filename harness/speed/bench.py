@@ -295,7 +295,11 @@ class Session:
             found = self._found[task.name, player]
             if found.verdict in ("unsupported", ""):
                 continue  # nothing to say about the speed of what is not offered
-            described: dict[str, Any] = {"passes": task.passes, "threads": self._where.threads}
+            described: dict[str, Any] = {
+                "passes": task.passes,
+                "threads": self._where.threads,
+                "yardstick": YARDSTICK,
+            }
             if found.verdict in GOOD and found.blocks and all(found.blocks):
                 described |= figures(traffic(task), found, self._machine_blocks(task))
             else:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from harness.core.cell import Run, Speed
 from harness.speed.statistics import FASTER, NOT_COMPARABLE, SLOWER, THRESHOLD, Interval, change
 
-YARDSTICK = "numpy"
-
 LOST = "not measured any more"
 """Verdict of what had a number in the earlier run and has none in the later."""
 
@@ -61,7 +59,8 @@ def compare_speeds(old: Run, new: Run, threshold: float = THRESHOLD) -> tuple[Sp
     was not about, a workload or an implementation, is not lost.
     """
     before, after = ({speed.key: speed for speed in run.speeds} for run in (old, new))
-    found = [_change(key, before[key], after[key], threshold) for key in before if key in after and key[3] != YARDSTICK]
+    both = [key for key in before if key in after and key[3] != after[key].yardstick]
+    found = [_change(key, before[key], after[key], threshold) for key in both]
     asked = {_task(key) for key in after}
     gone = [k for k in before.keys() - after.keys() if _task(k) in asked and k[3] in new.header.implementations]
     found += [SpeedChange(key, LOST, None, "it is not offered") for key in gone]
@@ -109,6 +108,9 @@ def _change(key: Key, old: Speed, new: Speed, threshold: float) -> SpeedChange:
             verdict = LOST if sides[0] else NOT_COMPARABLE
             why = speed.figures.get("why", "not measured")
             return SpeedChange(key, verdict, None, f"{name} there is no number ({speed.judged}: {why})")
+    if old.yardstick != new.yardstick:
+        why = f"before it was compared with {old.yardstick}, now with {new.yardstick}: measure the earlier side again"
+        return SpeedChange(key, NOT_COMPARABLE, None, why)
     disturbed = any(s.figures.get("mostly_disturbed") for s in (old, new))
     verdict, interval = change(*sides, threshold=threshold, disturbed=disturbed)
     reason = "" if interval is not None else f"{len(sides[0])} and {len(sides[1])} process pairs are too few"

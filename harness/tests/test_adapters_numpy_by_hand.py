@@ -14,7 +14,12 @@ from harness.adapters.numpy import NumPy
 from harness.adapters.numpy_by_hand import NumPyByHand
 from harness.core.call import Call
 from harness.speed.entrants import timed_by_default
+from harness.speed.tasks import lacking, tasks_of
+from harness.speed.workloads import load_workloads
+from harness.suite.calls import call_of
 from harness.tests.made_calls import make_call
+
+LOSSES = (*NumPyByHand().describe().losses, "pixels")
 
 
 def drawn(loss: str, rows: int, classes: int, seed: int) -> Call:
@@ -27,13 +32,17 @@ def drawn(loss: str, rows: int, classes: int, seed: int) -> Call:
     if loss == "binary_cross_entropy_with_logits":
         targets = random.uniform(size=logits.shape)
         return make_call(loss, {"logits": logits, "targets": targets}, mean, differentiate=("logits",))
+    if loss == "pixels":
+        images = 5 * random.normal(size=(2, classes, rows, 3))
+        pixels = {"logits": images, "targets": random.integers(0, classes, (2, rows, 3))}
+        return make_call("softmax_cross_entropy", pixels, {**mean, "axis": 1}, differentiate=("logits",))
     if loss == "linear_cross_entropy":
         inputs = {"hidden": random.normal(size=(rows, 4)), "weight": random.normal(size=(4, classes))}
         return make_call(loss, {**inputs, "targets": labels}, mean, differentiate=("hidden", "weight"))
     return make_call(loss, {"logits": logits, "targets": labels}, mean, differentiate=("logits",))
 
 
-@given(st.sampled_from(NumPyByHand().describe().losses), st.integers(1, 5), st.integers(1, 6), st.integers(0, 10**6))
+@given(st.sampled_from(LOSSES), st.integers(1, 5), st.integers(1, 6), st.integers(0, 10**6))
 def test_it_is_right_wherever_it_is_offered(loss: str, rows: int, classes: int, seed: int) -> None:
     call = drawn(loss, rows, classes, seed)
     by_hand, right = NumPyByHand().evaluate(call), NumPy().evaluate(call)
@@ -51,7 +60,7 @@ LOGITS = {"logits": [[1.0, 2.0, 3.0]], "targets": [0]}
     [
         (LOGITS, {"reduction": "sum"}, "the reduction mean only"),
         (LOGITS, {"reduction": "mean", "label_smoothing": 0.1}, "has no label_smoothing"),
-        (LOGITS, {"reduction": "mean", "axis": 0}, "the classes last"),
+        (LOGITS, {"reduction": "mean", "axis": 0}, "the classes on axis 1"),
         ({**LOGITS, "targets": [[0.0, 0.5, 0.5]]}, {"reduction": "mean"}, "takes labels"),
     ],
 )
@@ -62,3 +71,10 @@ def test_it_does_one_thing(inputs: dict[str, Any], options: dict[str, Any], says
 
 def test_a_bench_has_it_beside_the_others() -> None:
     assert "numpy-by-hand" in timed_by_default(complete=False)
+
+
+def test_it_offers_every_workload_so_that_every_time_has_a_ratio_to_it() -> None:
+    by_hand = NumPyByHand()
+    for task in tasks_of(load_workloads()):
+        assert not lacking(by_hand.describe(), task)
+        by_hand.evaluate(call_of(task.workload.case, task.dtype))  # would be refused by `Unsupported`

@@ -26,6 +26,7 @@ from harness.execution.worker_environment import worker_folder
 from harness.runs.gate import run_codes
 from harness.runs.run_file import read_run
 from harness.speed.bench import Bench, Effort, Session
+from harness.speed.entrants import YARDSTICK
 from harness.speed.machine_workloads import MACHINE, machine_workload
 from harness.speed.measured_worker import Core, TimedWorker, WorkerLostError, core, cores_in
 from harness.speed.old_against_new import old_against_new
@@ -116,22 +117,24 @@ class Wrong:
 
 def test_a_wrong_answer_has_no_speed_and_a_right_one_has_all_figures() -> None:
     wrong = Implementation("wrong", f"{__name__}:Wrong", found_here=True)
-    bench = Bench((SMALL,), (registered()["numpy"], wrong), effort=QUICK)
+    bench = Bench((SMALL,), (registered()[YARDSTICK], wrong), effort=QUICK)
     found = {(s.implementation, s.figures["passes"]): s for s in Session(bench, core(1)).measure()}
     assert "seconds" not in found["wrong", "forward"].figures
     assert found["wrong", "forward"].figures["judged"] == "disagrees"
-    figures = found["numpy", "forward+backward"].figures
+    figures = found[YARDSTICK, "forward+backward"].figures
     assert figures["judged"] == "agrees"
     assert figures["seconds"] > 0
     assert figures["ratios"] == [1.0, 1.0]
     assert figures["fraction_of_limit"] > 0
     assert 0 < figures["overhead_seconds"] < 1e-6
     assert figures["elements"] == 320
-    assert found["numpy", "forward"].verdict == "not comparable"  # two pairs are no five
+    assert found[YARDSTICK, "forward"].verdict == "not comparable"  # two pairs are no five
 
 
 def test_what_is_too_slow_for_rounds_says_how_long_a_call_takes() -> None:
-    bench = Bench((replace(SMALL, passes=("forward",)),), (registered()["numpy"],), effort=replace(QUICK, slowest=0.0))
+    bench = Bench(
+        (replace(SMALL, passes=("forward",)),), (registered()[YARDSTICK],), effort=replace(QUICK, slowest=0.0)
+    )
     (found,) = Session(bench, core(1)).measure()
     assert "seconds" not in found.figures
     assert "too slow to be timed repeatedly" in found.figures["why"]
@@ -155,11 +158,11 @@ class Dying:
 
 def test_a_worker_that_dies_while_it_is_timed_has_no_speed_and_the_others_go_on() -> None:
     dying = Implementation("dying", f"{__name__}:Dying", found_here=True)
-    bench = Bench((SMALL,), (registered()["numpy"], dying), effort=QUICK)
+    bench = Bench((SMALL,), (registered()[YARDSTICK], dying), effort=QUICK)
     found = {(s.implementation, s.figures["passes"]): s.figures for s in Session(bench, core(1)).measure()}
     assert found["dying", "forward"]["judged"] == "crashed"
     assert "exit status 3" in found["dying", "forward"]["why"]
-    assert found["numpy", "forward"]["pairs"] == 2
+    assert found[YARDSTICK, "forward"]["pairs"] == 2
 
 
 class Spinning:
@@ -218,11 +221,11 @@ def test_a_worker_that_dies_while_all_prepare_side_by_side_is_left_out(
 ) -> None:
     monkeypatch.setenv("XENT_TEST_STARTED", str(tmp_path / "started"))
     dying = Implementation("dying", f"{__name__}:DyingInTheSecondSet", found_here=True)
-    bench = Bench((SMALL,), (registered()["numpy"], dying), effort=QUICK)
+    bench = Bench((SMALL,), (registered()[YARDSTICK], dying), effort=QUICK)
     found = {(s.implementation, s.mode, s.figures["passes"]): s.figures for s in Session(bench, core(1)).measure()}
     assert found["dying", "eager", "forward"]["judged"] == "crashed"
     assert found["dying", "graph", "forward"]["pairs"] == 1  # of the first set
-    assert found["numpy", "eager", "forward"]["pairs"] == 2
+    assert found[YARDSTICK, "eager", "forward"]["pairs"] == 2
 
 
 class Frozen:
@@ -249,7 +252,7 @@ def test_collections_in_a_worker_do_not_look_at_what_importing_left() -> None:
 
 @pytest.mark.skipif("keras-jax" not in installed(), reason="needs Keras and JAX")
 def test_keras_on_jax_answers_in_float32_as_its_users_run_it_and_has_a_speed() -> None:
-    bench = Bench((replace(SMALL, passes=("forward",)),), (registered()["numpy"], registered()["keras-jax"]))
+    bench = Bench((replace(SMALL, passes=("forward",)),), (registered()[YARDSTICK], registered()["keras-jax"]))
     session = Session(replace(bench, modes=("eager",), effort=replace(QUICK, sets=1)), core(1))
     found = {s.implementation: s.figures for s in session.measure()}
     assert found["keras-jax"]["judged"] == "agrees"
@@ -271,8 +274,8 @@ def test_what_is_timed_on_a_core_may_be_prepared_on_it() -> None:
 
 def test_an_implementation_that_cannot_start_is_absent_and_the_others_are_measured() -> None:
     absent = Implementation("absent", "no_such_module:Nothing")
-    session = Session(Bench((SMALL,), (registered()["numpy"], absent), effort=QUICK), core(1))
-    assert {s.implementation for s in session.measure()} == {"numpy"}
+    session = Session(Bench((SMALL,), (registered()[YARDSTICK], absent), effort=QUICK), core(1))
+    assert {s.implementation for s in session.measure()} == {YARDSTICK}
     assert "no_such_module" in session.absent["absent"]
 
 
@@ -347,6 +350,8 @@ def test_the_command_writes_a_run_file_and_shows_a_table(tmp_path: Path) -> None
     assert "is subtracted" in finished.stdout
     kept = read_run(path)
     assert {s.workload for s in kept.speeds} == {"workloads/softmax-32x10"}
+    assert {s.implementation for s in kept.speeds} == {"numpy", YARDSTICK}
+    assert {s.yardstick for s in kept.speeds} == {YARDSTICK}
     assert run_codes(kept) == set()
 
 

@@ -120,6 +120,15 @@ def test_what_has_no_number_any_more_is_lost_and_too_few_are_not_comparable(
     assert gate(old, new).code == (ExitCode.NOTHING_RAN if found else ExitCode.CHANGED)
 
 
+def test_ratios_to_something_else_are_not_compared_and_it_says_so(tmp_path: Path) -> None:
+    old = run_of(tmp_path, "old", speed("a", ratios(1, 1)), speed("numpy", [1.0] * 5))
+    new = run_of(tmp_path, "new", *(speed(n, ratios(9, 2), yardstick="numpy-by-hand") for n in ("a", "numpy")))
+    found = {c.implementation: c for c in compare_speeds(old, new)}
+    assert {c.verdict for c in found.values()} == {"not comparable"}
+    assert "before it was compared with numpy, now with numpy-by-hand" in found["a"].sentence
+    assert gate(old, new).code == ExitCode.NOTHING_RAN
+
+
 def test_what_only_one_run_measured_and_other_threads_are_no_change(tmp_path: Path) -> None:
     old = run_of(tmp_path, "old", speed("a", ratios(1, 1)), speed("b", ratios(1, 2)))
     new = run_of(tmp_path, "new", speed("a", ratios(2, 1), threads=2))

@@ -117,6 +117,7 @@ def render(
             invariances=invariances.build(run),
             speed_table=speed.table(run),
             speed_pictures=speed.pictures(run),
+            timed=speed.timed(run),
             accuracy=accuracy.build(run),
             changes=None if baseline is None else changes.build(run, baseline),
             kills=None if kills is None else killing.build(kills),

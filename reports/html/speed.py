@@ -18,7 +18,7 @@ from reports.number_format import count, duration, rough
 from reports.tally import cases_of, text
 from reports.words import excess
 
-__all__ = ["Picture", "Table", "pictures", "table"]
+__all__ = ["Picture", "Table", "Timed", "pictures", "table", "timed"]
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _KEY = 520, 320, 70, 20, 50, 210
 """Units of a drawing: of the plane, of the space around it, of the key beside it."""
@@ -46,6 +46,37 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """What a page of speed says first: what was timed, and what of it counts."""
+
+    measured: int
+    """Answers that are right, and have a time."""
+    unshown: int
+    """Answers without one: most often, they are wrong."""
+    workloads: int
+    implementations: int
+    disturbed: int
+    """Of those measured, mostly disturbed by other work."""
+    sets: int
+    """Of processes, the most a time rests on."""
+    yardstick: str
+
+
+def timed(run: Run) -> Timed:
+    """Of all measurements of a run."""
+    counted = [s for s in run.speeds if _counts(s)]
+    return Timed(
+        measured=len(counted),
+        unshown=len(run.speeds) - len(counted),
+        workloads=len({s.workload for s in run.speeds}),
+        implementations=len({s.implementation for s in run.speeds}),
+        disturbed=sum(1 for s in counted if s.figures.get("mostly_disturbed")),
+        sets=int(max((_finite(s.figures.get("pairs")) or 0 for s in counted), default=0)),
+        yardstick=yardstick(run),
+    )
+
+
+@dataclass(frozen=True)
 class _Point:
     """One dot: where, whose, and its line of the table."""
 
@@ -59,7 +90,7 @@ _FIGURES: Mapping[str, str] = {
     "ns_per_element": "ns per element",
     "gb_per_s": "GB/s",
     "fraction_of_limit": "of the limit",
-    "ratio": "times numpy",
+    "ratio": "times NumPy’s",
     "ratio_low": "from",
     "ratio_high": "to",
     "first_call_seconds": "first call, s",
@@ -133,7 +164,7 @@ def _number(value: object) -> str:
 def pictures(run: Run) -> tuple[Picture, ...]:
     """Those there are numbers for."""
     timed = [s for s in run.speeds if _counts(s)]
-    drawn = (_bars(timed), _sizes(timed, run), _errors(timed, run), _compiled(timed), _passes(timed))
+    drawn = (_bars(timed, yardstick(run)), _sizes(timed, run), _errors(timed, run), _compiled(timed), _passes(timed))
     return tuple(picture for group in drawn for picture in group)
 
 
@@ -142,12 +173,23 @@ _BARS, _BAR_ROW = 340, 34
 
 
 _ABOUT_BARS = (
-    "Times NumPy's time, on a logarithmic scale: left of the line is faster. The thin line is the "
+    "As a multiple of the time of {}, on a logarithmic scale: left of the line is faster. The thin line is the "
     "interval; a hollow bar was mostly disturbed by other work on this machine."
 )
+_YARDSTICKS: Mapping[str, str] = {
+    "numpy-by-hand": "the few lines a user of NumPy would write (numpy-by-hand)",
+    "numpy": "the reference’s formulas in NumPy (numpy)",
+}
+"""What times are compared with, as a reader sees it."""
 
 
-def _bars(timed: Sequence[Speed]) -> list[Picture]:
+def yardstick(run: Run) -> str:
+    """What the times of a run are compared with, in words."""
+    names = dict.fromkeys(text(s.yardstick) for s in run.speeds)
+    return " or ".join(_YARDSTICKS.get(name, name) for name in names)
+
+
+def _bars(timed: Sequence[Speed], against: str) -> list[Picture]:
     """Times beside NumPy's, one picture per workload, pass and number of threads, the fastest first."""
     groups: dict[tuple[str, ...], list[Speed]] = defaultdict(list)
     for s in timed:
@@ -165,9 +207,9 @@ def _bars(timed: Sequence[Speed]) -> list[Picture]:
         found.append(
             Picture(
                 f"How fast: {title}",
-                "" if found else _ABOUT_BARS,
+                "" if found else _ABOUT_BARS.format(against),
                 _bar_drawing(f"Times of {title} beside NumPy's", ordered),
-                Table(("implementation", "time", "times numpy", "interval", "disturbed"), tuple(rows), 1),
+                Table(("implementation", "time", "times NumPy’s", "interval", "disturbed"), tuple(rows), 1),
             )
         )
     return found

@@ -56,6 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
     for name, made in (("plain", RUN), ("small", SMALL), ("hostile", hostile())):
         reports.html.write(made, path / f"{name}.html", baseline=made, kills=KILLS, scripts=script)
+    reports.html.write(run(cells=(), claims=()), path / "timings.html")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reports.html.packing, "LARGE", len(RUN.cells))
         reports.html.write(RUN, path / "large.html", scripts=script)
@@ -491,6 +492,17 @@ def test_slash_goes_to_the_search(opened: Opener) -> None:
     page.keyboard.press("/")
     until(page, "document.activeElement.name === 'q'")
     assert shown_page(page) == "matrix"
+
+
+def test_a_report_of_timings_alone_opens_on_speed(opened: Opener) -> None:
+    page = opened(name="timings")
+    assert page.locator("h1:visible").all_inner_texts() == ["Speed"]
+    page.keyboard.press("/")  # leads nowhere: there is nothing to search
+    go_to(page, "environment")
+    go_to(page, "speed")
+    page.evaluate("location.hash = '#page=summary'")
+    until(page, "!document.getElementById('unknown').hidden")
+    assert page.locator("h1:visible").all_inner_texts() == ["Speed"]
 
 
 def test_tab_reaches_every_page_from_the_top(opened: Opener) -> None:

@@ -4,7 +4,8 @@
 (() => {
   const root = document.documentElement;
   root.classList.add("js");
-  root.dataset.page = "summary";
+  const FIRST = root.dataset.first ?? "summary"; // a report of timings alone opens on speed
+  root.dataset.page = FIRST;
 
   const FILTERS = ["q", "status", "implementation", "loss", "trait", "dtype", "aspect", "sort"];
   const PAGE_OF = { ledger: "ledger", loss: "losses", implementation: "implementations", document: "documents" };
@@ -74,7 +75,7 @@
         const at = part.indexOf("=");
         return at < 0 ? [part, ""] : [part.slice(0, at), decoded(part.slice(at + 1))];
       });
-    const [kind, name] = parts[0] ?? ["page", "summary"];
+    const [kind, name] = parts[0] ?? ["page", FIRST];
     const rest = Object.fromEntries(parts.slice(1));
     if (kind === "case") return { page: "cases", case: name };
     if (kind === "cell") return { page: "cases", case: name.slice(0, name.lastIndexOf("[")), cell: name };
@@ -82,7 +83,7 @@
     if (kind === "page" && document.querySelector(`section[data-page="${CSS.escape(name)}"]`)) {
       return { page: name, filters: rest };
     }
-    return { page: "summary", unknown: parts.length > 0 && kind !== "main" ? decoded(location.hash.slice(1)) : "" };
+    return { page: FIRST, unknown: parts.length > 0 && kind !== "main" ? decoded(location.hash.slice(1)) : "" };
   }
 
   function matrixHash(filters) {
@@ -145,7 +146,7 @@
   }
 
   const baseTitle = () => (root.dataset.title ??= document.title);
-  const titleOf = (page) => (page === "summary" ? baseTitle() : `${page[0].toUpperCase()}${page.slice(1)} · ${baseTitle()}`);
+  const titleOf = (page) => (page === FIRST ? baseTitle() : `${page[0].toUpperCase()}${page.slice(1)} · ${baseTitle()}`);
 
   // Cells -------------------------------------------------------------------------------------------------------------
 
@@ -692,8 +693,8 @@
     for (const other of document.querySelectorAll("article.casepage.here")) other.classList.remove("here");
     if (!article) {
       tellUnknown(target.case);
-      root.dataset.page = "summary";
-      document.querySelector('section[data-page="summary"]').classList.add("here");
+      root.dataset.page = FIRST;
+      document.querySelector(`section[data-page="${FIRST}"]`).classList.add("here");
       return;
     }
     article.classList.add("here");
@@ -1042,7 +1043,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape" && root.dataset.page === "matrix" && typing) return typing.blur();
     if (typing) return;
-    if (event.key === "/") {
+    if (event.key === "/" && $("filters")) {
       event.preventDefault();
       if (root.dataset.page !== "matrix") location.hash = lastMatrix;
       setTimeout(() => $("filters").elements.q.focus()); // after the page has changed
@@ -1071,11 +1072,7 @@
 
   // Start -------------------------------------------------------------------------------------------------------------
 
-  function start() {
-    for (const link of document.querySelectorAll("a[data-also]")) {
-      link.setAttribute("href", `${link.getAttribute("href")}&${link.dataset.also}`);
-    }
-    const form = $("filters");
+  function startMatrix(form) {
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", (event) => {
       if (event.target.name === "q") go(withSort(formFilters()), false);
@@ -1101,6 +1098,19 @@
       const td = event.target.closest("tbody td");
       if (td && td.className) open(td);
     });
+    form.elements.q.addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+      event.preventDefault();
+      load().then(() => walk({ key: "ArrowDown", target: $("matrix"), preventDefault: () => {} }));
+    });
+  }
+
+  function start() {
+    for (const link of document.querySelectorAll("a[data-also]")) {
+      link.setAttribute("href", `${link.getAttribute("href")}&${link.dataset.also}`);
+    }
+    const form = $("filters"); // none in a report of timings alone
+    if (form) startMatrix(form);
     document.addEventListener("click", (event) => {
       const dots = event.target.closest?.(".plot [data-i]");
       if (!dots) return;
@@ -1117,11 +1127,6 @@
     const keepPlace = () => shownHash === location.hash && places.set(shownHash, window.scrollY);
     window.addEventListener("scroll", keepPlace, { passive: true });
     document.addEventListener("click", keepPlace, { capture: true });
-    form.elements.q.addEventListener("keydown", (event) => {
-      if (event.key !== "ArrowDown" && event.key !== "Enter") return;
-      event.preventDefault();
-      load().then(() => walk({ key: "ArrowDown", target: $("matrix"), preventDefault: () => {} }));
-    });
     $("ledger-filter")?.addEventListener("input", (event) => filterLedger(event.target.value));
     window.addEventListener("hashchange", route);
     window.addEventListener("popstate", route);
@@ -1129,6 +1134,7 @@
       for (const box of document.querySelectorAll("section.here details.group")) box.open = true;
     });
     route();
+    if (!form) return;
     whenIdle(() =>
       load().catch((error) => {
         $("found").textContent = "This browser cannot unpack the cells; filters and details are not available.";
