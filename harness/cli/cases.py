@@ -18,6 +18,7 @@ from harness.core.case import ArraySpec
 from harness.core.exit_codes import ExitCode
 from harness.core.ledger import Entry
 from harness.core.printing import say
+from harness.judgement.widths import lint_widths
 from harness.runs.kernels import lint_dormant
 from harness.runs.margins import lint_margins
 from harness.runs.overlays import rebased
@@ -62,7 +63,7 @@ def lint(*cases: Cases) -> ExitCode:
     suite = load_selection(cases)
     entries = read_ledger().entries
     cover, _ = load_cover()
-    problems = lint_cases(suite.cases)
+    problems = lint_cases(suite.cases) + lint_widths(suite.cases)
     if not cases:
         named = case_patterns(project_here())
         ids = [case.id for case in (*suite.cases, *(load_selection(named).cases if named else ()))]
