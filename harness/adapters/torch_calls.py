@@ -30,9 +30,15 @@ def flags() -> dict[str, str]:
 
 def facts() -> dict[str, str]:
     """What of this machine changes numbers, PyTorch's own word first."""
-    capability, onednn = torch.backends.cpu.get_cpu_capability(), torch.backends.mkldnn.is_available()
-    told = torch_facts(capability, onednn, processor.features(), os.environ)
+    onednn = torch.backends.mkldnn.is_available()
+    told = torch_facts(_capability(), onednn, processor.features(), os.environ)
     return {**told, "deterministic": "on"} if torch.are_deterministic_algorithms_enabled() else told
+
+
+def _capability() -> str:
+    if hasattr(torch.backends, "cpu"):  # since torch 2.1; before, it stands in the description of the build only
+        return str(torch.backends.cpu.get_cpu_capability())
+    return torch.__config__.show().partition("CPU capability usage: ")[2].split()[0]
 
 
 def threads() -> int:

@@ -3,14 +3,20 @@ known-bad implementations, so that a release that changed something is one for w
 
 from __future__ import annotations
 
+import json
+import threading
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 import reports.history
 from harness.adapters.choice import choose
@@ -42,7 +48,7 @@ from harness.versions.digest import (
     with_repeats,
 )
 from harness.versions.environments import CannotBuild, Environment
-from harness.versions.releases import Release, between, in_order, newest_and_later
+from harness.versions.releases import Release, between, in_order, newest_and_later, released
 
 # --- spans ------------------------------------------------------------------------------------------------------------
 
@@ -144,6 +150,13 @@ def test_a_cell_that_is_not_the_same_when_run_again_varies(digest: Digest, other
     assert all(answer.seen == VARIES for answer in varied.cells.values())
 
 
+@given(digests)
+def test_a_case_that_was_not_answered_again_was_not_repeated_and_is_what_it_was(digest: Digest) -> None:
+    cases = {key[0] for key in digest.cells}
+    killed = replace(digest, cells={})
+    assert with_repeats(digest, [digest, killed], cases) == digest
+
+
 def test_the_store_keeps_one_digest_of_a_release_and_says_which_file_is_broken(tmp_path: Path) -> None:
     store = Store(tmp_path)
     first = Digest("optax", "0.2.3", "2024-07-09", "s", ("first",), {"cpu": "x"}, {"numpy": "1"}, {"optax": {}})
@@ -174,6 +187,44 @@ def test_a_case_is_another_where_what_it_asks_changes_and_nowhere_else() -> None
 
 def test_versions_are_put_in_order_and_a_build_of_one_is_the_same() -> None:
     assert in_order(["2.13.0", "2.9.1", " 2.13.0+cpu", "no version", "2.10.0"]) == ("2.9.1", "2.10.0", "2.13.0")
+
+
+def test_a_release_that_lies_in_a_folder_besides_the_index_came_out_when_the_index_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "nothing_of_xent-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(tmp_path / name, "w") as wheel:
+        about = "nothing_of_xent-1.0.dist-info"
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: nothing-of-xent\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    file = {"filename": name, "url": f"/{name}", "hashes": {}, "upload-time": "2024-05-06T07:08:09Z"}
+    listed = {"meta": {"api-version": "1.1"}, "name": "nothing-of-xent", "files": [file]}
+
+    class Index(SimpleHTTPRequestHandler):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given, directory=str(tmp_path))
+
+        def do_GET(self) -> None:
+            if self.path.endswith(".whl"):
+                super().do_GET()
+                return
+            self.send_response(200 if "nothing-of-xent" in self.path else 404)
+            self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
+            self.end_headers()
+            self.wfile.write(json.dumps(listed).encode())
+
+        def log_message(self, *said: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{server.server_port}/simple")
+        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+        for folder in ("", str(tmp_path)):
+            monkeypatch.setenv("UV_FIND_LINKS", folder)
+            assert list(released("nothing-of-xent", ["1.0"])) == [Release("1.0", "2024-05-06")]
+        server.shutdown()
 
 
 def test_what_a_pre_release_is_compared_with_is_the_newest_release() -> None:
@@ -213,6 +264,12 @@ def test_an_answer_to_another_question_is_not_compared() -> None:
     assert [span.first for span in found.timeline] == ["1.1"]
 
 
+def test_a_gap_asks_no_other_question() -> None:
+    gap = replace(of("1.1", {}), suite="other", gap="no wheel")
+    (found,) = behaviours(history(of("1.0", {KEY: Answered(WRONG)}), gap))
+    assert [span.first for span in found.timeline] == ["1.0"]
+
+
 def test_other_bits_are_told_apart_from_another_outcome_and_a_change_seen_once_from_one_repeated() -> None:
     releases = [
         of("1.0", {KEY: Answered(RIGHT, "aa")}),
@@ -239,6 +296,42 @@ def test_behaviours_with_one_cause_are_one_group_and_an_entry_begins_with_the_fi
     assert span is not None
     assert (span.first, span.after) == ("1.1", "1.0")
     assert since(replace(entry, pin=Pin("nan")), known, "optax") is None
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[list[int], list[list[bool]]]:
+    """Of some cells the release since which each is wrong, and which cells were answered in each release."""
+    releases = draw(st.integers(1, 6))
+    began = draw(st.lists(st.integers(0, releases), min_size=1, max_size=3))
+    answered = st.lists(st.booleans(), min_size=len(began), max_size=len(began))
+    return began, draw(st.lists(answered, min_size=releases, max_size=releases))
+
+
+@given(worlds())
+def test_what_is_said_of_an_entry_holds_whatever_is_not_known_is(world: tuple[list[int], list[list[bool]]]) -> None:
+    began, answered = world
+    cells = [(f"edges/{n}", *KEY[1:]) for n in range(len(began))]
+    releases = []
+    for n, some in enumerate(answered):
+        known = {
+            key: Answered(WRONG if n >= since_when else RIGHT)
+            for key, since_when, there in zip(cells, began, some, strict=True)
+            if there
+        }
+        releases.append(replace(of(f"1.{n}", known), gap="" if known else "no wheel"))
+    entry = Entry("cancels", ("edges/*",), ("optax",), Pin("finite"), "reason", "none found")
+    (found,) = histories(releases, {"suite": {key[0]: "1" for key in cells}})
+    if not found.known:
+        return
+    # A cell that was never seen to be wrong is no part of it: nobody can say anything of when it began.
+    ever = [b for c, b in enumerate(began) if any(some[c] and n >= b for n, some in enumerate(answered))]
+    said = ledger_since([entry], [found]).get("cancels", {}).get("optax")
+    if said is None:
+        newest = int(found.known[-1].version[2:])
+        assert not any(there and newest >= b for there, b in zip(answered[newest], began, strict=True))
+        return
+    first = f"1.{min(ever)}"
+    assert SpecifierSet(said if said[0] in "<>" else f"=={said}").contains(first), (said, first)
 
 
 # --- collecting -------------------------------------------------------------------------------------------------------

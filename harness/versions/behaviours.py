@@ -103,8 +103,9 @@ class History:
 
     def points(self, key: Key) -> tuple[tuple[str, str, Answered | None], ...]:
         """What became of a cell in each release."""
+        # A gap asked nothing: what it would have asked makes no answer of another release a stranger.
         newest = next(
-            (asked for d in reversed(self.digests) if (asked := self.comparable.get(d.suite, {}).get(key[0]))), None
+            (asked for d in reversed(self.known) if (asked := self.comparable.get(d.suite, {}).get(key[0]))), None
         )
         return tuple((d.version, d.day, self._answer(d, key, newest)) for d in self.digests)
 
@@ -211,15 +212,28 @@ def held(span: Span[bool], newest: str) -> str:
 
 
 def seen_in(entry: Entry, history: History, implementation: str) -> tuple[tuple[str, str, bool | None], ...]:
-    """By release, with its day: whether an entry's outcome is seen in any of its cells; None where nothing is known."""
+    """By release, with its day: whether an entry's outcome is seen in any of its cells.
+
+    None where nothing is known: also where no cell has it and one that has it in another release was not asked, since
+    that is the one that could.
+    """
     keys = [key for key in history.keys if key[1] == implementation and _is_about(entry, history, key)]
-    by_key = [(key, history.points(key)) for key in keys]
-    points: list[tuple[str, str, bool | None]] = []
-    for position, digest in enumerate(history.digests):
-        known = [(key, answer) for key, some in by_key if (answer := some[position][2]) is not None]
-        there = any(shows(entry, history, digest.version, key, answer) for key, answer in known)
-        points.append((digest.version, digest.day, there if known else None))
-    return tuple(points)
+    every = [
+        [None if a is None else shows(entry, history, version, key, a) for version, _, a in history.points(key)]
+        for key in keys
+    ]
+    able = [row for row in every if True in row] or every
+    return tuple(
+        (digest.version, digest.day, _any([row[position] for row in able]))
+        for position, digest in enumerate(history.digests)
+    )
+
+
+def _any(known: Sequence[bool | None]) -> bool | None:
+    """Whether one is true, as far as that is known."""
+    if True in known:
+        return True
+    return None if None in known or not known else False
 
 
 def ledger_since(entries: Iterable[Entry], known: Sequence[History]) -> dict[str, dict[str, str]]:

@@ -160,19 +160,24 @@ def _answered(cell: Cell) -> Answered:
 
 
 def with_repeats(first: Digest, others: Iterable[Digest], cases: Iterable[str]) -> Digest:
-    """The digest of a release after some cases were run again: what was not the same each time varies."""
-    cells = dict(first.cells)
-    asked = frozenset(cases)
+    """The digest of a release after some cases were run again: what was not the same each time varies.
+
+    A case of which a cell was not answered again, because a worker was killed or took too long, was not repeated.
+    """
+    cells, asked = dict(first.cells), frozenset(cases)
+    unanswered = set()
     for other in others:
         for key, answer in first.cells.items():
             if key[0] not in asked:
                 continue
-            again = other.cells.get(key)
-            if again is None or again.seen != answer.seen:
+            again = other.answer(key)
+            if again is None:
+                unanswered.add(key[0])
+            elif again.seen != answer.seen:
                 cells[key] = Answered(VARIES)
             elif again.bits != answer.bits and cells[key].seen != VARIES:
                 cells[key] = replace(answer, bits="varies")
-    return replace(first, cells=cells, repeated=first.repeated | asked)
+    return replace(first, cells=cells, repeated=first.repeated | (asked - unanswered))
 
 
 def case_digests(cases: Iterable[Case]) -> dict[str, str]:

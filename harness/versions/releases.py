@@ -19,6 +19,10 @@ from harness.versions.environments import CannotBuild, answer_of, pip_configurat
 _UPLOADED = re.compile(r"upload-time = (\d{4}-\d{2}-\d{2})")
 
 
+BESIDES = {"UV_INDEX", "UV_FIND_LINKS"}
+"""Where uv looks besides the index."""
+
+
 @dataclass(frozen=True)
 class Release:
     """One version of a package."""
@@ -77,9 +81,9 @@ def released(package: str, versions: Sequence[str], since: str | None = None) ->
     settings = {**os.environ, **uv_settings(os.environ, pip_configuration())}
     for version in versions:
         day = _day(uv, settings, f"{package}=={version}")
-        if day == "" and "UV_INDEX" in settings:
-            # A mirror that is asked besides may have the file and not its day.
-            alone = {name: value for name, value in settings.items() if name != "UV_INDEX"}
+        if day == "" and settings.keys() & BESIDES:
+            # What is asked besides the index may have the file and not its day.
+            alone = {name: value for name, value in settings.items() if name not in BESIDES}
             day = _day(uv, alone, f"{package}=={version}") or day
         if day is not None and (since is None or not day or day >= since):
             yield Release(version, day)
