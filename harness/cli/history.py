@@ -56,6 +56,9 @@ Examples: since a day, two by name, what a pre-release brings, what is kept:
 STORE = Path("reports/history")
 """Where runs of releases are kept, in a project that keeps them."""
 
+SHIPPED = Path(__file__).resolve().parents[2] / STORE
+"""Those that come with the package; only ever read, but in a checkout, where they are the project's own."""
+
 SINCE = "since.json"
 """Beside them: by ledger entry and implementation, since when it is so, which `xent cases lint` compares."""
 
@@ -110,7 +113,13 @@ def history(
     pre: Annotated[bool, Parameter(negative="", help="The newest release and the pre-releases after it.")] = False,
     asked: Asked = ALL_OF_IT,
     kept: Annotated[bool, Parameter(help="Run nothing: tell what is kept.")] = False,
-    store: Annotated[Path, Parameter(metavar="FOLDER", help="Where the runs of releases are kept.")] = STORE,
+    store: Annotated[
+        Path | None,
+        Parameter(
+            metavar="FOLDER",
+            help=f"Where the runs of releases are kept; default: {STORE}, and to tell them what comes with xent too.",
+        ),
+    ] = None,
     executor: ExecutorName = None,
     parallel: Annotated[Workers, Parameter(help="Workers of a cluster on this machine.")] = 2,
     ledger: Annotated[bool, Parameter(help="Write into the ledger since when each entry is so.")] = False,
@@ -121,7 +130,7 @@ def history(
     """Run the suite in every release, and say since which each behaviour exists."""
     if not packages and not kept:
         raise UsageError("name a package, such as optax, or --kept to tell what is kept")
-    place = Store(store)
+    place = Store(store or STORE)
     gaps = False
     if not kept:
         suite = load_selection(asked.cases)
@@ -139,10 +148,10 @@ def history(
                     gaps |= bool(digest.gap)
                     said = f"a gap: {digest.gap}" if digest.gap else f"{len(digest.cells):,} cells"
                     say(f"{package} {release.version} ({release.day or 'no date'}): {said}{'' if fresh else ', kept'}")
-    _tell(place, packages, output)
+    _tell(known_stores(store) if kept else (place.folder,), packages, output)
     if ledger:
-        found = ledger_since(read_ledger().entries, kept_histories(store))
-        write_whole(store / SINCE, json.dumps(found, indent=1, sort_keys=True) + "\n")
+        found = ledger_since(read_ledger().entries, kept_histories(place.folder))
+        write_whole(place.folder / SINCE, json.dumps(found, indent=1, sort_keys=True) + "\n")
         write_since(find_cases_directory() / "ledger", found)
     return ExitCode.INFRASTRUCTURE if gaps else ExitCode.FINE
 
@@ -218,18 +227,26 @@ def _check_canaries() -> None:
         raise InfrastructureError(f"planted changes were not found, so this proves nothing: {', '.join(silent)}")
 
 
-def kept_histories(store: Path) -> tuple[History, ...]:
-    """Everything that is kept, by package."""
-    place = Store(store)
-    digests = [digest for package in place.packages() for digest in place.digests(package)]
-    return histories(digests, {suite: place.suite(suite) for suite in {d.suite for d in digests}})
+def known_stores(named: Path | None) -> tuple[Path, ...]:
+    """Where kept runs are read: in the folder named, else in this project's own and in what comes with the package."""
+    return tuple({folder.resolve(): folder for folder in (STORE, SHIPPED)}.values()) if named is None else (named,)
 
 
-def _tell(place: Store, packages: Sequence[str], output: Path | None) -> None:
+def kept_histories(*stores: Path) -> tuple[History, ...]:
+    """Everything that is kept, by package; of a package that several stores keep, what the first of them does."""
+    by_package = {package: place for place in map(Store, reversed(stores)) for package in place.packages()}
+    found = {package: place.digests(package) for package, place in by_package.items()}
+    suites = {digest.suite: by_package[package] for package, digests in found.items() for digest in digests}
+    digests = [digest for package in sorted(found) for digest in found[package]]
+    return histories(digests, {suite: place.suite(suite) for suite, place in suites.items()})
+
+
+def _tell(stores: Sequence[Path], packages: Sequence[str], output: Path | None) -> None:
     entries, losses = read_ledger().entries, {case.id: case.loss for case in load_selection(()).cases}
-    file = place.folder / NOTES
-    notes = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    for history in kept_histories(place.folder):
+    notes: dict[str, Mapping[str, str]] = {}
+    for file in (store / NOTES for store in reversed(stores)):
+        notes |= yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    for history in kept_histories(*stores):
         if packages and history.package not in packages:
             continue
         every = behaviours(history)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from harness.cli.history import STORE, kept_histories
+from harness.cli.history import STORE, kept_histories, known_stores
 from harness.cli.repro import parsed
 from harness.core.cell import Key
 from harness.core.errors import UsageError
@@ -36,13 +36,23 @@ def since(
     ],
     /,
     *,
-    store: Annotated[Path, Parameter(metavar="FOLDER", help="Where the runs of releases are kept.")] = STORE,
+    store: Annotated[
+        Path | None,
+        Parameter(
+            metavar="FOLDER",
+            help=f"Where the runs of releases are kept; default: {STORE}, and what comes with xent.",
+        ),
+    ] = None,
 ) -> ExitCode:
     """Since which release."""
     asked = _cell_or_entry(what)
-    told = [text for history in kept_histories(store) for text in _told(history, asked)]
+    known = kept_histories(*known_stores(store))
+    told = [text for history in known for text in _told(history, asked)]
     if not told:
-        say(f"nothing is known of {what}: `xent history` runs the releases of a package")
+        packages = ", ".join(history.name for history in known) or "no package"
+        say(
+            f"nothing is known of {what}: kept are releases of {packages}; `xent history PACKAGE` runs those of another"
+        )
         return ExitCode.NOTHING_RAN
     for text in told:
         say(text)

@@ -297,13 +297,14 @@ class TruthTable:
             hi, lo = self._parts(found)
             size = error_scales(self.loss, given, yardstick, {first: hi}, upstream, resolved).gradients[first]
             of = shape if upstream is None else (*np.moveaxis(hi, axis, -1).shape[:-1],)
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore"):  # beyond every number: a scale that allows anything
                 scale = np.where(vector == 0, 0.0, np.broadcast_to(size, hi.shape) * np.abs(vector))
+                sizes = rows_of(scale, of, axis).sum(axis=-1)
             rows = [rows_of(part, of, axis) for part in (hi, lo, vector)]
             parts = np.zeros((3, *of))
             for row in np.ndindex(of):
                 parts[(slice(2), *row)] = along(*(part[row] for part in rows))
-            parts[2] = rows_of(scale, of, axis).sum(axis=-1)
+            parts[2] = sizes
             return parts
 
         if signature.reductions or shape != vector.shape:

@@ -39,7 +39,6 @@ NOT_TYPED: Mapping[str, str] = {
     "pip install -e '.[all]'": INSTALLS,
     "xent upgrade torch==2.13.0 --from torch==2.12.1": INSTALLS,
     "xent history optax": INSTALLS,
-    "xent since optax-integer-labels-lose-the-shift": "asks the kept runs of releases, which are no part of a wheel",
     "xent certify": f"{MINUTES}: the certificate is made anew by hand, and a test asks a part of it",
     "xent kills": "is `tox -e kills`",
     "xent grade --target my_package.losses.cross_entropy -- pytest tests/test_loss.py": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -138,6 +139,15 @@ def test_what_cannot_be_written_is_said(words: tuple[str, ...], code: int, says:
     done = xent("golden", *words, "-o", tmp_path / "golden.jsonl")
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
     assert not (tmp_path / "golden.jsonl").exists()
+
+
+@pytest.mark.parametrize("words", [("golden", "-o", "g.jsonl"), ("explain",), ("run", "-i", "numpy")])
+def test_no_arithmetic_of_ours_warns(words: tuple[str, ...], tmp_path: Path) -> None:
+    """The error scale of its derivative along the vector is beyond every number."""
+    command = [sys.executable, "-W", "error", "-m", "harness", *words, "edges/second-binary-wrong-at-the-ends"]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment)
+    assert (done.returncode, "Warning" in done.stderr) == (0, False), done.stderr
 
 
 def test_without_pyarrow_json_lines_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ from harness.runs.session import Order
 from harness.suite.ledger_edits import write_since
 from harness.suite.ledger_files import load_entries
 from harness.suite.selection import load_selection
+from harness.tests.commands import xent
 from harness.versions import canaries
 from harness.versions.behaviours import History, behaviours, groups, histories, ledger_since, sentence, since, spans
 from harness.versions.collecting import Task, collect, flipped
@@ -500,3 +501,15 @@ def test_lint_refuses_an_entry_that_says_otherwise_than_the_history(
     assert not lint_since([said])
     assert [p.line for p in lint_since([entry])] == [7]
     assert lint_since([replace(said, since=(("optax", "0.2.5"),))])
+
+
+def test_what_is_known_of_releases_comes_with_the_package_and_a_project_s_own_is_before_it(tmp_path: Path) -> None:
+    told = xent("since", "optax-integer-labels-lose-the-shift", folder=tmp_path)
+    assert (told.returncode, "optax: since 0.2.6 " in told.stdout) == (0, True), told
+    (tmp_path / "reports" / "history" / "optax").mkdir(parents=True)
+    hidden = xent("since", "optax-integer-labels-lose-the-shift", folder=tmp_path)
+    assert hidden.returncode == 5, "of optax this project keeps something else: nothing yet"
+    unknown = xent("since", "edges/no-such[torch:eager:float32:value]", folder=tmp_path)
+    assert unknown.returncode == 5
+    assert "kept are releases of" in unknown.stdout
+    assert "scipy" in unknown.stdout
