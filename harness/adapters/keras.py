@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib import import_module
 
 import keras
 
@@ -58,7 +58,8 @@ class Keras:
             mode_tags=TAGGED,
             # TensorFlow and JAX flush subnormal numbers on the CPU, PyTorch keeps them.
             flush_to_zero=self._backend != "torch",
-            versions={name: version(name) for name in ("keras", self._backend, "numpy")},
+            # Their own word: TensorFlow's distribution may be tensorflow-cpu.
+            versions={name: import_module(name).__version__ for name in ("keras", self._backend, "numpy")},
             threads=self._connected.threads,
             flags={
                 **self._connected.flags,

@@ -393,6 +393,20 @@ def test_a_release_costs_one_run_a_change_two_more_on_both_sides_and_what_is_kep
     assert [(s.first, s.after, s.unknown) for s in found.timeline] == [("1.0", None, ()), ("1.3", "1.1", ("1.2",))]
 
 
+def test_what_is_kept_and_cannot_be_built_any_more_was_seen_once_and_the_rest_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases, store = Releases(), Store(tmp_path)
+    store.write_suite(releases.digest, case_digests(releases.cases))
+    list(collect(releases.task(), [Release("1.1", "2024-01-01")], store))
+    monkeypatch.delitem(MUTANTS, "1.1")
+    wanted = [Release(version, "2024-01-01") for version in ("1.1", "1.3", "1.4rc1")]
+    assert [r.version for r, _, _ in collect(releases.task(), wanted, store)] == ["1.1", "1.3", "1.4rc1"]
+    (known,) = histories(store.digests("it"), {releases.digest: store.suite(releases.digest)})
+    (found,) = [b for b in behaviours(known) if b.key[4] == "value"]
+    assert ([span.first for span in found.timeline], found.confirmed) == (["1.1", "1.3"], False)
+
+
 def test_what_began_between_two_releases_that_were_named_began_in_none_of_them_for_sure(tmp_path: Path) -> None:
     releases, store = Releases(), Store(tmp_path)
     store.write_suite(releases.digest, case_digests(releases.cases))

@@ -130,12 +130,15 @@ def _first(task: Task, release: Release, store: Store) -> _Open:
 
 
 def _repeat(task: Task, release: _Open, cases: frozenset[str], store: Store) -> None:
-    """Run these cases twice more, as far as that was not done."""
+    """Run these cases twice more, as far as that was not done; what cannot be built any more was seen once."""
     needed = sorted(cases - release.digest.repeated)
     if not needed:
         return
     if release.environment is None:
-        release.environment = task.build(release.release)
+        try:
+            release.environment = task.build(release.release)
+        except CannotBuild:
+            return
     about = (
         task.package,
         release.release.version,
