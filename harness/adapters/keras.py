@@ -4,7 +4,9 @@ Keras has modes of its own: `eager` calls the function, or, for weights and for 
 class with the dtype of the call; `class` always calls the class as a user constructs it, who then computes in
 `keras.config.floatx()` whatever was passed, and `class-typed` the class with the dtype of the call. `activated` has the
 probabilities made by Keras itself, by a softmax or sigmoid of their logarithms, `activated-elsewhere` by a softmax
-along the first axis, wherever the classes are. `graph`, `xla` and `jit` are what `Model.fit` makes of the function.
+along the first axis, wherever the classes are. `masked` has the rows of the ignored label masked by the layer before
+the loss object, `mixed-float16` and `mixed-bfloat16` have that layer under a mixed policy. `graph`, `xla` and `jit` are
+what `Model.fit` makes of the function.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ rows out, exist in the classes only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -66,7 +66,7 @@ def _backend() -> str:
 
 
 def _computes_in(call: Call) -> str:
-    return str(keras.config.floatx()) if call.mode == "class" else call.dtype
+    return str(keras.config.floatx()) if call.mode == "class" or call.mode in MIXED else call.dtype
 
 
 def _clip(call: Call) -> dict[str, Any]:
@@ -99,9 +99,49 @@ def _softmax_gradient() -> dict[str, Any]:
 
 def _ask(call: Call, loss: _Loss) -> Recipe:
     skips_rows = call.options["reduction"] == "mean" and "ignore_index" in call.options
+    if call.mode in MIXED:
+        return _from_class(call, _after_a_narrow_layer(call, loss))
+    if call.mode == MASKED:
+        return _from_class(call, _after_a_mask(call, loss))
     if call.mode in ("class", "class-typed") or skips_rows or "sample_weights" in call.options:
         return _from_class(call, loss)
     return _from_function(call, loss)
+
+
+def _after_a_mask(call: Call, loss: _Loss) -> _Loss:
+    """What a layer before said of its rows: those of the ignored label are masked, and have any label, here 0."""
+    if "ignore_index" not in call.options:
+        raise Unsupported("no row is masked")
+    ignored = call.options["ignore_index"]
+
+    def kept(tensors: Tensors) -> Any:
+        return ops.not_equal(tensors["targets"], ignored)
+
+    def predictions(tensors: Tensors) -> Any:
+        return keras.layers.Lambda(lambda x: x, mask=kept(tensors), dtype=call.dtype)(loss.predictions(tensors))
+
+    return replace(
+        loss,
+        predictions=predictions,
+        targets=lambda tensors: ops.where(kept(tensors), tensors["targets"], 0),
+        keywords={name: value for name, value in loss.keywords.items() if name != "ignore_class"},
+        computed_with={**loss.computed_with, "mask": "keras.layers.Lambda(…, mask=…)"},
+    )
+
+
+def _after_a_narrow_layer(call: Call, loss: _Loss) -> _Loss:
+    """The last layer of a model under a mixed policy answers in its half; the loss object computes in floatx."""
+    if call.dtype != "float32":
+        raise Unsupported("the variables of a model under a mixed policy are float32")
+    policy = keras.DTypePolicy(MIXED[call.mode])
+
+    def predictions(tensors: Tensors) -> Any:
+        return keras.layers.Activation("linear", dtype=policy)(loss.predictions(tensors))
+
+    stated = {"last layer": f"keras.layers.Activation under {policy.name}"}
+    convention = {**loss.convention, "computed_in": policy.compute_dtype}
+    computed_with = {**loss.computed_with, **stated}
+    return replace(loss, predictions=predictions, convention=convention, computed_with=computed_with)
 
 
 def _from_function(call: Call, loss: _Loss) -> Recipe:
@@ -128,7 +168,7 @@ def _from_class(call: Call, loss: _Loss) -> Recipe:
     if reduction not in names:
         raise Unsupported(f"keras.losses.{loss.class_name} has no reduction {reduction}")
     apart = loss.elementwise and (reduction != "mean" or "sample_weights" in call.options)
-    dtype = None if call.mode == "class" else call.dtype
+    dtype = None if call.mode == "class" or call.mode in MIXED else call.dtype
     # The last axis is every class's default, and classes of older versions take no axis at all.
     keywords = {name: value for name, value in loss.keywords.items() if (name, value) != ("axis", -1)}
     instance = getattr(keras.losses, loss.class_name)(reduction=names[reduction], dtype=dtype, **keywords)
@@ -159,7 +199,7 @@ def _stated(loss: _Loss, apart: bool) -> dict[str, str]:
 def _activation(name: str) -> Builder:
     def recipe(call: Call) -> Recipe:
         call.refuse_options_except("axis", of=f"keras.ops.{name}")
-        if call.mode in ("class", "class-typed"):
+        if call.mode in ("class", "class-typed", MASKED, *MIXED):
             raise Unsupported(f"keras.losses has no class for {name}")
         return Recipe(f"keras.ops.{name}", lambda tensors: getattr(ops, name)(tensors["logits"], axis=_axis(call)))
 
@@ -168,7 +208,17 @@ def _activation(name: str) -> Builder:
 
 ACTIVATED = ("activated", "activated-elsewhere")
 """Modes in which probabilities are the output of an activation of Keras."""
-TAGGED = {"activated": "composed", "activated-elsewhere": "composed-elsewhere", "class-typed": "loss-dtype"}
+MASKED = "masked"
+"""The mode in which a layer says which rows count, as the mask of its output, and the loss object reads it there."""
+MIXED = {"mixed-float16": "mixed_float16", "mixed-bfloat16": "mixed_bfloat16"}
+"""Modes in which the last layer before a loss object has a mixed policy: which."""
+TAGGED = {
+    "activated": "composed",
+    "activated-elsewhere": "composed-elsewhere",
+    "class-typed": "loss-dtype",
+    MASKED: "masked-rows",
+    **dict.fromkeys(MIXED, "mixed-policy"),
+}
 """Modes that are about the cases of one tag only: which."""
 
 

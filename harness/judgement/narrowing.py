@@ -30,8 +30,12 @@ OTHERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 def computed_in(
     got: Floats, aspect: str, table: TruthTable, declared: Convention | None, *, flush_to_zero: bool
 ) -> str | None:
-    """The format in which `got` is right, plainly or under the `declared` convention; None where it is in none."""
-    for name in OTHERS[table.dtype]:
+    """The format in which `got` is right, plainly or under the `declared` convention; None where it is in none.
+
+    The one it is declared to compute in comes first: what is right in float16 is mostly within bfloat16 too.
+    """
+    stated = (declared or {}).get("computed_in")
+    for name in sorted(OTHERS[table.dtype], key=lambda name: name != stated):
         coarser = max(FORMATS[name], FORMATS[table.dtype], key=lambda fmt: fmt.eps)
         inside = table.in_format(name)
         for convention in (None, declared) if declared else (None,):

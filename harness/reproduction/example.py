@@ -29,8 +29,12 @@ class Inexpressible(Exception):  # noqa: N818 - a statement about the cell, not 
 
 MODES = frozenset(
     {
-        "eager",
+        "class-typed",
         "compile",
+        "eager",
+        "masked",
+        "mixed-bfloat16",
+        "mixed-float16",
         "module",
         "graph",
         "xla",

@@ -15,6 +15,8 @@ _CLASSES = {
     "kl_divergence": "KLDivergence",
 }
 
+_POLICIES = {"mixed-float16": "mixed_float16", "mixed-bfloat16": "mixed_bfloat16"}
+
 
 def code(example: Example) -> Code:
     """The function, or the class, of keras.losses; differentiated by the backend."""
@@ -98,7 +100,15 @@ def _asked(
 ) -> str:
     weighted = "sample_weights" in example.options
     skips = example.reduction == "mean" and "ignore_index" in example.options
-    uses_class = example.mode == "class" or weighted or skips
+    policy = _POLICIES.get(example.mode)
+    uses_class = weighted or skips or policy is not None or example.mode in ("class", "class-typed", "masked")
+    if policy is not None:
+        scores = f'keras.layers.Activation("linear", dtype={policy!r})({scores})'
+    if example.mode == "masked":
+        kept = f"keras.ops.not_equal(targets, {example.options['ignore_index']})"
+        scores = f"keras.layers.Lambda(lambda x: x, mask={kept}, dtype={example.dtype!r})({scores})"
+        targets = f"keras.ops.where({kept}, targets, 0)"
+        keywords = [keyword for keyword in keywords if not keyword.startswith("ignore_class")]
     # Binary losses are means over the last axis, unless each element is on a row of its own.
     apart = apart and (example.reduction != "mean" or weighted)
     operands = [f"keras.ops.expand_dims({n}, -1)" if apart else n for n in (targets, scores)]
@@ -110,7 +120,7 @@ def _asked(
     reduction = {"none": "none", "sum": "sum", "mean": mean}.get(example.reduction)
     if reduction is None:
         raise Inexpressible(f"no template writes the reduction {example.reduction} for Keras")
-    own = [] if example.mode == "class" else [f"dtype={example.dtype!r}"]
+    own = [] if example.mode == "class" or policy is not None else [f"dtype={example.dtype!r}"]
     made = ", ".join([f"reduction={reduction!r}", *own, *keywords])
     given = ", ".join([*operands, *(["sample_weight=sample_weights"] if weighted else [])])
     return f"keras.losses.{_CLASSES[function]}({made})({given})"

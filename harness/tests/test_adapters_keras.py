@@ -71,6 +71,18 @@ CALLS = {
     "one-hot": softmax_cross_entropy([[1.0, 0.0, 0.0]], NONE, differentiate=("logits",)),
     "float32": softmax_cross_entropy([0], dtype="float32"),
     "typed": softmax_cross_entropy([0], NONE, dtype="bfloat16", mode="class-typed"),
+    "masked": softmax_cross_entropy(
+        [-100, 1], {**VALID, "ignore_index": -100}, ROW * 2, mode="masked", differentiate=("logits",)
+    ),
+    "masked row of nan": softmax_cross_entropy(
+        [-100, 1], {**NONE, "ignore_index": -100}, [[np.nan] * 3, *ROW], mode="masked"
+    ),
+    "nothing to mask": softmax_cross_entropy([0], NONE, mode="masked"),
+    **{
+        mode: softmax_cross_entropy([0], NONE, [[1.0, 2.0 + 2.0**-9, 3.0]], dtype="float32", mode=mode)
+        for mode in ("mixed-float16", "mixed-bfloat16")
+    },
+    "mixed float64": softmax_cross_entropy([0], NONE, mode="mixed-float16"),
     "activated": call(
         "categorical_cross_entropy", NONE, mode="activated", probabilities=[[1.0, 2.0**-52]], targets=[[0.0, 1.0]]
     ),
@@ -382,6 +394,33 @@ def test_what_is_clipped_has_no_second_derivative_and_the_rest_has(backend: Back
 def test_the_class_takes_the_dtype_of_the_call_where_the_mode_says_so(backend: Backend) -> None:
     answer = backend.answers["typed"]
     assert (answer.function, answer.value.dtype) == ("keras.losses.SparseCategoricalCrossentropy", "bfloat16")
+
+
+def test_the_mask_of_a_layer_leaves_rows_out_of_the_mean(backend: Backend) -> None:
+    """One of two rows counts, whatever the label of the other."""
+    found, alone = backend.answers["masked"], backend.answers["ignored"]
+    assert found.function == "keras.losses.SparseCategoricalCrossentropy"
+    assert found.convention["denominator"] == "valid"
+    assert float(found.value.to_float64()) == pytest.approx(float(alone.value.to_float64()), rel=1e-6)
+    assert not found.gradients["logits"].to_float64()[0].any()
+
+
+def test_a_masked_row_of_nan_is_multiplied_with_zero(backend: Backend) -> None:
+    """And an ignored one is selected."""
+    first, second = backend.value("masked row of nan")
+    assert np.isnan(first)
+    assert np.isfinite(second)
+    assert backend.answers["nothing to mask"] == ("Unsupported", "no row is masked")
+
+
+def test_under_a_mixed_policy_the_logits_are_rounded_and_the_loss_is_float32(backend: Backend) -> None:
+    """2 + 2^−9 is a number of float16 and 2 in bfloat16."""
+    for mode, middle in (("mixed-float16", 2.0 + 2.0**-9), ("mixed-bfloat16", 2.0)):
+        answer = backend.answers[mode]
+        assert (answer.value.dtype, answer.convention["computed_in"]) == ("float32", mode.removeprefix("mixed-"))
+        expected = np.log(np.exp([1.0, middle, 3.0]).sum()) - 1.0
+        assert float(answer.value.to_float64()[0]) == pytest.approx(expected, abs=1e-6)
+    assert backend.answers["mixed float64"][0] == "Unsupported"
 
 
 def test_only_tensorflow_goes_back_to_the_logits_of_an_activation(backend: Backend) -> None:

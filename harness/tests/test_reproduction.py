@@ -83,6 +83,24 @@ def test_the_exit_code_says_whether_the_defect_shows(tmp_path: Path) -> None:
     assert exit_code(reproduction.script(of, refusal, "Softmax", "Why."), tmp_path) == 1
 
 
+@pytest.mark.parametrize(
+    ("mode", "written"),
+    [
+        ("class", "SparseCategoricalCrossentropy(reduction='none', from_logits"),
+        ("class-typed", "SparseCategoricalCrossentropy(reduction='none', dtype='float32'"),
+        ("masked", "mask=keras.ops.not_equal(targets, 0), dtype='float32')(logits)"),
+        ("mixed-float16", "keras.layers.Activation(\"linear\", dtype='mixed_float16')(logits)"),
+        ("mixed-bfloat16", "keras.layers.Activation(\"linear\", dtype='mixed_bfloat16')(logits)"),
+    ],
+)
+def test_a_script_of_keras_calls_it_as_its_mode_does(mode: str, written: str) -> None:
+    of = problem("keras-torch", mode=mode)
+    of = with_call(of, options={**of.call.options, "ignore_index": 0})
+    (line,) = (line for line in code_of(of).body if "keras.losses." in line)
+    assert written in line
+    assert ("ignore_class" in line) == (mode != "masked")
+
+
 LOSSES = {
     "scipy": "softmax",
     "jax": "softmax",

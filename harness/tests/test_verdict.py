@@ -161,6 +161,15 @@ def test_what_is_documented_to_be_computed_in_a_coarser_format_is_right_there_an
     assert value_cell(s, truth(coarse) + 3.0, convention={"computed_in": "bfloat16"}).verdict == "disagrees"
 
 
+def test_what_is_right_in_two_formats_was_computed_in_the_one_that_is_declared() -> None:
+    """An answer of float16 is within bfloat16's tolerance too."""
+    logits = {"logits": [[0.1, 1.3, 1.7]], "targets": [0]}
+    got = truth(subject("softmax_cross_entropy", logits, dtype="float16"))
+    for declared in ("float16", "bfloat16"):
+        cell = value_cell(subject("softmax_cross_entropy", logits), got, convention={"computed_in": declared})
+        assert (cell.verdict, cell.convention) == ("by_convention", f"computed_in({declared})")
+
+
 def test_modes_may_answer_in_another_type_where_it_is_documented() -> None:
     s = subject("softmax_cross_entropy", HALF, dtype="float16")
     half, single = (Returned(Array.of(truth(s), dtype), "f") for dtype in ("float16", "float32"))
