@@ -34,10 +34,9 @@ def judge_modes(subject: Subject, first: str, one: Outcome, other: Outcome, ledg
         case Raised(), Raised():
             return replace(cell, outcome=_raising(other))
         case Raised(), Returned():
-            return explained(subject, _refusing(cell, first, one, f"{first} and {subject.mode}", answers=False), ledger)
+            return explained(subject, _refusing(cell, first, one, f"{first} and {subject.mode}"), ledger)
         case Returned(), Raised():
-            both = f"{first} and {subject.mode}"
-            return explained(subject, _refusing(cell, subject.mode, other, both, answers=True), ledger)
+            return explained(subject, _refusing(cell, subject.mode, other, f"{first} and {subject.mode}"), ledger)
     return None
 
 
@@ -58,12 +57,12 @@ class _Difference:
     ratio: float | None = None
 
 
-def _refusing(cell: Cell, mode: str, raised: Raised, both: str, *, answers: bool) -> Cell:
-    """The cell where one of both raises; `answers` says whether the first mode is the one that answers."""
+def _refusing(cell: Cell, mode: str, raised: Raised, both: str) -> Cell:
+    """The cell where one of both raises: an error, whichever it is. Whether the other is right its own cells say."""
     return replace(
         cell,
         verdict="disagrees",
-        severity="unexpected_error" if answers else "silently_wrong",
+        severity="unexpected_error",
         outcome=_raising(raised),
         explanation=f"{mode} raises {raised.type}, the other mode of {both} answers",
         observed=Observed("raises", error=raised.type),

@@ -1,7 +1,7 @@
 """What is wrong with an implementation, told once per cause. Pure.
 
 A cause is a wrong step that the diagnosis named, in as many cells as it explains; else what was observed, and what the
-cells that show it have in common and no right answer has. The smallest case stands for the rest.
+cells that show it have in common and no right answer has. The smallest of the gravest cases stands for the rest.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Failure:
     sentence: str
     """The reason in one clause, without the numbers of any cell."""
     cells: tuple[Cell, ...]
-    """The smallest first."""
+    """The smallest of the gravest first."""
     losses: tuple[str, ...]
     of: int
     """How many cells of the implementation are wrong."""
@@ -46,8 +46,9 @@ class Failure:
 
     @property
     def severity(self) -> str:
-        """Of its gravest cell."""
-        return min((cell.severity or SEVERITIES[0] for cell in self.cells), key=SEVERITIES.index)
+        """Of its gravest cell, which is the witness: a heading that says one thing over a cell that shows another
+        would be a third."""
+        return SEVERITIES[_gravity(self.witness)]
 
     @property
     def count(self) -> str:
@@ -56,6 +57,11 @@ class Failure:
         if self.explains and n > 1:
             return f"one change explains {n} of {self.of} wrong cells"
         return f"{n} cell{'' if n == 1 else 's'}"
+
+
+def _gravity(cell: Cell) -> int:
+    """The place of its severity; a cell that says none is taken for the gravest."""
+    return SEVERITIES.index(cell.severity or SEVERITIES[0])
 
 
 def failures(run: Run) -> tuple[Failure, ...]:
@@ -100,7 +106,7 @@ def _of_one(
     def failure(sentence: str, some: Iterable[Cell], *, explains: bool = False, hint: str = "") -> Failure:
         def smallest(cell: Cell) -> tuple[Any, ...]:
             size = cases.get(cell.case, {}).get("size", 0)
-            return (size, cell.aspect != "value", _ORDER.get(cell.dtype, len(_ORDER)), cell.key)
+            return (_gravity(cell), size, cell.aspect != "value", _ORDER.get(cell.dtype, len(_ORDER)), cell.key)
 
         ordered = tuple(sorted(some, key=smallest))
         losses = tuple(sorted({str(cases.get(cell.case, {}).get("loss", "")) for cell in ordered}))
@@ -138,19 +144,35 @@ def _of_one(
 
 def _with_causes_of_the_same_case(wrong: Sequence[Cell]) -> Iterator[Cell]:
     """What nothing explains has the causes of the same aspect in a wider format, whose digits not many mistakes share,
-    or else those of another aspect of the same answer: a gradient may keep less of a mistake than the value."""
+    or else those of the value: a gradient may keep less of a mistake than the value. Never the other way round, and
+    nothing where the shape says enough. Where the value is not finite, what explains it explains its derivatives too,
+    whatever else would give these numbers: of infinity they are 0, 1 or nan."""
     same_aspect: dict[tuple[str, ...], Mapping[str, str]] = {}
-    same_case: dict[tuple[str, ...], Mapping[str, str]] = {}
+    of_value: dict[tuple[str, ...], Mapping[str, str]] = {}
+    not_finite: dict[tuple[str, ...], Mapping[str, str]] = {}
     for cell in wrong:
         if cell.causes and cell.dtype in ("float64", "float32"):
             same_aspect.setdefault((cell.case, cell.mode, cell.aspect), cell.causes)
-            same_case.setdefault((cell.case, cell.mode), cell.causes)
+            if cell.aspect == "value":
+                of_value.setdefault((cell.case, cell.mode), cell.causes)
+        if cell.aspect == "value" and _kind(cell) in ("nan", "inf"):
+            not_finite[cell.case, cell.mode, cell.dtype] = cell.causes
     for cell in wrong:
-        if cell.causes or cell.outcome.get("kind") != "value":
-            yield cell
-        else:
-            near = same_aspect.get((cell.case, cell.mode, cell.aspect)) or same_case.get((cell.case, cell.mode), {})
-            yield replace(cell, causes=near)
+        causes = cell.causes
+        if not causes and _kind(cell) in _NUMBERS:
+            near = same_aspect.get((cell.case, cell.mode, cell.aspect))
+            causes = near or of_value.get((cell.case, cell.mode), {})
+        if cell.aspect != "value" and _kind(cell) in _NUMBERS:
+            causes = {**causes, **not_finite.get((cell.case, cell.mode, cell.dtype), {})}
+        yield replace(cell, causes=causes)
+
+
+_NUMBERS = ("finite", "nan", "inf")
+"""Kinds of facts about numbers, which a wrong step may have made."""
+
+
+def _kind(cell: Cell) -> str:
+    return "finite" if cell.observed is None else cell.observed.kind
 
 
 def _traits(cell: Cell, cases: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.cell import Cell, Observed
+from harness.core.cell import SEVERITIES, Cell, Observed
 from harness.core.digits import told_apart
 from harness.core.shown_values import beside_truth
 from harness.runs.failures import failures, failures_of
@@ -103,6 +103,59 @@ def test_every_disagreeing_cell_is_in_exactly_one_failure_and_the_smallest_stand
     for failure in found:
         sizes = [int(str(cases[cell.case]["size"])) for cell in failure.cells]
         assert sizes == sorted(sizes)
+
+
+def wrong_cell(aspect: str, observed: Observed, causes: dict[str, str]) -> Cell:
+    place = ("edges/one", "it", "eager", "float64", aspect)
+    return Cell(*place, "disagrees", {"kind": "value"}, severity="silently_wrong", observed=observed, causes=causes)
+
+
+def test_what_made_the_value_infinite_explains_its_gradient_and_no_gradient_explains_a_value() -> None:
+    overflows, other = {"no-max-shift": "the maximum is not taken off"}, {"other": "only the target gets a gradient"}
+    gradient = wrong_cell("gradient", Observed("finite"), other)
+    (found,) = failures_of([wrong_cell("value", Observed("inf"), overflows), gradient], {})
+    assert (found.sentence, len(found.cells)) == ("the maximum is not taken off", 2)
+
+    for kind in ("shape", "finite"):
+        told = failures_of([wrong_cell("value", Observed(kind), {}), gradient], {})
+        assert {failure.sentence: len(failure.cells) for failure in told}[other["other"]] == 1
+
+    kept = wrong_cell("gradient", Observed("finite"), {})
+    (found,) = failures_of([wrong_cell("value", Observed("finite"), overflows), kept], {})
+    assert len(found.cells) == 2, "a gradient may keep less of a mistake than the value"
+
+
+SHOWN = {
+    "silently_wrong": Observed("finite"),
+    "silent_nonfinite": Observed("nan"),
+    "unexpected_error": Observed("raises", error="builtins.TypeError"),
+}
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(SHOWN)), st.integers(0, 9), st.booleans()), min_size=1, max_size=8))
+def test_the_cell_that_is_shown_is_as_grave_as_the_heading_it_stands_under(drawn: list[tuple[str, int, bool]]) -> None:
+    """Also where one cause, such as that of a ledger entry, is told of errors and of numbers."""
+    cases = {f"edges/{n}": {"loss": "softmax", "size": size} for n, (_, size, _) in enumerate(drawn)}
+    wrong = [
+        Cell(
+            f"edges/{n}",
+            "it",
+            "eager",
+            "float64",
+            "value",
+            "disagrees",
+            {"kind": "raises" if severity == "unexpected_error" else "value"},
+            severity=severity,
+            observed=SHOWN[severity],
+            causes={"cause": "a cause"} if known else {},
+        )
+        for n, (severity, _, known) in enumerate(drawn)
+    ]
+    for failure in failures_of(wrong, cases):
+        assert failure.witness.severity == failure.severity
+        assert all(SEVERITIES.index(failure.severity) <= SEVERITIES.index(c.severity or "") for c in failure.cells)
+        said = failure.sentence.startswith("raises")
+        assert not (said and failure.severity != "unexpected_error")
 
 
 def test_targets_of_the_rank_of_the_logits_are_distributions_whatever_their_numbers() -> None:

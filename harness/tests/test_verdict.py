@@ -347,6 +347,16 @@ def test_modes_that_differ_disagree_with_each_other() -> None:
     assert verdict(right, Missing("gone")) is None
 
 
+def test_a_mode_that_raises_is_an_error_whichever_of_both_it_is() -> None:
+    s = subject("softmax_cross_entropy", THREE)
+    answers, raises = Returned(Array.of(truth(s), "float32"), "f"), Raised("builtins.TypeError", "x")
+    for one, other in ((answers, raises), (raises, answers)):
+        cell = judge_modes(s, "graph", one, other, Ledger())
+        assert cell is not None
+        assert cell.observed is not None
+        assert (cell.observed.kind, cell.severity) == ("raises", "unexpected_error")
+
+
 @pytest.mark.parametrize(("dtype", "comes_back_as"), [("float64", "float64"), ("float64", "float32")])
 def test_a_cast_to_float32_is_told_from_a_wrong_number(dtype: str, comes_back_as: str) -> None:
     """An entry that pins the cast explains what the cast alone changes, and no other wrong number."""
