@@ -107,14 +107,17 @@ class LedgerLine:
 
 
 def ledger(run: Run) -> tuple[LedgerLine, ...]:
-    """Entries by id: those the suite lists, and those that cells name."""
+    """Entries the suite lists or cells name, by id; those that explain something here stand before the others."""
     listed = run.header.suite.get("ledger")
     entries: Mapping[str, Any] = listed if isinstance(listed, Mapping) else {}
     found: dict[str, list[Cell]] = defaultdict(list)
     for cell in run.cells:
         if cell.ledger:
             found[cell.ledger].append(cell)
-    return tuple(_ledger_line(id_, entries.get(id_), found[id_]) for id_ in sorted({*entries, *found}))
+    return tuple(
+        _ledger_line(id_, entries.get(id_), found[id_])
+        for id_ in sorted({*entries, *found}, key=lambda id_: (not found[id_], id_))
+    )
 
 
 _TOLD = ("reason", "upstream", "pinned", "id")

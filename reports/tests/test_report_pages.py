@@ -14,7 +14,7 @@ from reference.conventions import NAMES
 from reports.html import documents, implementations
 from reports.html.convention_words import WORDS, meanings
 from reports.html.matrix import build as matrix
-from reports.html.pages import conventions
+from reports.html.pages import conventions, ledger
 from reports.tests.synthetic import run
 
 BASE = run(cases=2)
@@ -101,6 +101,13 @@ def test_every_convention_of_the_reference_has_words_and_other_texts_stand_for_t
     assert set(WORDS) == set(NAMES)
     assert [m.name for m in meanings("no such thing(")] == ["no such thing("]
     assert [m.name for m in meanings("")] == ["not named"]
+
+
+def test_ledger_entries_that_explain_nothing_here_come_last() -> None:
+    listed = {name: {"reason": "because"} for name in ("a-idle", "b-seen", "c-idle")}
+    header = replace(BASE.header, suite={**BASE.header.suite, "ledger": listed})
+    seen = replace(BASE, header=header, cells=(cell("x", "known", ledger="b-seen"),))
+    assert [line.id for line in ledger(seen)] == ["b-seen", "a-idle", "c-idle"]
 
 
 def claim(

@@ -693,6 +693,7 @@
     for (const other of document.querySelectorAll("article.casepage.here")) other.classList.remove("here");
     if (!article) {
       tellUnknown(target.case);
+      document.querySelector("header.top nav a[aria-current]")?.removeAttribute("aria-current");
       root.dataset.page = FIRST;
       document.querySelector(`section[data-page="${FIRST}"]`).classList.add("here");
       return;
