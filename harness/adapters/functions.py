@@ -80,7 +80,8 @@ class LossFunction:
     gradients : sequence of str
         The formats in which it can be differentiated; of the others the value alone is asked for.
     with_gradient : bool
-        For functions of NumPy arrays: it returns the value and the gradient with respect to its first input.
+        For functions of NumPy arrays: it returns the value and the gradient with respect to its first input, and, where
+        each element has a loss of its own, the diagonal of the Hessian too if it likes.
     modes : sequence of str
         Ways to run it besides those of its framework's functions: "compile" of PyTorch.
     name : str
@@ -311,7 +312,7 @@ def _request(library: Library, chosen: LossFunction, asked: Spelled, call: Call)
         )
         value = function(*arguments, **keywords)
         if chosen.with_gradient:
-            return shaping.rows(value[0], call), shaping.back(value[1], asked.moved)
+            return shaping.rows(value[0], call), *(shaping.back(slope, asked.moved) for slope in value[1:])
         if chosen.outputs:
             return tuple(
                 reduced(part) if name in ("value", "z_loss") else shaping.of_rows(part)

@@ -13,22 +13,26 @@ from harness.adapters.functions import Library, Request
 
 
 def library(*, gradients: bool) -> Library:
-    """The value, and where the function returns it too the gradient with respect to the first input."""
+    """The value, and where the function returns them too the gradient and the diagonal of the Hessian."""
 
     def run(request: Request) -> Answer:
         call = request.call
         options = {name: option for name, option in call.options.items() if isinstance(option, Array)}
         found = request.compute({name: array.storage for name, array in {**call.inputs, **options}.items()})
         slopes: Mapping[str, Any] = {}
+        along = None
         if gradients:
-            found, gradient = found
+            found, gradient, *diagonal = found
             # What is returned is for a cotangent of ones; with any other there is nothing to ask.
             asked = call.differentiate[:1] if call.cotangent is None else ()
             slopes = {name: Array.of(gradient) for name in asked}
+            if asked and diagonal and call.vector is not None:
+                along = Array.of(diagonal[0] * call.vector.storage)
         return Answer(
             Array.of(found),
             request.function,
             slopes,
+            hessian_vector=along,
             convention=request.convention,
             computed_with=request.computed_with,
         )

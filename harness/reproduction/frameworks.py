@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from harness.reproduction import jax, keras, kernels, numpy, onnx, scipy, scratch, tensorflow, torch
+from harness.reproduction import boosting, jax, keras, kernels, numpy, onnx, paddle, scipy, scratch, tensorflow, torch
 from harness.reproduction.example import Code, Example, Inexpressible
 
 TEMPLATES: Mapping[str, Callable[[Example], Code]] = {
@@ -27,6 +27,8 @@ TEMPLATES: Mapping[str, Callable[[Example], Code]] = {
     "scratch-d3": scratch.code,
     "scratch-d4": scratch.code,
     **dict.fromkeys(kernels.IMPLEMENTATIONS, kernels.code),
+    **dict.fromkeys(boosting.IMPLEMENTATIONS, boosting.code),
+    **dict.fromkeys(paddle.IMPLEMENTATIONS, paddle.code),
 }
 
 VALUES_ONLY = frozenset(
@@ -51,6 +53,8 @@ _NEEDS = {
     "loss-parallel": "NumPy and PyTorch",
     "liger": "PyTorch, Triton and liger-kernel",
     "flash-attention": "PyTorch, Triton and flash-attn",
+    "lightgbm": "NumPy, lightgbm and SciPy",
+    "paddle": "NumPy and paddlepaddle",
     "transformer-engine": "PyTorch, Triton and transformer_engine",
 }
 

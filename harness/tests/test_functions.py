@@ -84,6 +84,37 @@ def test_a_function_of_rows_is_given_rows_and_its_answer_has_the_shape_of_the_ca
     assert answer.computed_with["batch"] == "reshaped to rows"
 
 
+def elements_in_numpy(z: Any, targets: Any) -> Any:
+    """The loss of every element, its gradient, and the diagonal of the Hessian."""
+    p = 1 / (1 + np.exp(-z))
+    return -np.log(np.where(targets == 1, p, 1 - p)), p - targets, p * (1 - p)
+
+
+def test_a_diagonal_of_the_hessian_that_comes_with_the_gradient_is_multiplied_with_the_vector() -> None:
+    elements = numpy_function(
+        elements_in_numpy,
+        loss="binary_cross_entropy_with_logits",
+        elements=True,
+        with_gradient=True,
+        version="1",
+    )
+    inputs = {"logits": Array.of([[0.5, -1.0], [2.0, 0.0]]), "targets": Array.of([[1.0, 0.0], [0.0, 1.0]])}
+    vector = Array.of([[1.0, -2.0], [0.5, 0.25]])
+    call = Call(
+        "binary_cross_entropy_with_logits",
+        inputs,
+        {"reduction": "none"},
+        "float64",
+        differentiate=("logits",),
+        vector=vector,
+    )
+    found, wanted = elements.evaluate(call).hessian_vector, SOUND(call).hessian_vector
+    assert found is not None
+    assert wanted is not None
+    np.testing.assert_allclose(found.to_float64(), wanted.to_float64(), rtol=1e-12)
+    assert elements.evaluate(replace(call, vector=None)).hessian_vector is None
+
+
 def test_a_gradient_that_comes_with_the_value_is_for_no_other_cotangent_or_reduction() -> None:
     weighted = asked(X, LABELS, cotangent=RNG.normal(size=(2, 3)), reduction="none")
     assert ROWS.evaluate(weighted).gradients == {}
