@@ -1,7 +1,8 @@
 """SciPy: scipy.special and scipy.stats, values only; NumPy does the sums a user writes behind them.
 
 A divergence is the sum of `rel_entr`, in the mode `kl_div` that of `kl_div`, in the mode `stats` what
-`scipy.stats.entropy(pk, qk)` answers.
+`scipy.stats.entropy(pk, qk)` answers. In the mode `masked-array` logits are arrays of numpy.ma, in which the classes
+that do not count are masked.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import scipy.stats
 
 from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 from harness.adapters.facts import numpy_facts, variables
+
+_MASKED = "masked-array"
 
 
 class SciPy:
@@ -36,10 +39,13 @@ class SciPy:
             ),
             dtypes=("float64", "float32", "float16"),
             gradients=False,
-            modes=("eager", "kl_div", "stats"),
-            mode_losses=dict.fromkeys(("kl_div", "stats"), ("kl_divergence",)),
+            modes=("eager", "kl_div", "stats", _MASKED),
+            mode_losses={
+                **dict.fromkeys(("kl_div", "stats"), ("kl_divergence",)),
+                _MASKED: ("softmax", "log_softmax", "logsumexp"),
+            },
             # Of what does not sum to one these are other functions, by their documentation.
-            mode_tags=dict.fromkeys(("kl_div", "stats"), "kl-functions"),
+            mode_tags={**dict.fromkeys(("kl_div", "stats"), "kl-functions"), _MASKED: "masked-classes"},
             versions={"scipy": scipy.__version__, "numpy": np.__version__},
             flags=variables("numpy", os.environ),
             facts=numpy_facts(),
@@ -62,9 +68,15 @@ class SciPy:
 
 
 def _shifted(call: Call) -> Answer:
-    call.refuse_options_except("axis", of=f"scipy.special.{call.loss}")
-    function = getattr(scipy.special, call.loss)
-    value = function(call.inputs["logits"].storage, axis=call.options.get("axis", -1))
+    masks = ("class_mask",) if call.mode == _MASKED else ()
+    call.refuse_options_except("axis", *masks, of=f"scipy.special.{call.loss}")
+    function, logits = getattr(scipy.special, call.loss), call.inputs["logits"].storage
+    if masks:
+        if "class_mask" not in call.options:
+            raise Unsupported("no class is masked")
+        counting = np.broadcast_to(call.options["class_mask"].storage.astype(bool), logits.shape)
+        logits = np.ma.masked_array(logits, ~counting)
+    value = function(logits, axis=call.options.get("axis", -1))
     return Answer(_array(value), f"scipy.special.{call.loss}")
 
 

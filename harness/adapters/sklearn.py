@@ -1,6 +1,7 @@
 """scikit-learn: sklearn.metrics.log_loss, a metric of probabilities, hence values only.
 
-In the mode `labels-backwards` the columns of the probabilities stand in the opposite order, and `labels` says so.
+In the mode `labels-backwards` the columns of the probabilities stand in the opposite order, and `labels` says so; in
+the mode `masked-array` labels and probabilities are arrays of numpy.ma, in which the ignored rows are masked.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from harness.adapters.base import Answer, Array, Call, Description, Unsupported
 from harness.adapters.facts import numpy_facts, variables
 
 _BACKWARDS = "labels-backwards"
+_MASKED = "masked-array"
 
 _RENORMALIZED_BEFORE = (1, 5)
 """Clipped rows were divided by their sums until 1.4; from 1.5 on a row that does not sum to 1 is only warned about."""
@@ -30,16 +32,18 @@ class ScikitLearn:
             losses=("categorical_cross_entropy", "binary_cross_entropy"),
             dtypes=("float64", "float32", "float16"),
             gradients=False,
-            modes=("eager", _BACKWARDS),
-            mode_losses={_BACKWARDS: ("categorical_cross_entropy",)},
-            mode_tags={_BACKWARDS: "label-order"},
+            modes=("eager", _BACKWARDS, _MASKED),
+            mode_losses=dict.fromkeys((_BACKWARDS, _MASKED), ("categorical_cross_entropy",)),
+            mode_tags={_BACKWARDS: "label-order", _MASKED: "masked-rows"},
             versions={"scikit-learn": sklearn.__version__, "numpy": np.__version__},
             flags=variables("numpy", os.environ),
             facts=numpy_facts(),
         )
 
     def evaluate(self, call: Call) -> Answer:
-        call.refuse_options_except("reduction", "denominator", "axis", "sample_weights", of="sklearn.metrics.log_loss")
+        ignoring = ("ignore_index",) if call.mode == _MASKED else ()
+        understood = ("reduction", "denominator", "axis", "sample_weights", *ignoring)
+        call.refuse_options_except(*understood, of="sklearn.metrics.log_loss")
         reduction = call.options["reduction"]
         if reduction not in ("mean", "sum"):
             raise Unsupported(f"sklearn.metrics.log_loss has no reduction {reduction}: it returns one number")
@@ -49,6 +53,12 @@ class ScikitLearn:
             if labels is None:
                 raise Unsupported("log_loss takes no labels beside rows of labels in indicator form")
             probabilities, labels = probabilities[:, ::-1], labels[::-1]
+        if call.mode == _MASKED:
+            if "ignore_index" not in call.options:
+                raise Unsupported("no row is masked")
+            left_out = targets == call.options["ignore_index"]
+            targets = np.ma.masked_array(np.where(left_out, 0, targets), left_out)
+            probabilities = np.ma.masked_array(probabilities, np.repeat(left_out[:, None], probabilities.shape[1], 1))
         loss = sklearn.metrics.log_loss(
             targets,
             probabilities,

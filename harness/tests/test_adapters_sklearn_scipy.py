@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.adapters.base import Answer, Unsupported
+from harness.adapters.base import Answer, Array, Unsupported
 from harness.tests.made_calls import make_call
 
 ABSENT = [name for name in ("sklearn", "scipy") if find_spec(name) is None]
@@ -197,3 +197,27 @@ def test_other_functions_of_scipy_treat_sums_of_two_in_their_own_way(mode: str, 
     answer = SciPy().evaluate(make_call("kl_divergence", inputs, {"reduction": "none"}, mode=mode))
     assert answer.function == function
     np.testing.assert_allclose(answer.value.to_float64(), [right], rtol=1e-12)
+
+
+def test_a_mask_of_an_array_is_handed_over() -> None:
+    """What is masked counts all the same in today's versions, where NumPy's own sum leaves it out."""
+    masked: dict[str, Any] = {"mode": "masked-array"}
+    inputs = {"probabilities": P, "targets": np.array([0, -1])}
+    from harness.adapters.sklearn import ScikitLearn
+
+    answer = ScikitLearn().evaluate(make_call("categorical_cross_entropy", inputs, {"ignore_index": -1}, **masked))
+    assert number(answer) == pytest.approx(-(math.log(0.2) + math.log(0.3)) / 2)
+    with pytest.raises(Unsupported, match="no row is masked"):
+        ScikitLearn().evaluate(
+            make_call("categorical_cross_entropy", {**inputs, "targets": np.array([0, 1])}, {}, **masked)
+        )
+
+    from harness.adapters.scipy import SciPy
+
+    logits, mask = {"logits": [[1.0, 2.0, 4.0]]}, {"class_mask": Array.of(np.array([True, False, True]))}
+    found = SciPy().evaluate(make_call("softmax", logits, mask, **masked)).value.to_float64()
+    assert found.shape == (1, 3)
+    with pytest.raises(Unsupported, match="no class is masked"):
+        SciPy().evaluate(make_call("softmax", logits, {}, **masked))
+    with pytest.raises(Unsupported, match="class_mask"):
+        SciPy().evaluate(make_call("softmax", logits, mask))
