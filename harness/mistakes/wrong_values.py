@@ -197,6 +197,18 @@ def normaliser_minus_logit(name: str) -> Mapping[str, Any]:
     return {"negative_log_softmax": step}
 
 
+def unshifted_normaliser(name: str) -> Mapping[str, Any]:
+    """ln Σ exp x − x_t as it stands, and exp(x − ln Σ exp x) for its gradient: once the sum is infinite, the loss is,
+    and the softmax is 0."""
+
+    def step(call: Call, x: Wide) -> tuple[Wide, Wide]:
+        z = x.astype(_type(call, name))
+        normaliser = np.log(np.exp(z).sum(axis=-1, keepdims=True))
+        return (normaliser - z).astype(WIDE), np.exp(z - normaliser).astype(WIDE)
+
+    return {"negative_log_softmax": step, "pull_back": lambda a, p: p * a.sum(axis=-1, keepdims=True) - a}
+
+
 def capped(bound: float) -> Mapping[str, Any]:
     return _of_the_right(lambda _, p: (-np.log(np.maximum(p, WIDE(bound))), p))
 
@@ -480,6 +492,13 @@ MISTAKES: Mapping[str, Mistake] = {
         OWN,
         ("float32",),
         rank=COMMON,
+    ),
+    "unshifted-normaliser": with_parameter(
+        "ln Σ exp x − x_t without the shift: the sum of the exponentials overflows, in {}",
+        DIAGNOSED,
+        unshifted_normaliser,
+        OWN,
+        ("float32",),
     ),
     "log-of-softmax": with_parameter(
         "takes the logarithm of a softmax that has underflowed, in {}",

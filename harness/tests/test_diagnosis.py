@@ -212,6 +212,14 @@ def test_a_shift_that_is_added_and_taken_off_again_is_named_in_every_format(dtyp
     assert "a large number is added and taken off again" in found[0].sentence
 
 
+def test_a_sum_of_exponentials_that_overflows_is_named_by_the_value_and_by_the_gradient() -> None:
+    """ln Σ exp x − x_t and exp(x − ln Σ exp x) as they stand, as kernels write them that keep the normaliser."""
+    t = table("softmax_cross_entropy", {"logits": [[800.0, 1.0], [3.0, 2.5]], "targets": [0, 1]}, NONE)
+    assert "unshifted-normaliser" in names(causes(t, [np.inf, math.log1p(math.exp(0.5))]))
+    p = 1 / (1 + math.exp(-0.5))
+    assert "unshifted-normaliser" in names(causes(t, [[-1.0, 0.0], [p, -p]], "gradient"))
+
+
 def test_a_clip_explains_an_infinite_truth_only_by_its_own_number() -> None:
     impossible = table("categorical_cross_entropy", {"probabilities": [[0.0, 1.0]], "targets": [0]}, NONE)
     clipped = next(cause for cause in causes(impossible, [16.11809565095832]) if cause.mistake == "clip")
