@@ -50,8 +50,7 @@ class TensorFlowDeterministic:
         self._all = TensorFlow()
 
     def describe(self) -> Description:
-        # XLA's programs under the switch are not described yet: no entry of the ledger says what is known of them.
-        return replace(self._all.describe(), losses=("softmax_cross_entropy",), modes=("eager", "graph"))
+        return replace(self._all.describe(), losses=("softmax_cross_entropy",), modes=("eager", "graph", "xla"))
 
     def evaluate(self, call: Call) -> Answer:
         self._refuse(call)
