@@ -103,7 +103,7 @@ def _linear_cross_entropy(call: Call, tensors: Tensors) -> Request:
     options = ("class_weights", "label_smoothing", "ignore_index")
     # Ours is hidden · weight, (…, d) times (d, C); torch keeps its weights as (C, d).
     hidden, weight, bias = tensors["hidden"], tensors["weight"].T, tensors.get("bias")
-    fused = hasattr(functional, "linear_cross_entropy")  # public since torch 2.12
+    fused = hasattr(functional, "linear_cross_entropy")  # public since torch 2.13
     logits = hidden if fused else functional.linear(hidden, weight, bias)
     asked = "linear_cross_entropy" if fused else "cross_entropy"
     plain = _classifying("cross_entropy", "logits", *options, asked=asked)(call, {**tensors, "logits": logits})
