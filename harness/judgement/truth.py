@@ -5,6 +5,7 @@ Inputs are rounded to the dtype first; the truth is computed from the rounded bi
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections.abc import Callable, Mapping
@@ -125,6 +126,14 @@ class TruthTable:
             name: TruthTable(call_of(call, name), self._evaluated, exact=exact, evaluate=evaluate, measure=measure)
             for name in call.outputs
         }
+
+    def in_mode(self, mode: str) -> TruthTable:
+        """The same truths of a call in another mode, in which it can be carried out wrongly in other ways."""
+        if mode == self.call.mode:
+            return self
+        found = copy.copy(self)
+        found.call = replace(self.call, mode=mode)
+        return found
 
     def under(
         self,

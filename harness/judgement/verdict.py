@@ -326,7 +326,8 @@ def _against_truth(
     if known.verdict == "known" or known.causes or subject.diagnose is None:
         return known
     # The search for a cause costs many evaluations of the reference: only what nothing explains yet is worth it.
-    causes = subject.diagnose(got, aspect, target, subject.table, flush_to_zero=flushes, computed_in=other)
+    table = subject.table.in_mode(subject.mode)
+    causes = subject.diagnose(got, aspect, target, table, flush_to_zero=flushes, computed_in=other)
     named = {cause.mistake: cause.sentence for cause in causes}
     return replace(wrong, explanation=f"{difference}; {sentence_of(causes)}", causes=named)
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from harness.adapters import micro_batches
-from harness.adapters.base import Answer, Call
+from harness.adapters.base import Answer, Call, Unsupported
 from harness.mistakes.sound import LOSSES, Sound
 from harness.mistakes.steps import Steps
 
-UNFIT = (LookupError, ValueError, TypeError, ArithmeticError)
-"""Raised by a step where it has no meaning: for a loss without such an input, or an option of another form."""
+UNFIT = (LookupError, ValueError, TypeError, ArithmeticError, Unsupported)
+"""Raised by a step where it has no meaning: for a loss without such an input, an option of another form, or a call that
+then is not cut into micro-batches."""
 MANY = 512
 """Numbers from which on comparing them takes less than computing with them."""
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.adapters.base import Answer, Array, Call
 from harness.core.call import default_denominator
-from harness.mistakes.mistake import FROM_LOGITS, SOFTMAXES, Mistake, mistake, with_parameter
+from harness.mistakes.mistake import COMMON, FROM_LOGITS, SOFTMAXES, USUAL, Mistake, mistake, with_parameter
 from harness.mistakes.sound import Sound
 from harness.mistakes.steps import (
     WIDE,
@@ -272,16 +272,19 @@ def _softmax(
     step: Callable[[Call, Wide], tuple[Wide, Wide]],
     losses: tuple[str, ...] = _ALL,
     same_step: str = "",
+    rank: int = USUAL,
 ) -> Mistake:
-    return mistake(sentence, losses, same_step=same_step, negative_log_softmax=step)
+    return mistake(sentence, losses, rank=rank, same_step=same_step, negative_log_softmax=step)
 
 
 MISTAKES: Mapping[str, Mistake] = {
     # ml-explore/mlx#2213, unslothai/unsloth#10616
     "padding-lanes-count": _softmax("lanes beyond the last class count as logits of 0", padding_counts),
     "last-classes-left-out": _softmax("classes beyond the last whole block are not summed", last_block_left_out),
-    # ml-explore/mlx#1467
-    "masked-block-is-nan": _softmax("a first block that is masked altogether makes nan", nan_in_masked_block),
+    # ml-explore/mlx#1467; where a whole block is masked as likely as what makes nan of any masked class
+    "masked-block-is-nan": _softmax(
+        "a first block that is masked altogether makes nan", nan_in_masked_block, rank=COMMON - 1
+    ),
     "sum-not-rescaled": _softmax("the running sum of an online softmax is not rescaled", sum_not_rescaled),
     # pytorch#62897
     "no-max-shift-in-vectors": _softmax("the maximum is taken off rows of few classes only", unshifted_vectors),

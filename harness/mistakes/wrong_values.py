@@ -371,6 +371,52 @@ def added_to_sigmoid(epsilon: float) -> Mapping[str, Any]:
     }
 
 
+COMPLEMENT = "1 − σ"
+
+
+def _rounded_sigmoids(call: Call, z: Wide) -> tuple[Any, Any]:
+    """σ and 1 − σ, in the format of the inputs."""
+    short = z.astype(_type(call, OWN))
+    one = short.dtype.type(1)
+    p = one / (one + np.exp(-short))
+    return p, one - p
+
+
+def added_to_rounded_sigmoid(epsilon: float) -> Mapping[str, Any]:
+    def step(call: Call, z: Wide) -> tuple[Wide, Wide]:
+        p, q = _rounded_sigmoids(call, z)
+        short = p.dtype.type(epsilon)
+        return -np.log(p + short).astype(WIDE), -np.log(q + short).astype(WIDE)
+
+    return {"sides": step}
+
+
+def raised_rounded_sigmoid(bound: float) -> Mapping[str, Any]:
+    def step(call: Call, z: Wide) -> tuple[Wide, Wide]:
+        p, q = _rounded_sigmoids(call, z)
+        short = p.dtype.type(bound)
+        return -np.log(np.maximum(p, short)).astype(WIDE), -np.log(np.maximum(q, short)).astype(WIDE)
+
+    return {"sides": step}
+
+
+def slope_of_log_zero(other: str) -> Mapping[str, Any]:
+    """Autograd multiplies the infinite slope of ln 0 with the slope of σ there, which is 0."""
+
+    def finish(call: Call, answer: Answer) -> Answer:
+        z = call.inputs["logits"].to_float64().astype(WIDE)
+        short = _type(call, OWN)
+        parts = _rounded_sigmoids(call, z) if other == COMPLEMENT else (sigmoid(s).astype(short) for s in (z, -z))
+        gone = np.logical_or.reduce([part == 0 for part in parts])
+        found = answer.gradients.get("logits")
+        if found is None or not gone.any():
+            return answer
+        slopes = np.where(gone, np.nan, found.to_float64())
+        return replace(answer, gradients={**answer.gradients, "logits": Array.of(slopes, found.dtype)})
+
+    return {"finish": finish}
+
+
 def positive_only(call: Call, z: Wide) -> tuple[Wide, Wide]:
     positive, _ = sides(call, z)
     return positive, np.zeros_like(z)
@@ -610,6 +656,30 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "epsilon-added-to-sigmoid": with_parameter(
         "{} is added to the sigmoid before its logarithm", DIAGNOSED, added_to_sigmoid, 1e-7, SMALL_CONSTANTS
+    ),
+    # kornia/kornia#1362
+    "epsilon-added-to-rounded-sigmoid": with_parameter(
+        "{} is added to σ and to 1 − σ, both in the format of the inputs, before the logarithm",
+        DIAGNOSED,
+        added_to_rounded_sigmoid,
+        1e-8,
+        SMALL_CONSTANTS,
+    ),
+    # dmlc/xgboost#6731
+    "rounded-sigmoid-raised": with_parameter(
+        "σ and 1 − σ, both in the format of the inputs, are raised to {} before the logarithm",
+        DIAGNOSED,
+        raised_rounded_sigmoid,
+        1e-16,
+        SMALL_CONSTANTS,
+    ),
+    # kornia/kornia#2125
+    "slope-of-log-zero": with_parameter(
+        "the logarithm of σ or of {} is differentiated where that is 0 in the format of the inputs",
+        DIAGNOSED,
+        slope_of_log_zero,
+        COMPLEMENT,
+        ("σ(−z)",),
     ),
     "positive-term-only": mistake("the term of the negatives is forgotten", WITH_LOGITS, sides=positive_only),
     "negative-term-only": mistake("the term of the positives is forgotten", DIAGNOSED, sides=negative_only),

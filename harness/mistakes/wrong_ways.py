@@ -14,7 +14,7 @@ import numpy as np
 from harness.adapters.base import Answer, Array, Call
 from harness.adapters.micro_batches import MODE as ACCUMULATED
 from harness.adapters.micro_batches import OF_ROWS, Evaluate, accumulated, micro_batches, total
-from harness.mistakes.mistake import Mistake, mistake
+from harness.mistakes.mistake import COMMON, Mistake, mistake
 from harness.mistakes.sound import RANKS, Sound
 from harness.mistakes.steps import (
     Batch,
@@ -32,6 +32,8 @@ from harness.mistakes.wrong_kernels import over_classes_of_a_shard
 from harness.mistakes.wrong_reductions import mean_of_two_means, upstream_of_two_means
 
 SHARDS = 2
+_FIRST = COMMON - 2
+"""In its own mode such a mistake says best what goes wrong there; in any other it is made nowhere."""
 _CLASSES = ("softmax_cross_entropy",)
 _LABELLED = ("softmax_cross_entropy", "linear_cross_entropy")
 
@@ -177,24 +179,35 @@ MISTAKES: Mapping[str, Mistake] = {
     "micro-batch-mean": mistake(
         "each micro-batch divides by its own rows, and the means are added up",
         _LABELLED,
+        rank=_FIRST,
         **_in(ACCUMULATED, reduced=own_mean, upstream=own_mean_upstream),
     ),
     "micro-batch-mean-of-means": mistake(
-        "each micro-batch divides by its own rows, and the means are averaged", _LABELLED, accumulated=averaged
+        "each micro-batch divides by its own rows, and the means are averaged",
+        _LABELLED,
+        rank=_FIRST,
+        accumulated=averaged,
     ),
     "micro-batch-gradient": mistake(
         "the value divides by what is handed in, the gradient by the rows of the micro-batch",
         _LABELLED,
+        rank=_FIRST,
         **_in(ACCUMULATED, upstream=own_mean_upstream),
     ),
     "micro-batch-of-nothing": mistake(
-        "a micro-batch whose rows are all ignored is nan", _LABELLED, **_in(ACCUMULATED, reduced=nan_of_nothing)
+        "a micro-batch whose rows are all ignored is nan",
+        _LABELLED,
+        rank=_FIRST,
+        **_in(ACCUMULATED, reduced=nan_of_nothing),
     ),
     "micro-batch-last-gradient": mistake(
-        "the gradient of the weight is that of the last micro-batch", _LABELLED[1:], accumulated=last_gradient
+        "the gradient of the weight is that of the last micro-batch",
+        _LABELLED[1:],
+        rank=_FIRST,
+        accumulated=last_gradient,
     ),
     "micro-batch-left-out": mistake(
-        "the last micro-batch is not added to the value", _LABELLED, accumulated=last_left_out
+        "the last micro-batch is not added to the value", _LABELLED, rank=_FIRST, accumulated=last_left_out
     ),
     "shard-maximum": mistake(
         "the sums of the slices are relative to maxima of their own",

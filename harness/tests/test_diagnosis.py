@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
+from harness.adapters.micro_batches import MODE as ACCUMULATED_MODE
+from harness.adapters.micro_batches import TAG as MICRO_BATCHES
 from harness.core.arrays import Array
 from harness.core.call import Call
 from harness.core.case import Case, ExpectTruth
@@ -25,6 +27,7 @@ from harness.judgement.verdict import Subject, judge
 from harness.mistakes import MISTAKES, MUTANTS, Mutant, adapter, steps
 from harness.mistakes.answers import MANY
 from harness.mistakes.diagnosis import NAMED, diagnose
+from harness.mistakes.library import WAYS
 from harness.suite.calls import call_of
 from harness.suite.generators import shape_of
 from harness.tests.shipped import shipped_cases
@@ -313,3 +316,66 @@ def test_a_loss_the_mistakes_are_not_made_in_is_only_looked_at() -> None:
     other.call = strange
     found = causes(other, 2.0 * t.under().targets["value"].hi)
     assert [(cause.mistake, cause.parameters) for cause in found] == [("constant-factor", (2.0,))]
+
+
+ACCUMULATED = [name for name, mutant in MUTANTS.items() if mutant.kind == WAYS and "micro-batch" in name]
+
+
+@pytest.mark.parametrize("name", ACCUMULATED)
+def test_what_is_wrong_about_micro_batches_is_named_in_their_mode(name: str) -> None:
+    found: Counter[str] = Counter()
+    for case in shipped_cases():
+        if MICRO_BATCHES not in case.tags or case.loss not in MUTANTS[name].losses:
+            continue
+        t = TruthTable(call_of(case, case.dtypes[0]))
+        subject = Subject(
+            case=case.id,
+            implementation=name,
+            version="1",
+            mode=ACCUMULATED_MODE,
+            dtype=t.dtype,
+            expect=case.expect,
+            differentiate=case.differentiate,
+            flush_to_zero=False,
+            table=t,
+            diagnose=diagnose,
+        )
+        outcome = evaluate(adapter(name), replace(t.call, mode=ACCUMULATED_MODE))
+        found.update(cause for cell in judge(subject, outcome, Ledger()) for cause in cell.causes)
+    assert MUTANTS[name].step in found
+
+
+def test_a_first_block_of_minus_infinity_is_named_before_what_makes_nan_elsewhere() -> None:
+    """exp(−∞ − −∞) in the first block of an online softmax."""
+    logits = [[-math.inf] * 128 + [0.5, 1.0]]
+    t = table("softmax_cross_entropy", {"logits": logits, "targets": [129]}, NONE, "float32")
+    assert "masked-block-is-nan" in names(causes(t, [math.nan]))
+    assert names(causes(t, [[math.nan] * 130], "gradient")) == ["masked-block-is-nan"]
+
+
+@pytest.mark.parametrize("loss", ["binary_focal", "binary_cross_entropy_with_logits"])
+def test_a_logarithm_of_a_sigmoid_of_few_digits_is_named_with_what_is_added_to_it(loss: str) -> None:
+    z, one = np.array([100.0, 16.0, -3.0], np.float32), np.float32(1)
+    p = one / (one + np.exp(-z))
+    focus = p**2 if loss == "binary_focal" else one
+    inputs = {"logits": z.tolist(), "targets": [0.0, 0.0, 0.0]}
+    t = table(loss, inputs, NONE, "float32")
+    added = causes(t, (-focus * np.log(one - p + np.float32(1e-8))).tolist())
+    assert names(added) == ["epsilon-added-to-rounded-sigmoid"]
+    assert added[0].parameters == (1e-8,)
+    slopes = np.array(t.under().targets["gradient"].hi)
+    slopes[0] = math.nan
+    assert names(causes(t, slopes.tolist(), "gradient")) == ["slope-of-log-zero"]
+    endless = table(loss, {**inputs, "logits": [math.inf, 16.0, -math.inf]}, NONE, "float32")
+    slopes = np.array(endless.under().targets["gradient"].hi)
+    slopes[[0, 2]] = math.nan
+    assert names(causes(endless, slopes.tolist(), "gradient"))[0] == "slope-of-log-zero"
+
+
+def test_a_logarithm_of_a_raised_sigmoid_of_few_digits_is_named() -> None:
+    z, one = np.array([100.0, 16.0, -3.0], np.float32), np.float32(1)
+    q = one - one / (one + np.exp(-z))
+    t = table("binary_cross_entropy_with_logits", {"logits": z.tolist(), "targets": [0.0] * 3}, NONE, "float32")
+    raised = causes(t, (-np.log(np.maximum(q, np.float32(1e-6)))).tolist())
+    assert names(raised) == ["rounded-sigmoid-raised"]
+    assert raised[0].parameters == (1e-6,)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.adapters import micro_batches
 from harness.adapters.base import Answer, Call
 from harness.core.cause import Cause
 from harness.core.formats import FORMATS, FloatFormat
@@ -142,7 +143,8 @@ def _answered(call: Call, aspect: str, truth: Target, flush_to_zero: bool) -> An
 def _answer(of: Answered, changed: Mapping[str, Any]) -> Answer | None:
     """What comes of it with some steps replaced; None where nothing does, or the steps have no meaning here."""
     try:
-        if changed.keys() == {"finish"}:
+        # Of micro-batches each part is finished, not what they come to.
+        if changed.keys() == {"finish"} and of.call.mode != micro_batches.MODE:
             found = changed["finish"](of.call, of.right)
             return None if found is of.right else found
         mistaken = of.with_steps(changed)
