@@ -179,7 +179,7 @@ def _row(speed: Speed) -> tuple[str, ...]:
     f, name = speed.figures, f"{speed.implementation}:{speed.mode}"
     if "seconds" not in f:
         return (name, *("",) * 6, f"not shown: {f['judged'].replace('_', ' ')}: {str(f['why'])[:60]}", "", "")
-    disturbed = f", {100 * f['disturbed']:.0f} % of blocks disturbed" if f["disturbed"] > 0.2 else ""
+    disturbed = f"{100 * f['disturbed']:.0f} % of blocks disturbed" if f["disturbed"] > 0.2 else ""
     ratio = ("", "")
     if "ratio" in f:
         ends = f"{f['ratio_low']:.3g}–{f['ratio_high']:.3g}" if "ratio_low" in f else ""
@@ -192,7 +192,7 @@ def _row(speed: Speed) -> tuple[str, ...]:
         f"{f['gb_per_s']:.3g}",
         f"{100 * f['fraction_of_limit']:.3g} %",
         *ratio,
-        verdict + disturbed,
+        ", ".join(filter(None, (verdict, disturbed))),
         duration(f["first_call_seconds"]),
         f"{f['peak_mib']:.0f}",
     )

@@ -348,6 +348,7 @@ def test_the_command_writes_a_run_file_and_shows_a_table(tmp_path: Path) -> None
     assert finished.returncode == ExitCode.FINE, finished.stderr
     assert "ns/element" in finished.stdout
     assert "is subtracted" in finished.stdout
+    assert "  , " not in finished.stdout  # of the one that all are compared with there is no verdict to go before
     kept = read_run(path)
     assert {s.workload for s in kept.speeds} == {"workloads/softmax-32x10"}
     assert {s.implementation for s in kept.speeds} == {"numpy", YARDSTICK}
