@@ -374,12 +374,12 @@ def added_to_sigmoid(epsilon: float) -> Mapping[str, Any]:
 COMPLEMENT = "1 − σ"
 
 
-def _rounded_sigmoids(call: Call, z: Wide) -> tuple[Any, Any]:
-    """σ and 1 − σ, in the format of the inputs."""
+def _rounded_sigmoids(call: Call, z: Wide, other: str = COMPLEMENT) -> tuple[Any, Any]:
+    """σ(z), and 1 − σ(z) or σ(−z), in the format of the inputs."""
     short = z.astype(_type(call, OWN))
     one = short.dtype.type(1)
     p = one / (one + np.exp(-short))
-    return p, one - p
+    return p, one - p if other == COMPLEMENT else one / (one + np.exp(short))
 
 
 def added_to_rounded_sigmoid(epsilon: float) -> Mapping[str, Any]:
@@ -405,9 +405,7 @@ def slope_of_log_zero(other: str) -> Mapping[str, Any]:
 
     def finish(call: Call, answer: Answer) -> Answer:
         z = call.inputs["logits"].to_float64().astype(WIDE)
-        short = _type(call, OWN)
-        parts = _rounded_sigmoids(call, z) if other == COMPLEMENT else (sigmoid(s).astype(short) for s in (z, -z))
-        gone = np.logical_or.reduce([part == 0 for part in parts])
+        gone = np.logical_or.reduce([part == 0 for part in _rounded_sigmoids(call, z, other)])
         found = answer.gradients.get("logits")
         if found is None or not gone.any():
             return answer
