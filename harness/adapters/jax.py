@@ -15,7 +15,7 @@ import jax.scipy.special
 import jaxlib
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.jax_calls import Named, Recipe, Runner, along, facts, flags, reduced
+from harness.adapters.jax_calls import MAPPED, Named, Recipe, Runner, along, by_rows, facts, flags, reduced
 from harness.adapters.scaled_logits import attested, scaling, without_scale
 
 _SUMMED = {"sum over classes": "jax.numpy.sum"}
@@ -102,7 +102,7 @@ class Jax:
             version=jax.__version__,
             losses=tuple(_RECIPES),
             # jit first: one program for each signature, where eager compiles every operation for every shape.
-            modes=("jit", "eager"),
+            modes=("jit", "eager", MAPPED),
             # Measured on the CPU: half the smallest normal float32 or float64 plus zero is zero. float16 is computed
             # in float32 and keeps its subnormals.
             flush_to_zero=True,
@@ -125,6 +125,5 @@ class Jax:
 
 def _recipe(call: Call) -> Recipe:
     recipe = _RECIPES[call.loss](without_scale(call))
-    return replace(
-        recipe, compute=scaling(call, recipe.compute), computed_with={**recipe.computed_with, **attested(call)}
-    )
+    compute = by_rows(call, scaling(call, recipe.compute))
+    return replace(recipe, compute=compute, computed_with={**recipe.computed_with, **attested(call)})

@@ -17,8 +17,11 @@ import numpy as np
 from harness.adapters import processor
 from harness.adapters.base import Answer, Array, Call, Prepared, Unsupported
 from harness.adapters.facts import variables, xla_facts
+from harness.adapters.rows import mapped
 
-COMPILED = ("jit", "safe")
+MAPPED = "vmap"
+"""A program that has each row by itself, mapped over the batch."""
+COMPILED = ("jit", "safe", MAPPED)
 """The modes that are compiled; `safe` is optax's."""
 
 Named = Mapping[str, Any]
@@ -80,6 +83,19 @@ def along(axis: int, mask: Any, logits: Any) -> Any:
     shape = [1] * logits.ndim
     shape[axis] = mask.size if mask.ndim < logits.ndim else 1
     return jnp.broadcast_to(mask.reshape(shape) if mask.ndim < logits.ndim else mask, logits.shape).astype(bool)
+
+
+def by_rows(call: Call, compute: Loss) -> Loss:
+    """The same loss of each row of the batch by itself, mapped over the first axis, in the mode that asks for it."""
+    if call.mode != MAPPED:
+        return compute
+    names = mapped(call)
+
+    def of(named: Named) -> Any:
+        axes = {name: 0 if name in names else None for name in named}
+        return jax.vmap(compute, in_axes=(axes,))(dict(named))
+
+    return of
 
 
 class Runner:
@@ -205,7 +221,7 @@ def _work_twice(recipe: Recipe, asked: tuple[str, ...], first: str) -> Callable[
 def _signature(call: Call, recipe: Recipe, asked: tuple[str, ...]) -> str:
     """What tells one function to be compiled from another; a recipe may be made for one dtype, such as that of a Keras
     class."""
-    return repr((call.loss, call.dtype, recipe.function, asked, _static(call)))
+    return repr((call.loss, call.mode, call.dtype, recipe.function, asked, _static(call)))
 
 
 def _static(call: Call) -> list[Any]:

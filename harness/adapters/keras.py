@@ -22,7 +22,7 @@ from harness.adapters.keras_losses import ACTIVATED, RECIPES, TAGGED, Recipe
 from harness.adapters.scaled_logits import attested, scaling, without_scale
 
 _MODES = {
-    "tensorflow": ("eager", "class", "graph", "xla", *TAGGED),
+    "tensorflow": ("eager", "class", "graph", "xla", "dynamic", *TAGGED),
     "torch": ("eager", "class", *TAGGED),
     # jit first, as it is in `Model.fit`: one program for each signature, where eager compiles every operation.
     "jax": ("jit", "eager", "class", *TAGGED),

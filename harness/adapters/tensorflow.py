@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.scaled_logits import attested, scaling, without_scale
-from harness.adapters.tensorflow_calls import Recipe, Runner, facts, flags, threads
+from harness.adapters.tensorflow_calls import DYNAMIC, MAPPED, Recipe, Runner, by_rows, facts, flags, threads
 from harness.adapters.tensorflow_losses import RECIPES
 
 
@@ -23,7 +23,7 @@ class TensorFlow:
         return Description(
             version=tf.__version__,
             losses=tuple(RECIPES),
-            modes=("eager", "graph", "xla", "v1"),
+            modes=("eager", "graph", "xla", DYNAMIC, MAPPED, "v1"),
             # Measured on the CPU: subnormal numbers become zero in float64, float32 and bfloat16, in every mode.
             flush_to_zero=True,
             versions={"tensorflow": tf.__version__, "numpy": np.__version__},
@@ -67,6 +67,5 @@ class TensorFlowDeterministic:
 
 def _recipe(call: Call) -> Recipe:
     recipe = RECIPES[call.loss](without_scale(call))
-    return replace(
-        recipe, compute=scaling(call, recipe.compute), computed_with={**recipe.computed_with, **attested(call)}
-    )
+    compute = by_rows(call, scaling(call, recipe.compute))
+    return replace(recipe, compute=compute, computed_with={**recipe.computed_with, **attested(call)})

@@ -16,6 +16,15 @@ import tensorflow as tf
 from harness.adapters import processor
 from harness.adapters.base import Answer, Array, Call, Prepared
 from harness.adapters.facts import tensorflow_facts, variables
+from harness.adapters.rows import mapped
+
+DYNAMIC = "dynamic"
+"""A graph that is traced without sizes, as it is for batches of any size: what is known then is how many axes."""
+TRACED = ("graph", "xla", DYNAMIC)
+"""The modes that are traced."""
+
+MAPPED = "vectorized_map"
+"""Each row by itself, mapped over the batch."""
 
 Tensors = Mapping[str, Any]
 Compute = Callable[[Tensors], Any]
@@ -48,6 +57,19 @@ def threads() -> int:
     """Threads within one operation; zero, the default, leaves it to the environment and then to the machine."""
     configured = tf.config.threading.get_intra_op_parallelism_threads()
     return configured or int(os.environ.get("TF_NUM_INTRAOP_THREADS", "0")) or os.cpu_count() or 1
+
+
+def by_rows(call: Call, compute: Compute) -> Compute:
+    """The same loss of each row of the batch by itself, mapped over the first axis, in the mode that asks for it."""
+    if call.mode != MAPPED:
+        return compute
+    names = mapped(call)
+
+    def of(tensors: Tensors) -> Any:
+        fixed = {name: tensor for name, tensor in tensors.items() if name not in names}
+        return tf.vectorized_map(lambda row: compute({**fixed, **row}), {name: tensors[name] for name in names})
+
+    return of
 
 
 class Runner:
@@ -113,16 +135,21 @@ class Runner:
 
     def _step(self, call: Call, step: Step, asked: tuple[str, ...], *operands: Any) -> Callable[[], tuple[Any, ...]]:
         """The step on its operands: tensors, cotangent and, where second derivatives are `asked` for, the vector."""
-        if call.mode not in ("graph", "xla"):
+        if call.mode not in TRACED:
             return lambda: step(*operands)
         key = (call.loss, call.mode, asked, operands[1] is None, _signature(call))
         if key not in self._traces:
             # autograph rewrites Python control flow on tensors; there is none here. The concrete function is asked
             # for because many functions from one line look to TensorFlow like one retraced again and again.
             function = tf.function(step, jit_compile=call.mode == "xla", autograph=False)
-            self._traces[key] = function.get_concrete_function(*operands)
+            known = tf.nest.map_structure(_of_any_size, operands) if call.mode == DYNAMIC else operands
+            self._traces[key] = function.get_concrete_function(*known)
         traced = self._traces[key]
         return lambda: traced(*operands)
+
+
+def _of_any_size(tensor: Any) -> Any:
+    return None if tensor is None else tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype)
 
 
 def _operands(call: Call) -> tuple[dict[str, Any], Any, tuple[str, ...]]:

@@ -11,13 +11,18 @@ from typing import Any
 
 import torch
 
-from harness.adapters.base import Answer, Array, Call, Unsupported
+from harness.adapters.base import Answer, Array, Call
+from harness.adapters.rows import mapped
 from harness.adapters.torch_calls import Compute, Tensors, from_torch, to_torch
 
-PER_ELEMENT = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
-"""Losses that have no classes: a row of a batch is a number."""
-
-MAPPED = ("softmax", "log_softmax", "nll_loss", "softmax_cross_entropy", *PER_ELEMENT)
+MAPPED = (
+    "softmax",
+    "log_softmax",
+    "nll_loss",
+    "softmax_cross_entropy",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+)
 """The losses that the mode `vmap` is about."""
 
 MODES = ("func", "vmap")
@@ -75,22 +80,14 @@ def _pushed(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, v
 
 def by_rows(call: Call, compute: Compute) -> Compute:
     """The same loss of each row of the batch by itself, mapped over the first axis."""
-    if call.options.get("reduction", "none") != "none":
-        raise Unsupported("only losses of single rows are mapped over the batch: a mean needs all of them")
-    shape = next(iter(call.inputs.values())).shape
-    if len(shape) != (1 if call.loss in PER_ELEMENT else 2) or call.options.get("axis", -1) != -1 or not shape[0]:
-        raise Unsupported("only batches of rows of classes, or of numbers, are mapped")
-    each = [n for n, v in call.options.items() if isinstance(v, Array) and n != "class_weights"]
-    if any(call.options[name].shape != shape[:1] for name in each):
-        raise Unsupported("only weights of each row are mapped with it")
-    mapped = [*call.inputs, *each]
+    names = mapped(call)
 
     def of(tensors: Tensors) -> torch.Tensor:
-        fixed = {name: tensor for name, tensor in tensors.items() if name not in mapped}
+        fixed = {name: tensor for name, tensor in tensors.items() if name not in names}
 
         def row(*given: torch.Tensor) -> torch.Tensor:
-            return compute({**fixed, **dict(zip(mapped, given, strict=True))})
+            return compute({**fixed, **dict(zip(names, given, strict=True))})
 
-        return torch.func.vmap(row)(*(tensors[name] for name in mapped))
+        return torch.func.vmap(row)(*(tensors[name] for name in names))
 
     return of

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not ins
 
 ROW = {"logits": [[1.0, 2.0, 3.0]]}
 SHARED = {"probabilities": [[0.5, 0.5], [1.0, 0.0]]}
+MASKED = {"logits": [[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]}
+PER_ROW = {"class_mask": [[True, True, False], [False, True, True]]}
 CALLS: Mapping[str, Call] = {
     "softmax": make_call("softmax", ROW, differentiate=("logits",), cotangent=[[1.0, 2.0, 3.0]]),
     "softmax jit": make_call("softmax", ROW, mode="jit", differentiate=("logits",), cotangent=[[1.0, 2.0, 3.0]]),
@@ -30,6 +32,8 @@ CALLS: Mapping[str, Call] = {
     "entropy none": make_call("entropy", SHARED, {"reduction": "none"}, mode="jit"),
     "entropy base": make_call("entropy", SHARED, {"base": 2}),
     "cross_entropy": make_call("cross_entropy", {**SHARED, "targets": [[0.5, 0.5], [1.0, 0.0]]}, mode="jit"),
+    "mapped": make_call("softmax", MASKED, PER_ROW, mode="vmap", differentiate=("logits",)),
+    "not mapped": make_call("softmax", MASKED, PER_ROW, mode="jit", differentiate=("logits",)),
     "bad axis": make_call("softmax", ROW, {"axis": 5}),
     "no such loss": make_call("nll_loss", {"log_probabilities": [[-1.0]], "targets": [0]}),
 }
@@ -111,3 +115,9 @@ def test_what_jax_lacks_is_unsupported_and_its_own_errors_pass_through(wide: Map
     assert isinstance(wide["bad axis"], Unanswered)
     assert wide["bad axis"].type == "ValueError"
     assert "axis" in wide["bad axis"].message
+
+
+def test_a_mask_of_rows_is_mapped_with_them(wide: Mapping[str, Any]) -> None:
+    mapped, whole = answered(wide, "mapped"), answered(wide, "not mapped")
+    np.testing.assert_array_equal(values(mapped), values(whole))
+    np.testing.assert_array_equal(mapped.gradients["logits"].to_float64(), whole.gradients["logits"].to_float64())

@@ -54,6 +54,13 @@ CALLS: Mapping[str, Call] = {
     "minus one": softmax(ROW, [-1]),
     "three": softmax(ROW, [3]),
     "float label": softmax(ROW, [1.0]),
+    "float labels": softmax(TWO, [1.0, 2.0], {"reduction": "none"}, differentiate=()),
+    "float labels mapped": softmax(TWO, [1.0, 2.0], {"reduction": "none"}, mode="vmap", differentiate=()),
+    "mapped": softmax(
+        TWO, [0, 1], {"reduction": "none"}, mode="vmap", cotangent=[2.0, -1.0], vector=[[1.0, -2.0, 0.5]] * 2
+    ),
+    "not mapped": softmax(TWO, [0, 1], {"reduction": "none"}, cotangent=[2.0, -1.0], vector=[[1.0, -2.0, 0.5]] * 2),
+    "mean mapped": softmax(TWO, [0, 1], mode="vmap"),
     "boolean label": softmax(ROW, [True]),
     "bad axis": softmax(ROW, [0], {"axis": 2}),
     "weighted": softmax(ROW, [0], {"class_weights": [1.0, 2.0, 3.0]}),
@@ -132,6 +139,31 @@ def test_value_gradient_and_function(
     if gradient is not None:
         (found,) = (g for n, g in answer.gradients.items() if n != "targets")
         np.testing.assert_allclose(found.to_float64(), gradient, rtol=1e-7, atol=1e-12)
+
+
+def test_a_loss_mapped_over_the_batch_is_that_of_the_batch(answers: Mapping[str, Any]) -> None:
+    mapped, whole = answered(answers, "mapped"), answered(answers, "not mapped")
+    for got, right in (
+        (mapped.value, whole.value),
+        (mapped.gradients["logits"], whole.gradients["logits"]),
+        (mapped.directional, whole.directional),
+        (mapped.hessian_vector, whole.hessian_vector),
+    ):
+        assert got is not None
+        assert right is not None
+        np.testing.assert_allclose(got.to_float64(), right.to_float64(), rtol=1e-12, atol=1e-15)
+
+
+def test_a_label_of_a_row_that_is_no_integer_is_multiplied_with_every_logarithm(answers: Mapping[str, Any]) -> None:
+    assert isinstance(answers["float labels"], Unanswered)
+    found = answered(answers, "float labels mapped").value.to_float64()
+    assert found == pytest.approx(np.array([1.0, 2.0]) * (2.4076059644 + 1.4076059644 + 0.4076059644))
+
+
+def test_a_mean_is_not_mapped_over_the_batch(answers: Mapping[str, Any]) -> None:
+    refused = answers["mean mapped"]
+    assert isinstance(refused, Unanswered)
+    assert "a mean needs all" in str(refused)
 
 
 def test_each_sample_gets_its_own_cotangent(answers: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The TensorFlow adapter asks tf.nn, or the v1 losses where only they have the option, in four modes."""
+"""The TensorFlow adapter asks tf.nn, or the v1 losses where only they have the option, in six modes."""
 
 from __future__ import annotations
 
@@ -243,3 +243,40 @@ def test_a_second_derivative_that_fails_leaves_value_and_gradient(adapter: Tenso
     assert value(answer) == pytest.approx([2.4076059644443806])
     assert answer.gradients["logits"].shape == (1, 3)
     assert answer.hessian_error is not None
+
+
+# -- graphs of any size, and rows mapped over a batch ------------------------------------------------------------------
+
+TWO: dict[str, Any] = {"logits": [[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]], "targets": [0, 2]}
+
+
+@pytest.mark.parametrize("mode", ["dynamic", "vectorized_map"])
+def test_value_and_derivatives_are_the_same_without_sizes_and_row_by_row(adapter: TensorFlow, mode: str) -> None:
+    along, upstream = Array.of(np.array([[1.0, -2.0, 0.5], [2.0, 0.5, 1.0]])), Array.of(np.array([2.0, -1.0]))
+    plain, other = (
+        ask(adapter, "softmax_cross_entropy", NONE, "float64", how, ("logits",), upstream, along, **TWO)
+        for how in ("eager", mode)
+    )
+    assert (other.gradient_error, other.directional_error, other.hessian_error) == (None, None, None)
+    for got, right in (
+        (other.value, plain.value),
+        (other.gradients["logits"], plain.gradients["logits"]),
+        (other.directional, plain.directional),
+        (other.hessian_vector, plain.hessian_vector),
+    ):
+        assert got is not None
+        assert right is not None
+        np.testing.assert_allclose(got.to_float64(), right.to_float64(), rtol=1e-12, atol=1e-15)
+
+
+def test_a_graph_of_any_size_compares_no_sizes_and_broadcasts_a_target_to_all(adapter: TensorFlow) -> None:
+    one_for_all: dict[str, Any] = {"logits": [1.0, -2.0, 0.5], "targets": [1.0]}
+    with pytest.raises(ValueError, match="same shape"):
+        ask(adapter, "binary_cross_entropy_with_logits", NONE, mode="graph", **one_for_all)
+    answer = ask(adapter, "binary_cross_entropy_with_logits", NONE, mode="dynamic", **one_for_all)
+    assert value(answer) == pytest.approx(np.log1p(np.exp([-1.0, 2.0, -0.5])))
+
+
+def test_a_mean_is_not_mapped_over_the_batch(adapter: TensorFlow) -> None:
+    with pytest.raises(Unsupported, match="a mean needs all"):
+        ask(adapter, "softmax_cross_entropy", mode="vectorized_map", **TWO)
