@@ -15,7 +15,7 @@ import jax.scipy.special
 import jaxlib
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.jax_calls import MAPPED, Named, Recipe, Runner, along, by_rows, facts, flags, reduced
+from harness.adapters.jax_calls import EXPORTED, MAPPED, Named, Recipe, Runner, along, by_rows, facts, flags, reduced
 from harness.adapters.scaled_logits import attested, scaling, without_scale
 
 _SUMMED = {"sum over classes": "jax.numpy.sum"}
@@ -102,7 +102,7 @@ class Jax:
             version=jax.__version__,
             losses=tuple(_RECIPES),
             # jit first: one program for each signature, where eager compiles every operation for every shape.
-            modes=("jit", "eager", MAPPED),
+            modes=("jit", "eager", MAPPED, EXPORTED),
             # Measured on the CPU: half the smallest normal float32 or float64 plus zero is zero. float16 is computed
             # in float32 and keeps its subnormals.
             flush_to_zero=True,

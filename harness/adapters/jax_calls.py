@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 
@@ -21,7 +22,9 @@ from harness.adapters.rows import mapped
 
 MAPPED = "vmap"
 """A program that has each row by itself, mapped over the batch."""
-COMPILED = ("jit", "safe", MAPPED)
+EXPORTED = "export"
+"""A program that is exported without sizes, serialized, read again and called."""
+COMPILED = ("jit", "safe", MAPPED, EXPORTED)
 """The modes that are compiled; `safe` is optax's."""
 
 Named = Mapping[str, Any]
@@ -164,7 +167,7 @@ class Runner:
         # jax.jit tells shapes and dtypes apart itself, but only for one and the same function.
         signature = _signature(call, recipe, asked)
         if signature not in self._compiled:
-            self._compiled[signature] = jax.jit(function)
+            self._compiled[signature] = jax.jit(function) if call.mode != EXPORTED else _exported(function)
         return self._compiled[signature]
 
     def _answer(
@@ -177,6 +180,31 @@ class Runner:
             gradient_error=gradient_error,
             computed_with=recipe.computed_with,
         )
+
+
+def _exported(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as it is after a file of it was written and read, made for the ranks of what it is called with."""
+
+    def called(*arguments: Any) -> Any:
+        written = jax.export.export(jax.jit(function))(*_of_any_size(arguments)).serialize()
+        return jax.export.deserialize(written).call(*arguments)
+
+    return called
+
+
+def _of_any_size(arguments: Any) -> Any:
+    """The types of arrays without their sizes; equal sizes are one unknown.
+
+    An unknown is at least 1 to JAX, and one of 1 would not broadcast: 0 and 1 are told.
+    """
+    scope = jax.export.SymbolicScope()
+    leaves, tree = jax.tree.flatten(arguments)
+    shapes = [", ".join(f"n{size}" if size > 1 else str(size) for size in leaf.shape) for leaf in leaves]
+    known = [
+        jax.ShapeDtypeStruct(jax.export.symbolic_shape(s, scope=scope) if s else (), leaf.dtype)
+        for s, leaf in zip(shapes, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(tree, known)
 
 
 def _operands(call: Call) -> tuple[dict[str, Any], Any]:
@@ -225,8 +253,8 @@ def _signature(call: Call, recipe: Recipe, asked: tuple[str, ...]) -> str:
 
 
 def _static(call: Call) -> list[Any]:
-    """What a recipe is made from besides the numbers: options, kinds and ranks of the inputs."""
-    options = sorted((n, "array" if isinstance(v, Array) else repr(v)) for n, v in call.options.items())
+    """What a recipe is made from besides the numbers: options, kinds and shapes of the arrays."""
+    options = sorted((n, repr(v.shape if isinstance(v, Array) else v)) for n, v in call.options.items())
     return [options, sorted((n, a.is_float, a.shape) for n, a in call.inputs.items())]
 
 

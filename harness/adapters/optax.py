@@ -12,7 +12,7 @@ import jaxlib
 import optax
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.jax_calls import MAPPED, Named, Recipe, Runner, along, by_rows, facts, flags, reduced
+from harness.adapters.jax_calls import EXPORTED, MAPPED, Named, Recipe, Runner, along, by_rows, facts, flags, reduced
 from harness.adapters.scaled_logits import attested, scaling, without_scale
 
 # A module of its own since 0.2.0; the same functions stood beside the optimizers before.
@@ -153,7 +153,7 @@ class Optax:
         return Description(
             version=optax.__version__,
             losses=tuple(_RECIPES),
-            modes=("jit", "eager", _SAFE, MAPPED),  # jit first: see harness/adapters/jax.py
+            modes=("jit", "eager", _SAFE, MAPPED, EXPORTED),  # jit first: see harness/adapters/jax.py
             mode_losses={_SAFE: ("softmax_cross_entropy",)},
             flush_to_zero=True,  # JAX on the CPU: see harness/adapters/jax.py
             versions={"optax": optax.__version__, "jax": jax.__version__, "jaxlib": jaxlib.__version__},

@@ -1,4 +1,4 @@
-"""TensorFlow without Keras: `tf.nn` and `tf.compat.v1.losses`, eager, as a graph and compiled by XLA."""
+"""TensorFlow without Keras: `tf.nn` and `tf.compat.v1.losses`, eager, as a graph, compiled by XLA, and converted."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
+from harness.adapters import tensorflow_lite
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.scaled_logits import attested, scaling, without_scale
 from harness.adapters.tensorflow_calls import DYNAMIC, MAPPED, Recipe, Runner, by_rows, facts, flags, threads
 from harness.adapters.tensorflow_losses import RECIPES
+
+_MAPPED = ("softmax", "log_softmax", "softmax_cross_entropy", "binary_cross_entropy_with_logits")
+"""The losses that are mapped over the rows of a batch: those of `tf.nn`."""
 
 
 class TensorFlow:
@@ -23,7 +27,8 @@ class TensorFlow:
         return Description(
             version=tf.__version__,
             losses=tuple(RECIPES),
-            modes=("eager", "graph", "xla", DYNAMIC, MAPPED, "v1"),
+            modes=("eager", "graph", "xla", DYNAMIC, MAPPED, tensorflow_lite.MODE, "v1"),
+            mode_losses={MAPPED: _MAPPED},
             # Measured on the CPU: subnormal numbers become zero in float64, float32 and bfloat16, in every mode.
             flush_to_zero=True,
             versions={"tensorflow": tf.__version__, "numpy": np.__version__},
@@ -35,6 +40,8 @@ class TensorFlow:
     def evaluate(self, call: Call) -> Answer:
         if call.loss not in RECIPES:
             raise Unsupported(f"TensorFlow without Keras has no {call.loss}")
+        if call.mode == tensorflow_lite.MODE:
+            return tensorflow_lite.evaluate(call, _recipe(call))
         return self._runner.run(call, _recipe(call))
 
     def prepare(self, call: Call) -> Prepared:

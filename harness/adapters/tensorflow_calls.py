@@ -180,7 +180,9 @@ def _step(compute: Compute, wanted: tuple[str, ...]) -> Step:
             tape.watch(sources)
             value = compute(tensors)
         weighted = tf.ones_like(value) if cotangent is None else tf.cast(cotangent, value.dtype)
-        return value, tape.gradient(value, sources, output_gradients=weighted)
+        found = tape.gradient(value, sources, output_gradients=weighted)
+        # Where rows were gathered it is a tensor of some rows, which an optimizer adds as it is.
+        return value, {name: None if slope is None else tf.convert_to_tensor(slope) for name, slope in found.items()}
 
     return step
 
