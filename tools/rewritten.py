@@ -2,9 +2,10 @@
 
 Each keeps the shapes, formats, options and arithmetic around the loss of the test that `tools.protocols` re-states, and
 draws one of its calls and new numbers in every run; what is compared is replaced by the judge, which looks at the
-gradient too. Whether a right implementation ever fails is asked RUNS times (10,000 take some ten minutes of a core),
-half of them with the test's own logits and half with `wide` ones; then each known-bad implementation is asked until it
-is caught, which the protocol as it is does without new numbers.
+gradient too. Three ways to draw: with the test's own logits, with wide ones, and free: what a test is kept from by
+having to know the answer, which are wide logits, any options of the function, a few rows or forty, any layout, and a
+cotangent for each row. Whether a right implementation ever fails is asked RUNS times, a third in each way; then each
+known-bad implementation is asked until it is caught, which the protocol as it is does without new numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,14 @@ import torch
 import xent
 from tools.protocols import LIGER, LIGER_SHAPES, PROTOCOLS, Loss, known, known_bad, passes, standing_in
 
+OWN, WIDE, FREE = "its own logits", "wide logits", "wide logits, options and layouts drawn"
+WAYS = (OWN, WIDE, FREE)
 FULL = 40
 """Every so many runs have the full size: most of the time goes into those."""
 TRIES = (*range(20), *range(FULL - 1, 4 * FULL, FULL))
 """Runs in which a known-bad implementation may be caught, the last four of full size."""
+FREE_TRIES = range(300)
+"""The same of those with drawn options, of which there are more."""
 SIXTEEN = (torch.float16, torch.bfloat16)
 
 
@@ -55,12 +60,14 @@ class Rewritten:
     draw: Callable[[np.random.Generator], Drawn]
     logits: Callable[[np.random.Generator, tuple[int, ...]], Any]
 
-    def run(self, candidate: Loss, seed: int, *, wide: bool = False) -> None:
+    def run(self, candidate: Loss, seed: int, way: str = OWN) -> None:
         """One call with new numbers; AssertionError where its answer is wrong, and whatever it raises itself."""
         rng = np.random.default_rng(seed)
         drawn = self.draw(rng)
-        shape = drawn.shape if (seed + 1) % FULL == 0 else _small(drawn.shape)
-        x = torch.tensor(_wide(rng, shape) if wide else self.logits(rng, shape)).to(drawn.dtype)
+        shape = drawn.shape if way != FREE and (seed + 1) % FULL == 0 else _small(drawn.shape)
+        if way == FREE:
+            shape, drawn = _free(rng, shape, drawn)
+        x = torch.tensor(self.logits(rng, shape) if way == OWN else _wide(rng, shape)).to(drawn.dtype)
         if drawn.transposed:
             x = x.movedim(0, -1).contiguous().movedim(-1, 0)
         rows, classes = (shape[0], *shape[2:]), shape[1]
@@ -72,17 +79,40 @@ class Rewritten:
             target[torch.tensor(rng.random(rows) < 0.4)] = options["ignore_index"]
         if "weight" in options:
             options["weight"] = torch.tensor(rng.uniform(0.1, 2.0, classes)).to(drawn.dtype)
+        upstream = None
+        if way == FREE:
+            target = _strided(target)
+            options |= {"weight": _strided(options["weight"])} if "weight" in options else {}
+            upstream = _strided(torch.tensor(rng.normal(size=rows)).to(drawn.dtype))
         leaves = {"logits": x.detach().requires_grad_()}
         if not drawn.labels and (drawn.dtype not in SIXTEEN):
             leaves["targets"] = target.requires_grad_()
         value = candidate(leaves["logits"], target, **options)
-        upstream = torch.full_like(value, drawn.factor)
+        if upstream is None or value.shape != upstream.shape:
+            upstream = torch.full_like(value, drawn.factor)
         if drawn.squared:
             upstream = 2 * value.detach()
         slopes = torch.autograd.grad(value, list(leaves.values()), upstream)
         # Kernels flush subnormal numbers, PyTorch's own vectorized exponential among them.
         judged = {"cotangent": upstream, "flush_to_zero": True, **_ours(x.detach(), target.detach(), options)}
         xent.assert_close(value, dict(zip(leaves, slopes, strict=True)), **judged)
+
+
+def _free(rng: np.random.Generator, shape: tuple[int, ...], drawn: Drawn) -> tuple[tuple[int, ...], Drawn]:
+    """A shape and a call as they come where nobody has to know the answer."""
+    rows = 40 if rng.integers(8) == 0 else shape[0]
+    more = shape[2:] if rng.integers(2) else _one(rng, (), (2,), (2, 3), (1, 2, 3))
+    labels, options = bool(rng.integers(3)), {"reduction": _one(rng, "mean", "sum", "none")}
+    options |= {"weight": True} if rng.integers(2) else {}
+    options |= {"label_smoothing": _one(rng, 0.1, 0.3)} if rng.integers(3) == 0 else {}
+    options |= {"ignore_index": _one(rng, -100, 0, 1, -1, 255)} if labels and rng.integers(2) else {}
+    free = replace(drawn, labels=labels, options=options, squared=False, transposed=bool(rng.integers(2)))
+    return (rows, shape[1], *more), free
+
+
+def _strided(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers, each beside one that does not belong to them."""
+    return torch.stack([tensor, torch.ones_like(tensor)], -1)[..., 0]
 
 
 def _ours(x: torch.Tensor, target: torch.Tensor, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,22 +232,22 @@ TESTS = (
 )
 
 
-def false_alarms(test: Rewritten, runs: range, *, wide: bool) -> Iterator[str]:
+def false_alarms(test: Rewritten, runs: range, way: str) -> Iterator[str]:
     """What the test says of a right implementation, where it says anything."""
     for seed in runs:
         try:
             # Not PyTorch's float32, which is off by up to twice what is allowed in one run in 30 of 4096 wide logits.
-            test.run(known, seed, wide=wide)
+            test.run(known, seed, way)
         except AssertionError as error:
             yield f"{test.name}, run {seed}: {error}"
 
 
-def caught(test: Rewritten, name: str, *, wide: bool) -> bool:
+def caught(test: Rewritten, name: str, way: str) -> bool:
     """Whether a known-bad implementation fails, or raises, in one of some runs."""
     candidate = standing_in("softmax_cross_entropy", name)
-    for seed in TRIES:
+    for seed in FREE_TRIES if way == FREE else TRIES:
         try:
-            test.run(candidate, seed, wide=wide)
+            test.run(candidate, seed, way)
         except Exception:
             return True
     return False
@@ -229,11 +259,10 @@ def main(runs: int) -> None:
     for test in TESTS:
         before = sum(not passes(of[test.name], name) for name in names)
         print(f"{test.name}: {before} of {len(names)} caught as it is")
-        for wide in (False, True):
-            alarms = list(false_alarms(test, range(runs // 2), wide=wide))
-            found = sum(caught(test, name, wide=wide) for name in names)
-            what = "wide logits" if wide else "its own logits"
-            print(f"- rewritten, {what}: {len(alarms)} false alarms in {runs // 2} runs; {found} caught")
+        for way in WAYS:
+            alarms = list(false_alarms(test, range(runs // len(WAYS)), way))
+            found = sum(caught(test, name, way) for name in names)
+            print(f"- rewritten, {way}: {len(alarms)} false alarms in {runs // len(WAYS)} runs; {found} caught")
             print(*alarms[:3], sep="\n", end="", flush=True)
 
 

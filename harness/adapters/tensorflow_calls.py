@@ -194,7 +194,8 @@ def _step_twice(compute: Compute, wanted: tuple[str, ...], first: str) -> Step:
         with tf.GradientTape() as tape:
             tape.watch(tensors[first])
             value, found = once(tensors, cotangent)
-        return value, found, tape.gradient(found[first], tensors[first], vector)
+        product = tape.gradient(found[first], tensors[first], vector)
+        return value, found, None if product is None else tf.convert_to_tensor(product)
 
     return step
 

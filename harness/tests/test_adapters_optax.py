@@ -59,6 +59,9 @@ CALLS: Mapping[str, Call] = {
     "mapped": softmax(
         TWO, [0, 1], {"reduction": "none"}, mode="vmap", cotangent=[2.0, -1.0], vector=[[1.0, -2.0, 0.5]] * 2
     ),
+    "exported": softmax(
+        TWO, [0, 1], {"reduction": "none"}, mode="export", cotangent=[2.0, -1.0], vector=[[1.0, -2.0, 0.5]] * 2
+    ),
     "not mapped": softmax(TWO, [0, 1], {"reduction": "none"}, cotangent=[2.0, -1.0], vector=[[1.0, -2.0, 0.5]] * 2),
     "mean mapped": softmax(TWO, [0, 1], mode="vmap"),
     "boolean label": softmax(ROW, [True]),
@@ -141,8 +144,9 @@ def test_value_gradient_and_function(
         np.testing.assert_allclose(found.to_float64(), gradient, rtol=1e-7, atol=1e-12)
 
 
-def test_a_loss_mapped_over_the_batch_is_that_of_the_batch(answers: Mapping[str, Any]) -> None:
-    mapped, whole = answered(answers, "mapped"), answered(answers, "not mapped")
+@pytest.mark.parametrize("how", ["mapped", "exported"])
+def test_a_loss_mapped_over_the_batch_or_exported_is_that_of_the_batch(answers: Mapping[str, Any], how: str) -> None:
+    mapped, whole = answered(answers, how), answered(answers, "not mapped")
     for got, right in (
         (mapped.value, whole.value),
         (mapped.gradients["logits"], whole.gradients["logits"]),

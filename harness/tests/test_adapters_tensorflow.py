@@ -1,4 +1,4 @@
-"""The TensorFlow adapter asks tf.nn, or the v1 losses where only they have the option, in six modes."""
+"""The TensorFlow adapter asks tf.nn, or the v1 losses where only they have the option, in seven modes."""
 
 from __future__ import annotations
 
@@ -280,3 +280,14 @@ def test_a_graph_of_any_size_compares_no_sizes_and_broadcasts_a_target_to_all(ad
 def test_a_mean_is_not_mapped_over_the_batch(adapter: TensorFlow) -> None:
     with pytest.raises(Unsupported, match="a mean needs all"):
         ask(adapter, "softmax_cross_entropy", mode="vectorized_map", **TWO)
+
+
+def test_converted_to_tensorflow_lite_a_loss_has_its_value_and_no_derivative(adapter: TensorFlow) -> None:
+    answer = ask(adapter, "softmax_cross_entropy", NONE, "float32", "lite", ("logits",), **TWO)
+    assert value(answer) == pytest.approx([2.4076059644443806, 2.1041315], rel=1e-6)
+    assert (answer.gradients, answer.computed_with["converted"]) == (
+        {},
+        "tf.lite.TFLiteConverter, tf.lite.Interpreter",
+    )
+    with pytest.raises(Unsupported, match="float32"):
+        ask(adapter, "softmax_cross_entropy", NONE, "float64", "lite", **TWO)
