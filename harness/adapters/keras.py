@@ -6,16 +6,16 @@ class with the dtype of the call; `class` always calls the class as a user const
 probabilities made by Keras itself, by a softmax or sigmoid of their logarithms, `activated-elsewhere` by a softmax
 along the first axis, wherever the classes are. `masked` has the rows of the ignored label masked by the layer before
 the loss object, `mixed-float16` and `mixed-bfloat16` have that layer under a mixed policy. `graph`, `xla` and `jit` are
-what `Model.fit` makes of the function.
+what `Model.fit` makes of the function, `dynamic` what it makes of it for batches of any size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
 
 import keras
+import numpy as np
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.keras_losses import ACTIVATED, RECIPES, TAGGED, Recipe
@@ -34,6 +34,8 @@ _MODES = {
 class _Connected:
     """How recipes run on a backend, and what it says of itself."""
 
+    version: str
+    """Its own word: TensorFlow's distribution may be tensorflow-cpu."""
     run: Callable[[Call, Recipe], Answer]
     prepare: Callable[[Call, Recipe], Prepared]
     flags: Mapping[str, str]
@@ -60,8 +62,11 @@ class Keras:
             mode_tags=TAGGED,
             # TensorFlow and JAX flush subnormal numbers on the CPU, PyTorch keeps them.
             flush_to_zero=self._backend != "torch",
-            # Their own word: TensorFlow's distribution may be tensorflow-cpu.
-            versions={name: import_module(name).__version__ for name in ("keras", self._backend, "numpy")},
+            versions={
+                "keras": keras.__version__,
+                self._backend: self._connected.version,
+                "numpy": np.__version__,
+            },
             threads=self._connected.threads,
             flags={
                 **self._connected.flags,
@@ -93,6 +98,8 @@ def _recipe(call: Call) -> Recipe:
 def _connect(backend: str) -> _Connected:
     """What a backend brings. Imported here, since the other backends may be absent."""
     if backend == "tensorflow":
+        import tensorflow
+
         from harness.adapters import tensorflow_calls
 
         on_tensorflow = tensorflow_calls.Runner()
@@ -101,6 +108,7 @@ def _connect(backend: str) -> _Connected:
             return tensorflow_calls.Recipe(recipe.function, recipe.compute, recipe.convention, recipe.computed_with)
 
         return _Connected(
+            tensorflow.__version__,
             lambda call, recipe: on_tensorflow.run(call, translated(recipe)),
             lambda call, recipe: on_tensorflow.prepare(call, translated(recipe)),
             tensorflow_calls.flags(),
@@ -108,6 +116,8 @@ def _connect(backend: str) -> _Connected:
             tensorflow_calls.threads(),
         )
     if backend == "jax":
+        import jax
+
         from harness.adapters import jax_calls
 
         on_jax = jax_calls.Runner()
@@ -120,11 +130,14 @@ def _connect(backend: str) -> _Connected:
             return Prepared(prepared.run, lambda result: replace(prepared.answer(result), convention=recipe.convention))
 
         return _Connected(
+            jax.__version__,
             lambda call, recipe: replace(on_jax.run(call, for_jax(recipe)), convention=recipe.convention),
             prepare_jax,
             jax_calls.flags(),
             jax_calls.facts(),
         )
+    import torch
+
     from harness.adapters import torch_calls
 
     def on_torch(call: Call, recipe: Recipe) -> Answer:
@@ -140,4 +153,11 @@ def _connect(backend: str) -> _Connected:
             call, tensors, lambda: recipe.compute(tensors), recipe.function, recipe.convention, recipe.computed_with
         )
 
-    return _Connected(on_torch, prepare_torch, torch_calls.flags(), torch_calls.facts(), torch_calls.threads())
+    return _Connected(
+        torch.__version__,
+        on_torch,
+        prepare_torch,
+        torch_calls.flags(),
+        torch_calls.facts(),
+        torch_calls.threads(),
+    )
