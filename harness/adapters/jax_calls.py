@@ -42,6 +42,11 @@ class Recipe:
     computed_with: Mapping[str, str] = field(default_factory=dict)
 
 
+def version() -> str:
+    """By its own word: the distribution may have another name."""
+    return str(jax.__version__)
+
+
 def flags() -> dict[str, str]:
     """The settings that change numbers."""
     return {"jax_enable_x64": str(bool(jax.config.jax_enable_x64)), **variables("jax", os.environ)}

@@ -98,8 +98,6 @@ def _recipe(call: Call) -> Recipe:
 def _connect(backend: str) -> _Connected:
     """What a backend brings. Imported here, since the other backends may be absent."""
     if backend == "tensorflow":
-        import tensorflow
-
         from harness.adapters import tensorflow_calls
 
         on_tensorflow = tensorflow_calls.Runner()
@@ -108,7 +106,7 @@ def _connect(backend: str) -> _Connected:
             return tensorflow_calls.Recipe(recipe.function, recipe.compute, recipe.convention, recipe.computed_with)
 
         return _Connected(
-            tensorflow.__version__,
+            tensorflow_calls.version(),
             lambda call, recipe: on_tensorflow.run(call, translated(recipe)),
             lambda call, recipe: on_tensorflow.prepare(call, translated(recipe)),
             tensorflow_calls.flags(),
@@ -116,8 +114,6 @@ def _connect(backend: str) -> _Connected:
             tensorflow_calls.threads(),
         )
     if backend == "jax":
-        import jax
-
         from harness.adapters import jax_calls
 
         on_jax = jax_calls.Runner()
@@ -130,14 +126,12 @@ def _connect(backend: str) -> _Connected:
             return Prepared(prepared.run, lambda result: replace(prepared.answer(result), convention=recipe.convention))
 
         return _Connected(
-            jax.__version__,
+            jax_calls.version(),
             lambda call, recipe: replace(on_jax.run(call, for_jax(recipe)), convention=recipe.convention),
             prepare_jax,
             jax_calls.flags(),
             jax_calls.facts(),
         )
-    import torch
-
     from harness.adapters import torch_calls
 
     def on_torch(call: Call, recipe: Recipe) -> Answer:
@@ -154,7 +148,7 @@ def _connect(backend: str) -> _Connected:
         )
 
     return _Connected(
-        torch.__version__,
+        torch_calls.version(),
         on_torch,
         prepare_torch,
         torch_calls.flags(),

@@ -43,6 +43,11 @@ class Recipe:
     computed_with: Mapping[str, str] = field(default_factory=dict)
 
 
+def version() -> str:
+    """By its own word: the distribution may have another name."""
+    return str(tf.__version__)
+
+
 def flags() -> dict[str, str]:
     """The environment variables that change numbers."""
     return variables("tensorflow", os.environ)

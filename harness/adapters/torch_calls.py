@@ -23,6 +23,11 @@ Compute = Callable[[Tensors], torch.Tensor]
 """A loss of the inputs (and options that are arrays), by name."""
 
 
+def version() -> str:
+    """By its own word: the distribution may have another name."""
+    return str(torch.__version__)
+
+
 def flags() -> dict[str, str]:
     """The environment variables that change numbers."""
     return variables("torch", os.environ)

@@ -57,7 +57,7 @@ WITH_NOUNS = {"base", "registry", "choice", "framework_signatures", "micro_batch
 PRIVATE = (("jax", "interpreters"), ("keras", "src"), ("onnxruntime", "capi"), ("tensorflow", "python"))
 """Private modules whose names do not begin with an underscore."""
 
-PUBLIC_DUNDERS = {"__future__", "__init__", "__module__", "__name__", "__qualname__", "__version__"}
+PUBLIC_DUNDERS = {"__config__", "__future__", "__init__", "__module__", "__name__", "__qualname__", "__version__"}
 
 CHANGING = {"FunctionType", "CodeType", "mock", "import_module", "__import__", "setattr", "delattr", "exec", "eval"}
 """Names by which imports and attributes escape whoever reads the source."""

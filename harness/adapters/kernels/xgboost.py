@@ -21,7 +21,7 @@ def _row(margins: Any, target: Any, objective: str, **parameters: Any) -> tuple[
     data.set_base_margin(margins)
     settings = {"objective": objective, "lambda": 0, "eta": 1, "min_child_weight": 0, "nthread": 1}
     model = xgboost.Booster({**settings, **parameters}, [data])
-    loss = np.float32(model.eval(data).rpartition(":")[2])
+    loss = np.float32(model.eval_set([(data, "row")]).rpartition(":")[2])
     model.update(data, 0)
     trees = json.loads(model.save_raw("json"))["learner"]["gradient_booster"]["model"]["trees"]
     leaf, second = (np.array([tree[name][0] for tree in trees]) for name in ("base_weights", "sum_hessian"))
