@@ -28,7 +28,7 @@ FULL = 40
 """Every so many runs have the full size: most of the time goes into those."""
 TRIES = (*range(20), *range(FULL - 1, 4 * FULL, FULL))
 """Runs in which a known-bad implementation may be caught, the last four of full size."""
-FREE_TRIES = range(300)
+FREE_TRIES = range(120)
 """The same of those with drawn options, of which there are more."""
 SIXTEEN = (torch.float16, torch.bfloat16)
 
