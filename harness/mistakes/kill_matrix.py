@@ -276,7 +276,9 @@ def wrong_cells(case: Case, name: str, dtype: str, outcome: Outcome, table: Trut
 
 def _can_tell(case: Case, kind: str) -> bool:
     """Whether a case asks for what mistakes of a kind are in."""
-    return case.vector is not None if kind in ALONG else bool(case.outputs) if kind == BESIDE else True
+    if kind in ALONG:
+        return case.vector is not None
+    return bool(case.outputs) or kind != BESIDE
 
 
 def _misconduct(cases: Sequence[Case], mutants: Sequence[Mutant], workers: int) -> dict[str, list[str]]:
