@@ -78,7 +78,8 @@ def gate(baseline: Run, current: Run, threshold: float = THRESHOLD, *, same_kern
         codes.add(ExitCode.STALE_LEDGER)
         reasons.append(
             f"{len(uncovered)} cells were known and are covered by no ledger entry any more, the first is "
-            f"{uncovered[0].name}: look at the version range of its entry"
+            f"{uncovered[0].name}: look at the version range of its entry, and run again what was run before it was "
+            "accepted"
         )
     speeds = compare_speeds(baseline, current, threshold)
     if slower(speeds):

@@ -93,7 +93,10 @@ def test_the_environment_of_levels_runs_every_case_that_depends_on_the_machine(e
     # ONNX Runtime reads no variable, so that no level changes its instruction set.
     by_jax = {"jax-x32", "keras-jax", "optax"} if "jax" in entry.implementations else set()  # the same XLA as jax
     switched = {"tensorflow-deterministic"} if "tensorflow" in entry.implementations else set()  # the same kernels
-    assert set(entry.implementations) - by_jax - switched <= {*OTHERWISE, *(["onnxruntime"] if conditions == {"isa"} else [])}
+    assert set(entry.implementations) - by_jax - switched <= {
+        *OTHERWISE,
+        *(["onnxruntime"] if conditions == {"isa"} else []),
+    }
 
 
 def test_tensorflow_s_own_choice_is_run_once() -> None:
