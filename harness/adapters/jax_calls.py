@@ -188,11 +188,15 @@ class Runner:
 
 
 def _exported(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as it is after a file of it was written and read, made for the ranks of what it is called with."""
+    """The function as it is after a file of it was written and read, once for the types of what it is called with."""
+    programs: dict[str, Callable[..., Any]] = {}
 
     def called(*arguments: Any) -> Any:
-        written = jax.export.export(jax.jit(function))(*_of_any_size(arguments)).serialize()
-        return jax.export.deserialize(written).call(*arguments)
+        types = _of_any_size(arguments)
+        if (key := repr(types)) not in programs:
+            written = jax.export.export(jax.jit(function))(*types).serialize()
+            programs[key] = jax.export.deserialize(written).call
+        return programs[key](*arguments)
 
     return called
 

@@ -157,10 +157,15 @@ def _of_any_size(tensor: Any) -> Any:
     return None if tensor is None else tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype)
 
 
-def _operands(call: Call) -> tuple[dict[str, Any], Any, tuple[str, ...]]:
-    """Inputs and options that are arrays as tensors, the cotangent, and the names to differentiate by."""
+def tensors_of(call: Call) -> dict[str, Any]:
+    """Inputs and options that are arrays, as tensors."""
     options = {name: option for name, option in call.options.items() if isinstance(option, Array)}
-    tensors = {name: to_tensorflow(array) for name, array in {**call.inputs, **options}.items()}
+    return {name: to_tensorflow(array) for name, array in {**call.inputs, **options}.items()}
+
+
+def _operands(call: Call) -> tuple[dict[str, Any], Any, tuple[str, ...]]:
+    """The tensors of a call, the cotangent, and the names to differentiate by."""
+    tensors = tensors_of(call)
     cotangent = None if call.cotangent is None else to_tensorflow(call.cotangent)
     return tensors, cotangent, tuple(name for name in call.differentiate if tensors[name].dtype.is_floating)
 

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from harness.adapters.base import Answer, Array, Call, Unsupported
-from harness.adapters.tensorflow_calls import Recipe, to_tensorflow
+from harness.adapters.tensorflow_calls import Recipe, tensors_of
 
 MODE = "lite"
 
@@ -28,8 +28,7 @@ def evaluate(call: Call, recipe: Recipe) -> Answer:
         raise Unsupported("models are converted in float32")
     if not hasattr(tf, "lite"):
         raise Unsupported("this TensorFlow has no tf.lite")
-    arrays = {name: value for name, value in call.options.items() if isinstance(value, Array)}
-    given = {name: to_tensorflow(array) for name, array in {**call.inputs, **arrays}.items()}
+    given = tensors_of(call)
     names = list(given)
 
     def positional(*tensors: Any) -> Any:
