@@ -27,7 +27,7 @@ from harness.runs.run_file import read_run
 from harness.runs.service import read_ledger, shipped_ledger
 from harness.runs.session import describe_array
 from harness.speed.workloads import load_workloads
-from harness.suite.ledger_files import load_entries
+from harness.suite.ledger_files import load_drafts
 from harness.suite.linting import lint as lint_cases
 from harness.suite.loading import Suite, display_name
 from harness.suite.margins_file import margins_file, read_margins
@@ -61,15 +61,17 @@ for verb in (lint_app, list_app, show_app, schema_app):
 def lint(*cases: Cases) -> ExitCode:
     """Check every case file, the ledger and what the baseline shows; every problem with its place and a hint."""
     suite = load_selection(cases)
-    entries = read_ledger().entries
+    ledger = read_ledger()
+    entries = (*ledger.entries, *ledger.drafts)
     cover, _ = load_cover()
     problems = lint_cases(suite.cases) + lint_widths(suite.cases)
     if not cases:
         named = case_patterns(project_here())
         ids = [case.id for case in (*suite.cases, *(load_selection(named).cases if named else ()))]
         own = [entry for entry in entries if not entry.shipped]  # a team answers for its own entries alone
-        shipped = load_entries(shipped_ledger())
+        shipped = load_drafts(shipped_ledger())
         problems += _lint_baseline(suite, shipped) + lint_since(own) + lint_selectors(own, ids, registered())
+        problems += lint_drafts(ledger.drafts)
     for problem in problems:
         say(problem)
     if problems:
@@ -135,6 +137,16 @@ def lint_since(entries: Sequence[Entry]) -> list[Problem]:
             what = f"it says since {said or 'nothing'}, and the history of releases {known or 'nothing'}"
             problems.append(Problem(place, int(line), "since", what, "`xent history --kept --ledger` writes it"))
     return problems
+
+
+def lint_drafts(drafts: Iterable[Entry]) -> list[Problem]:
+    """What `xent accept` wrote down and nobody has said the reason of."""
+    what, hint = (
+        "expected the cause in a sentence and its thread, by a person",
+        "See CONTRIBUTING.md, accepting a divergence",
+    )
+    places = ((entry, entry.location.rpartition(":")) for entry in drafts)
+    return [Problem(place, int(line), entry.id, what, hint) for entry, (place, _, line) in places]
 
 
 @list_app.default

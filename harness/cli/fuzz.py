@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from harness.cli.options import Count, ExecutorName, Implementations, Python, Real, Whole, Workers, finite_above_zero
-from harness.cli.project import chosen
+from harness.cli.project import chosen, ledger_here
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.machine_description import describe_machine
@@ -20,7 +20,6 @@ from harness.execution.pool import WorkerPool
 from harness.judgement.ledger import Ledger
 from harness.mistakes import check_names
 from harness.runs.executors.chosen import executor_of
-from harness.runs.service import read_ledger
 from harness.suite.loading import load
 
 app = App(
@@ -67,7 +66,7 @@ def fuzz(
             raise UsageError(f"--loss {name}: expected one of {', '.join(DRAWN)}")
     if executor is not None and cases is None:
         raise UsageError("--executor: how much is asked until a time depends on who asks; say --cases N")
-    ledger = Ledger() if no_ledger else read_ledger()
+    ledger = Ledger() if no_ledger else ledger_here()
     written = () if no_ledger else load().cases
     implementations = chosen(implementation, family=family, elsewhere=python is not None)
     check_names(i.name for i in implementations)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from harness.cli.project import ledger_here
 from harness.cli.run_files import existing_run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
@@ -15,7 +16,6 @@ from harness.runs.auditing import audited_again
 from harness.runs.gate import run_codes
 from harness.runs.merge import merge as merged
 from harness.runs.run_file import write_run
-from harness.runs.service import read_ledger
 
 app = App(
     name="merge",
@@ -41,7 +41,7 @@ def merge(
     """Merge; the exit code is that of the whole."""
     check_outputs([output], (first, *more))
     whole = audited_again(
-        merged([existing_run(path) for path in (first, *more)], other_machines=other_machines), read_ledger()
+        merged([existing_run(path) for path in (first, *more)], other_machines=other_machines), ledger_here()
     )
     write_run(output, whole)
     say(f"run file: {output} ({len(whole.cells)} cells of {1 + len(more)} parts)")

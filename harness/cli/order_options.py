@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from harness.cli.options import OWN_LEDGER, Count, Dtypes, Implementations, Modes, OwnSeconds, Python, Shard, Workers
-from harness.cli.project import chosen, project_here
+from harness.cli.project import chosen, ledger_here, project_here
 from harness.runs.plan import Scope
 from harness.runs.project import case_patterns
-from harness.runs.service import make_order, read_ledger
+from harness.runs.service import make_order
 from harness.runs.session import Order
 
 
@@ -70,7 +70,7 @@ def order_from(cases: Sequence[str], selection: Selection, *, cover: bool = Fals
         patterns,
         chosen(selection.implementation, family=selection.family, elsewhere=selection.python is not None),
         Scope(dtypes=selection.dtypes, modes=selection.modes or project.modes, shard=selection.shard),
-        ledger=read_ledger(selection.ledger),
+        ledger=ledger_here(selection.ledger),
         cover=cover,
         timeout=selection.timeout or project.seconds_per_call,
         parallel=selection.parallel,

@@ -22,7 +22,7 @@ from harness.adapters.choice import ALL, FIRST, choose
 from harness.adapters.registry import Implementation, registered
 from harness.cli import terminal
 from harness.cli.options import Dtypes, Implementations, Modes, OwnSeconds, OwnSlower, day, interpreter
-from harness.cli.project import project_here
+from harness.cli.project import ledger_here, project_here
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs, write_whole
@@ -32,7 +32,7 @@ from harness.reproduction.scripts import with_scripts
 from harness.runs.diff import compare_runs
 from harness.runs.plan import Scope
 from harness.runs.project import case_patterns
-from harness.runs.service import execute_order, make_order, read_ledger
+from harness.runs.service import execute_order, make_order
 from harness.runs.session import Order, Progress
 from harness.speed.entrants import has_speed
 from harness.speed.old_against_new import old_against_new
@@ -167,7 +167,7 @@ def upgrade(
     modes = modes or project.modes
     threshold = (project.slower if slower is None else slower) / 100
     scope = Scope(dtypes=dtypes, modes=modes)
-    ledger = read_ledger()
+    ledger = ledger_here()
     orders = {
         name: make_order(
             cases or case_patterns(project),

@@ -30,6 +30,8 @@ class Ledger:
     entries: tuple[Entry, ...] = ()
     beyond: tuple[Entry, ...] = ()
     """Those that hold in other cases than they name, for what disagrees in one of these."""
+    drafts: tuple[Entry, ...] = ()
+    """Those nobody has written the reason of, which therefore explain nothing."""
 
     def likely(self, selector: Selector, loss: str, cell: Cell) -> Entry | None:
         """The first entry whose cause is likely that of a cell in a case which no entry names."""

@@ -28,7 +28,7 @@ from harness.runs.run_file import RunWriter, footer_of
 from harness.runs.session import Order, Progress, Result, execute
 from harness.runs.truth_cache import KeptTruths, truths_file
 from harness.suite.generators import shape_of
-from harness.suite.ledger_files import load_drafts, load_entries
+from harness.suite.ledger_files import is_draft, load_drafts, load_entries
 from harness.suite.loading import find_cases_directory, load
 from harness.suite.problems import Problem, SuiteError
 from harness.suite.selection import load_cover, load_selection, select
@@ -113,16 +113,18 @@ def _check_limits(scope: Scope, timeout: float, parallel: int) -> None:
 def read_ledger(folder: Path | None = None, *, drafts: bool = False) -> Ledger:
     """The entries of a folder, or else of the project we are in, and besides them those that came with xent.
 
-    Raises UsageError where there is no such folder, and where two entries have one id. `drafts` allows reasons that are
-    not yet written, and a folder that is still to be made.
+    Raises UsageError where there is no such folder, and where two entries have one id. An entry explains nothing before
+    its reason is written, and is put aside; `drafts` takes it like any other, and allows a folder still to be made.
     """
     if folder is not None and not drafts and not folder.is_dir():
         raise UsageError(f"--ledger {folder}: no such folder; an empty folder adds nothing to the ledger")
     project = find_project() if folder is None else None
     own = project.ledger if project is not None else folder
-    entries = () if own is None else (load_drafts if drafts else load_entries)(own)
+    read = () if own is None else load_drafts(own)
+    waiting = () if drafts else tuple(entry for entry in read if is_draft(entry))
+    entries = tuple(entry for entry in read if entry not in waiting)
     if own is not None and is_shipped(own):
-        return Ledger(entries)
+        return Ledger(entries, drafts=waiting)
     said = {replace(entry, location="") for entry in entries}
     # The same entry to the letter is the project's own: that of another checkout of xent, say.
     shipped = tuple(
@@ -134,12 +136,12 @@ def read_ledger(folder: Path | None = None, *, drafts: bool = False) -> Ledger:
     hint = "Call it otherwise: its own entries come with xent"
     twice = [
         Problem(*_place(entry.location), "id", f"the id {entry.id} is also at {taken[entry.id]} of xent", hint)
-        for entry in entries
+        for entry in read
         if entry.id in taken
     ]
     if twice:
         raise SuiteError(twice, of="the ledger")
-    return Ledger((*entries, *shipped))
+    return Ledger((*entries, *shipped), drafts=waiting)
 
 
 def _place(location: str) -> tuple[str, int]:

@@ -40,7 +40,7 @@ from reference.signatures import LOSSES
 Globs = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 UNWRITTEN = "TODO"
-"""What `xent accept` and `xent fuzz --save` leave as a reason; lint refuses it until a person has written one."""
+"""What `xent accept` and `xent fuzz --save` leave as a reason; until a person has written one, lint refuses it."""
 
 _SHORTEST_REASON = 40
 """Characters. A cause takes a sentence; "differs from torch" restates the symptom."""
@@ -155,7 +155,7 @@ class _EntryModel(BaseModel):
     @field_validator("reason")
     @classmethod
     def _explains(cls, value: str, info: ValidationInfo) -> str:
-        if not _is_draft(value, info) and (UNWRITTEN in value or len(value.strip()) < _SHORTEST_REASON):
+        if not _may_wait(value, info) and (UNWRITTEN in value or len(value.strip()) < _SHORTEST_REASON):
             raise ValueError("expected the cause of the divergence in a sentence, written by a person")
         return value
 
@@ -163,12 +163,12 @@ class _EntryModel(BaseModel):
     @classmethod
     def _linked(cls, value: str, info: ValidationInfo) -> str:
         is_link = value == "none found" or re.fullmatch(r"https?://\S+", value)
-        if not _is_draft(value, info) and not is_link:
+        if not _may_wait(value, info) and not is_link:
             raise ValueError("expected the address of a thread or a documentation page, or: none found")
         return value
 
 
-def _is_draft(value: str, info: ValidationInfo) -> bool:
+def _may_wait(value: str, info: ValidationInfo) -> bool:
     """Whether a person still has to write this, and may do so later."""
     return bool(info.context) and UNWRITTEN in value
 
@@ -181,6 +181,11 @@ def load_entries(folder: Path) -> tuple[Entry, ...]:
 def load_drafts(folder: Path) -> tuple[Entry, ...]:
     """As `load_entries`, with the entries that a person has not yet written reasons for."""
     return _loaded(folder, drafts=True)
+
+
+def is_draft(entry: Entry) -> bool:
+    """Whether a person still has to write the reason of an entry, or to look for its thread."""
+    return UNWRITTEN in entry.reason or UNWRITTEN in entry.upstream
 
 
 def _loaded(folder: Path, *, drafts: bool) -> tuple[Entry, ...]:

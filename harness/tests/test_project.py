@@ -134,7 +134,17 @@ def test_a_project_begins_accepts_and_is_gated_against_what_it_accepted(tmp_path
     gate = xent("gate", "run.jsonl", folder=below)
     assert f"baseline: {baseline}\n" in gate.stdout
     ledger = tmp_path / "conformance" / "ledger" / "accepted.yaml"
-    assert "reason: TODO" in ledger.read_text(encoding="utf-8")
+    text = ledger.read_text(encoding="utf-8")
+    assert "reason: TODO" in text
+    waiting = xent("run", CASE, "-o", "again.jsonl", folder=tmp_path)
+    assert waiting.returncode == 1, "what nobody gave a reason for explains nothing"
+    note = "ledger: 2 entries lack a reason or a link, and until then explain nothing: ledger/accepted.yaml:1\n"
+    assert note in waiting.stderr
+    assert xent("gate", "again.jsonl", folder=tmp_path).returncode == 7
+    lint = xent("cases", "lint", folder=tmp_path)
+    assert (lint.returncode, "ledger/accepted.yaml:1: " in lint.stdout) == (4, True), lint.stdout
+    ledger.write_text(text.replace("reason: TODO", f"reason: {'It is wrong on purpose. ' * 3}"), encoding="utf-8")
+    assert note in xent("run", CASE, folder=tmp_path).stderr, "there is still no link"
     ledger.write_text(ENTRY, encoding="utf-8")
     again = xent("run", CASE, "-o", "run.jsonl", folder=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
