@@ -27,6 +27,10 @@ EXPORTED = "export"
 COMPILED = ("jit", "safe", MAPPED, EXPORTED)
 """The modes that are compiled; `safe` is optax's."""
 
+KEPT = 256
+"""Programs that are kept. JAX keeps what it compiled until it is told to forget it, a megabyte or two for each program,
+and a suite has thousands of them, most of which are asked for in one case alone."""
+
 Named = Mapping[str, Any]
 Loss = Callable[[Named], Any]
 """A loss of the inputs (and options that are arrays), by name."""
@@ -107,7 +111,7 @@ def by_rows(call: Call, compute: Loss) -> Loss:
 
 
 class Runner:
-    """Runs recipes and keeps what it has compiled: one program for each signature."""
+    """Runs recipes and keeps what it has compiled last: one program for each signature."""
 
     def __init__(self) -> None:
         self._compiled: dict[str, Any] = {}
@@ -172,6 +176,9 @@ class Runner:
         # jax.jit tells shapes and dtypes apart itself, but only for one and the same function.
         signature = _signature(call, recipe, asked)
         if signature not in self._compiled:
+            if len(self._compiled) >= KEPT:
+                self._compiled.clear()
+                jax.clear_caches()
             self._compiled[signature] = jax.jit(function) if call.mode != EXPORTED else _exported(function)
         return self._compiled[signature]
 

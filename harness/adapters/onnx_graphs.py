@@ -6,7 +6,7 @@ Imports NumPy, ONNX and the adapter contract only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,34 @@ IR_VERSION = 7
 """The model format that belongs to opset 13."""
 
 
+DYNAMIC = "dynamic"
+"""The mode of models that tell no sizes."""
+
+Shape = tuple[int | str, ...]
+"""Sizes, or names of what is known when the model is run."""
+
+
 @dataclass(frozen=True)
 class Graph:
     """One node with its inputs: what tells one model from another."""
 
     operator: str
-    inputs: tuple[tuple[str, str, tuple[int, ...]], ...]
+    inputs: tuple[tuple[str, str, Shape], ...]
     """(name, dtype, shape) of each, in the order of the operator."""
     attributes: tuple[tuple[str, Any], ...]
-    result: tuple[str, tuple[int, ...]]
+    result: tuple[str, Shape]
     """Dtype and shape of the result, by the operator's definition; the checker insists on both."""
+
+    def of_any_size(self) -> Graph:
+        """The graph with names for its sizes, equal ones the same."""
+        known = dict.fromkeys(size for _, _, shape in self.inputs for size in shape)
+        names = {size: f"n{number}" for number, size in enumerate(known)}
+
+        def named(shape: Shape) -> Shape:
+            return tuple(names[size] for size in shape)
+
+        inputs = tuple((name, dtype, named(shape)) for name, dtype, shape in self.inputs)
+        return replace(self, inputs=inputs, result=(self.result[0], named(self.result[1])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +119,9 @@ def numpy_type(dtype: str) -> np.dtype[Any]:
 
 
 def to_model(graph: Graph) -> onnx.ModelProto:
-    """The model, for exactly the shapes of the call."""
+    """The model, for exactly the shapes of the graph."""
 
-    def typed(name: str, dtype: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
+    def typed(name: str, dtype: str, shape: Shape) -> onnx.ValueInfoProto:
         element = onnx.helper.np_dtype_to_tensor_dtype(numpy_type(dtype))
         return onnx.helper.make_tensor_value_info(name, element, shape)
 

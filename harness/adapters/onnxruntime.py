@@ -10,7 +10,7 @@ import onnxruntime
 from harness.adapters import processor
 from harness.adapters.base import Answer, Call, Description, Prepared
 from harness.adapters.facts import onnxruntime_facts, variables
-from harness.adapters.onnx_graphs import LOSSES, OPSET, Graph, answer, prepare, to_model
+from harness.adapters.onnx_graphs import DYNAMIC, LOSSES, OPSET, Graph, answer, prepare, to_model
 
 _PROVIDER = "CPUExecutionProvider"
 
@@ -23,6 +23,7 @@ class OnnxRuntime:
         return Description(
             version=onnxruntime.__version__,
             losses=LOSSES,
+            modes=("eager", DYNAMIC),
             dtypes=("float64", "float32", "float16"),  # no CPU kernel of these operators takes bfloat16
             gradients=False,
             versions={"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__},
@@ -37,7 +38,8 @@ class OnnxRuntime:
 
     def prepare(self, call: Call) -> Prepared:
         model = prepare(call)
-        session, feeds = self._session(model.graph), dict(model.feeds)
+        graph = model.graph.of_any_size() if call.mode == DYNAMIC else model.graph
+        session, feeds = self._session(graph), dict(model.feeds)
         return Prepared(
             run=lambda: session.run(None, feeds)[0],
             answer=lambda result: answer(model, result, "onnxruntime.InferenceSession"),

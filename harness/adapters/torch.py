@@ -1,5 +1,6 @@
 """PyTorch: `torch.nn.functional`, the same functions under `torch.compile`, and the classes of `torch.nn`.
 
+`dynamic` is `torch.compile(dynamic=True)`: one program for tensors of any size.
 `autocast` calls the function where autocast is on, `deterministic` where only deterministic algorithms are allowed. Its
 linear cross-entropy has kernels of its own, which go through the rows in chunks: the modes `chunked` and those
 that begin so."""
@@ -16,7 +17,15 @@ from torch.nn import functional
 from harness.adapters import torch_contexts, torch_func
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
 from harness.adapters.torch_calls import Tensors, answer, facts, flags, prepared, tensors_of, threads
-from harness.adapters.torch_losses import CHUNKED_MODES, COMPUTING_REQUESTS, REQUESTS, Request, request_of
+from harness.adapters.torch_losses import (
+    CHUNKED_MODES,
+    COMPILED,
+    COMPUTING_REQUESTS,
+    DYNAMIC,
+    REQUESTS,
+    Request,
+    request_of,
+)
 
 # The class that stands for each function in the mode "module".
 _MODULES = {
@@ -32,7 +41,7 @@ Function = Callable[..., torch.Tensor]
 
 
 class Torch:
-    """PyTorch on the CPU; `compile` compiles the very function that `eager` calls, anew for each signature."""
+    """PyTorch on the CPU; what is compiled is the very function that `eager` calls, anew for each signature."""
 
     def __init__(self) -> None:
         self._compiled_for: tuple[Any, ...] = ()
@@ -42,7 +51,7 @@ class Torch:
         return Description(
             version=torch.__version__,
             losses=tuple(REQUESTS),
-            modes=("eager", "compile", "module", *torch_contexts.MODES, *torch_func.MODES, *CHUNKED_MODES),
+            modes=("eager", *COMPILED, "module", *torch_contexts.MODES, *torch_func.MODES, *CHUNKED_MODES),
             mode_losses={
                 "vmap": torch_func.MAPPED,
                 **dict.fromkeys(CHUNKED_MODES, ("linear_cross_entropy",)),
@@ -70,7 +79,7 @@ class Torch:
             return torch_func.answer(call, tensors, asked, name, request.convention, request.computed_with)
         value = request.finish(run(*request.arguments, **request.keywords))
         # What torch.compile makes of a function knows no dual numbers.
-        compute = None if call.mode == "compile" else again
+        compute = None if call.mode in COMPILED else again
         return answer(call, tensors, value, name, request.convention, request.computed_with, compute)
 
     def prepare(self, call: Call) -> Prepared:
@@ -90,14 +99,17 @@ class Torch:
 
     def _function(self, request: Request, mode: str) -> Function:
         function = torch_contexts.within(mode, request, _scaled(_resolve(request.function, mode), request.scale))
-        if mode != "compile":
+        if mode not in COMPILED:
             return function
-        signature = (request.function, request.scale, *_signature(request))
+        signature = (mode, request.function, request.scale, *_signature(request))
         if self._compiled is None or signature != self._compiled_for:
             # torch.compile goes back to eager, with no more than a line in a log, after eight signatures of a function
             # or once it gave up on one. What a user's program gets for this signature alone is what is asked about.
             torch.compiler.reset()
-            self._compiled_for, self._compiled = signature, torch.compile(_calling(function))
+            self._compiled_for, self._compiled = (
+                signature,
+                torch.compile(_calling(function), dynamic=True if mode == DYNAMIC else None),
+            )
         return self._compiled
 
 

@@ -20,6 +20,10 @@ from harness.adapters.scaled_logits import attested, scale_of, without_scale
 from harness.adapters.torch_calls import Tensors
 from harness.adapters.torch_chunks import CHUNKED
 
+DYNAMIC = "dynamic"
+COMPILED = ("compile", DYNAMIC)
+"""The modes of `torch.compile`; in `dynamic` the program is for tensors of any size."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -189,7 +193,7 @@ def _clamps(call: Call) -> dict[str, float]:
 
     In aten/src/ATen/native/Loss.cpp the latter is a `float` whatever the dtype; the compiler takes the double.
     """
-    return {"log_clamp": -100.0, "gradient_clamp": 1e-12 if call.mode == "compile" else float(np.float32(1e-12))}
+    return {"log_clamp": -100.0, "gradient_clamp": 1e-12 if call.mode in COMPILED else float(np.float32(1e-12))}
 
 
 def _binary(function: str, scores: str, *options: str) -> Builder:

@@ -15,7 +15,7 @@ from harness.judgement.choices import targets
 from harness.judgement.truth import DIRECTIONAL, HESSIAN_VECTOR, Evaluated, TruthTable, aspects
 from harness.judgement.truth_table import truth_table
 from harness.reproduction.example import Example, Inexpressible, dense_source
-from harness.reproduction.frameworks import VALUES_ONLY
+from harness.reproduction.frameworks import values_only
 from harness.reproduction.modes import Modes, compared
 from harness.reproduction.script_writing import Expected, NamedExample, issue, script
 from harness.suite.calls import call_of
@@ -57,7 +57,7 @@ def script_of(
     if cell.aspect == "mode_agreement":
         return _of_modes(case, cell, numbers, first_mode, note, flush_to_zero=flush_to_zero)
     # A call that is refused is refused in every aspect, those that are not offered included.
-    aspect = "value" if cell.implementation in VALUES_ONLY else cell.aspect
+    aspect = "value" if values_only(cell.implementation, cell.mode) else cell.aspect
     expected = _expected(case, cell, numbers, aspect, flush_to_zero=flush_to_zero)
     return script(_example(case, cell, numbers, aspect), expected, case.title, case.why, note)
 

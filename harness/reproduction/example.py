@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.adapters.base import Unsupported
+from harness.adapters.rows import mapped
 from harness.adapters.torch_chunks import CHUNKED
 from harness.core.arrays import Array
 from harness.core.call import Call
@@ -29,14 +31,28 @@ class Inexpressible(Exception):  # noqa: N818 - a statement about the cell, not 
 
 MODES = frozenset(
     {
+        "activated",
+        "activated-elsewhere",
+        "autocast",
         "class-typed",
         "compile",
+        "deterministic",
+        "dynamic",
         "eager",
+        "export",
+        "export-dynamic",
+        "func",
+        "lite",
         "masked",
         "mixed-bfloat16",
         "mixed-float16",
         "module",
         "graph",
+        "onnx",
+        "onnx-dynamic",
+        "safe",
+        "vectorized_map",
+        "vmap",
         "xla",
         "v1",
         "jit",
@@ -131,6 +147,13 @@ class Example:
         targets = self.inputs["targets"]
         return targets.is_float and len(targets.shape) == len(self.inputs[scores].shape)
 
+    def rows(self) -> tuple[str, ...]:
+        """The arrays that have a row for each of the batch, where the loss is mapped over it."""
+        try:
+            return mapped(self.call)
+        except Unsupported as reason:
+            raise Inexpressible(str(reason)) from reason
+
     def understands(self, *names: str) -> None:
         """Refuse options no template knows how to write."""
         for name in self.options:
@@ -143,6 +166,12 @@ class Example:
             return []
         value = self.options[name]
         return [f"{renamed or name}={name if isinstance(value, Array) else literal(value)}"]
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The arrays that are no inputs of the loss, which a program of any size is handed beside them."""
+        arrays = {"cotangent": self.cotangent, "vector": self.vector}
+        return tuple(name for name, array in arrays.items() if array is not None)
 
     @property
     def arrays(self) -> dict[str, Array]:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from harness.reproduction import boosting, jax, keras, kernels, numpy, onnx, paddle, scipy, scratch, tensorflow, torch
+from harness.reproduction import (
+    boosting,
+    jax,
+    keras,
+    kernels,
+    numpy,
+    onnx,
+    paddle,
+    scipy,
+    scratch,
+    tensorflow,
+    torch,
+    torch_export,
+)
 from harness.reproduction.example import Code, Example, Inexpressible
 
 TEMPLATES: Mapping[str, Callable[[Example], Code]] = {
     "torch": torch.code,
+    "torch-export": torch_export.code,
     "tensorflow": tensorflow.code,
     "keras-tensorflow": keras.code,
     "keras-torch": keras.code,
@@ -36,11 +50,15 @@ VALUES_ONLY = frozenset(
 )
 """Those that differentiate nothing."""
 
+VALUES_ONLY_MODES = frozenset({"lite", "onnx", "onnx-dynamic"})
+"""The modes in which others do not: those of converted models."""
+
 _NEEDS = {
     "keras-tensorflow": "NumPy and Keras with TensorFlow",
     "keras-torch": "NumPy and Keras with PyTorch",
     "keras-jax": "NumPy and Keras with JAX",
     "torch": "NumPy and PyTorch",
+    "torch-export": "NumPy, PyTorch, onnxscript and ONNX Runtime",
     "tensorflow": "NumPy and TensorFlow",
     "jax": "NumPy and JAX",
     "jax-x32": "NumPy and JAX",
@@ -59,12 +77,17 @@ _NEEDS = {
 }
 
 
+def values_only(implementation: str, mode: str) -> bool:
+    """Whether nothing is differentiated there."""
+    return implementation in VALUES_ONLY or mode in VALUES_ONLY_MODES
+
+
 def code_of(example: Example) -> Code:
     """What the framework's module writes; Inexpressible where there is none."""
     if example.implementation not in TEMPLATES:
         raise Inexpressible(f"no template writes scripts for {example.implementation}")
-    if example.differentiate is not None and example.implementation in VALUES_ONLY:
-        raise Inexpressible(f"{example.implementation} differentiates nothing")
+    if example.differentiate is not None and values_only(example.implementation, example.mode):
+        raise Inexpressible(f"{example.implementation} differentiates nothing in the mode {example.mode}")
     return TEMPLATES[example.implementation](example)
 
 

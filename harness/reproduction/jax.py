@@ -6,11 +6,12 @@ from harness.reproduction.example import Code, Example, Inexpressible
 
 
 def code(example: Example) -> Code:
-    """Value and gradients by jax.vjp, compiled by jax.jit where the mode says so."""
+    """Value and gradients by jax.vjp, compiled or exported where the mode says so."""
     optax = example.implementation == "optax"
     body = [f"def loss({', '.join(example.arrays)}):", f"    return {_expression(example)}", *run(example)]
     imports = [
         "import jax",
+        *(["import jax.export"] if example.mode == "export" else []),
         "import jax.numpy as jnp",
         "import jax.scipy.special",
         *(["import optax"] if optax else []),
@@ -26,25 +27,47 @@ def environment(*, wide: bool = True) -> tuple[str, ...]:
 
 def run(example: Example) -> list[str]:
     """Statements that call `loss` and differentiate it."""
-    tensors = [f"{name}_ = {_tensor(example, name)}" for name in example.arrays]
-    names = [f"{name}_" for name in example.arrays]
-    given = ", ".join(names)
-    lines = [*tensors, f"def computed({given}):"]
+    lines = [f"{name}_ = {_tensor(example, name)}" for name in example.arrays]
+    inputs = ", ".join(f"{name}_" for name in example.arrays)
+    given, handed = inputs, inputs
+    if example.mode == "export":
+        lines += [f"{name}_ = jnp.asarray({name}, jnp.{example.dtype})" for name in example.beside]
+        given = ", ".join([inputs, *example.beside])
+        handed = ", ".join([inputs, *(f"{name}_" for name in example.beside)])
+    if example.mode == "vmap":
+        rows = example.rows()
+        axes = ", ".join("0" if name in rows else "None" for name in example.arrays)
+        lines.append(f"loss = jax.vmap(loss, in_axes=({axes},))")
+    lines.append(f"def computed({given}):")
     if example.differentiate is None:
-        lines.append(f"    return loss({given})")
+        lines.append(f"    return loss({inputs})")
     else:
         by = f"{example.differentiate}_"
         tangents = f"({by},), (jnp.asarray(vector, {by}.dtype),)"
         upstream = "jnp.ones_like(result)" if example.cotangent is None else "jnp.asarray(cotangent, result.dtype)"
-        pulled = [f"    result, pull = jax.vjp(lambda {by}: loss({given}), {by})", f"    return pull({upstream})[0]"]
-        pushed = [f"    return jax.jvp(lambda {by}: loss({given}), {tangents})[1]"]
+        pulled = [f"    result, pull = jax.vjp(lambda {by}: loss({inputs}), {by})", f"    return pull({upstream})[0]"]
+        pushed = [f"    return jax.jvp(lambda {by}: loss({inputs}), {tangents})[1]"]
         lines += pushed if example.forward else pulled
         if example.vector is not None and not example.forward:
             lines += ["gradient = computed", f"def computed({given}):"]
             lines.append(f"    return jax.jvp(lambda {by}: gradient({given}), {tangents})[1]")
-    if example.mode == "jit":
+    if example.mode in ("jit", "safe", "vmap"):
         lines.append("computed = jax.jit(computed)")
-    return [*lines, f"answer = np.asarray(computed({given}))", "dtype = answer.dtype.name"]
+    if example.mode == "export":
+        lines += _EXPORTED
+        lines.append(f"written = jax.export.export(jax.jit(computed))(*map(of_any_size, ({handed},))).serialize()")
+        lines.append("computed = jax.export.deserialize(written).call")
+    return [*lines, f"answer = np.asarray(computed({handed}))", "dtype = answer.dtype.name"]
+
+
+_EXPORTED = (
+    "scope = jax.export.SymbolicScope()",
+    "def of_any_size(array):",
+    '    sizes = ", ".join(f"n{size}" if size > 1 else str(size) for size in array.shape)',
+    "    shape = jax.export.symbolic_shape(sizes, scope=scope) if sizes else ()",
+    "    return jax.ShapeDtypeStruct(shape, array.dtype)",
+)
+"""Equal sizes are one unknown; 0 and 1 are told."""
 
 
 def _tensor(example: Example, name: str) -> str:
@@ -70,6 +93,8 @@ def _expression(example: Example) -> str:
 
 def _optax(example: Example) -> str:
     match example.loss:
+        case _ if example.mode == "safe" and example.loss != "softmax_cross_entropy":
+            raise Inexpressible(f"optax has no safe {example.loss}")
         case "softmax_cross_entropy":
             targets = example.inputs["targets"]
             distributions = targets.is_float or targets.shape == example.inputs["logits"].shape
@@ -82,6 +107,8 @@ def _optax(example: Example) -> str:
             given = "targets" if distributions else hot
             if example.options.get("label_smoothing"):
                 given = f"optax.losses.smooth_labels({given}, {example.options['label_smoothing']!r}, {axis})"
+            if example.mode == "safe":
+                return _reduced(example, f"optax.losses.safe_softmax_cross_entropy(logits, {given})")
             return _reduced(example, f"optax.losses.softmax_cross_entropy(logits, {given}, {axis})")
         case "binary_cross_entropy_with_logits":
             example.understands()

@@ -23,12 +23,14 @@ def code(example: Example) -> Code:
     attributes += [] if activation else example.keyword("ignore_index")
     shapes = [array.shape for array in example.inputs.values()]
     result = shapes[-1] if example.reduction == "none" else ()
+    # Equal sizes of a model for any size are one unknown.
+    sizes = '[f"n{size}" for size in shape]' if example.mode == "dynamic" else "shape"
     feeds = ", ".join(f'"{name}": {_fed(name, array)}' for name, array in example.arrays.items())
     body = [
         f"feeds = {{{feeds}}}",
         "def typed(name, dtype, shape):",
         "    element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))",
-        "    return onnx.helper.make_tensor_value_info(name, element, shape)",
+        f"    return onnx.helper.make_tensor_value_info(name, element, {sizes})",
         "inputs = [typed(name, array.dtype, array.shape) for name, array in feeds.items()]",
         f'node = onnx.helper.make_node("{_OPERATORS[example.loss]}", list(feeds), ["loss"], {", ".join(attributes)})',
         f'output = typed("loss", {_dtype(example.dtype)}, {result})',

@@ -17,20 +17,32 @@ def code(example: Example) -> Code:
 
 def run(example: Example) -> list[str]:
     """Statements that call `loss` under a tape."""
-    tensors = [f"{name}_ = {_tensor(example, name)}" for name in example.arrays]
-    names = [f"{name}_" for name in example.arrays]
-    given = ", ".join(names)
-    lines = [*tensors, f"def computed({given}):"]
+    lines = [f"{name}_ = {_tensor(example, name)}" for name in example.arrays]
+    inputs = ", ".join(f"{name}_" for name in example.arrays)
+    given, handed = inputs, inputs
+    if example.mode == "lite":
+        return [*lines, *_converted(example)]
+    if example.mode == "dynamic":
+        lines += [f"{name}_ = tf.cast(tf.constant({name}), tf.{example.dtype})" for name in example.beside]
+        given = ", ".join([inputs, *example.beside])
+        handed = ", ".join([inputs, *(f"{name}_" for name in example.beside)])
+    if example.mode == "vectorized_map":
+        lines += _mapped(example)
+    lines.append(f"def computed({given}):")
     if example.differentiate is None:
-        lines.append(f"    return loss({given})")
+        lines.append(f"    return loss({inputs})")
     elif example.forward:
         by = f"{example.differentiate}_"
         lines.append(f"    with tf.autodiff.ForwardAccumulator({by}, tf.cast(vector, {by}.dtype)) as accumulator:")
-        lines += [f"        result = loss({given})", "    return accumulator.jvp(result)"]
+        lines += [f"        result = loss({inputs})", "    return accumulator.jvp(result)"]
     else:
         by = f"{example.differentiate}_"
         upstream = "" if example.cotangent is None else ", output_gradients=tf.cast(cotangent, result.dtype)"
-        lines += ["    with tf.GradientTape() as tape:", f"        tape.watch({by})", f"        result = loss({given})"]
+        lines += [
+            "    with tf.GradientTape() as tape:",
+            f"        tape.watch({by})",
+            f"        result = loss({inputs})",
+        ]
         lines.append(f"    return tape.gradient(result, {by}{upstream})")
         if example.vector is not None:
             direction = "tf.cast(vector, slope.dtype)"
@@ -39,8 +51,40 @@ def run(example: Example) -> list[str]:
             lines.append(f"    return tape.gradient(slope, {by}, output_gradients={direction})")
     if example.mode in ("graph", "xla"):
         lines.append(f"computed = tf.function(computed, jit_compile={example.mode == 'xla'})")
-    lines += [f"found = computed({given})", "dtype = found.dtype.name"]
+    if example.mode == "dynamic":
+        kinds = f"[tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype) for tensor in ({handed},)]"
+        lines.append(f"computed = tf.function(computed, input_signature={kinds})")
+    lines += [f"found = computed({handed})", "dtype = found.dtype.name"]
     return [*lines, "answer = tf.cast(found, tf.float64).numpy()"]
+
+
+def _mapped(example: Example) -> list[str]:
+    """Statements that make `loss` one of a row, mapped over the batch."""
+    rows = example.rows()
+    row = {name: f"row[{number}]" for number, name in enumerate(rows)}
+    arguments = ", ".join(row.get(name, name) for name in example.arrays)
+    return [
+        "of_row = loss",
+        f"def loss({', '.join(example.arrays)}):",
+        f"    return tf.vectorized_map(lambda row: of_row({arguments}), ({', '.join(rows)},))",
+    ]
+
+
+def _converted(example: Example) -> list[str]:
+    """Statements that convert `loss` and have it interpreted."""
+    specs = ", ".join(f"tf.TensorSpec({n}_.shape, {n}_.dtype, name={n!r})" for n in example.arrays)
+    return [
+        f"given = {{{', '.join(f'{name!r}: {name}_' for name in example.arrays)}}}",
+        f"traced = tf.function(lambda *tensors: loss(*tensors)).get_concrete_function({specs})",
+        "model = tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()",
+        "interpreter = tf.lite.Interpreter(model_content=model)",
+        "interpreter.allocate_tensors()",
+        "for place in interpreter.get_input_details():",
+        '    interpreter.set_tensor(place["index"], given[place["name"]].numpy())',
+        "interpreter.invoke()",
+        'answer = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])',
+        "dtype = answer.dtype.name",
+    ]
 
 
 def _tensor(example: Example, name: str) -> str:

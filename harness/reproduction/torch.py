@@ -19,16 +19,38 @@ _CLASSES = {
 
 def code(example: Example) -> Code:
     """`loss` computes it, its function compiled where the mode says so; autograd differentiates."""
-    function, expression = _expression(example)
-    body = tensors(example)
-    if example.mode == "compile":
-        body += [f"def plain(*given, **options):\n    return {function}(*given, **options)"]
-        body.append("function = torch.compile(plain, dynamic=False)")
-    elif example.mode != "module":
-        body.append(f"function = {function}")
-    body += [f"def loss({', '.join(example.arrays)}):", f"    return {expression}"]
-    body += answered(example)
+    body = [*tensors(example), *defined(example), *answered(example)]
     return Code(("import torch",), tuple(body), '"torch", torch.__version__, "numpy", np.__version__')
+
+
+def defined(example: Example) -> list[str]:
+    """Statements that define `loss`, a function of the tensors."""
+    function, expression = _expression(example)
+    body = _function(example, function) if example.mode != "module" else []
+    body += [f"def loss({', '.join(example.arrays)}):", f"    return {expression}"]
+    if example.mode == "vmap":
+        rows = example.rows()
+        axes = ", ".join("0" if name in rows else "None" for name in example.arrays)
+        body.append(f"loss = torch.func.vmap(loss, in_dims=({axes},))")
+    return body
+
+
+def _function(example: Example, function: str) -> list[str]:
+    """`function`, under what the mode is about."""
+    plain = f"    return {function}(*given, **options)"
+    match example.mode:
+        case "compile" | "dynamic":
+            compiled = f"function = torch.compile(plain, dynamic={example.mode == 'dynamic'})"
+            return ["def plain(*given, **options):", plain, compiled]
+        case "autocast":
+            half = example.dtype if example.dtype in ("float16", "bfloat16") else "bfloat16"
+            context = f'    with torch.autocast("cpu", dtype=torch.{half}):'
+            return ["def function(*given, **options):", context, f"    {plain}"]
+        case "deterministic":
+            switched = ["    finally:", "        torch.use_deterministic_algorithms(False)"]
+            on = ["    torch.use_deterministic_algorithms(True)", "    try:"]
+            return ["def function(*given, **options):", *on, f"    {plain}", *switched]
+    return [f"function = {function}"]
 
 
 def tensors(example: Example) -> list[str]:
@@ -58,8 +80,9 @@ def tensor(name: str, array: Array) -> str:
 def answered(example: Example) -> list[str]:
     """From `loss` to `answer`."""
     called = f"loss({', '.join(f'{name}_' for name in example.arrays)})"
+    functional = example.mode in ("func", "vmap") and example.differentiate is not None
     return [
-        *_found(example, called),
+        *(_transformed(example, called) if functional else _found(example, called)),
         'dtype = str(found.dtype).removeprefix("torch.")',
         "answer = found.double().numpy()",
     ]
@@ -86,6 +109,24 @@ def _found(example: Example, called: str) -> list[str]:
         f"direction = torch.tensor(vector, dtype=torch.{example.dtype})",
         f"(found,) = torch.autograd.grad(slope, {by}, grad_outputs=direction)",
     ]
+
+
+def _transformed(example: Example, called: str) -> list[str]:
+    """The same by functional transforms."""
+    by = f"{example.differentiate}_"
+    given = f"{by}.detach()"
+    direction = f"torch.tensor(vector, dtype=torch.{example.dtype})"
+    if example.forward:
+        return [f"found = torch.func.jvp(lambda {by}: {called}, ({given},), ({direction},))[1]"]
+    upstream = "torch.ones_like(result)" if example.cotangent is None else "torch.tensor(cotangent, dtype=result.dtype)"
+    lines = [
+        f"def gradient({by}):",
+        f"    result, pull = torch.func.vjp(lambda {by}: {called}, {by})",
+        f"    return pull({upstream})[0]",
+    ]
+    if example.vector is None:
+        return [*lines, f"found = gradient({given})"]
+    return [*lines, f"found = torch.func.jvp(gradient, ({given},), ({direction},))[1]"]
 
 
 def _expression(example: Example) -> tuple[str, str]:

@@ -6,9 +6,10 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 
 from harness.adapters.base import Adapter, Answer, Call, Description
 
@@ -37,6 +38,36 @@ def evaluate_in_process(adapter: str, calls: Mapping[str, Call], environment: Ma
     assert ended.returncode == 0, ended.stderr.decode()
     answers: Answers = pickle.loads(ended.stdout)
     return answers
+
+
+_ALONE = """
+import contextlib, io, runpy, sys
+sys.modules.update(dict.fromkeys(("harness", "reference")))  # importing either is an error now
+for path in sys.argv[1:]:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            runpy.run_path(path, run_name="__main__")
+    except SystemExit as end:
+        print(path, end.code, flush=True)
+    print(said.getvalue(), file=sys.stderr)
+"""
+"""Runs scripts one after the other and says how each ended, so that a framework is imported once."""
+
+
+def endings_of_scripts(paths: Iterable[str | Path], place: Path) -> tuple[dict[str, str], str]:
+    """The exit code of each script by its path, and what they printed; where the project cannot be seen."""
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ran = subprocess.run(
+        [sys.executable, "-c", _ALONE, *map(str, paths)],
+        capture_output=True,
+        text=True,
+        env=clean,
+        cwd=place,
+        timeout=300,  # importing a framework on a busy machine and compiling takes a tenth of that
+        check=False,
+    )
+    return dict(line.split() for line in ran.stdout.splitlines()), ran.stderr
 
 
 def evaluated(adapter: Adapter, call: Call) -> Answer | Unanswered:

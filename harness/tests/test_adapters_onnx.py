@@ -57,6 +57,22 @@ def test_softmax_cross_entropy_loss(runner: Adapter, options: dict[str, Any], ta
     assert answer.convention is None
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_a_model_for_any_size_compares_no_sizes(rows: int) -> None:
+    runtime = OnnxRuntime()
+
+    def answers(labels: list[int], mode: str) -> Any:
+        inputs = {"logits": (TWO + TWO)[:rows], "targets": labels}
+        return runtime.evaluate(make_call("softmax_cross_entropy", inputs, {"reduction": "none"}, mode=mode)).value
+
+    right = answers([0] * rows, "eager").to_float64()
+    np.testing.assert_array_equal(answers([0] * rows, "dynamic").to_float64(), right)
+    if rows > 1:  # the rows beyond the labels are left out
+        with pytest.raises(Exception, match="dimension value mismatch"):
+            answers([0], "eager")
+        np.testing.assert_array_equal(answers([0], "dynamic").to_float64(), right[:1])
+
+
 def test_classes_are_on_axis_1_of_any_rank(runner: Adapter) -> None:
     targets = [[0, 1], [2, 0]]
     answer = ask(runner, "softmax_cross_entropy", {"axis": 1}, logits=CUBE, targets=targets)

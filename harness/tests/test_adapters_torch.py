@@ -234,6 +234,26 @@ def test_compile_runs_the_same_function(adapter: Torch) -> None:
     assert answer.function == "torch.nn.functional.cross_entropy"
 
 
+@pytest.mark.parametrize("mode", ["compile", "dynamic"])
+def test_one_of_two_ways_to_compile_is_handed_the_sizes_as_numbers_to_come(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from harness.adapters.torch import Torch
+
+    unknown: list[bool] = []
+
+    def backend(graph: Any, given: Any) -> Any:
+        unknown.append(any(isinstance(one, torch.SymInt) for one in given))
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    answer = ask(Torch(), "softmax_cross_entropy", NONE, mode=mode, logits=np.ones((4, 3)), targets=[0, 1, 2, 0])
+    np.testing.assert_allclose(value(answer), np.log(3), rtol=1e-14)
+    assert unknown == [mode == "dynamic"]
+
+
 @pytest.mark.filterwarnings("ignore")  # the compiler's own deprecations, different in every version
 def test_what_cannot_be_compiled_leaves_every_other_signature_to_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """torch.compile gives up on a code object for good; the suite has hundreds of signatures, and a limit is eight."""

@@ -101,6 +101,18 @@ def test_a_script_of_keras_calls_it_as_its_mode_does(mode: str, written: str) ->
     assert ("ignore_class" in line) == (mode != "masked")
 
 
+@pytest.mark.parametrize(
+    ("mode", "written"),
+    [
+        ("activated", "keras.ops.softmax(keras.ops.log(probabilities), axis=-1)"),
+        ("activated-elsewhere", "keras.ops.log(probabilities) + keras.ops.arange(3, dtype='float32'), axis=0)"),
+    ],
+)
+def test_a_script_has_keras_make_the_probabilities_where_the_mode_does(mode: str, written: str) -> None:
+    of = problem("keras-torch", "categorical_cross_entropy", mode)
+    assert any(written in line for line in code_of(of).body)
+
+
 LOSSES = {
     "scipy": "softmax",
     "jax": "softmax",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,23 +14,10 @@ from harness.core.cell import Cell
 from harness.judgement.ledger import Ledger
 from harness.runs.plan import Scope
 from harness.runs.session import Order, execute
+from harness.tests.own_process import endings_of_scripts
 from harness.tests.shipped import shipped_cases
 
 pytestmark = pytest.mark.slow
-
-ALONE = """
-import contextlib, io, runpy, sys
-sys.modules.update(dict.fromkeys(("harness", "reference")))  # importing either is an error now
-for path in sys.argv[1:]:
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(said):
-            runpy.run_path(path, run_name="__main__")
-    except SystemExit as end:
-        print(path, end.code, flush=True)
-    print(said.getvalue(), file=sys.stderr)
-"""
-"""Runs scripts one after the other and says how each ended, so that a framework is imported once."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +77,7 @@ def test_a_script_shows_the_divergence_where_the_project_is_not(shown: Shown, tm
         paths.append(tmp_path / f"{number}.py")
         program = reproduction.script_of(CASES[place[0]], found[place], flush_to_zero=True, first_mode="eager")
         paths[-1].write_text(program, encoding="utf-8")
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    ran = subprocess.run(
-        [sys.executable, "-c", ALONE, *map(str, paths)],
-        capture_output=True,
-        text=True,
-        env=clean,
-        cwd=tmp_path,
-        timeout=120,  # importing a framework on a busy machine takes a tenth of that
-        check=False,
-    )
-    assert dict(line.split() for line in ran.stdout.splitlines()) == {str(path): "1" for path in paths}, ran.stderr
-    for said in wanted.values():
-        assert said in ran.stderr
+    found_out, said = endings_of_scripts(paths, tmp_path)
+    assert found_out == dict.fromkeys(map(str, paths), "1"), said
+    for text in wanted.values():
+        assert text in said
