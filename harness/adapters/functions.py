@@ -11,7 +11,8 @@ siblings, `Functions` is several of them at once; a framework of any other array
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
@@ -90,6 +91,13 @@ class LossFunction:
         Where it computes a loss that the family lacks and is called like `loss`: the module:function of what is true,
         and that of its error scales (`harness.runs.own_truth`).
 
+    Raises
+    ------
+    ValueError
+        A loss, an input or an option of ours that does not exist.
+    TypeError
+        A parameter that the function does not have, or one it needs that nothing is said of.
+
     Examples
     --------
     >>> squares = LossFunction(lambda logits, targets: (logits - targets) ** 2, "binary_cross_entropy_with_logits")
@@ -119,6 +127,38 @@ class LossFunction:
     name: str = ""
     truth: str = ""
     error_scale: str = ""
+
+    def __post_init__(self) -> None:
+        if self.like:
+            return
+        _among([self.loss], LOSSES, "loss")
+        ours = LOSSES[self.loss]
+        _among(self.inputs, ours.inputs, f"input of {self.loss}")
+        reduced = ("reduction", "denominator") if ours.reductions else ()
+        _among([*self.options, *self.says], (*reduced, *ours.options), f"option of {self.loss}")
+        taken = _parameters(self.function)
+        if taken is not None:
+            self._check_against(taken)
+
+    def _check_against(self, taken: Mapping[str, inspect.Parameter]) -> None:
+        """TypeError where what is said of the function is not so."""
+        ours = LOSSES[self.loss]
+        has = f"its parameters are {', '.join(taken) or 'none'}"
+        for option, theirs in self.options.items():
+            if theirs not in taken:
+                left_out = f"leave {option} out of `options` where it has no such option"
+                if option == "reduction":
+                    left_out = "leave reduction out of `options` where it returns a loss for each row"
+                raise TypeError(f"{self.public_name} has no parameter {theirs} for {option}; {has}: {left_out}")
+        positional = [name for name, p in taken.items() if p.kind in _BY_POSITION and name not in self.options.values()]
+        names = self.inputs or ours.form(())
+        needed = [name for name in names if name not in ours.optional]
+        if len(positional) < len(needed):
+            raise TypeError(f"{self.public_name} takes no {needed[len(positional)]} by position; {has}")
+        given = {*positional[: len(needed)], *names, *self.options.values()}
+        for name, parameter in taken.items():
+            if parameter.default is parameter.empty and name not in given:
+                raise TypeError(f"{self.public_name} needs {name}, which is neither an input nor named in `options`")
 
     @property
     def public_name(self) -> str:
@@ -212,6 +252,25 @@ class Library:
     run: Callable[[Request], Answer]
     compiled: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
     """From a function to the one that the mode "compile" calls, where a function may ask for it."""
+
+
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _among(names: Iterable[str], known: Iterable[str], what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{name!r} is no {what}: expected one of {', '.join(known)}")
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+    """By name; None where they cannot be told, or are any."""
+    try:
+        found = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return None
+    any_of_them = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return None if any(parameter.kind in any_of_them for parameter in found.values()) else found
 
 
 class Functions:

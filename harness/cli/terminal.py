@@ -170,7 +170,10 @@ def next_step(run: Run, output: Path | None, report: Path | None) -> str:
     wrong = failures(run)
     if wrong:
         return f"next: xent repro --again {shlex.quote(wrong[0].witness.name)}"
-    if any(cell.verdict in INFRASTRUCTURE for cell in run.cells):
+    never = {cell.verdict for cell in run.cells if cell.verdict in INFRASTRUCTURE}
+    if never == {"missing"}:
+        return "next: mend what is said to be missing, and run it again"
+    if never:
         return "next: run it again with --parallel 1 and a longer --timeout; what a worker wrote is in the run file"
     if output is None:
         return "next: keep the run with -o RUN.jsonl, or look at all of it with --report report.html"

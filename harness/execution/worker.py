@@ -12,6 +12,7 @@ import ctypes
 import faulthandler
 import gc
 import importlib
+import inspect
 import operator
 import os
 import platform
@@ -123,8 +124,29 @@ def _construct(target: str) -> Adapter:
     found: Any = getattr(module, class_name, None)
     if found is None:
         raise AttributeError(f"module {module_name} has no {class_name}")
-    adapter: Adapter = found() if isinstance(found, type) or not hasattr(found, "evaluate") else found
-    return adapter
+    if not isinstance(found, type) and hasattr(found, "evaluate"):
+        adapter: Adapter = found
+        return adapter
+    if not callable(found):
+        raise TypeError(f"{class_name} is no adapter: it has no `evaluate`")
+    if needed := _needed(found):
+        connected = "a loss becomes an implementation by numpy_function, torch_function, jax_function or"
+        raise TypeError(
+            f"{class_name} cannot be made without {', '.join(needed)}; {connected} tensorflow_function of "
+            "harness.adapters.functions"
+        )
+    made: Adapter = found()
+    return made
+
+
+def _needed(made_by: Callable[..., Any]) -> list[str]:
+    """The parameters without which it cannot be called; none where they cannot be told."""
+    try:
+        parameters = inspect.signature(made_by).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    any_of_them = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in any_of_them]
 
 
 def _answer(adapter: Adapter | None, message: Mapping[str, Any]) -> dict[str, Any]:

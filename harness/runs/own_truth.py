@@ -107,7 +107,8 @@ class OwnTruth:
                     slopes[name][place] = np.sum((self._value(moved, options) - value) * upstream) / step
                 return reference.Evaluation(_parts(value), {name: _parts(slope) for name, slope in slopes.items()})
         except Exception as error:
-            raise ValueError(f"{self.name}: {type(error).__name__}: {error}") from error
+            called = ", ".join((*inputs, *options, *(("cotangent",) if self.differentiates else ())))
+            raise ValueError(f"{self.name}, called with {called}: {type(error).__name__}: {error}") from error
 
     def error_scales(
         self,

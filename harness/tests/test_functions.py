@@ -272,3 +272,61 @@ def test_the_autograd_function_of_the_how_to_has_cotangents_soft_labels_and_a_mo
     for targets in (Array.of(soft, "float32"), LABELS):
         call = asked(X, targets, cotangent=np.arange(6.0).reshape(2, 3) - 2, reduction="none")
         assert_sound(connected, replace(call, mode=mode))
+
+
+def of_rows(logits: Any, labels: Any, how: str = "none") -> Any:
+    return logits[..., 0] + labels if how == "none" else (logits[..., 0] + labels).sum()
+
+
+WRONGLY_SAID: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"loss": "softmax_cross_entropi"}, ValueError, "'softmax_cross_entropi' is no loss: expected one of entropy, "),
+    ({"options": {"smoothing": "how"}}, ValueError, "'smoothing' is no option of softmax_cross_entropy"),
+    ({"inputs": ("scores", "targets")}, ValueError, "'scores' is no input of softmax_cross_entropy"),
+    (
+        {"options": {"reduction": "mode"}},
+        TypeError,
+        "has no parameter mode for reduction; its parameters are logits, lab",
+    ),
+    ({"options": {"ignore_index": "skip"}}, TypeError, "has no parameter skip for ignore_index"),
+]
+
+
+@pytest.mark.parametrize(("said", "error", "words"), WRONGLY_SAID, ids=[words for *_, words in WRONGLY_SAID])
+def test_what_is_said_of_a_function_and_not_so_is_told_before_a_call(
+    said: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=re.escape(words)):
+        numpy_function(of_rows, **{"loss": "softmax_cross_entropy", **said})
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda logits: logits, "takes no targets by position; its parameters are logits"),
+        (
+            lambda logits, labels, smoothing: logits + labels + smoothing,
+            "needs smoothing, which is neither an input nor named in `options`",
+        ),
+        (
+            lambda logits, labels, *, chunk: logits + labels + chunk,
+            "needs chunk, which is neither an input nor named in `options`",
+        ),
+    ],
+)
+def test_a_function_that_cannot_be_called_so_is_told_before_a_call(function: Callable[..., Any], words: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(words)):
+        numpy_function(function, loss="softmax_cross_entropy")
+
+
+def test_what_takes_anything_is_not_looked_at() -> None:
+    numpy_function(lambda *them, **named: (them, named), loss="softmax_cross_entropy", options={"reduction": "how"})
+    numpy_function(max, loss="softmax_cross_entropy", options={"reduction": "how"})
+
+
+def test_a_loss_in_place_of_an_adapter_is_told_how_it_becomes_one() -> None:
+    message, adapter = worker._describe(f"{__name__}:of_rows")
+    assert adapter is None
+    assert "of_rows cannot be made without logits, labels; a loss becomes an implementation by" in message["reason"]
+    message, adapter = worker._describe(f"{__name__}:LABELS")
+    assert adapter is None
+    assert "LABELS is no adapter: it has no `evaluate`" in message["reason"]
