@@ -14,9 +14,11 @@ nearly equal is evaluated again in decimal arithmetic (`reference.evaluation`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reference import arguments, softmax
 from reference.logits import Transformation, Transformed, transformation
@@ -138,23 +140,43 @@ def jensen_shannon(problem: Problem) -> Result:
     if not from_logits:
         pair.first = arguments.probabilities(names[0], pair.first)
         pair.second = arguments.probabilities(names[1], pair.second)
-    transform = pair.transform(problem)
-    how = unweighted(problem, pair.shape[:-1], int(np.prod(pair.shape)))
-    scale = problem.scale(how, pair.shape[:-1])
+    value, slopes = jensen_shannon_of_rows(
+        problem,
+        unweighted(problem, pair.shape[:-1], int(np.prod(pair.shape))),
+        pair.shape,
+        names,
+        lambda rows: [problem.make(x[rows]) for x in (pair.first, pair.second)],
+        pair.transform(problem) if from_logits else None,
+    )
+    return value, shaped_back(slopes, pair.shape, pair.axis)
+
+
+def jensen_shannon_of_rows(
+    problem: Problem,
+    how: Reduction[Any],
+    shape: tuple[int, ...],
+    names: tuple[str, str],
+    given: Callable[[slice], list[Any]],
+    transform: Transformation | None,
+    valid: NDArray[np.bool_] | None = None,
+) -> Result:
+    """The divergence of a block of rows of p from that of q, or of what both are the softmaxes of where there is a
+    `transform`, and the gradients of the `names`, one row per row; of the rows those count that are `valid`."""
+    scale = problem.scale(how, shape[:-1])
     base = _log_base(problem)
     beta = problem.make(float(problem.options.get("beta", 0.5)))
     rest = problem.make(1.0) - beta
+    count = int(np.prod(shape[:-1]))
+    keep = np.ones(count, dtype=bool) if valid is None else valid
 
     def body(rows: slice) -> Result:
-        given = [problem.make(x[rows]) for x in (pair.first, pair.second)]
+        p, q = given(rows)
         seen: list[Transformed] = []
         of: list[Any] = []
-        if from_logits:
-            seen = [transform(x, rows) for x in given]
+        if transform is not None:
+            seen = [transform(x, rows) for x in (p, q)]
             of = [softmax.rows(s.z) for s in seen]
             p, q = (r.probabilities() for r in of)
-        else:
-            p, q = given
         # ln(p / m) of m = p + (1 − β) (q − p), and of q likewise.
         mixed = beta * p + rest * q
         pull = [
@@ -167,11 +189,12 @@ def jensen_shannon(problem: Problem) -> Result:
         for place, (name, number) in enumerate(zip(names, (p, q), strict=True)):
             if name in problem.wanted:
                 slope = pull[place]
-                if from_logits:
+                if transform is not None:
                     slope = vanishing(number, softmax.softmax_gradient(of[place], slope))
                     slope = seen[place].pull_back(slope)
-                found[name] = slope * weight
-        return value, found
+                slope = slope * weight
+                found[name] = slope.where(np.broadcast_to(keep[rows, None], slope.shape), slope.zeros())
+        return value.where(keep[rows], value.zeros()), found
 
-    values, slopes = by_rows(pair.second.shape[0], pair.shape[-1], body)
-    return how.value(values, pair.shape[:-1]), shaped_back(slopes, pair.shape, pair.axis)
+    values, slopes = by_rows(count, shape[-1], body)
+    return how.value(values, shape[:-1]), slopes

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference import arguments, conventions, divergences, from_logits, from_pairs, from_probabilities
+from reference import arguments, conventions, divergences, from_logits, from_pairs, from_probabilities, linear
 from reference.arguments import ArgumentError
 from reference.decimals import Decimals, context, in_digits
 from reference.doubledouble import DoubleDouble, Watch, watching
@@ -179,7 +179,7 @@ near 0 has 70 bits: each may lose four."""
 
 def _cancels(loss: str, inputs: Mapping[str, Any]) -> bool:
     """Whether a loss is small by cancellation wherever two distributions are nearly equal, or a softmax nearly even."""
-    return loss in ("jensen_shannon", "bernoulli_kl") or (
+    return loss in ("jensen_shannon", "linear_jensen_shannon", "bernoulli_kl") or (
         loss in ("entropy", "kl_divergence") and inputs.get("logits") is not None
     )
 
@@ -336,6 +336,7 @@ _FAMILIES: Mapping[str, Callable[[Problem], Result]] = MappingProxyType(
         "soft_margin": from_pairs.soft_margin,
         "binary_focal": from_pairs.focal,
         "categorical_focal": from_logits.categorical_focal,
-        "linear_cross_entropy": from_logits.linear_cross_entropy,
+        "linear_cross_entropy": linear.linear_cross_entropy,
+        "linear_jensen_shannon": linear.linear_jensen_shannon,
     }
 )

@@ -1,9 +1,8 @@
-"""The losses of logits: softmax, log_softmax, softmax_cross_entropy, categorical_focal, linear_cross_entropy."""
+"""The losses of logits: softmax, log_softmax, softmax_cross_entropy, categorical_focal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from reference import arguments, softmax
 from reference.arguments import ArgumentError, Floats
 from reference.logits import Transformation, transformation
 from reference.numbers import others_sum, vanishing
-from reference.problem import BLOCK, HESSIAN_VECTOR, Make, Problem, Result, by_rows, of_block, shaped_back
+from reference.problem import HESSIAN_VECTOR, Problem, Result, by_rows, of_block, shaped_back
 from reference.reductions import reduction
 from reference.targets import Targets, targets_of
 
@@ -166,77 +165,3 @@ def categorical_focal(problem: Problem) -> Result:
 
     values, slopes = by_rows(flat.shape[0], classes, body)
     return how.value(values, x.shape[:-1]), shaped_back(slopes, x.shape, axis)
-
-
-def linear_cross_entropy(problem: Problem) -> Result:
-    """softmax_cross_entropy of hidden · weight + bias."""
-    make = problem.make
-    hidden, weight = (arguments.floats(name, problem.inputs[name]) for name in ("hidden", "weight"))
-    if problem.options.get("axis", -1) not in (-1, hidden.ndim - 1):
-        raise ArgumentError("axis: linear_cross_entropy has its classes last, expected -1")
-    if hidden.ndim == 0 or weight.ndim != 2 or hidden.shape[-1] != weight.shape[0]:
-        raise ArgumentError(f"hidden has shape {hidden.shape} and weight {weight.shape}: expected (..., d) and (d, C)")
-    rows, depth, classes = hidden.shape[:-1], weight.shape[0], weight.shape[1]
-    if classes == 0:
-        raise ArgumentError("weight: expected at least one class")
-    flat, w = hidden.reshape(-1, depth), make(weight)
-    columns = w.moveaxis(0, 1)  # (C, d)
-    bias = make(0.0)
-    if "bias" in problem.inputs:
-        given = arguments.floats("bias", problem.inputs["bias"])
-        bias = make(arguments.shaped("bias", given, (classes,), "one per class"))
-    transform = transformation(problem, rows, classes, -1)
-    t = targets_of(problem, (*rows, classes), -1, transform.mask)
-    inner = replace(problem, wanted=("logits", *(n for n in problem.wanted if n == "targets")))
-    vector = problem.vector_like(hidden.shape)
-
-    def logits(block: slice) -> Any:
-        return _matrix_product(make, make(flat[block]), columns) + bias
-
-    def directions(block: slice) -> Any:
-        """What the logits move by where the hidden numbers move along the vector."""
-        assert vector is not None
-        return _matrix_product(make, make(vector.reshape(-1, depth)[block]), columns)
-
-    value, slopes = cross_entropy_of_rows(inner, t, transform, logits, None if vector is None else directions)
-    found: dict[str, Any] = {}
-    if vector is not None:
-        found[HESSIAN_VECTOR] = _matrix_product(make, slopes[HESSIAN_VECTOR], w).reshape(*hidden.shape)
-    if "targets" in slopes:
-        found["targets"] = slopes["targets"].reshape(*rows, classes)
-    pull = slopes["logits"]
-    if "hidden" in problem.wanted:
-        found["hidden"] = _matrix_product(make, pull, w).reshape(*hidden.shape)
-    if "weight" in problem.wanted:
-        found["weight"] = _matrix_product(make, make(flat).moveaxis(0, 1), pull.moveaxis(0, 1))
-    if "bias" in problem.wanted:
-        found["bias"] = pull.moveaxis(0, 1).sum()
-    return value, found
-
-
-def _matrix_product(make: Make, left: Any, right: Any) -> Any:
-    """left (n, k) times the transpose of right (m, k), some products at a time."""
-    n, k = left.shape
-    m = right.shape[0]
-    if n * m == 0:
-        return make(np.zeros((n, m)))
-    # A block of products per step: first as many columns, then as many rows as fit.
-    wide = max(1, min(m, BLOCK // max(k, 1)))
-    tall = max(1, BLOCK // max(wide * k, 1))
-    columns = [slice(start, start + wide) for start in range(0, m, wide)]
-
-    def body(rows: slice) -> Any:
-        parts = []
-        for some in columns:
-            factor, other = left[rows][:, None, :], right[some][None, :, :]
-            parts.append(vanishing(factor + other.zeros(), factor * other).sum())
-        return _beside(parts)
-
-    made = [body(slice(start, start + tall)) for start in range(0, n, tall)]
-    return type(made[0])(**{name: np.concatenate([getattr(p, name) for p in made]) for name in vars(made[0])})
-
-
-def _beside(parts: list[Any]) -> Any:
-    """Columns of a block of rows, side by side."""
-    first = parts[0]
-    return type(first)(**{n: np.concatenate([getattr(p, n) for p in parts], axis=-1) for n in vars(first)})

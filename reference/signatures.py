@@ -140,8 +140,11 @@ class Signature:
             if name in names and name not in form:
                 return f"input {name} does not go with {', '.join(form)}"
         for name in options:
-            if self.only_with.get(name, form[0]) not in form:
-                return f"option {name} is for {self.only_with[name]}, not for {', '.join(form)}"
+            needed = self.only_with.get(name, form[0])
+            if needed not in form:
+                return f"option {name} is for {needed}, not for {', '.join(form)}"
+            if needed in self.optional and needed not in names:
+                return f"option {name} is for {needed}, which are absent"
         return None
 
 
@@ -220,6 +223,19 @@ LOSSES: Mapping[str, Signature] = MappingProxyType(
             (*_WEIGHTED, *OF_LOGITS, "z_loss"),
             ("hidden", "weight", "bias"),
             optional=("bias",),
+        ),
+        "linear_jensen_shannon": Signature(
+            {
+                "hidden": "floating",
+                "weight": "floating",
+                "target_hidden": "floating",
+                "target_weight": "floating",
+                "targets": "labels",
+            },
+            ("beta", "logit_scale", "ignore_index"),
+            ("hidden", "weight"),
+            optional=("targets",),
+            only_with={"ignore_index": "targets"},
         ),
     }
 )

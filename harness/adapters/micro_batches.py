@@ -22,7 +22,9 @@ MODE = "accumulated"
 TAG = "micro-batches"
 """Of the cases that are asked in this mode: what they ignore fills a micro-batch."""
 
-OF_ROWS = frozenset({"logits", "probabilities", "log_probabilities", "hidden", "targets"})
+OF_ROWS = frozenset(
+    {"logits", "probabilities", "log_probabilities", "hidden", "targets", "target_logits", "target_hidden"}
+)
 """Inputs that are cut; the weight and the bias of a last layer belong to every micro-batch."""
 
 Evaluate = Callable[[Call], Answer]

@@ -342,6 +342,36 @@ def _linear(random: Random) -> Sample:
     return Sample("linear_cross_entropy", inputs, options, {}, cotangent, wanted, vector=vector)
 
 
+def _linear_divergence(random: Random) -> Sample:
+    """A head beside another of another depth, or beside itself but for some ulps; rows that are ignored."""
+    rows, depth, classes = int(random.integers(1, 5)), int(random.integers(1, 4)), int(random.integers(2, 5))
+    options, cotangent = _reduction(random, rows)
+    scale = 10.0 ** random.uniform(-2, 1.5)
+    inputs: dict[str, Any] = {
+        "hidden": random.normal(size=(rows, depth)) * scale,
+        "weight": random.normal(size=(depth, classes)),
+    }
+    if random.integers(0, 2):
+        near = 1.0 + random.normal(size=(rows, depth)) * 2.0 ** -random.uniform(1, 50)
+        inputs |= {"target_hidden": inputs["hidden"] * near, "target_weight": inputs["weight"]}
+    else:
+        other = int(random.integers(1, 4))
+        inputs["target_hidden"] = random.normal(size=(rows, other)) * scale
+        inputs["target_weight"] = random.normal(size=(other, classes))
+    if random.integers(0, 2):
+        options["beta"] = float(random.choice([0.1, 0.5, 0.9, 1e-3]))
+    if random.integers(0, 2):
+        options["logit_scale"] = float(random.choice([0.5, 0.7, 1 / 3, 1.1, 10.0, -0.3]))
+    if random.integers(0, 2):
+        inputs["targets"] = np.where(random.random(rows) < 0.3, -100, random.integers(0, classes, rows))
+        inputs["targets"][0] = 0
+        options["ignore_index"] = -100
+        if random.integers(0, 2):
+            options["denominator"] = "count"
+    wanted = ("hidden", "weight", "target_hidden", "target_weight")
+    return Sample("linear_jensen_shannon", inputs, options, {}, cotangent, wanted)
+
+
 def _of_logits(random: Random, shape: tuple[int, ...]) -> dict[str, Any]:
     """Options of logits, alone and together: temperatures and caps of every size, masks of classes or of logits that
     leave at least one class in each row."""
@@ -463,4 +493,5 @@ _MAKERS: tuple[Callable[[Random], Sample], ...] = (
     _transformed,
     _divergence,
     _pairs,
+    _linear_divergence,
 )

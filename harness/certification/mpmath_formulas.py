@@ -120,6 +120,7 @@ class _Formula:
             "binary_cross_entropy_with_logits": self._binary,
             "binary_focal": self._binary,
             "linear_cross_entropy": self._linear,
+            "linear_jensen_shannon": self._linear_jensen_shannon,
         }.get(self.loss, self._categorical)
         return method()
 
@@ -158,10 +159,13 @@ class _Formula:
             return [empty], [mpmath.mpf("nan")] * len(pull)
         return [total / denominator], [c / denominator for c in pull]
 
+    def _given(self) -> bool:
+        """Whether the mean divides by a number that is handed in."""
+        return not isinstance(self.options.get("denominator", ""), str)
+
     def _divisor(self, count: int) -> MP:
         """The number handed in, or how many there are."""
-        given = self.options.get("denominator")
-        return mpmath.mpf(count) if given is None or isinstance(given, str) else _mp(given)
+        return _mp(self.options["denominator"]) if self._given() else mpmath.mpf(count)
 
     # --- losses of rows -----------------------------------------------------------------------------------------------
 
@@ -525,6 +529,18 @@ class _Formula:
         read = self._scaled if "logits" in self.inputs else self._rows
         (t, _, _), (x, shape, axis) = read(names[0]), read(names[1])
         p, q = ([_softmax(row)[0] for row in rows] for rows in (t, x)) if "logits" in self.inputs else (t, x)
+        losses, of_p, of_q = self._between(p, q)
+        value, pull = self._reduced(losses, self._divisor(len(losses)))
+        slopes = {names[0]: of_p, names[1]: of_q}
+        if "logits" in self.inputs:
+            slopes = {
+                name: [self._through_softmax(u, f) for u, f in zip(rows, of, strict=True)]
+                for name, rows, of in zip(names, (p, q), (of_p, of_q), strict=True)
+            }
+        return Evaluated(value, self._pulled(slopes, pull, shape, axis))
+
+    def _between(self, p: list[list[MP]], q: list[list[MP]]) -> tuple[list[MP], list[list[MP]], list[list[MP]]]:
+        """The Jensen–Shannon divergence of each row, and what its terms are multiples of p and of q by."""
         beta, scale = _mp(self.options.get("beta", 0.5)), self._log_base()
         m = [[beta * a + (1 - beta) * b for a, b in zip(u, v, strict=True)] for u, v in zip(p, q, strict=True)]
         of_p, of_q = (
@@ -535,14 +551,41 @@ class _Formula:
             mpmath.fsum(_times(a, b) for a, b in zip((*u, *v), (*f, *g), strict=True))
             for u, v, f, g in zip(p, q, of_p, of_q, strict=True)
         ]
-        value, pull = self._reduced(losses, self._divisor(len(losses)))
-        slopes = {names[0]: of_p, names[1]: of_q}
-        if "logits" in self.inputs:
-            slopes = {
-                name: [self._through_softmax(u, f) for u, f in zip(rows, of, strict=True)]
-                for name, rows, of in zip(names, (p, q), (of_p, of_q), strict=True)
-            }
-        return Evaluated(value, self._pulled(slopes, pull, shape, axis))
+        return losses, of_p, of_q
+
+    def _linear_jensen_shannon(self) -> Evaluated:
+        s = _mp(self.options.get("logit_scale", 1.0))
+        layers = {}
+        for names in (("target_hidden", "target_weight"), ("hidden", "weight")):
+            h, w = (
+                [[_mp(v) for v in row] for row in np.asarray(a).reshape(-1, np.asarray(a).shape[-1])]
+                for a in (np.asarray(self.inputs[name], dtype=np.float64) for name in names)
+            )
+            x = [
+                [s * mpmath.fsum(a * b[j] for a, b in zip(row, w, strict=True)) for j in range(len(w[0]))] for row in h
+            ]
+            layers[names] = (h, w, [_softmax(row)[0] for row in x])
+        (_, _, p), (_, _, q) = layers.values()
+        losses, of_p, of_q = self._between(p, q)
+        labels = np.asarray(self.inputs.get("targets", np.zeros(len(losses), int))).ravel()
+        counts = [mpmath.mpf(int(v != self.options.get("ignore_index"))) for v in labels]
+        divides = self.options.get("denominator", "valid") != "count"
+        value, pull = self._reduced(
+            [_times(c, v) for c, v in zip(counts, losses, strict=True)],
+            mpmath.fsum(counts) if divides and not self._given() else self._divisor(len(losses)),
+        )
+        gradients: dict[str, list[MP]] = {}
+        for (hidden, weight), of in zip(layers, (of_p, of_q), strict=True):
+            h, w, rows = layers[hidden, weight]
+            g = [
+                [_times(k, c * v) for v in self._through_softmax(u, f)]
+                for k, c, u, f in zip(counts, pull, rows, of, strict=True)
+            ]
+            gradients[hidden] = [mpmath.fsum(a * b for a, b in zip(row, k, strict=True)) for row in g for k in w]
+            gradients[weight] = [
+                mpmath.fsum(g[i][j] * h[i][k] for i in range(len(h))) for k in range(len(w)) for j in range(len(w[0]))
+            ]
+        return Evaluated(value, {name: gradients[name] for name in self.wanted})
 
     def _pairs(self) -> Evaluated:
         """soft_margin and bernoulli_kl, element by element."""

@@ -353,6 +353,26 @@ def _linear_cross_entropy(dice: Random) -> Case:
     return _case(dice, "linear_cross_entropy", dtype, inputs, options, raises, cotangent)
 
 
+def _linear_jensen_shannon(dice: Random) -> Case:
+    """Two heads whose products are exact in float32, the teacher's one deeper; labels that only ignore."""
+    dtype, classes = dice.choice(DTYPES), dice.choice((3, 5))
+    fmt, options = FORMATS[dtype], _reduction(dice)
+    if dice.choice(_PERHAPS):
+        options["beta"] = dice.choice((0.1, 0.75))
+    if dice.choice(_PERHAPS):
+        options["logit_scale"] = dice.choice(_SCALES)
+    inputs = {}
+    for depth, names in ((2, ("hidden", "weight")), (3, ("target_hidden", "target_weight"))):
+        hidden = _filled(dice, (4, depth), _KINDS[dice.choice(_HIDDEN)])
+        inputs[names[0]] = _spec(rounded(hidden, fmt))
+        inputs[names[1]] = _spec(_filled(dice, (depth, classes), _ORDINARY))
+    cotangent = _cotangent(dice, options, (4,))
+    if dice.choice(_PERHAPS):
+        options["ignore_index"] = -100
+        inputs["targets"] = _spec(_filled(dice, (4,), (-100, *range(classes))), "int64")
+    return _case(dice, "linear_jensen_shannon", dtype, inputs, options, None, cotangent)
+
+
 def _long(dice: Random, dtype: str, options: dict[str, Any]) -> Case:
     """A batch that is long for its format: sums that overflow, lose digits, or count beyond what it can hold."""
     count = dice.choice((4096, 40000))
@@ -581,6 +601,7 @@ _BY_LOSS: Mapping[str, Callable[[Random], Case]] = {
     "categorical_cross_entropy": _categorical_cross_entropy,
     "softmax_cross_entropy": _softmax_cross_entropy,
     "linear_cross_entropy": _linear_cross_entropy,
+    "linear_jensen_shannon": _linear_jensen_shannon,
     "binary_cross_entropy": _binary,
     "binary_cross_entropy_with_logits": _binary_with_logits,
     "binary_focal": _binary_focal,

@@ -562,16 +562,21 @@ def _entropy_of_logits(subject: _Subject) -> ErrorScales:
 
 
 def _pulled_back(subject: _Subject, seen: _Seen, name: str, u: Floats, moved: Floats, scale: Floats) -> Floats:
-    """The error scale of p (u − Σ p u) for a u that is off by `moved`: its own size, p r (|u| + Σ p |u|), and p (moved
-    + Σ p moved), with Σ p r |u| for the p in the mean."""
+    """The error scale of the gradient p (u − Σ p u) for a u that is off by `moved`: its own size and the following."""
+    placed = np.moveaxis(_through_softmax(seen, u, moved) * scale, -1, subject.axis)
+    return _tidy(np.abs(subject.gradients[name]) + placed)
+
+
+def _through_softmax(seen: _Seen, u: Floats, moved: Floats) -> Floats:
+    """What p (u − Σ p u) is off by: p r (|u| + Σ p |u|), and p (moved + Σ p moved), with Σ p r |u| for the p in the
+    mean."""
     p, spread, size = np.exp(-seen.L), seen.of_probability, np.abs(u)
 
     def mean(of: Floats, weights: Floats) -> Floats:
         return np.asarray(_term(weights, of).sum(axis=-1, keepdims=True))
 
     whole = _term(spread, size + mean(size, p)) + _term(p, moved + mean(moved, p) + mean(size, spread))
-    placed = np.moveaxis(whole * seen.slope * scale, -1, subject.axis)
-    return _tidy(np.abs(subject.gradients[name]) + placed)
+    return np.asarray(whole * seen.slope)
 
 
 def _kl_of_logits(subject: _Subject) -> ErrorScales:
@@ -596,35 +601,44 @@ def _kl_of_logits(subject: _Subject) -> ErrorScales:
 def _jensen_shannon(subject: _Subject) -> ErrorScales:
     """Σ β p ln(p / m) + (1 − β) q ln(q / m): each logarithm is off by 1 + |ln p| + |ln m|; of logits it is off by r^p +
     r^q, and p by p r^p."""
-    beta = float(subject.options.get("beta", 0.5))
     from_logits = "logits" in subject.inputs
     names = ("target_logits", "logits") if from_logits else ("targets", "probabilities")
     given = [subject.classes_last(name) for name in names]
-    seen = [_seen(subject, x) for x in given] if from_logits else []
-    of = [np.exp(-s.L) for s in seen] if from_logits else given
-    logs = [-s.L for s in seen] if from_logits else [np.log(x) for x in given]
-    log_m = np.log(beta * of[0] + (1.0 - beta) * of[1])
-    terms = np.zeros(given[0].shape)
-    pulls = []
-    for place, weight in enumerate((beta, 1.0 - beta)):
-        size = np.abs(logs[place] - log_m) * weight
-        if from_logits:
-            moved = weight * (seen[0].of_logarithm + seen[1].of_logarithm)
-            terms = terms + _term(of[place], seen[place].of_logarithm * size + moved)
-        else:
-            moved = weight * (1.0 + np.abs(logs[place]) + np.abs(log_m))
-            terms = terms + _term(of[place], moved)
-        pulls.append((size, moved))
+    gradients: dict[str, Floats] = {}
+    if from_logits:
+        seen = [_seen(subject, x) for x in given]
+        terms, pulls = _between_softmaxes(subject, seen)
+    else:
+        beta, terms, pulls = float(subject.options.get("beta", 0.5)), np.zeros(given[0].shape), []
+        log_m = np.log(beta * given[0] + (1.0 - beta) * given[1])
+        for x, weight in zip(given, (beta, 1.0 - beta), strict=True):
+            moved = weight * (1.0 + np.abs(np.log(x)) + np.abs(log_m))
+            terms = terms + _term(x, moved)
+            pulls.append((np.zeros(x.shape), moved))
     of_rows = terms.sum(axis=-1) / subject.log_base
     ones = np.ones(of_rows.shape)
     scale = subject.scale(of_rows.shape, ones)[..., None] / subject.log_base
-    gradients: dict[str, Floats] = {}
     for place, name in enumerate(names):
         if name in subject.gradients and from_logits:
             gradients[name] = _pulled_back(subject, seen[place], name, *pulls[place], scale)
         elif name in subject.gradients:
             gradients[name] = _tidy(np.moveaxis(pulls[place][1] * scale, -1, subject.axis))
     return ErrorScales(subject.reduced(of_rows, ones), gradients)
+
+
+def _between_softmaxes(subject: _Subject, seen: list[_Seen]) -> tuple[Floats, list[tuple[Floats, Floats]]]:
+    """The scale of each class's terms in a Jensen–Shannon divergence, and of p and of q the size of what they are
+    multiplied with and what that is off by."""
+    beta = float(subject.options.get("beta", 0.5))
+    p, q = (np.exp(-s.L) for s in seen)
+    log_m = np.log(beta * p + (1.0 - beta) * q)
+    terms, pulls = np.zeros(p.shape), []
+    for one, number, weight in zip(seen, (p, q), (beta, 1.0 - beta), strict=True):
+        size = np.abs(-one.L - log_m) * weight
+        moved = weight * (seen[0].of_logarithm + seen[1].of_logarithm)
+        terms = terms + _term(number, one.of_logarithm * size + moved)
+        pulls.append((size, moved))
+    return terms, pulls
 
 
 def _entropy(subject: _Subject) -> ErrorScales:
@@ -901,14 +915,42 @@ def _categorical_focal_curvature(subject: _Subject, L: Floats, a: Floats, v: Flo
     return np.asarray(shared * _term(a, factor).sum(axis=-1, keepdims=True) + own + p * own.sum(axis=-1, keepdims=True))
 
 
-def _linear(subject: _Subject) -> ErrorScales:
-    hidden = np.asarray(subject.inputs["hidden"], dtype=np.float64)
-    weight = np.asarray(subject.inputs["weight"], dtype=np.float64)
-    bias = subject.inputs.get("bias")
-    offset = 0.0 if bias is None else np.asarray(bias, dtype=np.float64)
+def _of_layer(subject: _Subject, hidden: str, weight: str, bias: str = "") -> tuple[Floats, Floats, float, _Seen]:
+    """hidden, weight, how many roundings each of their dot products has, and the logits that they are."""
+    h, w = (np.asarray(subject.inputs[name], dtype=np.float64) for name in (hidden, weight))
+    offset = np.asarray(subject.inputs[bias], dtype=np.float64) if bias in subject.inputs else np.zeros(())
     # Each logit is a dot product: a pairwise or blocked summation loses about log2(n) + 1 units of Σ|h||w|.
-    steps = 1.0 + np.log2(max(hidden.shape[-1], 1))
-    seen = _seen(subject, hidden @ weight + offset, (np.abs(hidden) @ np.abs(weight) + np.abs(offset)) * steps)
+    steps = float(1.0 + np.log2(max(h.shape[-1], 1)))
+    seen = _seen(subject, h @ w + offset, (np.abs(h) @ np.abs(w) + np.abs(offset)) * steps)
+    return h, w, steps, seen
+
+
+def _linear_jensen_shannon(subject: _Subject) -> ErrorScales:
+    """That of jensen_shannon of logits that are dot products, pulled back by them."""
+    layers = [_of_layer(subject, *names) for names in _LAYERS]
+    terms, pulls = _between_softmaxes(subject, [seen for *_, seen in layers])
+    counts = _valid(subject, terms.shape[:-1]) if "targets" in subject.inputs else np.ones(terms.shape[:-1], bool)
+    of_rows = np.where(counts, terms.sum(axis=-1), 0.0)
+    weights = counts.astype(np.float64)
+    scale = subject.scale(of_rows.shape, weights)[..., None]
+    gradients: dict[str, Floats] = {}
+    for (hidden, weight), (h, w, _, seen), (size, moved) in zip(_LAYERS, layers, pulls, strict=True):
+        p = np.exp(-seen.L)
+        own = _term(p, size + _term(p, size).sum(axis=-1, keepdims=True)) * seen.slope
+        slope = np.where(counts[..., None], (own + _through_softmax(seen, size, moved)) * scale, 0.0)
+        rows, flat = slope.reshape(-1, slope.shape[-1]), np.abs(h).reshape(-1, h.shape[-1])
+        if hidden in subject.gradients:
+            gradients[hidden] = _tidy((rows @ np.abs(w).T).reshape(h.shape))
+        if weight in subject.gradients:
+            gradients[weight] = _tidy(flat.T @ rows)
+    return ErrorScales(subject.reduced(of_rows, weights), gradients)
+
+
+_LAYERS = (("target_hidden", "target_weight"), ("hidden", "weight"))
+
+
+def _linear(subject: _Subject) -> ErrorScales:
+    hidden, weight, steps, seen = _of_layer(subject, "hidden", "weight", "bias")
     p = np.exp(-seen.L)
     q, weights = _distribution(subject, seen.L.shape)
     penalty = _penalty(subject, seen.L.shape[:-1])
@@ -958,4 +1000,5 @@ _FAMILIES: Mapping[str, Callable[[_Subject], ErrorScales]] = {
     "binary_focal": _binary_focal,
     "categorical_focal": _categorical_focal,
     "linear_cross_entropy": _linear,
+    "linear_jensen_shannon": _linear_jensen_shannon,
 }

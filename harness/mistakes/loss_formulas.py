@@ -310,6 +310,44 @@ def _jensen_shannon(call: Call, steps: Steps) -> Result:
     }
 
 
+def _linear_jensen_shannon(call: Call, steps: Steps) -> Result:
+    """That of the logits target_hidden · target_weight and hidden · weight; an ignored label makes its row 0."""
+    layers = (("target_hidden", "target_weight"), ("hidden", "weight"))
+    h, w = zip(*((wide(call.inputs[a]), wide(call.inputs[b])) for a, b in layers), strict=True)
+    if h[0].shape[:-1] != h[1].shape[:-1] or w[0].shape[-1] != w[1].shape[-1]:
+        raise ValueError(f"target_hidden has shape {h[0].shape}, hidden {h[1].shape}")
+    of = []
+    for hidden, weight in zip(h, w, strict=True):
+        z, slope, _ = steps.transformed(call, hidden @ weight)
+        L, p = steps.negative_log_softmax(call, z)
+        of.append((p, -L, slope))
+    (p, log_p, _), (q, log_q, _) = of
+    beta = scalar(call.options.get("beta", 0.5))
+    log_m = np.log(steps.mixture(p, q, beta))
+    of_p, of_q = beta * (log_p - log_m), (1 - beta) * (log_q - log_m)
+    kept = np.ones(p.shape[:-1], dtype=bool)
+    if "targets" in call.inputs:
+        labels = call.inputs["targets"].storage
+        if labels.shape != kept.shape:
+            raise ValueError(f"targets have shape {labels.shape}, expected {kept.shape}")
+        kept = steps.kept_rows(labels, call.options.get("ignore_index"))
+        steps.one_hot(np.where(kept, labels, 0), p.shape[-1])
+    weights = kept.astype(WIDE)
+    losses = steps.times(weights, (steps.times(p, of_p) + steps.times(q, of_q)).sum(axis=-1))
+    value, u = _reduced(call, steps, Batch(losses, weights, kept, p.shape[-1]))
+
+    def slopes() -> Slopes:
+        found: dict[str, Wide] = {}
+        for names, hidden, weight, (p, _, slope), pull in zip(layers, h, w, of, (of_p, of_q), strict=True):
+            g = steps.times(slope, steps.times(p, steps.centred(p, pull)))
+            g = steps.times(weights[..., None], g * u[..., None])
+            flat = hidden.reshape(-1, hidden.shape[-1])
+            found |= dict(zip(names, (g @ weight.T, flat.T @ g.reshape(-1, g.shape[-1])), strict=True))
+        return found
+
+    return value, slopes
+
+
 def _soft_margin(call: Call, steps: Steps) -> Result:
     z, t = wide(call.inputs["logits"]), wide(call.inputs["targets"])
     if z.shape != t.shape:
@@ -498,5 +536,6 @@ FAMILIES: Mapping[str, Callable[[Call, Steps], Result]] = {
     "binary_focal": _binary_focal,
     "categorical_focal": _softmax_cross_entropy,
     "linear_cross_entropy": _linear_cross_entropy,
+    "linear_jensen_shannon": _linear_jensen_shannon,
 }
 """By loss, from a call and the steps to its value and slopes."""

@@ -47,6 +47,7 @@ _CHUNKED = (
     "categorical_cross_entropy",
     "nll_loss",
     "linear_cross_entropy",
+    "linear_jensen_shannon",
     "categorical_focal",
     "kl_divergence",
     "binary_cross_entropy",

@@ -12,7 +12,8 @@ from harness.mistakes.mistake import Mistake, mistake, with_options
 from harness.mistakes.steps import WIDE, Wide, sides, times
 from harness.mistakes.wrong_inputs import without
 
-_OF_LOGITS = ("entropy", "kl_divergence", "jensen_shannon")
+_MIXED = ("jensen_shannon", "linear_jensen_shannon")
+_OF_LOGITS = ("entropy", "kl_divergence", *_MIXED)
 _PAIRS = {"targets": "probabilities", "target_logits": "logits"}
 
 
@@ -28,16 +29,21 @@ def swapped(call: Call) -> Call:
 
 def scaled_prediction(call: Call) -> Call:
     """The temperature is that of the prediction alone."""
-    scale = call.options.get("logit_scale")
-    if scale is None or "target_logits" not in call.inputs:
+    scale, name = call.options.get("logit_scale"), _of_targets(call)
+    if scale is None or name is None:
         return call
-    target = Array.of(call.inputs["target_logits"].to_float64() / scale, call.dtype)
-    return replace(call, inputs={**call.inputs, "target_logits": target})
+    target = Array.of(call.inputs[name].to_float64() / scale, call.dtype)
+    return replace(call, inputs={**call.inputs, name: target})
+
+
+def _of_targets(call: Call) -> str | None:
+    """The input that the logits of the targets are a multiple of, where there is one."""
+    return next((name for name in ("target_logits", "target_weight") if name in call.inputs), None)
 
 
 def times_squared_temperature(call: Call, answer: Answer) -> Answer:
     """The loss is multiplied with T², as distillation does."""
-    if "logit_scale" not in call.options or "target_logits" not in call.inputs:
+    if "logit_scale" not in call.options or _of_targets(call) is None:
         return answer
     factor = 1 / float(call.options["logit_scale"]) ** 2
 
@@ -110,11 +116,11 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "scales-prediction-only": mistake(
         "the temperature is that of the prediction alone",
-        ("kl_divergence", "jensen_shannon"),
+        ("kl_divergence", *_MIXED),
         prepare=scaled_prediction,
     ),
     "times-squared-temperature": mistake(
-        "the divergence is multiplied with T²", ("kl_divergence", "jensen_shannon"), finish=times_squared_temperature
+        "the divergence is multiplied with T²", ("kl_divergence", *_MIXED), finish=times_squared_temperature
     ),
     "softmax-not-centred": mistake("the pull of Σ p u on each logit is left out", _OF_LOGITS, centred=not_centred),
     "targets-are-constants": mistake(
@@ -122,9 +128,9 @@ MISTAKES: Mapping[str, Mistake] = {
         ("kl_divergence", "jensen_shannon", "bernoulli_kl"),
         finish=targets_are_constants,
     ),
-    "ignores-beta": mistake("the option beta is ignored", ("jensen_shannon",), prepare=without("beta")),
-    "other-beta": mistake("beta is the share of the prediction", ("jensen_shannon",), prepare=other_beta),
-    "geometric-mixture": mistake("logarithms are mixed, not probabilities", ("jensen_shannon",), mixture=geometric),
+    "ignores-beta": mistake("the option beta is ignored", _MIXED, prepare=without("beta")),
+    "other-beta": mistake("beta is the share of the prediction", _MIXED, prepare=other_beta),
+    "geometric-mixture": mistake("logarithms are mixed, not probabilities", _MIXED, mixture=geometric),
     "jensen-shannon-distance": mistake(
         "the square root of the divergence is returned", ("jensen_shannon",), finish=distance
     ),

@@ -27,7 +27,7 @@ from harness.mistakes.wrong_inputs import without
 
 _LOSSES = ("softmax_cross_entropy", "linear_cross_entropy")
 _ALL = (*_LOSSES, *SOFTMAXES, "logsumexp")
-_SCALED = (*_ALL, "entropy", "kl_divergence", "jensen_shannon")
+_SCALED = (*_ALL, "entropy", "kl_divergence", "jensen_shannon", "linear_jensen_shannon")
 Seen = tuple[Wide, Wide, Wide]
 
 

@@ -63,6 +63,13 @@ _LIBRARIES: Mapping[str, _Library] = {
         {
             "softmax_cross_entropy": _Call("functional.liger_cross_entropy", {**_LIGER, "class_weights": "weight"}),
             "linear_cross_entropy": _Call("_linear", {**_LIGER, "class_weights": "ce_weight"}, ("_linear",)),
+            "jensen_shannon": _Call("_jensen_shannon", {"beta": "beta"}, ("_jensen_shannon",), says=_MEAN),
+            "linear_jensen_shannon": _Call(
+                "_linear_jensen_shannon",
+                {"beta": "jsd_beta", "ignore_index": "ignore_index", "logit_scale": "logit_scale"},
+                ("_linear_jensen_shannon",),
+                says=_MEAN,
+            ),
         },
         (_TRITON,),
         "adapters/kernels/liger.py",
@@ -266,7 +273,7 @@ def _moved(example: Example, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _shaped(example: Example, call: _Call, name: str) -> str:
     """The input as the function takes it."""
     first, shape = next(iter(example.inputs.values())).shape, example.inputs[name].shape
-    if name == "weight":
+    if name in ("weight", "target_weight"):
         return name
     if call.form == "elements":
         return f"{name}.reshape(-1)"
@@ -279,7 +286,7 @@ def _shaped(example: Example, call: _Call, name: str) -> str:
         written = f"{written}.movedim({example.axis}, {target})"
     if call.form == "second":
         return written
-    return f"{written}.reshape(-1, {_moved(example, first)[-1]})" if whole else f"{written}.reshape(-1)"
+    return f"{written}.reshape(-1, {_moved(example, shape)[-1]})" if whole else f"{written}.reshape(-1)"
 
 
 # --- ranks ------------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ class Traffic:
     """What a loss has to move, and how large it is."""
 
     elements: int
-    """Terms of the loss: of the first input; rows × classes for linear_cross_entropy."""
+    """Terms of the loss: of the first input; rows × classes behind a linear layer."""
     read: int
     """Bytes."""
     written: int
@@ -38,7 +38,7 @@ def traffic(
     sizes = {name: math.prod(shape) * item_size(dtypes[name]) for name, shape in shapes.items()}
     first = next(iter(shapes))
     elements = math.prod(shapes[first])
-    if loss == "linear_cross_entropy":
+    if "weight" in shapes:
         elements = math.prod(shapes["hidden"][:-1]) * shapes["weight"][-1]
     written = sum(sizes[name] for name in differentiate)
     if loss in WITHOUT_REDUCTION:

@@ -266,6 +266,17 @@ def _linear(loss: str) -> Iterator[Call]:
     yield call(loss, {**inputs, "hidden": [[30.0, 1.0], [-900.0, 2.0]], "targets": [2, 0]}, {})
 
 
+def _heads(loss: str) -> Iterator[Call]:
+    student = {"hidden": [[1.0, 2.0], [-0.5, 1.0], [3.0, 0.0]], "weight": [[1.0, 0.5, -1.0], [0.25, -2.0, 1.0]]}
+    teacher = {"target_hidden": [[0.5], [-2.0], [1.0]], "target_weight": [[1.0, 0.5, -1.5]]}
+    yield from _with_options(
+        loss, {**student, **teacher}, [{}, {"reduction": "none"}, {"beta": 0.25}, {"logit_scale": 0.5}]
+    )
+    yield call(loss, {**student, **teacher, "targets": [0, -1, 2]}, {"ignore_index": -1})
+    many = {"hidden": np.linspace(-2, 2, 80).reshape(40, 2), "target_hidden": np.linspace(1, -1, 40)[:, None]}
+    yield call(loss, {**student, **teacher, **many}, {})
+
+
 _PROBES = {
     "entropy": _distributions,
     "cross_entropy": _distributions,
@@ -280,6 +291,7 @@ _PROBES = {
     "binary_focal": _focal,
     "categorical_focal": _focal,
     "linear_cross_entropy": _linear,
+    "linear_jensen_shannon": _heads,
 }
 
 

@@ -35,6 +35,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "binary_focal": ((X, P), {"alpha": 0.25}),
     "categorical_focal": ((X, [0, 2]), {"gamma": 1.0}),
     "linear_cross_entropy": ((P, [[1.0, 2.0], [0.0, 1.0], [3.0, -1.0]], [0, 1]), {"bias": [0.5, 0.0]}),
+    "linear_jensen_shannon": ((P, np.eye(3), X, np.eye(3), [0, -1]), {"ignore_index": -1, "beta": 0.25}),
 }
 ABOUT_THE_CALL = ("convention", "cotangent", "vector")
 
@@ -68,6 +69,7 @@ def test_a_function_takes_every_input_and_option_of_its_loss_and_says_what_it_co
     assert re.search("[Σ∂σ−^]|softmax", function.__doc__)
 
 
+HEADS = {"hidden": [[1.0]], "weight": [[1.0, 2.0]], "target_hidden": [[2.0]], "target_weight": [[0.0, 1.0]]}
 REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("entropy", {"probabilities": [1.5, -0.5]}, {}, r"probabilities\[0\] = .*1\.5.*\[0, 1\]"),
     ("entropy", {"probabilities": 0.5}, {}, "probabilities: expected at least one axis"),
@@ -102,6 +104,15 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("binary_focal", {"logits": X, "targets": P}, {"alpha": 2.0}, "alpha = 2.0"),
     ("categorical_focal", {"logits": X, "targets": [0, 1]}, {"alpha": [1.0, 2.0]}, r"alpha has shape \(2,\)"),
     ("linear_cross_entropy", {"hidden": P, "weight": P, "targets": [0, 1]}, {}, "hidden has shape .* and weight"),
+    (
+        "linear_jensen_shannon",
+        {**HEADS, "target_hidden": [[1.0], [2.0]]},
+        {},
+        r"target_hidden has rows of shape \(2,\): expected \(1,\)",
+    ),
+    ("linear_jensen_shannon", {**HEADS, "target_weight": [[1.0]]}, {}, "target_weight has 1 classes: expected 2"),
+    ("linear_jensen_shannon", HEADS, {"ignore_index": -1}, "ignore_index is for targets, which are absent"),
+    ("linear_jensen_shannon", {**HEADS, "targets": [2]}, {}, r"targets\[0\] = 2: expected a label from 0 to 1"),
     ("no_loss", {}, {}, "loss 'no_loss' is not known: there are entropy"),
 ]
 
@@ -217,3 +228,21 @@ def test_weights_that_do_not_fit_or_would_make_more_elements_are_refused(shape: 
     p = np.full((2, 3), 0.5)
     with pytest.raises(ValueError, match=r"expected one that broadcasts to \(2, 3\)"):
         losses.binary_cross_entropy(p, p, sample_weights=np.ones(shape))
+
+
+def test_a_distillation_is_that_of_the_logits_of_the_rows_that_count() -> None:
+    chance = np.random.default_rng(5)
+    heads: dict[str, Any] = {n: chance.normal(size=s) for n, s in {"hidden": (4, 2), "weight": (2, 3)}.items()}
+    teacher: dict[str, Any] = {
+        n: chance.normal(size=s) for n, s in {"target_hidden": (4, 5), "target_weight": (5, 3)}.items()
+    }
+    options: dict[str, Any] = {"beta": 0.25, "logit_scale": 0.5}
+    fused = losses.linear_jensen_shannon(**heads, **teacher, targets=[0, 9, 2, 9], ignore_index=9, **options)
+    kept = [0, 2]
+    logits, target = heads["hidden"][kept] @ heads["weight"], teacher["target_hidden"][kept] @ teacher["target_weight"]
+    plain = losses.jensen_shannon(target_logits=target, logits=logits, **options)
+    np.testing.assert_allclose(fused.value, plain.value, rtol=1e-13)
+    slope = np.asarray(plain.gradients["logits"])
+    np.testing.assert_allclose(fused.gradients["weight"], heads["hidden"][kept].T @ slope, rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(fused.gradients["hidden"])[kept], slope @ heads["weight"].T, rtol=1e-12)
+    assert not np.asarray(fused.gradients["hidden"])[[1, 3]].any()

@@ -185,5 +185,16 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType(
                 ("(2 + log₂ d) of both", "rounding of the dot products that the logits move by"),
             ),
         ),
+        "linear_jensen_shannon": Budget(
+            (
+                ("β t (r |ln(t / m)| + r + s)", "the teacher's term, whose softmax is off by r and the student's by s"),
+                ("(1 − β) p (s |ln(p / m)| + r + s)", "the student's term"),
+                ("r, s = 1 + L + ln C + (1 + log₂ d) Σ|h||W|", "the softmax, of logits that are dot products"),
+            ),
+            (
+                ("|W| or |h| times the following", "the sum that carries the gradient of the logits back"),
+                ("(1 − β) p (|ln(p / m)| + r + s)", "rounding of the logarithms, pulled through the softmax"),
+            ),
+        ),
     }
 )

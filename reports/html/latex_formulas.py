@@ -154,5 +154,12 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             "options, H its second derivative, v a direction.",
             r"\sum_k \frac{\partial^2 L}{\partial h_j \partial h_k} v_k = \left( W^T H W v \right)_j",
         ),
+        "linear_jensen_shannon": Formula(
+            r"J = \sum_j \beta t_j \ln \frac{t_j}{m_j} + (1 - \beta) p_j \ln \frac{p_j}{m_j},"
+            r" \quad m = \beta t + (1 - \beta) p, \quad x = W h",
+            r"\frac{\partial J}{\partial h} = W^T g, \quad \frac{\partial J}{\partial W} = g h^T",
+            "p is the softmax of x, t that of the teacher's logits, which its own hidden state and weight make; g is "
+            "the gradient of the Jensen–Shannon divergence at x, β the share of the teacher.",
+        ),
     }
 )
