@@ -39,7 +39,8 @@ BESIDE = "outputs"
 """The kind of those that are right about the value: only a case that asks what is returned beside it tells."""
 
 WAYS = "ways to call"
-"""The kind of those that are right about a whole batch on one rank: only micro-batches or slices of it tell."""
+"""The kind of those that are right about a whole batch on one rank whose sizes are known: only micro-batches or slices
+of it tell, or a program for any size."""
 
 SEAMS = ("options", "memory", "blocks", "corners")
 """The kinds of those that are right on a small contiguous batch with one option at a time."""

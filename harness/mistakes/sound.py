@@ -19,7 +19,10 @@ LOSSES = tuple(FAMILIES)
 RANKS = "ranks"
 """The mode of a loss whose logits lie in slices on several ranks."""
 
-TAGS = {micro_batches.MODE: micro_batches.TAG, RANKS: "slices"}
+DYNAMIC = "dynamic"
+"""The mode of a program that was made for batches of any size."""
+
+TAGS = {micro_batches.MODE: micro_batches.TAG, RANKS: "slices", DYNAMIC: "any-size"}
 """By mode that changes no mathematics, the tag of the cases that are asked in it."""
 
 
@@ -41,7 +44,7 @@ class Sound:
         self._value_only = value_only
 
     def describe(self) -> Description:
-        modes = ("eager", micro_batches.MODE, RANKS)
+        modes = ("eager", *TAGS)
         return Description(
             version="1",
             losses=self._losses,

@@ -1,4 +1,5 @@
-"""Mistakes that a whole batch on one rank does not show: those of micro-batches and of slices on several ranks.
+"""Mistakes that a whole batch on one rank does not show: those of micro-batches, of slices on several ranks and of
+programs for batches of any size.
 
 A known-bad implementation of these is right in its first mode.
 """
@@ -15,11 +16,12 @@ from harness.adapters.base import Answer, Array, Call
 from harness.adapters.micro_batches import MODE as ACCUMULATED
 from harness.adapters.micro_batches import OF_ROWS, Evaluate, accumulated, micro_batches, total
 from harness.mistakes.mistake import COMMON, Mistake, mistake
-from harness.mistakes.sound import RANKS, Sound
+from harness.mistakes.sound import DYNAMIC, RANKS, Sound
 from harness.mistakes.steps import (
     Batch,
     Steps,
     Wide,
+    divisor,
     negative_log_softmax,
     one_hot,
     reduced,
@@ -32,6 +34,8 @@ from harness.mistakes.wrong_kernels import over_classes_of_a_shard
 from harness.mistakes.wrong_reductions import mean_of_two_means, upstream_of_two_means
 
 SHARDS = 2
+TRACED = 2
+"""Rows of the batch with which a program for any number of them was made."""
 _FIRST = COMMON - 2
 """In its own mode such a mistake says best what goes wrong there; in any other it is made nowhere."""
 _CLASSES = ("softmax_cross_entropy",)
@@ -175,6 +179,33 @@ def where_the_label_is(call: Call, answer: Answer) -> Answer:
     return replace(answer, gradients={"logits": Array.of(times(owner.astype(float), found.to_float64()), found.dtype)})
 
 
+# --- programs for any size --------------------------------------------------------------------------------------------
+
+
+def broadcast_targets(call: Call) -> Call:
+    """What is compared where sizes are known broadcasts where they are not."""
+    scores, targets = next(iter(call.inputs.values())), call.inputs["targets"]
+    if call.mode != DYNAMIC or len(targets.shape) != len(scores.shape) or targets.shape == scores.shape:
+        return call
+    fitting = np.broadcast_to(targets.storage, scores.shape).copy()
+    return replace(call, inputs={**call.inputs, "targets": Array(targets.dtype, fitting)})
+
+
+def rows_with_labels(call: Call) -> Call:
+    """A gather takes as many rows as there are labels."""
+    (name, scores), labels = next(iter(call.inputs.items())), call.inputs["targets"]
+    if call.mode != DYNAMIC or len(labels.shape) != 1 or len(labels.storage) >= len(scores.storage):
+        return call
+    first = Array(scores.dtype, scores.storage[: len(labels.storage)])
+    return replace(call, inputs={**call.inputs, name: first})
+
+
+def rows_of_the_trace(call: Call, batch: Batch) -> Wide:
+    """The number of rows is that of the batch with which the program was made."""
+    rows = batch.losses.shape[0] if batch.losses.ndim else 1
+    return divisor(call, batch) * TRACED / rows
+
+
 MISTAKES: Mapping[str, Mistake] = {
     "micro-batch-mean": mistake(
         "each micro-batch divides by its own rows, and the means are added up",
@@ -238,6 +269,22 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "shard-gradient-times-ranks": mistake(
         "the gradient is multiplied with the number of ranks", _CLASSES, **_in_ranks(times_ranks)
+    ),
+    "sizes-compared-while-traced": mistake(
+        "targets of another shape broadcast in a program for any size",
+        ("softmax_cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits"),
+        prepare=broadcast_targets,
+    ),
+    "rows-without-labels-dropped": mistake(
+        "a program for any size takes as many rows as there are labels",
+        ("softmax_cross_entropy", "nll_loss"),
+        prepare=rows_with_labels,
+    ),
+    "denominator-of-the-trace": mistake(
+        "a program for any size divides by the rows of the batch that it was made with",
+        _CLASSES,
+        rank=_FIRST,
+        **_in(DYNAMIC, divisor=rows_of_the_trace),
     ),
     "shard-mean": mistake(
         "the means of slices of the rows are averaged, whatever they weigh",
