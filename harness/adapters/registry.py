@@ -174,10 +174,10 @@ def resolve(name: str) -> Implementation:
         return Implementation(name, points[name].value)
     known = [*table, *points]
     near = difflib.get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}? There are" if near else "there are"
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise RegistryError(
-        f"no implementation is named {name!r}: {hint} {', '.join(known)}; any other is addressed as module:Class, "
-        "like:FUNCTION=module:function, mutant:NAME or command:PROGRAM ARGUMENTS"
+        f"no implementation is named {name!r}: {hint}`xent implementations` lists them; any other is addressed as "
+        "module:Class, like:FUNCTION=module:function, mutant:NAME or command:PROGRAM ARGUMENTS"
     )
 
 

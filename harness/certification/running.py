@@ -19,7 +19,7 @@ from harness.certification.grid import Sample, large, samples
 from harness.core.arrays import Array
 from harness.core.case import Case, ExpectTruth
 from harness.core.files import write_whole
-from harness.core.printing import say
+from harness.core.printing import say, tell
 from harness.execution.side_by_side import processes
 from harness.suite.calls import call_of
 from reference.evaluation import twice_differentiable
@@ -42,7 +42,7 @@ def main(output: Path | None, points: int, seed: int, workers: int) -> Certifica
     with processes(workers) as pool:
         for done, part in enumerate(pool.map(certify_chunk, chunks), start=1):
             parts.append(part)
-            say(f"certified {done * CHUNK} of {points} points", error=True)
+            tell(f"certified {done * CHUNK} of {points} points", error=True)
         parts += pool.map(certify_cases_of_part, range(CASE_PARTS))
         parts.append(pool.submit(certify_large).result())
     certificate = replace(
@@ -50,11 +50,11 @@ def main(output: Path | None, points: int, seed: int, workers: int) -> Certifica
         versions={"mpmath": version("mpmath"), "numpy": np.__version__},
         digest=source_digest(),
     )
-    say(certificate.sentence)
+    tell(certificate.sentence)
     for name, count in certificate.by_loss.items():
-        say(f"  {count:8} {name}")
+        tell(f"  {count:8} {name}")
     if certificate.skipped:
-        say(f"  {certificate.skipped} cases and dtypes not certified: more than {LARGEST_CASE} elements")
+        tell(f"  {certificate.skipped} cases and dtypes not certified: more than {LARGEST_CASE} elements")
     if output is not None:
         write_whole(output, certificate.to_json() + "\n")
         say(f"certificate: {output}")

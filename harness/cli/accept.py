@@ -18,7 +18,7 @@ from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
 from harness.core.inputs import leads_to
 from harness.core.ledger import Condition, Entry
-from harness.core.printing import say
+from harness.core.printing import say, tell
 from harness.judgement.ledger import Ledger
 from harness.runs.accepting import accepted, depending
 from harness.runs.baseline import lacking, reduced
@@ -86,8 +86,7 @@ def accept(
         if over is not None:
             overlays[_name(path)] = over
         else:
-            say(f"no overlay: {path} has the machine facts of the baseline")
-    _change_ledger(folder, new, gone, partly)
+            tell(f"no overlay: {path} has the machine facts of the baseline")
     write_run(baseline, whole)
     say(f"baseline: {shown_path(baseline)} ({len(whole.cells)} cells)")
     for name, over in overlays.items():
@@ -96,6 +95,8 @@ def accept(
     for name in earlier.keys() - overlays.keys():
         overlay_file(baseline, name).unlink()
         say(f"removed:  overlay {name}, which says nothing of this baseline")
+    _change_ledger(folder, new, gone, partly)
+    tell("next: commit both; `xent gate RUN.jsonl` says of later runs what changed")
     return ExitCode.FINE
 
 
@@ -136,19 +137,19 @@ def _change_ledger(
 ) -> None:
     if new:
         file = append_entries(folder / "accepted.yaml", new)
-        say(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
+        tell(f"ledger:   {len(new)} entries in {file}: write their reasons, `xent cases lint` refuses them until then")
     for name in remove_entries(folder, gone):
-        say(f"removed:  {name}, whose outcome no longer happens")
+        tell(f"removed:  {name}, whose outcome no longer happens")
     for name, where in partly.items():
         conditions = "no machine fact says why" if where is None else f"it needs where: {_in_yaml(where)}"
-        say(f"ledger:   {name} shows in some of these runs only; {conditions}")
+        tell(f"ledger:   {name} shows in some of these runs only; {conditions}")
 
 
 def _refused(path: Path, run: Run) -> ExitCode | None:
     """The code with which a run is refused that has nothing to accept."""
     codes = run_codes(run)
     if ExitCode.NOTHING_RAN in codes:
-        say(f"xent: {path}: nothing in it was judged, so there is nothing to accept", error=True)
+        tell(f"xent: {path}: nothing in it was judged, so there is nothing to accept", error=True)
         return gravest(codes)
     if ExitCode.INFRASTRUCTURE in codes:
         raise NotComparable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import json
+import sys
 from collections.abc import Iterable, Sequence
 
 from cyclopts import App
@@ -17,7 +18,7 @@ from harness.cli.run_files import overlay_file, overlays_of, shipped_baseline
 from harness.core.case import ArraySpec
 from harness.core.exit_codes import ExitCode
 from harness.core.ledger import Entry
-from harness.core.printing import say
+from harness.core.printing import say, tell
 from harness.judgement.widths import lint_widths
 from harness.runs.kernels import lint_dormant
 from harness.runs.margins import lint_margins
@@ -73,12 +74,12 @@ def lint(*cases: Cases) -> ExitCode:
         problems += _lint_baseline(suite, shipped) + lint_since(own) + lint_selectors(own, ids, registered())
         problems += lint_drafts(ledger.drafts)
     for problem in problems:
-        say(problem)
+        tell(problem)
     if problems:
-        say(f"{len(problems)} problems in {len(suite.cases)} cases")
+        tell(f"{len(problems)} problems in {len(suite.cases)} cases")
         return ExitCode.USAGE
     workloads = load_workloads()
-    say(
+    tell(
         f"{len(suite.cases)} cases, {len(cover.cases)} of them the cover, {len(entries)} ledger entries and "
         f"{len(workloads)} workloads: nothing to complain about"
     )
@@ -151,9 +152,12 @@ def lint_drafts(drafts: Iterable[Entry]) -> list[Problem]:
 
 @list_app.default
 def list_cases(*cases: Cases) -> ExitCode:
-    """One line per case: its id, its loss and its title."""
+    """Each case: its id, its loss and its title, with tabs between them where it is no terminal that reads."""
     for case in load_selection(cases).cases:
-        say(f"{case.id}\t{case.loss}\t{case.title}")
+        if sys.stdout.isatty():
+            tell(f"{case.id}\n    {case.loss}: {case.title}")
+        else:
+            say(f"{case.id}\t{case.loss}\t{case.title}")
     return ExitCode.FINE
 
 
@@ -161,15 +165,15 @@ def list_cases(*cases: Cases) -> ExitCode:
 def show(*cases: Cases) -> ExitCode:
     """Cases as they are after the expansion of families."""
     for case in load_selection(cases).cases:
-        say(f"{case.id}  ({case.location})\n  {case.title}\n  why: {case.why}\n  loss: {case.loss}")
+        tell(f"{case.id}  ({case.location})\n  {case.title}\n  why: {case.why}\n  loss: {case.loss}")
         for name, spec in case.inputs.items():
-            say(f"  {name}: {describe_array(spec)}")
+            tell(f"  {name}: {describe_array(spec)}")
         for name, value in case.options.items():
-            say(f"  {name} = {describe_array(value) if isinstance(value, ArraySpec) else value}")
+            tell(f"  {name} = {describe_array(value) if isinstance(value, ArraySpec) else value}")
         if case.vector is not None:
-            say(f"  vector: {describe_array(case.vector)}")
-        say(f"  dtypes: {', '.join(case.dtypes)}; differentiate: {', '.join(case.differentiate) or 'nothing'}")
-        say(f"  expect: {case.expect}")
+            tell(f"  vector: {describe_array(case.vector)}")
+        tell(f"  dtypes: {', '.join(case.dtypes)}; differentiate: {', '.join(case.differentiate) or 'nothing'}")
+        tell(f"  expect: {case.expect}")
     return ExitCode.FINE
 
 

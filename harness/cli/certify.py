@@ -15,7 +15,7 @@ from harness.certification.running import main as certify_all
 from harness.cli.options import Count, Whole, Workers
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
-from harness.core.printing import say
+from harness.core.printing import say, tell
 from harness.suite.loading import load
 from harness.suite.selection import sources
 
@@ -62,7 +62,7 @@ def _compare_digest(output: Path | None) -> ExitCode:
     names = [name for digests in committed.values() for name in digests]
     different = list(differences(committed, compute(reference.evaluate, named(cases, names))))
     for sentence in different:
-        say(sentence)
+        tell(sentence)
     if not different:
-        say(f"{len(names)} evaluations, each with the committed bits")
+        tell(f"{len(names)} evaluations, each with the committed bits")
     return ExitCode.DISAGREES if different else ExitCode.FINE

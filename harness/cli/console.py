@@ -5,39 +5,33 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from functools import partial
-from textwrap import wrap
 
 from rich.console import Console, JustifyMethod, RenderableType
 from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
-from harness.core.printing import printable
+from harness.core.printing import breaks, columns, printable
 
 Styled = str | tuple[str, str]
 """A text, or a text and its style."""
 
 
 class Terminal:
-    """The standard output, wide enough for the tables where it is no terminal."""
+    """The standard output; where it is no terminal, tables are as wide as they need to be."""
 
     def __init__(self) -> None:
         console = partial(Console, markup=False, emoji=False, highlight=False)
         self._console = console() if sys.stdout.isatty() else console(width=150, color_system=None)
 
     def print(self, *parts: Styled, wrap: bool = True) -> None:
-        """One line of texts, or more where one has line breaks or, with `wrap`, is too wide."""
-        text = Text.assemble(*parts)
-        # A character takes eight columns at most: a tab.
-        self._show(text, None if wrap else 8 * (len(text) + 1))
-
-    def whole_words(self, line: str) -> None:
-        """A line that goes on below where it is too wide, further in, and only between words: a name that is wider than
-        the terminal stays in one piece."""
-        indent = " " * (len(line) - len(line.lstrip()) + 4)
-        width = max(len(indent) + 20, self._console.width)
-        for part in wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False):
-            self.print(part, wrap=False)
+        """A line of texts, or more where one has line breaks; with `wrap` what is too wide goes on below."""
+        for line in Text.assemble(*parts).split("\n", allow_blank=True):
+            places, inner = breaks(line.plain, columns()) if wrap else ([], 0)
+            for number, part in enumerate(line.divide(places)):
+                part.rstrip()
+                # A character takes eight columns at most: a tab.
+                self._show(Text(" " * inner if number else "") + part, 8 * (len(line) + inner + 1))
 
     def table(self, headings: Mapping[str, JustifyMethod], rows: Iterable[Iterable[Styled]]) -> None:
         """A table without lines; what is too wide for its column goes on below."""

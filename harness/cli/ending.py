@@ -93,8 +93,8 @@ def _end_now(name: str) -> NoReturn:
 
 
 def _said(message: str, code: ExitCode) -> ExitCode:
-    from harness.core.printing import say
+    from harness.core.printing import tell
 
     sys.stdout.flush()  # what came before is read before
-    say(f"xent: {message}", error=True)
+    tell(f"xent: {message}", error=True)
     return code

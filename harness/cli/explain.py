@@ -10,7 +10,7 @@ from harness.cli import terminal
 from harness.cli.explanation import show_case
 from harness.cli.order_options import NOTHING_SAID, Selection, order_from
 from harness.core.exit_codes import ExitCode, gravest
-from harness.core.printing import say
+from harness.core.printing import tell
 from harness.runs.gate import run_codes
 from harness.runs.service import execute_order
 
@@ -39,5 +39,5 @@ def explain(
     for case in order.cases:
         show_case(case, finished, cells=cells)
     for line in terminal.other_modes(finished, order.scope.modes or ()):
-        say(line)
+        tell(line)
     return gravest(run_codes(finished))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.cli.console import Terminal
 from harness.core.case import Case
-from harness.core.cell import Cell, Run
+from harness.core.cell import RIGHT, Cell, Run
 from harness.core.formats import FORMATS
 from reference import losses
 from reports.words import MARKS, gravity, status
@@ -29,7 +29,7 @@ def show_case(case: Case, run: Run, *, cells: bool = False) -> None:
         out.print(line)
     asked = [cell for cell in run.cells if cell.case == case.id]
     for line, style in standing(asked):
-        out.print((line, style), wrap=False)
+        out.print((line, style))
     for line in own_truths(asked, run):
         out.print(line)
     if cells:
@@ -37,6 +37,8 @@ def show_case(case: Case, run: Run, *, cells: bool = False) -> None:
         out.table(dict.fromkeys(headings, "left"), map(_answer, asked))
     for line in _claims(case, run):
         out.print(line)
+    if not cells:
+        out.print(f"next: `xent explain {case.id} --cells` for each cell")
 
 
 def described(case: Case, run: Run) -> Iterator[str]:
@@ -63,21 +65,38 @@ def described(case: Case, run: Run) -> Iterator[str]:
 def standing(cells: Sequence[Cell]) -> Iterator[tuple[str, str]]:
     """A line and its style for each implementation and mode, the gravest first: its value, and how its cells stand.
 
-    What does not simply agree has a second line that says why.
+    What is neither right nor right by convention has a line below that says why, one for neighbours of the same reason.
+    Those that offer none of it are one sentence at the end.
     """
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(f"{cell.implementation}:{cell.mode}", []).append(cell)
-    wide = max((len(name) for name in groups), default=0)
-    for name, group in sorted(groups.items(), key=lambda entry: (-max(map(_rank, entry[1])), entry[0])):
+    answering = {name: group for name, group in groups.items() if any(cell.verdict != "unsupported" for cell in group)}
+    wide = max(map(len, answering), default=0)
+    widest = max((len(_value(group)) for group in answering.values()), default=0)
+    above = ""
+    for name, group in sorted(answering.items(), key=lambda entry: (-max(map(_rank, entry[1])), entry[0])):
         worst = max(group, key=gravity)
-        counts = Counter(status(cell) for cell in group)
-        told = ", ".join(f"{MARKS[key].word} {counts[key]}" for key in MARKS if counts[key])
-        line = f"{name:{wide}}  {_value(group):{LONGEST}}  {told}"
-        yield (line if len(line) <= WIDTH else line[: WIDTH - 1] + "…", "" if _is_fine(worst) else "red")
         why = f"{worst.dtype} {worst.aspect}: {worst.explanation}" if worst.explanation else ""
-        if why and status(worst) != "agrees":
-            yield ("    " + textwrap.shorten(why, WIDTH - 4, placeholder=" …"), "")
+        why = "" if worst.verdict in RIGHT else "    " + textwrap.shorten(why, WIDTH - 4, placeholder=" …")
+        if above.strip() and why != above:
+            yield (above, "")
+        above = why
+        yield (f"{name:{wide}}  {_value(group):{widest}}  {_counted(group)}", "" if _is_fine(worst) else "red")
+    if above.strip():
+        yield (above, "")
+    silent = sorted({group[0].implementation for name, group in groups.items() if name not in answering})
+    if silent:
+        yield (f"not offered by {', '.join(silent)}", "")
+
+
+def _counted(group: Sequence[Cell]) -> str:
+    """How many cells are judged how; where the gravest are right by a convention, by which."""
+    counts = Counter(status(cell) for cell in group if cell.verdict != "unsupported")
+    worst = max(group, key=gravity)
+    if worst.verdict == "by_convention" and worst.convention:
+        return f"{counts['by_convention']} of {counts.total()} under {worst.convention}"
+    return ", ".join(f"{MARKS[key].word} {counts[key]}" for key in MARKS if counts[key])
 
 
 def own_truths(cells: Sequence[Cell], run: Run) -> Iterator[str]:

@@ -15,7 +15,7 @@ from harness.cli.project import chosen, ledger_here
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.machine_description import describe_machine
-from harness.core.printing import rewrite, say
+from harness.core.printing import rewrite, say, tell
 from harness.execution.pool import WorkerPool
 from harness.judgement.ledger import Ledger
 from harness.mistakes import check_names
@@ -75,7 +75,7 @@ def fuzz(
     with WorkerPool(implementations, timeout=LONGEST_CALL, parallel=parallel, python=python) as pool:
         descriptions, absent = pool.start()
         for name, reason in absent.items():
-            say(f"{name} cannot be fuzzed: {reason}", error=True)
+            tell(f"{name} cannot be fuzzed: {reason}", error=True)
         if not descriptions:
             return ExitCode.INFRASTRUCTURE
         campaign = Campaign(pool, descriptions, ledger, written, loss or DRAWN, seed, not first_mode)
@@ -90,10 +90,10 @@ def fuzz(
                 campaign.run(minutes * 60.0, _Progress())
         except KeyboardInterrupt:
             interrupted = True
-            say("interrupted: what was found so far follows", error=True)
+            tell("interrupted: what was found so far follows", error=True)
         summary = _summary(campaign)
         incidents = [*campaign.incidents, *pool.incidents()]
-    say("\n".join([*summary, *(f"incident: {text}" for text in incidents)]))
+    tell("\n".join([*summary, *(f"incident: {text}" for text in incidents)]))
     if save is not None and campaign.shown:
         from harness.fuzzing.saving import save as save_findings
 

@@ -13,7 +13,7 @@ from harness.cli.options import Cases, Dtypes, words
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
-from harness.core.printing import say
+from harness.core.printing import tell
 from harness.golden.parquet import parquet
 from harness.golden.table import chosen, header, json_lines, line, row
 from harness.suite.problems import suggestion
@@ -53,7 +53,7 @@ def golden(
     suite = load_selection(cases) if cases or complete else load_cover()[0]
     pairs = tuple(chosen(suite.cases, losses=losses, options=options, dtypes=dtypes))
     if not pairs:
-        say("no row: no small case with one right answer is left", error=True)
+        tell("no row: no small case with one right answer is left", error=True)
         return ExitCode.NOTHING_RAN
     records = []
     with terminal.progress() as tick:
@@ -63,9 +63,9 @@ def golden(
     lines = [line(record) for record in records]
     head = header(lines, suite.digest)
     write_whole(output, parquet(records, head) if output.suffix == ".parquet" else json_lines(head, lines))
-    say(f"golden:      {output}: {len(lines)} rows, sha256 {head['digest']}")
+    tell(f"golden:      {output}: {len(lines)} rows, sha256 {head['digest']}")
     certificate = head["certificate"]
-    say(f"certificate: {certificate['sentence'] if certificate else 'none: the reference is not the certified one'}")
+    tell(f"certificate: {certificate['sentence'] if certificate else 'none: the reference is not the certified one'}")
     return ExitCode.FINE
 
 

@@ -14,7 +14,7 @@ from harness.cli.options import Count, Percent, Seconds
 from harness.core.errors import InfrastructureError, UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
-from harness.core.printing import say
+from harness.core.printing import say, tell
 from harness.core.text import markdown as line
 from harness.core.text import table_row
 from harness.grading.trials import SOUND, Graders, Trial, graders
@@ -83,10 +83,10 @@ def grade_command(
             return ExitCode.NOTHING_RAN
         limit = time_limit or START + PATIENCE * first.ended.seconds
         _again(runs, limit)
-        say("the right implementation passes twice; looking for a case that shows each mistake", error=True)
+        tell("the right implementation passes twice; looking for a case that shows each mistake", error=True)
         found = witnesses(function, load().cases, read_cover(cover_file().read_text(encoding="utf-8"), "cover.yaml"))
         names = [name for witness in found for name in witness.shows]
-        say(f"{target}, called like {function}: {len(names)} known-bad implementations fit")
+        tell(f"{target}, called like {function}: {len(names)} known-bad implementations fit")
         noticed = _noticed(runs, names, limit, parallel)
     result = grade(found, noticed)
     rest = lacking(found, result)
@@ -128,9 +128,9 @@ def _sound(runs: Graders, target: str, limit: float | None) -> Trial | None:
         reason = "the command fails with a right implementation, so that no failure of it says anything"
     else:
         return first
-    say(f"no score: {reason} (it ended with {first.ended.status})")
+    tell(f"no score: {reason} (it ended with {first.ended.status})")
     for printed in first.ended.printed.splitlines()[-LAST_LINES:]:
-        say(f"  | {printed}")
+        tell(f"  | {printed}")
     return None
 
 
@@ -153,24 +153,24 @@ def _again(runs: Graders, limit: float) -> None:
 
 
 def _show(result: Grade, rest: Sequence[Witness]) -> None:
-    say(_sentence(result))
+    tell(_sentence(result))
     for heading, attribute in (("kind", "kind"), ("severity", "severity")):
         rows = result.by(attribute)
         width = max(map(len, rows), default=0)
-        say(f"by {heading}:")
+        tell(f"by {heading}:")
         for name, (noticed, of) in rows.items():
-            say(f"  {_words(name):{width}}  {noticed:3} of {of:3}")
+            tell(f"  {_words(name):{width}}  {noticed:3} of {of:3}")
     if result.passed:
-        say("let through, gravest first:")
+        tell("let through, gravest first:")
         shown = result.passed[:MOST_SHOWN]
         for one in shown:
-            say(f"  {one.name}: {one.mistake}")
+            tell(f"  {one.name}: {one.mistake}")
         if len(result.passed) > len(shown):
-            say(f"  … and {len(result.passed) - len(shown)} more")
+            tell(f"  … and {len(result.passed) - len(shown)} more")
         more = len(rest)
-        say(f"{more} small test{'s' if more != 1 else ''} would show all of these: --tests FILE.py writes them")
+        tell(f"{more} small test{'s' if more != 1 else ''} would show all of these: --tests FILE.py writes them")
     for one in result.unknown:
-        say(f"not found out, it did not end in time: {one.name}")
+        tell(f"not found out, it did not end in time: {one.name}")
 
 
 def _sentence(result: Grade) -> str:

@@ -22,7 +22,7 @@ from harness.core.errors import InfrastructureError, UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.files import write_whole
 from harness.core.machine_description import describe_machine
-from harness.core.printing import say
+from harness.core.printing import tell
 from harness.judgement.ledger import Ledger
 from harness.runs.executors.base import Executor
 from harness.runs.executors.chosen import executor_of
@@ -147,7 +147,7 @@ def history(
                 ):
                     gaps |= bool(digest.gap)
                     said = f"a gap: {digest.gap}" if digest.gap else f"{len(digest.cells):,} cells"
-                    say(f"{package} {release.version} ({release.day or 'no date'}): {said}{'' if fresh else ', kept'}")
+                    tell(f"{package} {release.version} ({release.day or 'no date'}): {said}{'' if fresh else ', kept'}")
     _tell(known_stores(store) if kept else (place.folder,), packages, output)
     if ledger:
         found = ledger_since(read_ledger().entries, kept_histories(place.folder))
@@ -252,9 +252,9 @@ def _tell(stores: Sequence[Path], packages: Sequence[str], output: Path | None) 
         every = behaviours(history)
         found = groups(history, every, entries, losses)
         changed = sum(len(group.keys) for group in found)
-        say(f"{history.name}: {len(history.known)} releases, {len(every):,} cells, {changed:,} changed")
+        tell(f"{history.name}: {len(history.known)} releases, {len(every):,} cells, {changed:,} changed")
         for group in found[:MOST_GROUPS]:
-            say(f"  {len(group.keys)} × {group.implementation} {group.loss}: {sentence(group.timeline)}")
+            tell(f"  {len(group.keys)} × {group.implementation} {group.loss}: {sentence(group.timeline)}")
         if output is not None:
             told = reports.history.page(history, found, every, notes.get(history.package, {}), losses)
             write_whole(output / f"{history.name}.md", told)

@@ -13,7 +13,7 @@ from harness.cli.options import Implementations
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
-from harness.core.printing import say
+from harness.core.printing import say, tell
 from harness.runs.project import FOLDER, NAME, read_project, settings_text, shown_path
 
 app = App(
@@ -61,6 +61,8 @@ def init(
     project.ledger.mkdir(parents=True, exist_ok=True)
     say(f"written:  {file} ({', '.join(project.implementations) or 'every implementation that is installed'})")
     say(f"written:  {readme}")
-    say("next:     xent run --complete -o run.jsonl, then xent accept run.jsonl")
-    say(f"          which writes {shown_path(project.baseline)}; later: xent gate RUN.jsonl")
+    tell(
+        "next:     `xent run --complete -o run.jsonl`, then `xent accept run.jsonl`, which writes "
+        f"{shown_path(project.baseline)}; later `xent gate RUN.jsonl`"
+    )
     return ExitCode.FINE

@@ -17,7 +17,7 @@ from harness.cli.run_files import baseline_run, shipped_baseline
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
-from harness.core.printing import say
+from harness.core.printing import say, tell
 from harness.mistakes.cover import cover as smallest_cover
 from harness.mistakes.cover import demands, unmet
 from harness.mistakes.kill_matrix import KillMatrix, kill_matrix, witnesses
@@ -73,7 +73,7 @@ def kills(
         entry = {**matrix.entry(), "suite": suite.digest}
         write_whole(output, json.dumps(entry, indent=1, ensure_ascii=False) + "\n")
     if not matrix.kills:
-        say("none of these cases is judged: each only records what implementations choose")
+        tell("none of these cases is judged: each only records what implementations choose")
         return ExitCode.NOTHING_RAN
     _show(matrix, whole=whole)
     if output is not None:
@@ -90,7 +90,7 @@ def _uncovered(matrix: KillMatrix, suite: Suite, *, write: bool) -> tuple[str, .
     if write:
         chosen = smallest_cover(wanted)
         write_whole(cover_file(), cover_text(chosen))
-        say(f"cover: {len(chosen)} of {len(ids)} cases show all {len(wanted)} mistakes, entries and conventions")
+        tell(f"cover: {len(chosen)} of {len(ids)} cases show all {len(wanted)} mistakes, entries and conventions")
         return ()
     covering, _ = load_cover()
     lacking = unmet(wanted, {case.id for case in covering.cases})
@@ -102,7 +102,7 @@ def _uncovered(matrix: KillMatrix, suite: Suite, *, write: bool) -> tuple[str, .
 def _show(matrix: KillMatrix, *, whole: bool) -> None:
     count = len(matrix.mutants) - len(matrix.survivors)
     times = Counter(name for names in matrix.kills.values() for name in names)
-    say(f"{count} of {len(matrix.mutants)} known-bad implementations are caught by {len(matrix.kills)} cases")
+    tell(f"{count} of {len(matrix.mutants)} known-bad implementations are caught by {len(matrix.kills)} cases")
     for heading, names in (
         ("caught by no case", matrix.survivors),
         ("right, and caught all the same", matrix.false_positives),
@@ -116,4 +116,4 @@ def _show(matrix: KillMatrix, *, whole: bool) -> None:
 
 def _show_list(heading: str, names: Sequence[str]) -> None:
     more = f", and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    say(f"{heading}: {', '.join(names[:MOST_NAMED])}{more}")
+    tell(f"{heading}: {', '.join(names[:MOST_NAMED])}{more}")

@@ -6,7 +6,7 @@ from cyclopts import App
 
 from harness.adapters import processor
 from harness.core.exit_codes import ExitCode
-from harness.core.printing import say
+from harness.core.printing import tell
 from harness.execution.levels import LEVELS, available
 
 app = App(
@@ -24,9 +24,9 @@ def levels() -> ExitCode:
     """Every level: what it is, whether it can be had here, and the variables it sets."""
     here = available(processor.features())
     for name, level in LEVELS.items():
-        say(f"{name:8} {level.meaning}{'' if name in here else ' (not on this processor)'}")
+        tell(f"{name:8} {level.meaning}{'' if name in here else ' (not on this processor)'}")
         for variable, value in level.variables.items():
-            say(f"{'':8}   {variable}={value}")
+            tell(f"{'':8}   {variable}={value}")
         if level.numpy_keeps is not None:
-            say(f"{'':8}   NPY_DISABLE_CPU_FEATURES=all but {' '.join(level.numpy_keeps) or 'what it always uses'}")
+            tell(f"{'':8}   NPY_DISABLE_CPU_FEATURES=all but {' '.join(level.numpy_keeps) or 'what it always uses'}")
     return ExitCode.FINE

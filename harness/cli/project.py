@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.adapters.choice import choose
 from harness.adapters.registry import Implementation
-from harness.core.printing import say
+from harness.core.printing import tell
 from harness.judgement.ledger import Ledger
 from harness.runs.project import Project, find_project
 from harness.runs.service import read_ledger
@@ -25,7 +25,7 @@ def ledger_here(folder: Path | None = None) -> Ledger:
         first = ledger.drafts[0].location
         one = len(ledger.drafts) == 1
         what = "1 entry lacks" if one else f"{len(ledger.drafts)} entries lack"
-        say(f"ledger: {what} a reason or a link, and until then explain{'s' * one} nothing: {first}", error=True)
+        tell(f"ledger: {what} a reason or a link, and until then explain{'s' * one} nothing: {first}", error=True)
     return ledger
 
 

@@ -16,7 +16,7 @@ from harness.cli.order_options import NOTHING_SAID, Selection, order_from
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs
-from harness.core.printing import say
+from harness.core.printing import say, tell
 from harness.reproduction.scripts import scripts_of
 from harness.runs.executors.chosen import executor_of
 from harness.runs.gate import run_codes
@@ -58,7 +58,7 @@ def run(
     order = order_from(cases, selection, cover=not complete)
     if order.cover_of is not None:
         shown = "the cover, which shows every known mistake, ledger entry and convention"
-        say(f"{len(order.cases)} of {order.cover_of} cases: {shown}; --complete for all")
+        tell(f"{len(order.cases)} of {order.cover_of} cases: {shown}; --complete for all")
     # Cases, ledger and modules stay until the end, and so do most of the small objects a run makes by the hundred
     # thousand: looking through all of them again and again, as Python does by itself, is a twentieth of our time.
     gc.freeze()
@@ -71,10 +71,10 @@ def run(
                 finished = spread(order, parts, output=output, resume=resume is not None, progress=tick, fresh=fresh)
     terminal.show_run(finished, time.perf_counter() - STARTED)  # the verdict first: a report takes a while
     for line in terminal.other_modes(finished, order.scope.modes or ()):
-        say(line)
+        tell(line)
     if output is not None:
         say(f"run file: {output}")
     if report is not None:
         say(f"report:   {write(finished, report, scripts=scripts_of(finished, order.cases)).resolve()}")
-    say(terminal.next_step(finished, output, report))
+    tell(terminal.next_step(finished, output, report))
     return gravest(run_codes(finished))

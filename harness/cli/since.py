@@ -13,7 +13,7 @@ from harness.core.cell import Key
 from harness.core.errors import UsageError
 from harness.core.exit_codes import ExitCode
 from harness.core.ledger import Entry
-from harness.core.printing import say
+from harness.core.printing import tell
 from harness.runs.service import read_ledger
 from harness.versions import behaviours
 from harness.versions.behaviours import History
@@ -50,12 +50,12 @@ def since(
     told = [text for history in known for text in _told(history, asked)]
     if not told:
         packages = ", ".join(history.name for history in known) or "no package"
-        say(
+        tell(
             f"nothing is known of {what}: kept are releases of {packages}; `xent history PACKAGE` runs those of another"
         )
         return ExitCode.NOTHING_RAN
     for text in told:
-        say(text)
+        tell(text)
     return ExitCode.FINE
 
 

@@ -13,7 +13,7 @@ import select
 import sys
 from typing import TYPE_CHECKING
 
-from harness.core.printing import say
+from harness.core.printing import tell
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -66,5 +66,5 @@ def say_what_failed() -> None:
     sys.stdout.flush()
     file = getattr(sys.stdout.buffer, "raw", None)
     if isinstance(file, TakesAll) and file.failure is not None and file.failure.errno != errno.EPIPE:
-        say(f"xent: standard output could not be written: {file.failure.strerror}", error=True)
+        tell(f"xent: standard output could not be written: {file.failure.strerror}", error=True)
     sys.stderr.flush()

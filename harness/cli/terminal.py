@@ -18,7 +18,7 @@ from harness.adapters.choice import ALL, FIRST
 from harness.cli.console import Terminal
 from harness.core.cell import INFRASTRUCTURE, Cell, Run
 from harness.core.exit_codes import ExitCode
-from harness.core.printing import printable, say
+from harness.core.printing import printable, tell
 from harness.runs.change_clauses import BETTER, DIFFERENT, WORSE
 from harness.runs.diff import Group
 from harness.runs.failures import Failure, failures, in_words
@@ -63,10 +63,10 @@ class _PlainTicks:
         now = time.monotonic()
         since = self._told.setdefault(name, now)
         if done == total:
-            say(f"{name}: {total} {'call' if total == 1 else 'calls'} done", error=True)
+            tell(f"{name}: {total} {'call' if total == 1 else 'calls'} done", error=True)
         elif now - since >= NEWS_EVERY:
             self._told[name] = now
-            say(f"{name}: {done} of {total} calls done", error=True)
+            tell(f"{name}: {done} of {total} calls done", error=True)
 
 
 def show_run(run: Run, seconds: float) -> None:
@@ -169,17 +169,18 @@ def next_step(run: Run, output: Path | None, report: Path | None) -> str:
     """What one would do now."""
     wrong = failures(run)
     if wrong:
-        return f"next: xent repro --again {shlex.quote(wrong[0].witness.name)}"
+        return f"next: `xent repro --again {shlex.quote(wrong[0].witness.name)}`"
     never = {cell.verdict for cell in run.cells if cell.verdict in INFRASTRUCTURE}
     if never == {"missing"}:
         return "next: mend what is said to be missing, and run it again"
     if never:
-        return "next: run it again with --parallel 1 and a longer --timeout; what a worker wrote is in the run file"
+        return "next: run it again with `--parallel 1` and a longer --timeout; what a worker wrote is in the run file"
     if output is None:
-        return "next: keep the run with -o RUN.jsonl, or look at all of it with --report report.html"
+        return "next: keep the run with `-o RUN.jsonl`, or look at all of it with `--report report.html`"
+    file = shlex.quote(str(output))
     if report is None:
-        return f"next: xent report {shlex.quote(str(output))}, or xent gate {shlex.quote(str(output))} for what changed"
-    return f"next: xent gate {shlex.quote(str(output))} says what changed since the baseline"
+        return f"next: `xent report {file}`, or `xent gate {file}` for what changed"
+    return f"next: `xent gate {file}` says what changed since the baseline"
 
 
 def _grouped(cells: Sequence[Cell], key: Callable[[Cell], str]) -> list[tuple[str, list[Cell]]]:
@@ -202,7 +203,7 @@ def show_failures(out: Terminal, found: Sequence[Failure]) -> None:
             out.print((f"\n{severity.replace('_', ' ').capitalize()}", "bold red"))
         *told, command = in_words(failure)
         for line in told:
-            out.whole_words(line)
+            out.print(line)
         out.print(command, wrap=False)  # in one piece, to be copied
     if len(found) > LISTED:
         out.print(f"  … and {len(found) - LISTED} more causes; the report shows all")

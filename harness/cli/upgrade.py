@@ -26,7 +26,7 @@ from harness.cli.project import ledger_here, project_here
 from harness.core.cell import Run
 from harness.core.exit_codes import ExitCode, gravest
 from harness.core.files import check_outputs, write_whole
-from harness.core.printing import annotate, say
+from harness.core.printing import annotate, say, tell
 from harness.judgement.ledger import Ledger
 from harness.reproduction.scripts import with_scripts
 from harness.runs.diff import compare_runs
@@ -158,7 +158,7 @@ def upgrade(
     timed = () if no_speed else select_workloads(load_workloads(), list(workloads), complete=False)
     wanted = _wanted(sides)
     if wanted is not None and (unchanged := _unchanged(wanted)):
-        say(unchanged)
+        tell(unchanged)
         return ExitCode.FINE
     differ = () if wanted is None else names_that_differ(*wanted)
     implementations = _implementations(implementation, requirements or touching(differ, registered()))
@@ -187,14 +187,14 @@ def upgrade(
     absent = [f"{name} side: {text}" for name, run in runs.items() for text in _missing(run)]
     if absent:
         for text in absent:
-            say(f"xent: {text}", error=True)
-        say(
+            tell(f"xent: {text}", error=True)
+        tell(
             "xent: not compared: a side that cannot start is no difference; see --old-pin and --old-exclude-newer",
             error=True,
         )
         return ExitCode.INFRASTRUCTURE
     for line in terminal.other_modes(runs["new"], modes or ()):
-        say(line)
+        tell(line)
     difference = compare_runs(runs["old"], runs["new"], same_machine=True)
     with_speed = [
         (i, _supported(timed, runs.values(), i.name))
@@ -227,7 +227,7 @@ def upgrade(
         for shown in reports.github.annotated_pins(found, _pin_files(sides)):
             annotate(shown.message, **shown.properties)
     if canaries.unreported(heard):
-        say("xent: a planted change was not reported as what it is: this comparison proves nothing", error=True)
+        tell("xent: a planted change was not reported as what it is: this comparison proves nothing", error=True)
         return ExitCode.INTERNAL
     return gravest(found.codes)
 
@@ -246,7 +246,7 @@ def _wanted(sides: Sides) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
         raise SideError("a file of requirements is compared with another: name both sides, such as two revisions of it")
     files = tuple(parsed_file(text) for text in (sides.old_requirements, sides.new_requirements))
     for side_name, file in zip(("old", "new"), files, strict=True):
-        say(f"{side_name} side: resolving {file}", error=True)
+        tell(f"{side_name} side: resolving {file}", error=True)
     return pinned(files[0]), pinned(files[1])
 
 
@@ -379,13 +379,13 @@ def _environments(
 def _built(name: str, candidates: Sequence[Side]) -> tuple[Side, Environment]:
     """The first side that can be built; CannotBuild, of the last, where none can."""
     for position, candidate in enumerate(candidates):
-        say(f"{name} side: building an environment with {candidate.sentence:.300}", error=True)
+        tell(f"{name} side: building an environment with {candidate.sentence:.300}", error=True)
         since = time.perf_counter()
         try:
             environment = build(candidate.requirements, candidate.exclude_newer)
             how = "built" if environment.fresh else "found"
             packages = len(environment.packages)
-            say(f"{name} side: {how}, {packages} packages, {time.perf_counter() - since:.0f} s", error=True)
+            tell(f"{name} side: {how}, {packages} packages, {time.perf_counter() - since:.0f} s", error=True)
             return candidate, environment
         except CannotBuild:
             if position == len(candidates) - 1:

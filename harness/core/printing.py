@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from shutil import get_terminal_size
 
 _COMMAND = re.compile(r"^(\s*):(?=:[a-z])|(?<=#)#(?=[a-z]*\[)", re.IGNORECASE | re.MULTILINE)
 """What a CI server takes for a command: `::` where a line begins (GitHub), `##[` and `##word[` anywhere (GitHub's first
@@ -52,6 +53,43 @@ def _shown_command(found: re.Match[str]) -> str:
 def say(text: object = "", *, error: bool = False, end: str = "\n") -> None:
     """Print a text at once, so that both streams stand in order where they are one; `error`: on the standard error."""
     print(printable(text), end=end, file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def columns() -> int:
+    """How wide prose is: what `COLUMNS` says, else the terminal on the standard output, else 80."""
+    return get_terminal_size().columns
+
+
+_WORD = re.compile(r"(?:`[^`\n]*`|\S)+")
+"""What no line ends inside: what stands between blanks, and what stands in backquotes, which is there to be copied."""
+
+
+def breaks(line: str, width: int) -> tuple[list[int], int]:
+    """Where a line goes on below so that all are at most `width` wide, and how far in it does: only before words, so
+    that a name that is wider stays in one piece.
+
+    >>> breaks("  take `these two words`, whole", 20)
+    ([7, 26], 6)
+    """
+    inner = len(line) - len(line.lstrip()) + 4
+    room, begun, found = width, 0, list[int]()
+    for word in _WORD.finditer(line):
+        if word.end() - begun > room and line[begun : word.start()].strip():
+            begun = word.start()
+            found.append(begun)
+            room = max(20, width - inner)
+    return found, inner
+
+
+def tell(text: object, *, error: bool = False) -> None:
+    """Say prose: a line that is too wide goes on below, between words."""
+    say("\n".join(_folded(line) for line in printable(text).split("\n")), error=error)
+
+
+def _folded(line: str) -> str:
+    places, inner = breaks(line, columns())
+    parts = (line[a:b].rstrip() for a, b in zip([0, *places], [*places, len(line)], strict=True))
+    return f"\n{'':{inner}}".join(parts)
 
 
 def rewrite(text: object) -> None:

@@ -164,7 +164,10 @@ def values(old: Cell | None, new: Cell | None) -> str:
     if judged is None or truth is None:
         return f"{told[0]} → {told[1]}"
     without = " without its convention" if judged.verdict == "by_convention" else ""
-    return f"{told[0]} → {told[1]} (truth{without} {truth:.6g})"
+    # As many digits as set the truth apart from the nearer of both sides: which of them is right can be read.
+    gave = (worst_element(cell.got, cell.worst) for cell in (old, new) if cell is not None)
+    digits = (told_apart(got, truth)[1] for got in gave if got is not None)
+    return f"{told[0]} → {told[1]} (truth{without} {max(digits, key=len, default=f'{truth:.6g}')})"
 
 
 def _gave(cell: Cell | None) -> str:

@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVER = get_context("forkserver")
 SERVER.set_forkserver_preload([f"harness.cli.{name}" for name in COMMANDS])
 
+WIDE = {"COLUMNS": "1000"}
+"""So that a sentence which a test looks for stands in one line."""
+
 PATIENCE = 300.0
 """Seconds until a command counts as hanging; on a busy machine the longest takes a tenth of that."""
 
@@ -31,7 +34,7 @@ def xent(
 ) -> subprocess.CompletedProcess[str]:
     """What a command says and how it ends, in `folder` (default: the current one) with these variables set besides."""
     arguments = tuple(map(str, words))
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+    variables = {**os.environ, **WIDE, "PYTHONPATH": str(ROOT), **(environment or {})}
     with tempfile.TemporaryDirectory() as place:
         out, err = Path(place) / "out", Path(place) / "err"
         process = SERVER.Process(target=_become, args=(arguments, folder or Path.cwd(), variables, out, err))

@@ -5,11 +5,13 @@ Property tests have no deadline: how long an example takes says how busy the mac
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from harness.execution.worker_environment import compilation_cache
+from harness.tests.commands import WIDE
 
 settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
@@ -39,3 +41,12 @@ def alone() -> None:
 def compiled_apart() -> None:
     """PyTorch finds what it compiled at another level of the processor again, in a folder that others may have used."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compilation_cache("torch", os.environ)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sentences_in_one_line() -> Iterator[None]:
+    """What a command says is looked for as it is written, wherever the terminal of whoever runs the tests ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in WIDE.items():
+            patch.setenv(name, value)
+        yield

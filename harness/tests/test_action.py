@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from harness.tests.commands import ROOT
 pytestmark = pytest.mark.slow
 
 EXAMPLE = ROOT / "examples" / "gated-upgrades"
+ACTION = ROOT / ".github" / "actions" / "upgrade" / "action.yml"
 WORKFLOWS = ROOT / ".github" / "workflows"
 
 
@@ -111,6 +113,85 @@ def test_the_steps_that_a_team_copies_judge_an_upgrade_in_its_repository(foreign
     assert "code=0\n" in foreign.output.read_text(encoding="utf-8")
     assert (foreign.repository / "conformance-upgrade" / "upgrade.html").is_file()
     assert git(foreign.repository, "status", "--porcelain") == ""
+
+
+@dataclass(frozen=True)
+class Stubbed:
+    """The action's last step in a repository with two commits, and in the place of `xent` what tells its arguments."""
+
+    runner: Runner
+    script: str
+
+    def upgrade(self, **inputs: str) -> int:
+        given = {"REQUIREMENTS": "requirements.txt", "ARGUMENTS": "", "OUTPUT": "conformance-upgrade", **inputs}
+        return self.runner.run(self.script, given)
+
+    @property
+    def summary(self) -> str:
+        return self.runner.summary.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def stubbed(tmp_path: Path) -> Stubbed:
+    origin, repository, runner = tmp_path / "origin", tmp_path / "theirs", tmp_path / "runner"
+    origin.mkdir()
+    git(origin, "init", "--quiet", "--initial-branch=main")
+    for release in ("1", "2"):
+        (origin / "requirements.txt").write_text(f"numpy=={release}\n", encoding="utf-8")
+        git(origin, "add", ".")
+        git(origin, "commit", "--quiet", f"--message={release}")
+    git(origin, "branch", "earlier", "HEAD~1")
+    git(tmp_path, "clone", "--quiet", str(origin), str(repository))
+    program = runner / "xent" / "bin" / "xent"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\ncat "$3"\nprintf "<%s>" "$@"\necho\nexit 7\n', encoding="utf-8")
+    program.chmod(0o755)
+    (step,) = [s for s in read(ACTION)["runs"]["steps"] if s["name"] == "Upgrade"]
+    return Stubbed(Runner(repository, runner, ""), step["run"])
+
+
+@pytest.mark.parametrize(
+    ("base", "says"),
+    [
+        ("", "no revision to compare with"),
+        ("0" * 40, "no revision to compare with"),
+        ("--upload-pack=touch executed;", "no revision to compare with"),
+        ("--output=executed", "no revision to compare with"),
+        ("nowhere", "no revision nowhere here or in origin"),
+        ("$(touch executed)", "no revision $(touch executed) here or in origin"),
+    ],
+)
+def test_a_base_that_is_no_revision_ends_with_4_and_says_so_in_the_summary(
+    stubbed: Stubbed, base: str, says: str
+) -> None:
+    assert stubbed.upgrade(BASE=base) == 4
+    assert f"    xent: {says}" in stubbed.summary
+    assert not list(stubbed.runner.repository.rglob("executed"))
+
+
+def test_a_base_is_a_commit_or_a_branch_of_the_origin_and_a_job_can_ask_twice(stubbed: Stubbed) -> None:
+    for base in (git(stubbed.runner.repository, "rev-parse", "HEAD~1"), "earlier"):
+        assert stubbed.upgrade(BASE=base, OUTPUT=f"of {base}") == 7
+        assert "numpy==1\n" in stubbed.runner.said
+        assert f"<-o><of {base}>" in stubbed.runner.said
+        stubbed.runner.said = ""
+
+
+def test_arguments_are_words_as_in_a_shell_of_which_none_is_carried_out(stubbed: Stubbed) -> None:
+    hostile = "--cases 'a b' \"$(touch executed)\" '`touch executed`' --strict"
+    file = "$(touch executed) 'a'\n.txt"
+    (stubbed.runner.repository / file).touch()
+    assert stubbed.upgrade(BASE="HEAD~1", ARGUMENTS=hostile, REQUIREMENTS=file) == 7
+    assert "<--cases><a b><$(touch executed)><`touch executed`><--strict>" in stubbed.runner.said
+    assert f"<--new-requirements><{file}>" in stubbed.runner.said
+    assert not list(stubbed.runner.repository.rglob("executed"))
+    assert "    <upgrade><--old-requirements>" in stubbed.summary, "what it said, where it wrote nothing"
+
+
+def test_a_quote_that_is_not_closed_is_an_error_and_not_fewer_arguments(stubbed: Stubbed) -> None:
+    assert stubbed.upgrade(BASE="HEAD~1", ARGUMENTS="--no-speed 'edges") == 4
+    assert "<upgrade>" not in stubbed.runner.said
+    assert "    xent: arguments: a quote is not closed" in stubbed.summary
 
 
 @pytest.mark.parametrize("file", ["conformance.yml", "upgrade.yml"])

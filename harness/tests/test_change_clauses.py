@@ -110,6 +110,13 @@ def test_values_stand_beside_each_other_and_the_truth() -> None:
     assert values(None, RIGHT) == ""
 
 
+def test_the_truth_beside_both_values_says_which_of_them_is_nearer() -> None:
+    """A truth in six digits would be as near to the one as to the other."""
+    truth = 4.139937640e-08
+    old, new = (replace(RIGHT, got=got, truth=truth) for got in (4.139937641e-08, 4.13993781e-08))
+    assert values(old, new) == "4.139937641e-08 → 4.13993781e-08 (truth 4.13993764e-08)"
+
+
 def test_what_differs_between_two_files_is_told_by_package() -> None:
     old = ("numpy==2.0", "torch==2.13.0", "Foo_Bar==1", 'old==1; python_version < "3"')
     new = ("numpy==2.0", "torch==2.14.0", "foo-bar==1", "extra @ file:///x.whl")

@@ -169,7 +169,7 @@ def test_the_time_that_is_told_is_the_time_that_was_waited(place: Path) -> None:
     waited = time.monotonic() - since
     told = float(re.search(r"^time: ([0-9.]+) s:", done.stdout, re.MULTILINE)[1])  # type: ignore[index]
     assert waited / 2 < told <= waited + 0.1
-    assert done.stdout.splitlines()[-1].startswith("next: xent report run.jsonl, or xent gate run.jsonl ")
+    assert done.stdout.splitlines()[-1].startswith("next: `xent report run.jsonl`, or `xent gate run.jsonl` ")
 
 
 def test_a_worker_that_is_killed_ends_with_9_and_says_so(place: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cli.console import Terminal
-from harness.core.printing import annotate, printable, rewrite, say
+from harness.core.printing import annotate, breaks, printable, rewrite, say, tell
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,13 +75,31 @@ def test_lines_and_tables_end_where_they_end(capsys: pytest.CaptureFixture[str])
     ]
 
 
-def test_a_long_line_goes_on_between_words_and_no_name_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
-    name = "edges/" + "x" * 200
-    Terminal().whole_words(f"  {'some words ' * 20}{name}: and then more")
+@pytest.mark.parametrize("way", [lambda line: Terminal().print((line[:50], "red"), line[50:]), tell])
+def test_a_long_line_goes_on_between_words_and_no_name_or_command_is_broken(
+    way: Callable[[str], None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    name, command = "edges/" + "x" * 200, "`xent repro --again 'edges/softmax-tied[numpy:eager:float64:value]'`"
+    line = f"  {'some words ' * 20}{name}: and then {command} more"
+    way(line)
     lines = capsys.readouterr().out.splitlines()
-    assert f"{name}:" in " ".join(lines).split()
-    assert all(len(line) <= 150 for line in lines if name not in line)
-    assert [len(line) - len(line.lstrip()) for line in lines] == [2] + [6] * (len(lines) - 1)
+    assert " ".join(part.strip() for part in lines) == line.strip()
+    assert any(f"{name}:" in part.split() for part in lines)
+    assert any(command in part for part in lines)
+    assert all(len(part) <= 80 for part in lines if name not in part)
+    assert [len(part) - len(part.lstrip()) for part in lines] == [2] + [6] * (len(lines) - 1)
+
+
+@given(HOSTILE, st.integers(1, 120))
+def test_what_is_folded_lacks_blanks_at_breaks_alone(line: str, width: int) -> None:
+    line = line.replace("\n", " ")
+    places, inner = breaks(line, width)
+    parts = [line[a:b] for a, b in zip([0, *places], [*places, len(line)], strict=True)]
+    assert "".join(parts) == line
+    for part in parts[1:]:
+        assert part == part.lstrip()
+        assert len(part.rstrip()) <= max(20, width - inner) or len(part.split()) == 1 or "`" in part
 
 
 def test_a_line_in_place_is_a_line_of_its_own_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,7 +71,7 @@ def test_a_program_is_split_as_a_shell_would_without_one() -> None:
         ("command:", "names no program; write command:./my-program --flag"),
         ("command:'open", "is no command line: No closing quotation"),
         ("torhc", "no implementation is named 'torhc': did you mean torch"),
-        ("zzz", "there are torch, tensorflow"),
+        ("zzz", "`xent implementations` lists them"),
         ("a b:C", "addressed as module:Class, like:FUNCTION=module:function, mutant:NAME or command:PROGRAM ARGUMENTS"),
     ],
 )
