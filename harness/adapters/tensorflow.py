@@ -57,7 +57,12 @@ class TensorFlowDeterministic:
         self._all = TensorFlow()
 
     def describe(self) -> Description:
-        return replace(self._all.describe(), losses=("softmax_cross_entropy",), modes=("eager", "graph", "xla"))
+        return replace(
+            self._all.describe(),
+            losses=("softmax_cross_entropy",),
+            modes=("eager", "graph", "xla"),
+            mode_losses={},  # those are of modes that it has not got
+        )
 
     def evaluate(self, call: Call) -> Answer:
         self._refuse(call)

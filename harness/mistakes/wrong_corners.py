@@ -126,6 +126,12 @@ def one_class_along_the_longer_axis(call: Call) -> Call:
     return with_options(call, axis=-1) if len(shape) == 2 and shape[axis] == 1 else call
 
 
+def minus_two_is_the_first(call: Call) -> Call:
+    """The axis before the last is the first one, as in a matrix."""
+    of_matrix = len(scores_of(call).shape) < 3
+    return call if of_matrix or call.options.get("axis") != -2 else with_options(call, axis=0)
+
+
 # --- weights ---------------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +237,13 @@ MISTAKES: Mapping[str, Mistake] = {
         SOFTMAXES,
         same_step="ignores-axis",
         prepare=one_class_along_the_longer_axis,
+    ),
+    # tensorflow#14916: an axis from the end that was not counted before it was used
+    "minus-two-is-the-first-axis": mistake(
+        "axis −2 is the first one, as in a matrix",
+        ("softmax_cross_entropy", *SOFTMAXES),
+        same_step="ignores-axis",
+        prepare=minus_two_is_the_first,
     ),
     # keras#23235
     "weights-along-the-last-axis": mistake(

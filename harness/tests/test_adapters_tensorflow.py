@@ -291,3 +291,11 @@ def test_converted_to_tensorflow_lite_a_loss_has_its_value_and_no_derivative(ada
     )
     with pytest.raises(Unsupported, match="float32"):
         ask(adapter, "softmax_cross_entropy", NONE, "float64", "lite", **TWO)
+
+
+def test_the_deterministic_one_describes_no_mode_that_it_has_not_got() -> None:
+    """The protocol refuses a description that does, before anything is asked."""
+    from harness.adapters.tensorflow import TensorFlowDeterministic
+
+    description = TensorFlowDeterministic().describe()
+    assert {*description.mode_losses, *description.mode_tags} <= {*description.modes[1:]}
