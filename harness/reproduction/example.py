@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.adapters.base import Unsupported
 from harness.adapters.rows import mapped
+from harness.adapters.scaled_logits import scale_of, without_scale
 from harness.adapters.torch_chunks import CHUNKED
 from harness.core.arrays import Array
 from harness.core.call import Call
@@ -56,6 +57,9 @@ MODES = frozenset(
         "xla",
         "v1",
         "jit",
+        "kl_div",
+        "masked-array",
+        "stats",
         "class",
         "ranks",
         "ranks-of-rows",
@@ -146,6 +150,17 @@ class Example:
         """Whether the targets are floating and have as many axes as the scores: what tells PyTorch."""
         targets = self.inputs["targets"]
         return targets.is_float and len(targets.shape) == len(self.inputs[scores].shape)
+
+    @property
+    def scale(self) -> float | None:
+        """What the logits are multiplied with before the loss; None: nothing is."""
+        return scale_of(self.call)
+
+    def defined(self, expression: Callable[[Example], str]) -> list[str]:
+        """Statements that define `loss`, by an expression of the example whose logits are multiplied already."""
+        scaled = [] if self.scale is None else [f"    logits = logits * {self.scale!r}"]
+        unscaled = replace(self, call=without_scale(self.call))
+        return [f"def loss({', '.join(self.arrays)}):", *scaled, f"    return {expression(unscaled)}"]
 
     def rows(self) -> tuple[str, ...]:
         """The arrays that have a row for each of the batch, where the loss is mapped over it."""

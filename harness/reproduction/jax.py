@@ -8,7 +8,7 @@ from harness.reproduction.example import Code, Example, Inexpressible
 def code(example: Example) -> Code:
     """Value and gradients by jax.vjp, compiled or exported where the mode says so."""
     optax = example.implementation == "optax"
-    body = [f"def loss({', '.join(example.arrays)}):", f"    return {_expression(example)}", *run(example)]
+    body = [*example.defined(_expression), *run(example)]
     imports = [
         "import jax",
         *(["import jax.export"] if example.mode == "export" else []),
@@ -72,23 +72,42 @@ _EXPORTED = (
 
 def _tensor(example: Example, name: str) -> str:
     # JAX narrows 64-bit types itself where they are off; asking for one then is a warning.
-    asked = "" if example.dtype == "float64" else f", jnp.{example.dtype}"
-    return f"jnp.asarray({name}{asked})" if example.arrays[name].is_float else f"jnp.asarray({name})"
+    array = example.arrays[name]
+    asked = f", jnp.{array.dtype}" if array.is_float and array.dtype != "float64" else ""
+    return f"jnp.asarray({name}{asked})"
 
 
 def _expression(example: Example) -> str:
     if example.implementation == "optax":
         return _optax(example)
+    match example.loss:
+        case "softmax" | "log_softmax" | "logsumexp":
+            example.understands("axis", "class_mask")
+            return f"jax.nn.{example.loss}(logits, axis={example.axis}{_where(example)})"
+        case "kl_divergence":
+            example.understands("axis", "log_target")
+            targets = "jnp.exp(targets)" if example.options.get("log_target") else "targets"
+            terms = f"jax.scipy.special.rel_entr({targets}, jnp.exp(log_probabilities))"
+            return _reduced(example, f"jnp.sum({terms}, axis={example.axis})")
     example.understands("axis")
     match example.loss:
-        case "softmax" | "log_softmax":
-            return f"jax.nn.{example.loss}(logits, axis={example.axis})"
         case "entropy":
             return _reduced(example, f"jnp.sum(jax.scipy.special.entr(probabilities), axis={example.axis})")
         case "cross_entropy":
             rows = f"-jnp.sum(jax.scipy.special.xlogy(targets, probabilities), axis={example.axis})"
             return _reduced(example, rows)
     raise Inexpressible(f"no template writes {example.loss} for JAX")
+
+
+def _where(example: Example) -> str:
+    """The mask of the classes in the shape of the logits."""
+    if "class_mask" not in example.options:
+        return ""
+    mask, shape = "class_mask", [1] * example.rank
+    if len(example.arrays["class_mask"].shape) < example.rank:
+        shape[example.axis] = -1
+        mask = f"class_mask.reshape({tuple(shape)})"
+    return f", where=jnp.broadcast_to({mask}, logits.shape).astype(bool)"
 
 
 def _optax(example: Example) -> str:
@@ -102,14 +121,15 @@ def _optax(example: Example) -> str:
             if not distributions and not example.options.get("label_smoothing"):
                 example.understands("axis", "label_smoothing", "ignore_index")
                 return _integer_labels(example, axis)
-            example.understands("axis", "label_smoothing")
+            example.understands("axis", "label_smoothing", "class_mask")
             hot = f"jax.nn.one_hot(targets, logits.shape[{example.axis}], dtype=logits.dtype, {axis})"
             given = "targets" if distributions else hot
             if example.options.get("label_smoothing"):
                 given = f"optax.losses.smooth_labels({given}, {example.options['label_smoothing']!r}, {axis})"
             if example.mode == "safe":
                 return _reduced(example, f"optax.losses.safe_softmax_cross_entropy(logits, {given})")
-            return _reduced(example, f"optax.losses.softmax_cross_entropy(logits, {given}, {axis})")
+            arguments = f"logits, {given}, {axis}{_where(example)}"
+            return _reduced(example, f"optax.losses.softmax_cross_entropy({arguments})")
         case "binary_cross_entropy_with_logits":
             example.understands()
             return _reduced(example, "optax.losses.sigmoid_binary_cross_entropy(logits, targets)")

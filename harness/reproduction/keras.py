@@ -21,7 +21,7 @@ _POLICIES = {"mixed-float16": "mixed_float16", "mixed-bfloat16": "mixed_bfloat16
 def code(example: Example) -> Code:
     """The function, or the class, of keras.losses; differentiated by the backend."""
     backend = example.implementation.removeprefix("keras-")
-    body = [f"def loss({', '.join(example.arrays)}):", f"    return {_expression(example)}"]
+    body = example.defined(_expression)
     environment = [f'os.environ["KERAS_BACKEND"] = "{backend}"']
     match backend:
         case "tensorflow":
@@ -67,14 +67,14 @@ def _expression(example: Example) -> str:
             keywords = [f"from_logits={scores == 'logits'}", *smoothing]
             return _asked(example, "binary_crossentropy", scores, keywords, apart=True)
         case "binary_focal":
-            example.understands("alpha", "gamma", "sample_weights")
+            example.understands("alpha", "gamma", "label_smoothing", "sample_weights")
             alpha = [*_alpha(example), "apply_class_balancing=True"] if "alpha" in example.options else []
-            keywords = ["from_logits=True", *example.keyword("gamma"), *alpha]
+            keywords = ["from_logits=True", *example.keyword("gamma"), *alpha, *smoothing]
             return _asked(example, "binary_focal_crossentropy", "logits", keywords, apart=True)
         case "categorical_focal":
-            example.understands("alpha", "gamma", "axis", "sample_weights")
+            example.understands("alpha", "gamma", "axis", "label_smoothing", "sample_weights")
             alpha = _alpha(example) or ["alpha=1.0"]
-            keywords = ["from_logits=True", *example.keyword("gamma"), *alpha, axis]
+            keywords = ["from_logits=True", *example.keyword("gamma"), *alpha, axis, *smoothing]
             return _asked(example, "categorical_focal_crossentropy", "logits", keywords)
         case "kl_divergence":
             example.understands("axis", "log_target", "sample_weights")

@@ -33,9 +33,22 @@ def _expression(example: Example, n: dict[str, str]) -> tuple[str, str]:
         return "sklearn.metrics", _log_loss(example, n)
     axis = f"axis={example.axis}"
     match example.loss:
-        case "softmax" | "log_softmax":
-            example.understands("axis")
-            return "scipy.special", f"scipy.special.{example.loss}({n['logits']}, {axis})"
+        case "softmax" | "log_softmax" | "logsumexp":
+            masked = example.mode == "masked-array"
+            example.understands("axis", *(("class_mask",) if masked else ()))
+            logits = n["logits"]
+            if masked:
+                kept = f"np.broadcast_to({n['class_mask']}.astype(bool), {logits}.shape)"
+                logits = f"np.ma.masked_array({logits}, ~{kept})"
+            return "scipy.special", f"scipy.special.{example.loss}({logits}, {axis})"
+        case "kl_divergence":
+            example.understands("axis", "log_target")
+            targets = f"np.exp({n['targets']})" if example.options.get("log_target") else n["targets"]
+            given = f"{targets}, np.exp({n['log_probabilities']})"
+            if example.mode == "stats":
+                return "scipy.stats", reduced(example, f"scipy.stats.entropy({given}, {axis})")
+            terms = f"scipy.special.{'kl_div' if example.mode == 'kl_div' else 'rel_entr'}({given})"
+            return "scipy.special", reduced(example, f"np.sum({terms}, {axis})")
         case "entropy":
             example.understands("axis", "base")
             keywords = ", ".join([axis, *example.keyword("base")])
@@ -50,7 +63,8 @@ def _expression(example: Example, n: dict[str, str]) -> tuple[str, str]:
 def _log_loss(example: Example, n: dict[str, str]) -> str:
     if not {"probabilities", "targets"} <= example.inputs.keys():
         raise Inexpressible(f"no template writes {example.loss} for scikit-learn")
-    example.understands("axis", "sample_weights")
+    masked = ("ignore_index",) if example.mode == "masked-array" else ()
+    example.understands("axis", "sample_weights", *masked)
     keywords, probabilities = [f"normalize={example.reduction == 'mean'}"], n["probabilities"]
     if "sample_weights" in example.options:
         keywords.append(f"sample_weight={n['sample_weights']}")
@@ -60,7 +74,13 @@ def _log_loss(example: Example, n: dict[str, str]) -> str:
         backwards = "[::-1]" if example.mode == "labels-backwards" else ""
         keywords.append(f"labels=list(range({example.inputs['probabilities'].shape[1]})){backwards}")
         probabilities += "[:, ::-1]" if backwards else ""
-    return f"sklearn.metrics.log_loss({n['targets']}, {probabilities}, {', '.join(keywords)})"
+    targets = n["targets"]
+    if masked:
+        left_out = f"{targets} == {example.options['ignore_index']}"
+        width = example.inputs["probabilities"].shape[1]
+        probabilities = f"np.ma.masked_array({probabilities}, np.repeat(({left_out})[:, None], {width}, 1))"
+        targets = f"np.ma.masked_array(np.where({left_out}, 0, {targets}), {left_out})"
+    return f"sklearn.metrics.log_loss({targets}, {probabilities}, {', '.join(keywords)})"
 
 
 def reduced(example: Example, rows: str) -> str:

@@ -10,8 +10,7 @@ _REDUCTIONS = {"none": "NONE", "sum": "SUM", "weights": "MEAN", "count": "SUM_OV
 
 def code(example: Example) -> Code:
     """The value or the gradient in one function, which tf.function compiles where the mode says so."""
-    body = [f"def loss({', '.join(example.arrays)}):", f"    return {_expression(example)}"]
-    body += run(example)
+    body = [*example.defined(_expression), *run(example)]
     return Code(("import tensorflow as tf",), tuple(body), '"tensorflow", tf.__version__, "numpy", np.__version__')
 
 
@@ -54,7 +53,9 @@ def run(example: Example) -> list[str]:
     if example.mode == "dynamic":
         kinds = f"[tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype) for tensor in ({handed},)]"
         lines.append(f"computed = tf.function(computed, input_signature={kinds})")
-    lines += [f"found = computed({handed})", "dtype = found.dtype.name"]
+    # Of rows that were gathered the gradient is a tensor of some rows.
+    found = f"tf.convert_to_tensor(computed({handed}))" if example.mode == "vectorized_map" else f"computed({handed})"
+    lines += [f"found = {found}", "dtype = found.dtype.name"]
     return [*lines, "answer = tf.cast(found, tf.float64).numpy()"]
 
 
@@ -89,7 +90,7 @@ def _converted(example: Example) -> list[str]:
 
 def _tensor(example: Example, name: str) -> str:
     if example.arrays[name].is_float:
-        return f"tf.cast(tf.constant({name}), tf.{example.dtype})"
+        return f"tf.cast(tf.constant({name}), tf.{example.arrays[name].dtype})"
     return f"tf.constant({name})"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from harness.adapters.scaled_logits import without_scale
 from harness.adapters.torch_chunks import CHUNKED
 from harness.core.arrays import Array
 from harness.reproduction.example import Code, Example, Inexpressible, layout_of, literal
@@ -14,6 +17,7 @@ _CLASSES = {
     "kl_div": "KLDivLoss",
     "binary_cross_entropy": "BCELoss",
     "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
+    "soft_margin_loss": "SoftMarginLoss",
 }
 
 
@@ -25,7 +29,7 @@ def code(example: Example) -> Code:
 
 def defined(example: Example) -> list[str]:
     """Statements that define `loss`, a function of the tensors."""
-    function, expression = _expression(example)
+    function, expression = _expression(replace(example, call=without_scale(example.call)))
     body = _function(example, function) if example.mode != "module" else []
     body += [f"def loss({', '.join(example.arrays)}):", f"    return {expression}"]
     if example.mode == "vmap":
@@ -37,7 +41,8 @@ def defined(example: Example) -> list[str]:
 
 def _function(example: Example, function: str) -> list[str]:
     """`function`, under what the mode is about."""
-    plain = f"    return {function}(*given, **options)"
+    given = "*given" if example.scale is None else f"given[0] * {example.scale!r}, *given[1:]"
+    plain = f"    return {function}({given}, **options)"
     match example.mode:
         case "compile" | "dynamic":
             compiled = f"function = torch.compile(plain, dynamic={example.mode == 'dynamic'})"
@@ -50,7 +55,7 @@ def _function(example: Example, function: str) -> list[str]:
             switched = ["    finally:", "        torch.use_deterministic_algorithms(False)"]
             on = ["    torch.use_deterministic_algorithms(True)", "    try:"]
             return ["def function(*given, **options):", *on, f"    {plain}", *switched]
-    return [f"function = {function}"]
+    return [f"function = {function}"] if example.scale is None else ["def function(*given, **options):", plain]
 
 
 def tensors(example: Example) -> list[str]:
@@ -144,6 +149,9 @@ def _expression(example: Example) -> tuple[str, str]:
             example.understands("sample_weights", "pos_weight")
             weights = example.keyword("sample_weights", "weight")
             return _called(example, example.loss, [scores, "targets"], [*weights, *_pos_weight(example)])
+        case "soft_margin":
+            example.understands("axis")
+            return _called(example, "soft_margin_loss", ["logits", "targets"], [])
         case "kl_divergence":
             example.understands("axis", "log_target")
             keywords = example.keyword("log_target")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.reproduction.example import MODES
 from tools.reference_pages import PAGES as PAGES_OF_CODE
 from tools.reference_pages import written
 
@@ -82,6 +83,12 @@ def test_what_is_gone_is_noticed() -> None:
     assert not is_named("harness.judgement.told")
     assert not is_named("reference.losses.hinge")
     assert is_named("reference.losses.softmax_cross_entropy")
+
+
+def test_the_modes_that_have_scripts_are_explained() -> None:
+    rows = (ROOT / "docs/reference/modes.md").read_text(encoding="utf-8").splitlines()
+    named = {word for row in rows if row.startswith("| `") for word in code(row.split("|")[1])}
+    assert named == MODES
 
 
 @pytest.mark.parametrize("page", sorted(PAGES_OF_CODE.glob("*.md")), ids=lambda page: page.name)

@@ -137,6 +137,18 @@ FIRST_MODES = {"loss-parallel": "ranks"}
 
 
 @pytest.mark.skipif(find_spec("scipy") is None, reason="needs SciPy, which starts in a moment")
+@pytest.mark.parametrize(("mode", "ending"), [("kl_div", 0), ("stats", 0), ("masked-array", 1)])
+def test_each_mode_of_scipy_is_called_as_it_is(mode: str, ending: int, tmp_path: Path) -> None:
+    p, q = Array.of(np.array([[0.25, 0.75]])), Array.of(np.log([[0.5, 0.5]]))
+    of = Call("kl_divergence", {"targets": p, "log_probabilities": q}, {"reduction": "none"}, "float64", mode)
+    if mode == "masked-array":  # of which SciPy counts what is masked
+        mask = Array.of(np.array([True, False, True]))
+        of = Call("softmax", {"logits": Array.of(np.array([[1.0, 2.0, 3.0]]))}, {"class_mask": mask}, "float64", mode)
+    example = reproduction.Example("scipy", of)
+    assert exit_code(reproduction.script(example, right(example), "t", "w"), tmp_path) == ending
+
+
+@pytest.mark.skipif(find_spec("scipy") is None, reason="needs SciPy, which starts in a moment")
 def test_a_type_a_choice_another_error_and_a_missing_framework_show_too(tmp_path: Path) -> None:
     of = problem("scipy", "softmax")
     in_another_type = replace(right(of), dtype="float64")  # the numbers are right, in float32
@@ -177,6 +189,13 @@ def test_every_template_writes_python(implementation: str) -> None:
     program = reproduction.script(of, right(of), 'A title with """ quotes', "Why \\ this.")
     compile(program, "script.py", "exec")
     assert "harness" not in program
+
+
+@pytest.mark.parametrize("implementation", ["torch", "tensorflow", "keras-jax", "jax", "optax"])
+def test_logits_are_multiplied_where_the_loss_is_called(implementation: str) -> None:
+    of = problem(implementation, "softmax" if implementation == "jax" else "softmax_cross_entropy")
+    program = "\n".join(code_of(with_call(of, options={**of.call.options, "logit_scale": 0.7})).body)
+    assert re.search(r"(logits|given\[0\]) \* 0\.7", program)
 
 
 @pytest.mark.parametrize(
