@@ -11,7 +11,10 @@ _REDUCTIONS = {"none": "NONE", "sum": "SUM", "weights": "MEAN", "count": "SUM_OV
 def code(example: Example) -> Code:
     """The value or the gradient in one function, which tf.function compiles where the mode says so."""
     body = [*example.defined(_expression), *run(example)]
-    return Code(("import tensorflow as tf",), tuple(body), '"tensorflow", tf.__version__, "numpy", np.__version__')
+    versions = '"tensorflow", tf.__version__, "numpy", np.__version__'
+    deterministic = example.implementation == "tensorflow-deterministic"
+    switch = ('os.environ["TF_DETERMINISTIC_OPS"] = "1"',) if deterministic else ()
+    return Code(("import tensorflow as tf",), tuple(body), versions, switch)
 
 
 def run(example: Example) -> list[str]:

@@ -149,6 +149,11 @@ def _expression(example: Example) -> tuple[str, str]:
             example.understands("sample_weights", "pos_weight")
             weights = example.keyword("sample_weights", "weight")
             return _called(example, example.loss, [scores, "targets"], [*weights, *_pos_weight(example)])
+        case "logsumexp":
+            example.understands("axis")
+            if example.mode == "module":
+                raise Inexpressible("torch.nn has no class for logsumexp")
+            return "torch.special.logsumexp", f"function(logits, {example.axis})"
         case "soft_margin":
             example.understands("axis")
             return _called(example, "soft_margin_loss", ["logits", "targets"], [])

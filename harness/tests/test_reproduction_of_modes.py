@@ -55,6 +55,7 @@ class Way:
             Way("tensorflow", "dynamic", tuple(ASKED)),
             Way("tensorflow", "vectorized_map"),
             Way("tensorflow", "lite", ("value",)),
+            Way("tensorflow-deterministic", "graph", ("value",)),
             Way("keras-tensorflow", "dynamic"),
         ),
         (Way("onnxruntime", "dynamic", ("value",)),),
