@@ -227,6 +227,7 @@ def test_read_only_input_is_not_written_to_and_raises_no_warning(adapter: Torch)
     assert value(ask(adapter, "softmax", {}, logits=Array("float64", frozen))).sum() == pytest.approx(1.0)
 
 
+@pytest.mark.slow  # it compiles every function
 @pytest.mark.filterwarnings("ignore")  # the compiler's own deprecations, different in every version
 def test_compile_runs_the_same_function(adapter: Torch) -> None:
     answer = ask(adapter, "softmax_cross_entropy", mode="compile", differentiate=("logits",), logits=ROW, targets=[0])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
@@ -50,6 +50,8 @@ from harness.versions.digest import (
 )
 from harness.versions.environments import CannotBuild, Environment
 from harness.versions.releases import Release, between, in_order, newest_and_later, released
+
+pytestmark = pytest.mark.slow
 
 # --- spans ------------------------------------------------------------------------------------------------------------
 
@@ -137,6 +139,7 @@ digests = st.builds(
 )
 
 
+@settings(max_examples=30)  # each is compressed as hard as what is committed, a tenth of a second
 @given(digests)
 def test_a_digest_is_read_as_it_was_written(digest: Digest) -> None:
     assert decoded(encoded(digest)) == digest

@@ -333,6 +333,7 @@ def test_report_of_a_run_without_cells_is_still_a_report() -> None:
     assert "The run holds no cells." in text
 
 
+@pytest.mark.slow
 def test_size_at_a_hundred_thousand_cells() -> None:
     made = run(cases=670)
     assert len(made.cells) > 100_000
