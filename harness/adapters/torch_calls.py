@@ -168,9 +168,10 @@ def _slopes(call: Call, tensors: Tensors, value: torch.Tensor, *, again: bool) -
 
 def _product(call: Call, tensors: Tensors, slopes: Tensors) -> tuple[Array | None, BaseException | None]:
     """The gradient of (first gradient · vector), which is the product of the Hessian with the vector."""
-    if call.vector is None or call.differentiate[0] not in slopes:
+    first = call.differentiate[0] if call.differentiate else ""
+    # A kernel that hands out a gradient made beforehand offers no second derivative: its gradient has no graph.
+    if call.vector is None or first not in slopes or not slopes[first].requires_grad:
         return None, None
-    first = call.differentiate[0]
     try:
         (product,) = torch.autograd.grad(slopes[first], tensors[first], grad_outputs=to_torch(call.vector))
     except Exception as error:  # what autograd raises is the outcome of the second derivative alone

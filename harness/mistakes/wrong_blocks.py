@@ -20,10 +20,12 @@ from harness.mistakes.steps import (
     Batch,
     Wide,
     divisor,
+    log_sum_exp,
     negative_log_softmax,
     pull_back,
     reduced,
     scalar,
+    transformed,
     upstream,
 )
 from harness.mistakes.wrong_reductions import beyond_tiles, tail_left_out
@@ -36,6 +38,8 @@ ROWS = 32
 """Of a chunk of rows."""
 SIZES = (2, 3, 4, 5, 8, 16, 64, 128, 256, 1024)
 """Of chunks that the diagnosis tries besides."""
+BLOCKS = (2, 4, 8, 16, 32, 64, 256, 512, 1024, 2048, 4096)
+"""Of classes that the diagnosis tries besides."""
 _KERNEL = {**NATIVE, "float16": np.float32}
 """Kernels compute half types in float32."""
 GRADIENT_FILTER = 2.0**-12
@@ -81,6 +85,33 @@ def last_block_left_out(call: Call, x: Wide) -> tuple[Wide, Wide]:
         return negative_log_softmax(call, x)
     L, _ = negative_log_softmax(call, x[..., :whole])
     return _from(x, L[..., :1] + x[..., :1])
+
+
+def last_block_not_walked(size: int) -> Mapping[str, Any]:
+    """The loop over blocks of classes ends one too soon: what the last holds has no mass, no gradient, and a logit of 0
+    where it is the label, which nobody has picked up."""
+
+    def walked(x: Wide) -> int:
+        classes = int(x.shape[-1])
+        return (classes - 1) // size * size if classes > size else classes
+
+    def seen(call: Call, x: Wide) -> tuple[Wide, Wide, Wide]:
+        z, slope, bend = transformed(call, x)
+        there = np.arange(x.shape[-1]) < walked(x)
+        return z, np.where(there, slope, 0), np.where(there, bend, 0)
+
+    def softmax(call: Call, x: Wide) -> tuple[Wide, Wide]:
+        whole = walked(x)
+        L, p = negative_log_softmax(call, x[..., :whole])
+        rest = (*x.shape[:-1], x.shape[-1] - whole)
+        missing = np.broadcast_to(log_sum_exp(x[..., :whole], L)[..., None], rest)
+        return np.concatenate([L, missing], axis=-1), np.concatenate([p, np.zeros(rest, WIDE)], axis=-1)
+
+    def summed(z: Wide, L: Wide) -> Wide:
+        whole = walked(z)
+        return log_sum_exp(z[..., :whole], L[..., :whole])
+
+    return {"transformed": seen, "negative_log_softmax": softmax, "log_sum_exp": summed}
 
 
 def nan_in_masked_block(call: Call, x: Wide) -> tuple[Wide, Wide]:
@@ -282,6 +313,13 @@ MISTAKES: Mapping[str, Mistake] = {
     # ml-explore/mlx#2213, unslothai/unsloth#10616
     "padding-lanes-count": _softmax("lanes beyond the last class count as logits of 0", padding_counts),
     "last-classes-left-out": _softmax("classes beyond the last whole block are not summed", last_block_left_out),
+    "last-block-not-walked": with_parameter(
+        "the last block of {} classes is never walked",
+        ("softmax_cross_entropy", "linear_cross_entropy"),
+        last_block_not_walked,
+        CLASSES,
+        BLOCKS,
+    ),
     # ml-explore/mlx#1467; where a whole block is masked as likely as what makes nan of any masked class
     "masked-block-is-nan": _softmax(
         "a first block that is masked altogether makes nan", nan_in_masked_block, rank=COMMON - 1

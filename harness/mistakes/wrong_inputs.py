@@ -18,6 +18,7 @@ from harness.mistakes.mistake import (
     LABELLED,
     RARE,
     SOFTMAXES,
+    WITH_LOGITS,
     Mistake,
     mistake,
     scores_of,
@@ -252,6 +253,38 @@ def _binary_targets(change: Callable[[NDArray[Any]], Any]) -> Prepare:
     return lambda call: of(call) if call.loss.startswith("binary") else call
 
 
+def _pairable(call: Call) -> bool:
+    """Whether logits and targets are of one axis, and nothing else belongs to their elements."""
+    return "logits" in call.inputs and len(call.inputs["logits"].shape) == 1 and "sample_weights" not in call.options
+
+
+def all_targets(call: Call) -> Call:
+    """An axis too many makes N × N losses, of every logit with every target, which the mean is taken of: the loss is
+    linear in its target."""
+    if not _pairable(call) or call.options["reduction"] != "mean":
+        return call
+    targets = call.inputs["targets"]
+    mean = np.broadcast_to(targets.to_float64().mean(), targets.shape)
+    return replace(call, inputs={**call.inputs, "targets": Array.of(mean, targets.dtype)})
+
+
+def first_logit(call: Call) -> Call:
+    """Of N × N losses the first column is taken for those of the rows: of the first logit with every target."""
+    if not _pairable(call) or not call.inputs["logits"].shape[0]:
+        return call
+    logits = call.inputs["logits"]
+    first = np.broadcast_to(logits.storage[:1], logits.shape)
+    return replace(call, inputs={**call.inputs, "logits": Array(logits.dtype, first)})
+
+
+def slope_of_the_first(call: Call, answer: Answer) -> Answer:
+    if not _pairable(call) or "logits" not in answer.gradients:
+        return answer
+    slope = answer.gradients["logits"].to_float64()
+    gathered = np.where(np.arange(slope.size) == 0, slope.sum(), 0.0)
+    return replace(answer, gradients={**answer.gradients, "logits": Array.of(gathered, call.dtype)})
+
+
 _WEIGHTED = ("softmax_cross_entropy", "categorical_cross_entropy", "nll_loss")
 _SAMPLED = ("softmax_cross_entropy", "categorical_cross_entropy", "binary_cross_entropy")
 _LOGITS = ("binary_cross_entropy_with_logits",)
@@ -288,6 +321,18 @@ def _weights(option: str, known_bad: Mapping[str, tuple[str, ...]]) -> dict[str,
 
 
 MISTAKES: Mapping[str, Mistake] = {
+    "every-target-for-every-logit": mistake(
+        "every logit meets every target: the mean is that of N × N losses",
+        WITH_LOGITS,
+        prepare=all_targets,
+    ),
+    # kornia/kornia#1313
+    "every-target-for-the-first-logit": mistake(
+        "the first logit meets every target: a column of N × N losses is taken for those of the rows",
+        WITH_LOGITS,
+        prepare=first_logit,
+        finish=slope_of_the_first,
+    ),
     "ignores-ignore-index": mistake(
         "the option ignore_index is ignored: every label counts",
         LABELLED,

@@ -353,6 +353,36 @@ def test_a_first_block_of_minus_infinity_is_named_before_what_makes_nan_elsewher
     assert names(causes(t, [[math.nan] * 130], "gradient")) == ["masked-block-is-nan"]
 
 
+@pytest.mark.parametrize(("classes", "size"), [(10, 4), (12, 4), (130, 64)])
+def test_a_block_of_classes_that_is_never_walked_is_named_in_value_and_gradient(classes: int, size: int) -> None:
+    """As an author writes it: range(0, C − size, size); what the last block holds is neither summed nor picked up."""
+    x = np.random.default_rng(7).normal(size=(3, classes)) * 2
+    labels = [0, classes - 1, 2]
+    walked = range(0, classes - size, size)[-1] + size
+    e = np.exp(x[:, :walked])
+    hit = np.array([x[i, label] if label < walked else 0.0 for i, label in enumerate(labels)])
+    t = table("softmax_cross_entropy", {"logits": x, "targets": labels}, NONE)
+    p = np.concatenate([e / e.sum(1, keepdims=True), np.zeros((3, classes - walked))], axis=1)
+    slope = p - [[float(j == label < walked) for j in range(classes)] for label in labels]
+    assert names(causes(t, np.log(e.sum(1)) - hit)) == ["last-block-not-walked"]
+    (cause,) = causes(t, slope, "gradient")
+    assert cause.mistake == "last-block-not-walked"
+    assert str(size) in cause.parameters
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_targets_with_an_axis_too_many_are_named(column: bool) -> None:
+    """The losses of every logit with every target, averaged, or their first column as the losses of the rows."""
+    z, t = np.array([0.5, -1.0, 2.0]), np.array([0.0, 1.0, 0.0])
+    each = t[:, None] * np.log1p(np.exp(-z)) + (1 - t[:, None]) * np.log1p(np.exp(z))
+    slopes = (1 / (1 + np.exp(-z)) - t[:, None]) / (3 if column else 9)
+    value, slope = (each[:, 0].mean(), [slopes[:, 0].sum(), 0, 0]) if column else (each.mean(), slopes.sum(0))
+    of = table("binary_cross_entropy_with_logits", {"logits": z, "targets": t}, MEAN)
+    name = "every-target-for-the-first-logit" if column else "every-target-for-every-logit"
+    assert name in names(causes(of, value))
+    assert name in names(causes(of, slope, "gradient"))
+
+
 @pytest.mark.parametrize("loss", ["binary_focal", "binary_cross_entropy_with_logits"])
 def test_a_logarithm_of_a_sigmoid_of_few_digits_is_named_with_what_is_added_to_it(loss: str) -> None:
     z, one = np.array([100.0, 16.0, -3.0], np.float32), np.float32(1)

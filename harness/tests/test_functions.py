@@ -233,6 +233,29 @@ def test_an_input_that_is_declared_to_be_overwritten_is_a_copy_in_the_same_layou
     assert undeclared.type.endswith("ArgumentOverwritten")
 
 
+def test_a_gradient_that_was_made_beforehand_has_no_second_derivative() -> None:
+    """Its backward pass hands out numbers: what autograd says then is no fault of the loss, which offers none."""
+    torch = pytest.importorskip("torch")
+
+    class Fused(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any, labels: Any) -> Any:
+            ctx.slope = x.softmax(-1) - torch.nn.functional.one_hot(labels, x.shape[-1])
+            return torch.nn.functional.cross_entropy(x, labels, reduction="none")
+
+        @staticmethod
+        def backward(ctx: Any, upstream: Any) -> Any:
+            return ctx.slope * upstream[:, None], None
+
+    x = np.eye(2, 3, dtype=np.float32)
+    call = replace(asked(x, np.array([0, 2]), reduction="none"), vector=Array.of(x))
+    fused = torch_function(Fused.apply, loss="softmax_cross_entropy", targets="labels", version="1")
+    answer = fused.evaluate(call)
+    assert set(answer.gradients) == {"logits"}
+    assert answer.hessian_vector is None
+    assert answer.hessian_error is None
+
+
 def test_several_functions_are_one_implementation_and_the_first_that_can_is_asked() -> None:
     library = SimpleNamespace(description=ROWS.describe(), run=lambda request: request.function)
 
