@@ -86,7 +86,8 @@ def kills(
 def _uncovered(matrix: KillMatrix, suite: Suite, *, write: bool) -> tuple[str, ...]:
     """What all cases show and the cover does not, said; nothing once it is written anew."""
     ids = {case.id for case in suite.cases}
-    wanted = demands(matrix.kills, read_ledger().entries, baseline_run(shipped_baseline()).cells, ids)
+    plain = {case.id for case in suite.cases if case.options in ({}, {"reduction": "mean"})}
+    wanted = demands(matrix.kills, read_ledger().entries, baseline_run(shipped_baseline()).cells, ids, plain)
     if write:
         chosen = smallest_cover(wanted)
         write_whole(cover_file(), cover_text(chosen))

@@ -70,6 +70,8 @@ def run(
             with executor_of(executor, selection.parallel) as parts:
                 finished = spread(order, parts, output=output, resume=resume is not None, progress=tick, fresh=fresh)
     terminal.show_run(finished, time.perf_counter() - STARTED)  # the verdict first: a report takes a while
+    if order.cover_of is not None and terminal.little_judged(finished):
+        tell("the cover asks for much that is not offered here: --complete asks everything that is")
     for line in terminal.other_modes(finished, order.scope.modes or ()):
         tell(line)
     if output is not None:

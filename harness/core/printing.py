@@ -7,8 +7,8 @@ which text is whose, since all of it comes through here; a test looks that nothi
 from __future__ import annotations
 
 import re
+import shutil
 import sys
-from shutil import get_terminal_size
 
 _COMMAND = re.compile(r"^(\s*):(?=:[a-z])|(?<=#)#(?=[a-z]*\[)", re.IGNORECASE | re.MULTILINE)
 """What a CI server takes for a command: `::` where a line begins (GitHub), `##[` and `##word[` anywhere (GitHub's first
@@ -57,7 +57,7 @@ def say(text: object = "", *, error: bool = False, end: str = "\n") -> None:
 
 def columns() -> int:
     """How wide prose is: what `COLUMNS` says, else the terminal on the standard output, else 80."""
-    return get_terminal_size().columns
+    return shutil.get_terminal_size().columns
 
 
 _WORD = re.compile(r"(?:`[^`\n]*`|\S)+")

@@ -19,7 +19,11 @@ Demands = Mapping[str, Set[str]]
 
 
 def demands(
-    kills: Mapping[str, Iterable[str]], entries: Iterable[Entry], cells: Iterable[Cell], cases: Set[str]
+    kills: Mapping[str, Iterable[str]],
+    entries: Iterable[Entry],
+    cells: Iterable[Cell],
+    cases: Set[str],
+    plain: Set[str],
 ) -> Demands:
     """What the cases have to show.
 
@@ -34,11 +38,16 @@ def demands(
         (it is dormant on that machine, or about another mode) shows in any of the cases it names, as far as we know.
     cases
         Ids of the cases that there are; what others show counts for nothing.
+    plain
+        Ids of those that ask for the mean and for nothing else. A mistake that shows in one of them has to show in one
+        of them: a loss without options would be asked too little else, and its mistakes be missed.
     """
     found: dict[str, set[str]] = defaultdict(set)
     for case, names in kills.items():
         for name in names:
             found[f"mistake {name}"].add(case)
+            if case in plain:
+                found[f"mistake {name} where only the mean is asked for"].add(case)
     for cell in cells:
         if cell.ledger is not None:
             found[f"entry {cell.ledger}"].add(cell.case)

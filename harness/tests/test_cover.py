@@ -57,9 +57,11 @@ def test_mistakes_entries_and_conventions_have_to_show() -> None:
         [entry("seen", "a", "b"), entry("asleep", "edges/*"), entry("of another suite", "nowhere/*")],
         cells,
         {*"abcde", "edges/one", "edges/two"},
+        {"b", "c"},
     )
     assert found == {
         "mistake m": {"a", "b"},
+        "mistake m where only the mean is asked for": {"b"},
         "mistake n": {"a"},
         "entry seen": {"b"},
         "entry asleep": {"edges/one", "edges/two"},

@@ -269,13 +269,3 @@ def test_explain_shows_the_truth_to_20_digits(place: Path) -> None:
     assert "reference.evaluate" not in done.stdout
     more = xent(place, "explain", "mine/cases.yaml", "-i", "adapters_under_test:Right", "--ledger", "ledger", "--cells")
     assert "reference.evaluate" in more.stdout
-
-
-def test_explain_fits_forty_lines_of_a_narrow_terminal(tmp_path: Path) -> None:
-    scratch = [word for n in range(5) for word in ("-i", f"scratch-d{n}")]
-    done = commands.xent("explain", "documents/d4-dog-in-bits", "-i", "numpy", *scratch, folder=tmp_path)
-    lines = done.stdout.splitlines()
-    assert len(lines) <= 40
-    assert max(map(len, lines)) <= 80
-    assert "−s Σ_j w_j q̃_j ln p_j" in " ".join(done.stdout.split())
-    assert sum(line.startswith("scratch-d") for line in lines) == 5

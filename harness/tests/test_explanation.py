@@ -6,7 +6,7 @@ from harness.tests.commands import xent
 
 
 def test_an_articles_case_fits_a_terminal_and_says_what_to_do_next() -> None:
-    asked = ("numpy", "scratch-d1", "scratch-d2", "scratch-d4", "numpy-by-hand")
+    asked = ("numpy", "scratch-d0", "scratch-d1", "scratch-d2", "scratch-d3", "scratch-d4", "numpy-by-hand")
     done = xent(
         *("explain", "documents/d4-dog-in-bits", *(word for name in asked for word in ("-i", name))),
         environment={"COLUMNS": "80"},
@@ -18,7 +18,8 @@ def test_an_articles_case_fits_a_terminal_and_says_what_to_do_next() -> None:
     assert "scratch-d4:eager  0.3677317845004871   3 of 3 under base(2)" in lines
     assert "scratch-d1:eager  0.25489224833846746  1 of 3 under add_inside_log(1e-09)" in lines
     assert "numpy:eager       0.25489224962879004  agrees 6" in lines
-    assert "not offered by numpy-by-hand, scratch-d2" in lines
+    assert "not offered by numpy-by-hand, scratch-d0, scratch-d2" in lines
+    assert "−s Σ_j w_j q̃_j ln p_j" in " ".join(done.stdout.split())
     assert lines[-1] == "next: `xent explain documents/d4-dog-in-bits --cells` for each cell"
 
 

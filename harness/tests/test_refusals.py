@@ -26,6 +26,7 @@ from harness.runs.plan import refusal
 from harness.runs.refusals import Refusals
 from harness.runs.run_file import RunFileError, read_run, write_run
 from harness.suite.loading import load_text
+from harness.tests.commands import WIDE
 
 pytestmark = pytest.mark.slow
 
@@ -197,7 +198,7 @@ def test_parts_that_contradict_each_other_are_not_merged() -> None:
 def xent(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "harness", *words]
     path = str(Path(__file__).resolve().parents[2])
-    environment = {"PYTHONPATH": path, "PATH": "", "XDG_CACHE_HOME": str(place), "HOME": str(place)}
+    environment = {"PYTHONPATH": path, "PATH": "", "XDG_CACHE_HOME": str(place), "HOME": str(place), **WIDE}
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
 
 

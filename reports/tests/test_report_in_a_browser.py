@@ -580,6 +580,15 @@ def test_no_page_is_wider_than_the_window(opened: Opener, width: int) -> None:
         assert over == 0, page_name
 
 
+def test_eighteen_columns_of_the_matrix_fit_a_wall_of_2560_pixels(opened: Opener) -> None:
+    """All implementations of the default environment, beside the scroll bar of a browser that draws one."""
+    page = opened("#page=matrix", viewport={"width": 2560, "height": 1440})
+    page.evaluate("document.documentElement.style.setProperty('--columns', 18)")
+    width = "document.querySelector('{}').{}Width"
+    heads, room = (page.evaluate(width.format(*which)) for which in ((".heads", "offset"), (".matrix", "client")))
+    assert heads <= room - 15
+
+
 def test_axe_finds_nothing_in_both_themes(opened: Opener) -> None:
     """Everything in the light theme; in the dark one, which differs in nothing else, the rules that look at colours."""
     pytest.importorskip("axe_playwright_python", reason="needs axe-core: pip install -e '.[browser]'")
