@@ -180,7 +180,7 @@ def _product(call: Call, tensors: Tensors, slopes: Tensors) -> tuple[Array | Non
 
 
 def _along(call: Call, tensors: Tensors, compute: Compute | None) -> tuple[Array | None, BaseException | None]:
-    """The derivative of the value along the vector, by dual numbers; None where they carry no derivative."""
+    """The derivative of the value along the vector, by dual numbers."""
     if call.vector is None or compute is None:
         return None, None
     first = call.differentiate[0]
@@ -188,10 +188,11 @@ def _along(call: Call, tensors: Tensors, compute: Compute | None) -> tuple[Array
     try:
         with forward_ad.dual_level():
             moving = forward_ad.make_dual(plain[first], to_torch(call.vector))
-            tangent = forward_ad.unpack_dual(compute({**plain, first: moving})).tangent
+            value, tangent = forward_ad.unpack_dual(compute({**plain, first: moving}))
     except Exception as error:  # what forward mode raises is the outcome of this derivative alone
         return None, error
-    return None if tangent is None else from_torch(tangent), None
+    # A value without a tangent does not depend on the input, says PyTorch: torch.func.jvp answers zeros for it.
+    return from_torch(torch.zeros_like(value) if tangent is None else tangent), None
 
 
 def _runs_backwards(array: Array) -> bool:

@@ -367,6 +367,17 @@ def test_chunked_kernels_are_asked_with_their_options(adapter: Torch) -> None:
     assert value(surplus) == pytest.approx(value(plain), rel=1e-15)
 
 
+def test_a_value_without_a_tangent_has_a_derivative_of_zero(adapter: Torch) -> None:
+    """As torch.func.jvp says of it; an answer without the derivative would count as unsupported."""
+    vector = Array.of(np.ones((2, 2)))
+    asked: dict[str, Any] = {"differentiate": ("hidden",), "vector": vector, **HEAD}
+    plain, chunked = (ask(adapter, "linear_cross_entropy", MEAN, mode=mode, **asked) for mode in ("eager", "chunked"))
+    assert plain.directional is not None
+    assert plain.directional.to_float64() != 0
+    assert chunked.directional is not None
+    assert chunked.directional.to_float64() == 0
+
+
 def test_logits_are_multiplied_where_the_function_is_called(adapter: Torch) -> None:
     answer = ask(adapter, "softmax_cross_entropy", {**NONE, "logit_scale": 0.5}, logits=[[2.0, 4.0, 6.0]], targets=[0])
     assert value(answer) == pytest.approx([2.4076059644443806], rel=1e-15)
