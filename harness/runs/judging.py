@@ -49,7 +49,8 @@ class Bench:
     """By case: the ledger entries that can be about it."""
     _calls: dict[tuple[str, str, str, str], dict[str, Outcome]] = field(default_factory=dict)
     """By implementation, mode, case and dtype: the outcomes of the calls its invariances speak of, by part."""
-    _first_modes: dict[tuple[str, str, str], tuple[str, Outcome]] = field(default_factory=dict)
+    _first_modes: dict[tuple[str, str, str], Outcome] = field(default_factory=dict)
+    """By implementation, case and dtype: the outcome in its first mode, with which the others are to agree."""
 
     def judge(self, question: Question, outcome: Outcome) -> Iterator[Cell]:
         """The cells of one outcome, mode agreement included."""
@@ -84,13 +85,12 @@ class Bench:
             diagnose=self.diagnose if own is None else None,
         )
         cells = list(judge(subject, outcome, ledger))
-        spot = (question.implementation, *key)
-        if spot in self._first_modes:
-            mode, first = self._first_modes[spot]
-            agreement = judge_modes(subject, mode, first, outcome, ledger)
+        spot, first = (question.implementation, *key), description.modes[0]
+        if question.mode == first:
+            self._first_modes[spot] = outcome
+        elif spot in self._first_modes:
+            agreement = judge_modes(subject, first, self._first_modes[spot], outcome, ledger)
             cells += [] if agreement is None else [agreement]
-        else:
-            self._first_modes[spot] = (question.mode, outcome)
         yield from cells
         self._answered(key)
 
