@@ -4,9 +4,10 @@ Keras has modes of its own: `eager` calls the function, or, for weights and for 
 class with the dtype of the call; `class` always calls the class as a user constructs it, who then computes in
 `keras.config.floatx()` whatever was passed, and `class-typed` the class with the dtype of the call. `activated` has the
 probabilities made by Keras itself, by a softmax or sigmoid of their logarithms, `activated-elsewhere` by a softmax
-along the first axis, wherever the classes are. `masked` has the rows of the ignored label masked by the layer before
-the loss object, `mixed-float16` and `mixed-bfloat16` have that layer under a mixed policy. `graph`, `xla` and `jit` are
-what `Model.fit` makes of the function, `dynamic` what it makes of it for batches of any size.
+along the first axis, wherever the classes are, and `activated-graph` by TensorFlow's own in the graph of the loss.
+`masked` has the rows of the ignored label masked by the layer before the loss object, `mixed-float16` and
+`mixed-bfloat16` have that layer under a mixed policy. `graph`, `xla` and `jit` are what `Model.fit` makes of the
+function, `dynamic` what it makes of it for batches of any size.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ import keras
 import numpy as np
 
 from harness.adapters.base import Answer, Call, Description, Prepared, Unsupported
-from harness.adapters.keras_losses import ACTIVATED, RECIPES, TAGGED, Recipe
+from harness.adapters.keras_losses import ACTIVATED, IN_A_GRAPH, RECIPES, TAGGED, Recipe
 from harness.adapters.scaled_logits import attested, scaling, without_scale
 
 _MODES = {
-    "tensorflow": ("eager", "class", "graph", "xla", "dynamic", *TAGGED),
+    "tensorflow": ("eager", "class", "graph", "xla", "dynamic", *TAGGED, *IN_A_GRAPH),
     "torch": ("eager", "class", *TAGGED),
     # jit first, as it is in `Model.fit`: one program for each signature, where eager compiles every operation.
     "jax": ("jit", "eager", "class", *TAGGED),
 }
 """Of a backend; the first is what a run asks by default."""
+_OF_PROBABILITIES = ("categorical_cross_entropy", "binary_cross_entropy")
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Keras:
             version=keras.__version__,
             losses=tuple(RECIPES),
             modes=_MODES[self._backend],
-            mode_losses=dict.fromkeys(ACTIVATED, ("categorical_cross_entropy", "binary_cross_entropy")),
-            mode_tags=TAGGED,
+            mode_losses={mode: _OF_PROBABILITIES for mode in _MODES[self._backend] if mode in ACTIVATED},
+            mode_tags={mode: tag for mode, tag in {**TAGGED, **IN_A_GRAPH}.items() if mode in _MODES[self._backend]},
             # TensorFlow and JAX flush subnormal numbers on the CPU, PyTorch keeps them.
             flush_to_zero=self._backend != "torch",
             versions={

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any
 
 import keras
@@ -206,8 +207,10 @@ def _activation(name: str) -> Builder:
     return recipe
 
 
-ACTIVATED = ("activated", "activated-elsewhere")
-"""Modes in which probabilities are the output of an activation of Keras."""
+IN_A_GRAPH = {"activated-graph": "composed"}
+"""The mode of TensorFlow in which its own activation and the loss are one graph, and the tag of its cases."""
+ACTIVATED = ("activated", "activated-elsewhere", *IN_A_GRAPH)
+"""Modes in which probabilities are the output of an activation."""
 MASKED = "masked"
 """The mode in which a layer says which rows count, as the mask of its output, and the loss object reads it there."""
 MIXED = {"mixed-float16": "mixed_float16", "mixed-bfloat16": "mixed_bfloat16"}
@@ -223,15 +226,16 @@ TAGGED = {
 
 
 def _scores(call: Call, name: str) -> Compute:
-    """What a loss is given: the input as it is, or what Keras makes of logits whose probabilities it is."""
+    """What a loss is given: the input as it is, or what an activation makes of logits whose probabilities it is."""
     if call.mode not in ACTIVATED or name != "probabilities":
         return _named(name)
+    activations: Any = import_module("tensorflow").nn if call.mode in IN_A_GRAPH else ops
     if call.loss == "binary_cross_entropy":
-        if call.mode != "activated":
+        if call.mode == "activated-elsewhere":
             raise Unsupported("a sigmoid has no axis")
-        return lambda tensors: ops.sigmoid(ops.log(tensors[name]) - ops.log1p(-tensors[name]))
-    if call.mode == "activated":
-        return lambda tensors: ops.softmax(ops.log(tensors[name]), axis=_axis(call))
+        return lambda tensors: activations.sigmoid(ops.log(tensors[name]) - ops.log1p(-tensors[name]))
+    if call.mode != "activated-elsewhere":
+        return lambda tensors: activations.softmax(ops.log(tensors[name]), axis=_axis(call))
     # A softmax along the first axis does not see what is added along the others: here the number of the class.
     count = ops.arange(call.inputs[name].shape[-1], dtype=call.dtype)
     return lambda tensors: ops.softmax(ops.log(tensors[name]) + count, axis=0)

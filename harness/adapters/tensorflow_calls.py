@@ -20,7 +20,9 @@ from harness.adapters.rows import mapped
 
 DYNAMIC = "dynamic"
 """A graph that is traced without sizes, as it is for batches of any size: what is known then is how many axes."""
-TRACED = ("graph", "xla", DYNAMIC)
+ACTIVATED = "activated-graph"
+"""A graph of a loss and of the activation before it, which Keras makes of them."""
+TRACED = ("graph", "xla", DYNAMIC, ACTIVATED)
 """The modes that are traced."""
 
 MAPPED = "vectorized_map"

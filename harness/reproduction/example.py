@@ -34,6 +34,7 @@ MODES = frozenset(
     {
         "activated",
         "activated-elsewhere",
+        "activated-graph",
         "autocast",
         "class-typed",
         "compile",

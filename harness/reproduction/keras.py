@@ -90,11 +90,12 @@ def _alpha(example: Example) -> list[str]:
 
 
 def _activated(example: Example) -> str:
-    """The probabilities as the output of an activation of Keras."""
+    """The probabilities as the output of an activation of Keras, or of TensorFlow."""
+    made_by = "tf.nn" if example.mode == "activated-graph" else "keras.ops"
     if example.loss == "binary_cross_entropy":
-        return "keras.ops.sigmoid(keras.ops.log(probabilities) - keras.ops.log1p(-probabilities))"
-    if example.mode == "activated":
-        return f"keras.ops.softmax(keras.ops.log(probabilities), axis={example.axis})"
+        return f"{made_by}.sigmoid(keras.ops.log(probabilities) - keras.ops.log1p(-probabilities))"
+    if example.mode != "activated-elsewhere":
+        return f"{made_by}.softmax(keras.ops.log(probabilities), axis={example.axis})"
     count = f"keras.ops.arange({example.inputs['probabilities'].shape[-1]}, dtype={example.dtype!r})"
     return f"keras.ops.softmax(keras.ops.log(probabilities) + {count}, axis=0)"
 
@@ -119,7 +120,7 @@ def _asked(
         scores = f"keras.layers.Lambda(lambda x: x, mask={kept}, dtype={example.dtype!r})({scores})"
         targets = f"keras.ops.where({kept}, targets, 0)"
         keywords = [keyword for keyword in keywords if not keyword.startswith("ignore_class")]
-    if example.mode in ("activated", "activated-elsewhere") and scores == "probabilities":
+    if example.mode in ("activated", "activated-elsewhere", "activated-graph") and scores == "probabilities":
         scores = _activated(example)
     # Binary losses are means over the last axis, unless each element is on a row of its own.
     apart = apart and (example.reduction != "mean" or weighted)

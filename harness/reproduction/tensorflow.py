@@ -51,7 +51,7 @@ def run(example: Example) -> list[str]:
             lines += ["gradient = computed", f"def computed({given}):", "    with tf.GradientTape() as tape:"]
             lines += [f"        tape.watch({by})", f"        slope = gradient({given})"]
             lines.append(f"    return tape.gradient(slope, {by}, output_gradients={direction})")
-    if example.mode in ("graph", "xla"):
+    if example.mode in ("graph", "xla", "activated-graph"):
         lines.append(f"computed = tf.function(computed, jit_compile={example.mode == 'xla'})")
     if example.mode == "dynamic":
         kinds = f"[tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype) for tensor in ({handed},)]"

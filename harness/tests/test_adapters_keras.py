@@ -86,6 +86,9 @@ CALLS = {
     "activated": call(
         "categorical_cross_entropy", NONE, mode="activated", probabilities=[[1.0, 2.0**-52]], targets=[[0.0, 1.0]]
     ),
+    "activated-graph": call(
+        "categorical_cross_entropy", NONE, mode="activated-graph", probabilities=[[1.0, 2.0**-52]], targets=[[0.0, 1.0]]
+    ),
     "activated-elsewhere": call(
         "categorical_cross_entropy",
         NONE,
@@ -426,5 +429,7 @@ def test_under_a_mixed_policy_the_logits_are_rounded_and_the_loss_is_float32(bac
 def test_only_tensorflow_goes_back_to_the_logits_of_an_activation(backend: Backend) -> None:
     unclipped, clipped = 52 * np.log(2), -np.log(1e-7)
     assert backend.value("activated") == pytest.approx([unclipped if backend.name == "tensorflow" else clipped])
+    if backend.name == "tensorflow":
+        assert backend.value("activated-graph") == pytest.approx([unclipped])
     right, wrong = np.log(3), 1.4076059644443804  # of thirds, and of the logits 0, 1, 2
     assert backend.value("activated-elsewhere")[0] == pytest.approx(wrong if backend.name == "tensorflow" else right)

@@ -106,10 +106,11 @@ def test_a_script_of_keras_calls_it_as_its_mode_does(mode: str, written: str) ->
     [
         ("activated", "keras.ops.softmax(keras.ops.log(probabilities), axis=-1)"),
         ("activated-elsewhere", "keras.ops.log(probabilities) + keras.ops.arange(3, dtype='float32'), axis=0)"),
+        ("activated-graph", "tf.nn.softmax(keras.ops.log(probabilities), axis=-1)"),
     ],
 )
 def test_a_script_has_keras_make_the_probabilities_where_the_mode_does(mode: str, written: str) -> None:
-    of = problem("keras-torch", "categorical_cross_entropy", mode)
+    of = problem("keras-tensorflow", "categorical_cross_entropy", mode)
     assert any(written in line for line in code_of(of).body)
 
 
