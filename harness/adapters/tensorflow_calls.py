@@ -28,6 +28,9 @@ TRACED = ("graph", "xla", DYNAMIC, ACTIVATED)
 MAPPED = "vectorized_map"
 """Each row by itself, mapped over the batch."""
 
+KEPT = 256
+"""Traces that are kept: each takes a megabyte, and a suite has thousands, most of them of one case alone."""
+
 Tensors = Mapping[str, Any]
 Compute = Callable[[Tensors], Any]
 """A loss of the inputs (and options that are arrays), by name."""
@@ -80,7 +83,8 @@ def by_rows(call: Call, compute: Compute) -> Compute:
 
 
 class Runner:
-    """Runs recipes; `graph` and `xla` trace value and gradient together, once per signature, as training does."""
+    """Runs recipes; `graph` and `xla` trace value and gradient together, once per signature, as training does, and keep
+    the last of them."""
 
     def __init__(self) -> None:
         self._traces: dict[tuple[Any, ...], Step] = {}
@@ -146,6 +150,8 @@ class Runner:
             return lambda: step(*operands)
         key = (call.loss, call.mode, asked, operands[1] is None, _signature(call))
         if key not in self._traces:
+            if len(self._traces) >= KEPT:
+                self._traces.clear()
             # autograph rewrites Python control flow on tensors; there is none here. The concrete function is asked
             # for because many functions from one line look to TensorFlow like one retraced again and again.
             function = tf.function(step, jit_compile=call.mode == "xla", autograph=False)

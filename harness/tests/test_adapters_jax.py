@@ -121,3 +121,20 @@ def test_a_mask_of_rows_is_mapped_with_them(wide: Mapping[str, Any]) -> None:
     mapped, whole = answered(wide, "mapped"), answered(wide, "not mapped")
     np.testing.assert_array_equal(values(mapped), values(whole))
     np.testing.assert_array_equal(mapped.gradients["logits"].to_float64(), whole.gradients["logits"].to_float64())
+
+
+def test_jax_is_told_to_forget_once_as_many_programs_are_kept_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps all it compiled, gigabytes of a suite; what was forgotten is compiled again."""
+    import jax
+
+    from harness.adapters import jax_calls
+    from harness.adapters.jax import Jax
+
+    forgotten: list[None] = []
+    monkeypatch.setattr(jax, "clear_caches", lambda: forgotten.append(None))
+    monkeypatch.setattr(jax_calls, "KEPT", 1)
+    adapter = Jax()
+    for rows in (1, 1, 2, 1):
+        answer = adapter.evaluate(make_call("softmax", {"logits": [[0.0] * 4] * rows}, mode="jit", dtype="float32"))
+        np.testing.assert_array_equal(answer.value.to_float64(), np.full((rows, 4), 0.25))
+    assert len(forgotten) == 2

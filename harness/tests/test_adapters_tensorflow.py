@@ -277,6 +277,29 @@ def test_a_graph_of_any_size_compares_no_sizes_and_broadcasts_a_target_to_all(ad
     assert value(answer) == pytest.approx(np.log1p(np.exp([-1.0, 2.0, -0.5])))
 
 
+def test_as_many_traces_are_kept_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of them take gigabytes; one that was forgotten is made again."""
+    import tensorflow as tf
+
+    from harness.adapters import tensorflow_calls
+    from harness.adapters.tensorflow import TensorFlow
+
+    made: list[Any] = []
+    function = tf.function
+
+    def counted(*given: Any, **how: Any) -> Any:
+        made.append(given)
+        return function(*given, **how)
+
+    monkeypatch.setattr(tf, "function", counted)
+    monkeypatch.setattr(tensorflow_calls, "KEPT", 1)
+    fresh = TensorFlow()
+    for rows in (1, 1, 2, 1):
+        answer = ask(fresh, "softmax", {}, mode="graph", logits=np.zeros((rows, 4)))
+        np.testing.assert_array_equal(value(answer), np.full((rows, 4), 0.25))
+    assert len(made) == 3
+
+
 def test_a_mean_is_not_mapped_over_the_batch(adapter: TensorFlow) -> None:
     with pytest.raises(Unsupported, match="a mean needs all"):
         ask(adapter, "softmax_cross_entropy", mode="vectorized_map", **TWO)
