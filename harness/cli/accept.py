@@ -96,7 +96,7 @@ def accept(
         overlay_file(baseline, name).unlink()
         say(f"removed:  overlay {name}, which says nothing of this baseline")
     _change_ledger(folder, new, gone, partly)
-    tell("next: commit both; `xent gate RUN.jsonl` says of later runs what changed")
+    tell("next: commit what was written; `xent gate RUN.jsonl` says of later runs what changed")
     return ExitCode.FINE
 
 

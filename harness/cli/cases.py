@@ -26,7 +26,7 @@ from harness.runs.overlays import rebased
 from harness.runs.project import case_patterns
 from harness.runs.run_file import read_run
 from harness.runs.service import read_ledger, shipped_ledger
-from harness.runs.session import describe_array
+from harness.runs.session import describe_array, expectation
 from harness.speed.workloads import load_workloads
 from harness.suite.ledger_files import load_drafts
 from harness.suite.linting import lint as lint_cases
@@ -173,7 +173,7 @@ def show(*cases: Cases) -> ExitCode:
         if case.vector is not None:
             tell(f"  vector: {describe_array(case.vector)}")
         tell(f"  dtypes: {', '.join(case.dtypes)}; differentiate: {', '.join(case.differentiate) or 'nothing'}")
-        tell(f"  expect: {case.expect}")
+        tell(f"  expect: {expectation(case)}")
     return ExitCode.FINE
 
 

@@ -17,6 +17,10 @@ Styled = str | tuple[str, str]
 """A text, or a text and its style."""
 
 
+WIDEST = 10_000
+"""Columns in which a table is measured: wider than any."""
+
+
 class Terminal:
     """The standard output; where it is no terminal, tables are as wide as they need to be."""
 
@@ -34,17 +38,24 @@ class Terminal:
                 self._show(Text(" " * inner if number else "") + part, 8 * (len(line) + inner + 1))
 
     def table(self, headings: Mapping[str, JustifyMethod], rows: Iterable[Iterable[Styled]]) -> None:
-        """A table without lines; what is too wide for its column goes on below."""
+        """A table without lines; where it does not fit, a paragraph for each row, in which no number is broken."""
         table = Table(box=None, pad_edge=False)
         for heading, side in headings.items():
-            table.add_column(heading, justify=side, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell) if isinstance(cell, str) else Text(*cell) for cell in row))
-        self._show(table)
+            table.add_column(heading, justify=side)
+        told = [[Text(cell) if isinstance(cell, str) else Text(*cell) for cell in row] for row in rows]
+        for row in told:
+            table.add_row(*row)
+        wide_enough = self._console.options.update_width(WIDEST)
+        width = self._console.measure(table, options=wide_enough).maximum
+        if width <= self._console.width:
+            self._show(table, width)
+            return
+        for first, *rest in told:
+            named = (f"{heading} {text.plain}" for heading, text in zip([*headings][1:], rest, strict=True) if text)
+            self.print(f"{first.plain}: {', '.join(named)}")
 
-    def _show(self, what: RenderableType, width: int | None = None) -> None:
-        options = self._console.options
-        options = options if width is None else options.update_width(width)
+    def _show(self, what: RenderableType, width: int) -> None:
+        options = self._console.options.update_width(width)
         for line in self._console.render_lines(what, options, pad=False):
             text = "".join(segment.text for segment in line)
             safe = printable(text)

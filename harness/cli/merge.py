@@ -44,5 +44,5 @@ def merge(
         merged([existing_run(path) for path in (first, *more)], other_machines=other_machines), ledger_here()
     )
     write_run(output, whole)
-    say(f"run file: {output} ({len(whole.cells)} cells of {1 + len(more)} parts)")
+    say(f"run file: {output} ({len(whole.cells)} cells of {1 + len(more)} part{'s' * bool(more)})")
     return gravest(run_codes(whole))

@@ -263,16 +263,7 @@ SUITE_VERSION = "1"
 
 def described_case(case: Case, truth: Mapping[str, Any] | None) -> dict[str, Any]:
     """A case as the report shows it, with its `exact_truth`; the report needs nothing but the run file."""
-    expect: str = "truth"
-    demanded: Mapping[str, str] = {}
-    if isinstance(case.expect, ExpectTruth):
-        demanded = case.expect.at_least
-    if isinstance(case.expect, ExpectRaises):
-        expect = f"raises {case.expect.kind}"
-    elif isinstance(case.expect, ExpectImplementationDefined):
-        expect = f"implementation_defined: {', '.join(case.expect.names)}"
-    elif isinstance(case.expect, ExpectInvariances):
-        expect = f"invariances: {', '.join(case.expect.names)}"
+    demanded = case.expect.at_least if isinstance(case.expect, ExpectTruth) else {}
     return {
         "title": case.title,
         "why": case.why,
@@ -288,10 +279,22 @@ def described_case(case: Case, truth: Mapping[str, Any] | None) -> dict[str, Any
         "source": None if case.source is None else {"document": case.source.document, "section": case.source.section},
         "file": case.location.file,
         "line": case.location.line,
-        "expect": expect,
+        "expect": expectation(case),
         **({"at_least": dict(demanded)} if demanded else {}),
         "truth": truth if isinstance(case.expect, ExpectTruth) else None,
     }
+
+
+def expectation(case: Case) -> str:
+    """What a case expects, as a person reads it."""
+    match case.expect:
+        case ExpectRaises(kind):
+            return f"raises {kind}"
+        case ExpectImplementationDefined() as expect:
+            return f"implementation_defined: {', '.join(expect.names)}"
+        case ExpectInvariances(names):
+            return f"invariances: {', '.join(names)}"
+    return "truth"
 
 
 def describe_array(spec: ArraySpec) -> str:

@@ -91,6 +91,18 @@ def test_a_long_line_goes_on_between_words_and_no_name_or_command_is_broken(
     assert [len(part) - len(part.lstrip()) for part in lines] == [2] + [6] * (len(lines) - 1)
 
 
+def test_a_table_that_does_not_fit_is_told_in_paragraphs_and_no_number_is_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    row = ("numpy:eager", "float64", ("0.25489224962879004", "red"), "", "reference.evaluate_plain; " + "because " * 20)
+    Terminal().table(dict.fromkeys(("implementation", "dtype", "answer", "ulps", "function"), "left"), [row, row])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "numpy:eager: dtype float64, answer 0.25489224962879004, function"
+    assert lines[1].startswith("    reference.evaluate_plain; because ")
+    assert all(len(line) <= 80 for line in lines)
+
+
 @given(HOSTILE, st.integers(1, 120))
 def test_what_is_folded_lacks_blanks_at_breaks_alone(line: str, width: int) -> None:
     line = line.replace("\n", " ")
