@@ -253,8 +253,9 @@ MISTAKES: Mapping[str, Mistake] = {
     "log-softmax-unit-cotangent": mistake(
         "the gradient is u − p, as if the cotangents summed to 1", ("log_softmax",), log_softmax_slope=as_if_unit
     ),
+    # pytorch#190746
     "log-softmax-without-denominator": mistake(
-        "the gradient is u, without what the denominator adds", DIAGNOSED, log_softmax_slope=cotangent_itself
+        "the gradient is u, without what the denominator adds", ("log_softmax",), log_softmax_slope=cotangent_itself
     ),
     "gradient-at-ignored": mistake("ignored rows get a gradient", LABELLED, finish=at_ignored_rows),
     "nan-at-ignored-nan": mistake(

@@ -1,4 +1,5 @@
-"""PyTorch's `cross_entropy` of logits that lie on two ranks: the classes split under `loss_parallel`, or the rows."""
+"""PyTorch's `cross_entropy` of logits that lie on two ranks: the classes split under `loss_parallel`, or the rows; and
+`log_softmax` under the former."""
 
 from __future__ import annotations
 
@@ -27,6 +28,9 @@ _FUNCTION = LossFunction(
     divides="default",
     name="torch.distributed.tensor.parallel.loss_parallel",
 )
+_LOG_SOFTMAX = LossFunction(
+    torch.nn.functional.log_softmax, "log_softmax", name="torch.nn.functional.log_softmax under loss_parallel"
+)
 
 
 def of_a_rank(mine: Slice) -> tuple[Any, Any]:
@@ -41,17 +45,22 @@ def of_a_rank(mine: Slice) -> tuple[Any, Any]:
 
     by_rows = mine.axis == 0
     whole = of_all(x, Shard(0) if by_rows else Shard(1), rows, classes)
-    targets = torch.from_numpy(mine.targets)
+    targets = None if mine.targets is None else torch.from_numpy(mine.targets)
     targets = of_all(targets, Shard(0), rows) if by_rows else targets
     arrays = {name: torch.from_numpy(o) if hasattr(o, "shape") else o for name, o in mine.options.items()}
     if by_rows and "weight" in arrays:
         arrays["weight"] = of_all(arrays["weight"], Replicate(), classes)
     with nullcontext() if by_rows else loss_parallel():
-        value = torch.nn.functional.cross_entropy(whole, targets, **arrays)
+        if targets is None:
+            value = torch.nn.functional.log_softmax(whole, -1)
+        else:
+            value = torch.nn.functional.cross_entropy(whole, targets, **arrays)
         upstream = torch.ones_like(value)
         if mine.cotangent is not None:
             weights = torch.from_numpy(mine.cotangent).to(value.dtype)
             upstream = DTensor.from_local(weights, mesh, [Replicate()])
+        if targets is None:
+            upstream = upstream.redistribute(mesh, [Shard(1)])
         try:
             value.backward(upstream)
             slope = x.grad.numpy()
@@ -68,8 +77,9 @@ class LossParallel:
         self._ranks.start()
         return Description(
             torch.__version__,
-            (_FUNCTION.loss,),
+            (_FUNCTION.loss, _LOG_SOFTMAX.loss),
             modes=tuple(AXES),
+            mode_losses={"ranks-of-rows": (_FUNCTION.loss,)},
             mode_tags={"ranks-of-rows": "slices"},
             dtypes=("float64", "float32", "float16"),
             flags=flags(),
@@ -77,11 +87,12 @@ class LossParallel:
         )
 
     def evaluate(self, call: Call) -> Answer:
-        asked = _FUNCTION.spelled(call)
+        function = _LOG_SOFTMAX if call.loss == _LOG_SOFTMAX.loss else _FUNCTION
+        asked = function.spelled(call)
         if len(call.inputs["logits"].shape) != 2 or asked.moved is not None:
             raise Unsupported("rows of classes, the classes last")
         options = {n: getattr(v, "storage", v) for n, v in asked.keywords.items()}
         by_rows = AXES[call.mode] == 0
-        name = "torch.nn.functional.cross_entropy of a DTensor" if by_rows else _FUNCTION.public_name
+        name = "torch.nn.functional.cross_entropy of a DTensor" if by_rows else function.public_name
         answer = self._ranks.evaluate(call, options, name, axis=AXES[call.mode])
         return answer if asked.convention is None else replace(answer, convention=asked.convention)

@@ -41,7 +41,7 @@ class Slice:
     axis: int
     """The one that is split: −1 for the classes, 0 for the rows."""
     targets: Any
-    """Its own where the rows are split, else all."""
+    """Its own where the rows are split, else all; None where there are none."""
     cotangent: Any
     """Of the whole value, or None."""
     options: Mapping[str, Any]
@@ -62,7 +62,7 @@ class Ranks:
 
         `even` is for losses that want slices of one length: other numbers of classes, or rows, are unsupported.
         """
-        logits, targets = call.inputs["logits"], call.inputs["targets"]
+        logits, targets = call.inputs["logits"], call.inputs.get("targets")
         what, length = ("classes" if axis else "rows"), logits.shape[axis] if logits.shape else 0
         if length < self.size or (even and length % self.size):
             raise Unsupported(f"{self.size} slices of {length} {what}")
@@ -74,7 +74,7 @@ class Ranks:
         for rank, pipe in enumerate(self._pipes):
             part = slice(bounds[rank], bounds[rank + 1])
             mine = np.array(logits.storage[part] if axis == 0 else logits.storage[..., part])
-            labels = np.array(targets.storage[part] if axis == 0 else targets.storage)
+            labels = None if targets is None else np.array(targets.storage[part] if axis == 0 else targets.storage)
             pipe.send(Slice(mine, logits.shape, axis, labels, cotangent, dict(options)))
         found = [pipe.recv() for pipe in self._pipes]
         for answer in found:
