@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from harness.cli.project import project_here
 from harness.cli.run_files import baseline_run, existing_run, overlays_of, own_baseline, shipped_baseline
 from harness.core.exit_codes import ExitCode
 from harness.core.files import check_outputs, write_whole
-from harness.core.printing import annotate, say
+from harness.core.printing import annotate, say, tell
 from harness.reproduction.scripts import with_scripts
 from harness.runs.baseline import comparable_part
 from harness.runs.gate import gate as decide
@@ -73,4 +74,6 @@ def gate(
     if github and result.difference is not None:
         for shown in reports.github.annotated(result.difference, (old, new)):
             annotate(shown.message, **shown.properties)
+    if result.code is ExitCode.CHANGED:
+        tell(f"next: mend it, or where it is right `xent accept {shlex.quote(str(current or baseline))}`")
     return result.code

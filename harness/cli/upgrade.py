@@ -223,6 +223,10 @@ def upgrade(
     ):
         write_whole(path, text)
         say(f"report:   {path.resolve()}")
+    if ExitCode.CHANGED in found.codes:
+        tell(
+            "next: the commands under a cause show it on either side; what is accepted goes into your ledger, with why"
+        )
     if github:
         for shown in reports.github.annotated_pins(found, _pin_files(sides)):
             annotate(shown.message, **shown.properties)

@@ -335,6 +335,16 @@ def test_worst_element_is_marked(opened: Opener) -> None:
     assert page.locator("td.aim mark").count() == 1
 
 
+def test_a_number_with_an_exponent_is_in_one_piece_on_a_phone(opened: Opener) -> None:
+    cell = next(c for c in RUN.cells if c.verdict == "by_convention" and "1e-07" in (c.explanation or ""))
+    page = opened("#" + address("cell", cell.name), viewport={"width": 320, "height": 844})
+    number = page.locator("td.aim .note .number").first
+    number.wait_for()
+    assert number.inner_text() == "1e-07"
+    assert number.evaluate("node => node.getClientRects().length") == 1
+    assert number.evaluate("node => getComputedStyle(node).whiteSpace") == "nowrap"
+
+
 def test_an_error_tells_its_budget_in_numbers(opened: Opener) -> None:
     page = opened("#" + address("cell", WORST.name))
     aim = page.locator("td.aim")

@@ -778,7 +778,7 @@
           "th",
           { scope: "col" },
           aspect,
-          truths[aspect] ? make("span", { class: "truth" }, make("span", { class: "label" }, "true "), truths[aspect]) : null,
+          truths[aspect] ? make("span", { class: "truth" }, make("span", { class: "label" }, "true "), ...whole(truths[aspect])) : null,
         ),
       ),
     );
@@ -861,11 +861,16 @@
     ];
     const own = string("truth");
     if (own && own !== truth && key !== "agrees" && !own.startsWith("array")) notes.push(["true ", own]);
-    for (const [label, text] of notes) if (text) td.append(make("p", { class: "note" }, label, text));
+    for (const [label, text] of notes) if (text) td.append(make("p", { class: "note" }, label, ...whole(text)));
     if (string("ledger")) {
       td.append(make("p", { class: "note" }, "ledger ", make("a", { href: "#ledger=" + encoded(string("ledger")) }, string("ledger"))));
     }
     return td;
+  }
+
+  /* A text in which no number with an exponent is broken behind its "e-". */
+  function whole(text) {
+    return text.split(/(-?\d[\d.]*e[-+]?\d+)/).map((piece, k) => (k % 2 ? make("span", { class: "number" }, piece) : piece));
   }
 
   /* What came back; of several numbers the one that needs most of its budget is marked. */
@@ -873,8 +878,8 @@
     const box = make("div", { class: "digits" });
     const pieces = got.split(/([^\s,[\]]+)/);
     pieces.forEach((piece, k) => {
-      if (got.startsWith("[") && k % 2 === 1 && (k - 1) / 2 === worst) box.append(make("mark", {}, piece, make("span", { class: "unseen" }, " (worst)")));
-      else box.append(piece);
+      if (got.startsWith("[") && k % 2 === 1 && (k - 1) / 2 === worst) box.append(make("mark", { class: "number" }, piece, make("span", { class: "unseen" }, " (worst)")));
+      else box.append(...whole(piece));
     });
     return box;
   }
