@@ -108,6 +108,18 @@ def positive_side_only(call: Call, answer: Answer) -> Answer:
         return replace(answer, value=Array.of(np.where(t == 0, 0, t * np.log(t / p)), call.dtype))
 
 
+def gradient_of_rounded(call: Call, answer: Answer) -> Answer:
+    """exp(x − logsumexp(x)), of the logsumexp as it is returned."""
+    if "logits" not in answer.gradients or {"logit_scale", "softcap", "class_mask"} & set(call.options):
+        return answer
+    axis, cotangent = int(call.options.get("axis", -1)), call.cotangent
+    result = np.expand_dims(answer.value.to_float64(), axis)
+    upstream = 1.0 if cotangent is None else np.expand_dims(cotangent.to_float64(), axis)
+    with np.errstate(all="ignore"):
+        gradient = upstream * np.exp(call.inputs["logits"].to_float64() - result)
+    return replace(answer, gradients={**answer.gradients, "logits": Array.of(gradient, call.dtype)})
+
+
 MISTAKES: Mapping[str, Mistake] = {
     "swaps-distributions": mistake(
         "the divergence is taken the other way round",
@@ -136,6 +148,9 @@ MISTAKES: Mapping[str, Mistake] = {
     ),
     "logsumexp-without-shift": mistake(
         "the exponentials of a logsumexp are summed as they are", ("logsumexp",), log_sum_exp=sum_without_shift
+    ),
+    "gradient-of-rounded-logsumexp": mistake(
+        "the gradient is exp(x − logsumexp(x)) of the rounded logsumexp", ("logsumexp",), finish=gradient_of_rounded
     ),
     "bits-for-signs": mistake("labels −1 and 1 are read as 0 and 1", ("soft_margin",), prepare=bits_for_signs),
     "soft-margin-overflows": mistake(
