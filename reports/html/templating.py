@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from harness.core.printing import visible
 from reports.html.addresses import address
@@ -20,9 +23,19 @@ def environment() -> Environment:
         auto_reload=False,
         finalize=_visible,
     )
-    made.filters |= {"count": count, "rough": rough}
+    made.filters |= {"count": count, "rough": rough, "whole": whole}
     made.globals |= {"address": address}
     return made
+
+
+_WITH_EXPONENT = re.compile(r"(-?\d[\d.]*e[-+]?\d+)")
+
+
+def whole(text: str) -> Markup:
+    """A text in which no number with an exponent is broken behind its "e-"."""
+    pieces = (visible(piece) for piece in _WITH_EXPONENT.split(text))
+    numbered = enumerate(pieces)
+    return Markup("").join(Markup('<span class="number">{}</span>').format(p) if k % 2 else p for k, p in numbered)
 
 
 def _visible(value: object) -> object:

@@ -36,6 +36,7 @@ from reports.html.matrix import build
 from reports.html.packed_scripts import pack
 from reports.html.pages import choices, modes
 from reports.html.summary import segments
+from reports.html.templating import whole
 from reports.tests.synthetic import KILLS, hostile, run, script
 from reports.words import status
 
@@ -522,3 +523,9 @@ def test_what_a_run_file_may_leave_out_or_say_otherwise_is_no_error() -> None:
     odd = tuple(replace(s, figures={**s.figures, "limit_seconds": {"x": 1}}) for s in made.speeds)
     assert odd
     assert "</html>" in reports.html.render(replace(made, header=header, speeds=odd))
+
+
+def test_a_number_with_an_exponent_is_one_piece_and_what_stands_beside_it_stays_text() -> None:
+    said = whole("clip(1e-07, 1) <b>-4.5E8</b> -1.25e+10 edge-7\x1b")
+    number = '<span class="number">{}</span>'.format
+    assert said == f"clip({number('1e-07')}, 1) &lt;b&gt;-4.5E8&lt;/b&gt; {number('-1.25e+10')} edge-7\\x1b"
