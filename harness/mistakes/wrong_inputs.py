@@ -333,9 +333,10 @@ MISTAKES: Mapping[str, Mistake] = {
         prepare=first_logit,
         finish=slope_of_the_first,
     ),
+    # linkedin/Liger-Kernel#974, of a distillation
     "ignores-ignore-index": mistake(
         "the option ignore_index is ignored: every label counts",
-        LABELLED,
+        (*LABELLED, "linear_jensen_shannon"),
         rank=COMMON,
         kept_rows=ignoring_nothing,
         one_hot=wrapping,

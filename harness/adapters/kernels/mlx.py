@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -9,8 +10,9 @@ import mlx.core as mx
 import numpy as np
 from mlx.nn import log_softmax, losses
 
-from harness.adapters.base import Answer, Array, Call, Description
+from harness.adapters.base import Answer, Array, Description
 from harness.adapters.functions import Functions, Library, LossFunction, Request
+from harness.adapters.kernels.differentiating import answered
 
 _DTYPES = ("float32", "float16", "bfloat16")
 """float64 is a type of its CPU alone, and of few of its operations."""
@@ -28,34 +30,17 @@ def from_mlx(values: Any) -> Array:
     return Array.of(np.array(values))
 
 
-def _run(request: Request) -> Answer:
-    call: Call = request.call
-    options = {name: option for name, option in call.options.items() if isinstance(option, Array)}
-    named = {name: to_mlx(array) for name, array in {**call.inputs, **options}.items()}
-    asked = tuple(name for name in call.differentiate if call.inputs[name].is_float)
-
+def _slopes(request: Request, named: Mapping[str, Any], asked: Sequence[str], value: Any) -> Any:
     def of(*wanted: Any) -> list[Any]:
         return [request.compute({**named, **dict(zip(asked, wanted, strict=True))})]
 
-    value = request.compute(named)
-    answered = from_mlx(value)
-    error: BaseException | None = None
-    slopes: dict[str, Array] = {}
-    if asked:
-        try:
-            upstream = mx.ones_like(value) if call.cotangent is None else to_mlx(call.cotangent).astype(value.dtype)
-            _, found = mx.vjp(of, [named[name] for name in asked], [upstream])
-            slopes = {name: from_mlx(slope) for name, slope in zip(asked, found, strict=True)}
-        except Exception as raised:  # the outcome of the gradient, not of the value
-            error = raised
-    return Answer(
-        answered,
-        request.function,
-        slopes,
-        error,
-        convention=request.convention,
-        computed_with=request.computed_with,
-    )
+    given = request.call.cotangent
+    upstream = mx.ones_like(value) if given is None else to_mlx(given).astype(value.dtype)
+    return mx.vjp(of, [named[name] for name in asked], [upstream])[1]
+
+
+def _run(request: Request) -> Answer:
+    return answered(request, to_mlx, from_mlx, _slopes)
 
 
 _LIBRARY = Library(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import paddle
 from paddle.nn import functional
 
-from harness.adapters.base import Answer, Array, Call, Description, Unsupported
+from harness.adapters.base import Answer, Array, Description, Unsupported
 from harness.adapters.functions import Functions, Library, LossFunction, Request
+from harness.adapters.kernels.differentiating import answered
 
 paddle.set_device("cpu")
 
@@ -29,32 +31,18 @@ def from_paddle(values: Any) -> Array:
     return Array.of(values.detach().numpy())
 
 
+def _slopes(request: Request, named: Mapping[str, Any], asked: Sequence[str], value: Any) -> Any:
+    given = request.call.cotangent
+    upstream = None if given is None else [to_paddle(given).cast(value.dtype)]
+    return paddle.grad([value], [named[name] for name in asked], upstream)
+
+
+def _keep(tensor: Any) -> None:
+    tensor.stop_gradient = False
+
+
 def _run(request: Request) -> Answer:
-    call: Call = request.call
-    options = {name: option for name, option in call.options.items() if isinstance(option, Array)}
-    named = {name: to_paddle(array) for name, array in {**call.inputs, **options}.items()}
-    asked = [name for name in call.differentiate if call.inputs[name].is_float]
-    for name in asked:
-        named[name].stop_gradient = False
-    value = request.compute(named)
-    answered = from_paddle(value)
-    error: BaseException | None = None
-    slopes: dict[str, Array] = {}
-    if asked:
-        try:
-            upstream = None if call.cotangent is None else [to_paddle(call.cotangent).cast(value.dtype)]
-            found = paddle.grad([value], [named[name] for name in asked], upstream)
-            slopes = {name: from_paddle(slope) for name, slope in zip(asked, found, strict=True)}
-        except Exception as raised:  # the outcome of the gradient, not of the value
-            error = raised
-    return Answer(
-        answered,
-        request.function,
-        slopes,
-        error,
-        convention=request.convention,
-        computed_with=request.computed_with,
-    )
+    return answered(request, to_paddle, from_paddle, _slopes, _keep)
 
 
 _LIBRARY = Library(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 from tinygrad import Tensor, dtypes
 from tinygrad.device import Device
 
-from harness.adapters.base import Answer, Array, Call, Description
+from harness.adapters.base import Answer, Array, Description
 from harness.adapters.functions import Functions, Library, LossFunction, Request
+from harness.adapters.kernels.differentiating import answered
 
 
 def to_tinygrad(array: Array) -> Any:
@@ -25,30 +27,14 @@ def from_tinygrad(values: Any) -> Array:
     return Array.of(values.numpy())
 
 
+def _slopes(request: Request, named: Mapping[str, Any], asked: Sequence[str], value: Any) -> Any:
+    given = request.call.cotangent
+    upstream = value.ones_like() if given is None else to_tinygrad(given).cast(value.dtype)
+    return value.gradient(*(named[name] for name in asked), gradient=upstream)
+
+
 def _run(request: Request) -> Answer:
-    call: Call = request.call
-    options = {name: option for name, option in call.options.items() if isinstance(option, Array)}
-    named = {name: to_tinygrad(array) for name, array in {**call.inputs, **options}.items()}
-    asked = [name for name in call.differentiate if call.inputs[name].is_float]
-    value = request.compute(named)
-    answered = from_tinygrad(value)
-    error: BaseException | None = None
-    slopes: dict[str, Array] = {}
-    if asked:
-        try:
-            upstream = value.ones_like() if call.cotangent is None else to_tinygrad(call.cotangent).cast(value.dtype)
-            found = value.gradient(*(named[name] for name in asked), gradient=upstream)
-            slopes = {name: from_tinygrad(slope) for name, slope in zip(asked, found, strict=True)}
-        except Exception as raised:  # the outcome of the gradient, not of the value
-            error = raised
-    return Answer(
-        answered,
-        request.function,
-        slopes,
-        error,
-        convention=request.convention,
-        computed_with=request.computed_with,
-    )
+    return answered(request, to_tinygrad, from_tinygrad, _slopes)
 
 
 def _move(values: Any, source: int, target: int) -> Any:
