@@ -328,6 +328,7 @@ def _kl_divergence(call: Call) -> Recipe:
 RECIPES: Mapping[str, Builder] = {
     "softmax": _activation("softmax"),
     "log_softmax": _activation("log_softmax"),
+    "logsumexp": _activation("logsumexp"),
     "cross_entropy": _classifying("probabilities"),
     "kl_divergence": _kl_divergence,
     "categorical_cross_entropy": _classifying("probabilities"),

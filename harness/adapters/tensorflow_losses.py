@@ -88,6 +88,13 @@ def _activation(function: str) -> Builder:
     return recipe
 
 
+def _logsumexp(call: Call) -> Recipe:
+    call.refuse_options_except("axis", of="tf.reduce_logsumexp")
+    if call.mode == "v1":
+        raise Unsupported(f"{_V1} has no logsumexp")
+    return Recipe("tf.reduce_logsumexp", lambda tensors: tf.reduce_logsumexp(tensors["logits"], axis=_axis(call)))
+
+
 def _softmax_cross_entropy(call: Call) -> Recipe:
     if not _are_distributions(call, "logits"):
         return _sparse_softmax_cross_entropy(call)
@@ -183,6 +190,7 @@ RECIPES: Mapping[str, Builder] = {
     "entropy": _xlogy("probabilities"),
     "softmax": _activation("softmax"),
     "log_softmax": _activation("log_softmax"),
+    "logsumexp": _logsumexp,
     "cross_entropy": _xlogy("targets"),
     "categorical_cross_entropy": _categorical_cross_entropy,
     "softmax_cross_entropy": _softmax_cross_entropy,

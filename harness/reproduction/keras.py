@@ -50,7 +50,7 @@ def _expression(example: Example) -> str:
     axis = f"axis={example.axis}"
     smoothing = example.keyword("label_smoothing")
     match example.loss:
-        case "softmax" | "log_softmax":
+        case "softmax" | "log_softmax" | "logsumexp":
             return f"keras.ops.{example.loss}(logits, {axis})"
         case "softmax_cross_entropy" | "categorical_cross_entropy" | "cross_entropy":
             scores = "logits" if example.loss == "softmax_cross_entropy" else "probabilities"

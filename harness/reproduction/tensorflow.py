@@ -101,6 +101,8 @@ def _expression(example: Example) -> str:
     match example.loss:
         case "softmax" | "log_softmax":
             return f"tf.nn.{example.loss}(logits, axis={example.axis})"
+        case "logsumexp":
+            return f"tf.reduce_logsumexp(logits, axis={example.axis})"
         case "entropy" | "cross_entropy" | "categorical_cross_entropy":
             example.understands("axis")
             weights = "probabilities" if example.loss == "entropy" else "targets"

@@ -316,6 +316,14 @@ def test_converted_to_tensorflow_lite_a_loss_has_its_value_and_no_derivative(ada
         ask(adapter, "softmax_cross_entropy", NONE, "float64", "lite", **TWO)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_logsumexp_shares_its_gradient_however_large_the_logits(adapter: TensorFlow, mode: str) -> None:
+    largest = [[1.5e308, 1.5e308, 0.0]]
+    answer = ask(adapter, "logsumexp", {}, mode=mode, differentiate=("logits",), logits=largest)
+    assert answer.value.to_float64().tolist() == [1.5e308]
+    assert answer.gradients["logits"].to_float64().tolist() == [[0.5, 0.5, 0.0]]
+
+
 def test_the_deterministic_one_describes_no_mode_that_it_has_not_got() -> None:
     """The protocol refuses a description that does, before anything is asked."""
     from harness.adapters.tensorflow import TensorFlowDeterministic
