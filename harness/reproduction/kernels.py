@@ -299,7 +299,8 @@ def _of_ranks(example: Example) -> Code:
     """A script that starts itself again as every rank, by fork: what it defines is there in all of them."""
     if example.mode not in _AXES or example.forward or example.vector is not None:
         raise Inexpressible(f"no template writes this derivative or mode of {example.implementation}")
-    if example.loss != "softmax_cross_entropy" or example.rank != 2 or example.axis % 2 != 1:
+    alone = example.loss == "log_softmax"
+    if not (alone or example.loss == "softmax_cross_entropy") or example.rank != 2 or example.axis % 2 != 1:
         raise Inexpressible(f"no template writes {example.loss} of such a batch for {example.implementation}")
     example.understands("axis", "class_weights", "ignore_index")
     axis, shape = _AXES[example.mode], example.inputs["logits"].shape
@@ -313,20 +314,23 @@ def _of_ranks(example: Example) -> Code:
         f"    mine = logits_.chunk({_RANKS}, {axis})[rank].contiguous().requires_grad_()",
         f"    size = dict(shape=torch.Size({shape}), stride=({shape[1]}, 1))",
         f"    whole = DTensor.from_local(mine, mesh, [Shard({axis})], **size)",
-        "    labels = " + ("distribute_tensor(targets_, mesh, [Shard(0)])" if rows else "targets_"),
+        *(
+            []
+            if alone
+            else ["    labels = " + ("distribute_tensor(targets_, mesh, [Shard(0)])" if rows else "targets_")]
+        ),
     ]
     if "class_weights" in example.arrays:
         of_all = "distribute_tensor(class_weights_, mesh, [Replicate()])"
         body.append("    class_weights = " + (of_all if rows else "class_weights_"))
-    body += [
-        within,
-        f"        result = torch.nn.functional.cross_entropy({called})",
-    ]
+    function = "log_softmax(whole, -1)" if alone else f"cross_entropy({called})"
+    body += [within, f"        result = torch.nn.functional.{function}"]
     if example.differentiate is None:
         body.append("    return result.full_tensor().detach().double().numpy(), str(result.dtype)")
     else:
         given = f"torch.tensor(cotangent, dtype=torch.{example.dtype})"
         upstream = "torch.ones_like(result)" if example.cotangent is None else f"DTensor.from_local({given}, mesh)"
+        upstream += ".redistribute(mesh, [Shard(1)])" if alone and example.cotangent is not None else ""
         body += [
             within,
             f"        result.backward({upstream})",

@@ -192,6 +192,12 @@ def test_every_template_writes_python(implementation: str) -> None:
     assert "harness" not in program
 
 
+def test_a_script_of_two_ranks_takes_a_log_softmax_of_no_labels() -> None:
+    body = "\n".join(code_of(problem("loss-parallel", "log_softmax", "ranks")).body)
+    assert "log_softmax(whole, -1)" in body
+    assert "labels" not in body
+
+
 @pytest.mark.parametrize("implementation", ["torch", "tensorflow", "keras-jax", "jax", "optax"])
 def test_logits_are_multiplied_where_the_loss_is_called(implementation: str) -> None:
     of = problem(implementation, "softmax" if implementation == "jax" else "softmax_cross_entropy")
