@@ -277,6 +277,8 @@ def _entropy_of_logits(call: Call, steps: Steps) -> Result:
 def _kl_of_logits(call: Call, steps: Steps) -> Result:
     p, log_p, target_slope = _distribution(call, steps, "target_logits")
     q, log_q, slope = _distribution(call, steps, "logits")
+    if p.shape != q.shape:
+        raise ValueError(f"target_logits have shape {p.shape}, logits {q.shape}, classes last")
     gap = log_p - log_q
     losses = steps.times(p, gap).sum(axis=-1)
     value, u = _reduced(call, steps, _unweighted(losses, p.shape[-1]))
@@ -299,6 +301,8 @@ def _jensen_shannon(call: Call, steps: Steps) -> Result:
     names = ("target_logits", "logits") if "logits" in call.inputs else ("targets", "probabilities")
     beta = scalar(call.options.get("beta", 0.5))
     (p, log_p, first), (q, log_q, second) = (_distribution(call, steps, name) for name in names)
+    if p.shape != q.shape:
+        raise ValueError(f"{names[0]} have shape {p.shape}, {names[1]} {q.shape}, classes last")
     log_m = np.log(steps.mixture(p, q, beta))
     of_p, of_q = beta * (log_p - log_m) * _unit(call), (1 - beta) * (log_q - log_m) * _unit(call)
     losses = (steps.times(p, of_p) + steps.times(q, of_q)).sum(axis=-1)

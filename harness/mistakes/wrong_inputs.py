@@ -254,8 +254,9 @@ def _binary_targets(change: Callable[[NDArray[Any]], Any]) -> Prepare:
 
 
 def _pairable(call: Call) -> bool:
-    """Whether logits and targets are of one axis, and nothing else belongs to their elements."""
-    return "logits" in call.inputs and len(call.inputs["logits"].shape) == 1 and "sample_weights" not in call.options
+    """Whether logits and targets are of one axis with something on it, and nothing else belongs to their elements."""
+    shape = call.inputs["logits"].shape if "logits" in call.inputs else ()
+    return len(shape) == 1 and shape[0] > 0 and "sample_weights" not in call.options
 
 
 def all_targets(call: Call) -> Call:
@@ -270,7 +271,7 @@ def all_targets(call: Call) -> Call:
 
 def first_logit(call: Call) -> Call:
     """Of N × N losses the first column is taken for those of the rows: of the first logit with every target."""
-    if not _pairable(call) or not call.inputs["logits"].shape[0]:
+    if not _pairable(call):
         return call
     logits = call.inputs["logits"]
     first = np.broadcast_to(logits.storage[:1], logits.shape)

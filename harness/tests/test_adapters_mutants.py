@@ -79,7 +79,7 @@ WRITTEN = ("logits", "divergences")
 
 @cache
 def _written() -> tuple[Case, ...]:
-    kinds = {"options-of-logits", "divergence", "soft-margin", "reduction"}
+    kinds = {"options-of-logits", "divergence", "soft-margin", "reduction", "shift"}
     chosen = (case for case in shipped_cases() if kinds & set(case.tags) and isinstance(case.expect, ExpectTruth))
     small = (case for case in chosen if all(prod(shape_of(spec)) <= SIMPLE for spec in case.inputs.values()))
     return tuple(case for case in small if case.source is None)
@@ -609,6 +609,22 @@ def test_sound_is_unmoved_by_a_shift_and_its_gradient_sums_to_zero(x: list[float
 def test_sound_refuses_bad_input(inputs: dict[str, Any], options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         adapter("sound").evaluate(call("softmax_cross_entropy", inputs, options))
+
+
+@pytest.mark.parametrize(
+    ("loss", "names"),
+    [
+        ("jensen_shannon", ("targets", "probabilities")),
+        ("jensen_shannon", ("target_logits", "logits")),
+        ("kl_divergence", ("targets", "log_probabilities")),
+        ("kl_divergence", ("target_logits", "logits")),
+    ],
+)
+def test_sound_broadcasts_no_distribution(loss: str, names: tuple[str, str]) -> None:
+    one, two = [[0.5, 0.5]], [[0.25, 0.75], [0.5, 0.5]]
+    for first, second in ((one, two), (two, one)):
+        with pytest.raises(ValueError, match="classes last"):
+            adapter("sound").evaluate(call(loss, dict(zip(names, (first, second), strict=True)), {}))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
