@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import Any
 
 import keras
@@ -225,11 +224,17 @@ TAGGED = {
 """Modes that are about the cases of one tag only: which."""
 
 
+def _tensorflow_activations() -> Any:
+    from harness.adapters import tensorflow_calls  # Keras on another back end is there without it
+
+    return tensorflow_calls.ACTIVATIONS
+
+
 def _scores(call: Call, name: str) -> Compute:
     """What a loss is given: the input as it is, or what an activation makes of logits whose probabilities it is."""
     if call.mode not in ACTIVATED or name != "probabilities":
         return _named(name)
-    activations: Any = import_module("tensorflow").nn if call.mode in IN_A_GRAPH else ops
+    activations = _tensorflow_activations() if call.mode in IN_A_GRAPH else ops
     if call.loss == "binary_cross_entropy":
         if call.mode == "activated-elsewhere":
             raise Unsupported("a sigmoid has no axis")

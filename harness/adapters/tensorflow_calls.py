@@ -22,6 +22,7 @@ DYNAMIC = "dynamic"
 """A graph that is traced without sizes, as it is for batches of any size: what is known then is how many axes."""
 ACTIVATED = "activated-graph"
 """A graph of a loss and of the activation before it, which Keras makes of them."""
+ACTIVATIONS = tf.nn
 TRACED = ("graph", "xla", DYNAMIC, ACTIVATED)
 """The modes that are traced."""
 

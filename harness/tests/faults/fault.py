@@ -160,8 +160,9 @@ def complaints(fault: Fault, ended: Ended) -> Iterator[str]:
     if ended.code in REFUSED and ended.code in fault.codes:
         if not output.strip():
             yield "refused without a word"
+        told = " ".join(output.split())  # a sentence goes on below where a line ends
         for words in fault.says:
-            if words not in output:
+            if words not in output and words not in told:
                 yield f"refused without naming {words!r}"
     if ended.left:
         yield f"left behind: {', '.join(ended.left)}"
