@@ -23,6 +23,7 @@ DYNAMIC = "dynamic"
 ACTIVATED = "activated-graph"
 """A graph of a loss and of the activation before it, which Keras makes of them."""
 ACTIVATIONS = tf.nn
+"""Of TensorFlow itself, whose operations leave traces of what they computed."""
 TRACED = ("graph", "xla", DYNAMIC, ACTIVATED)
 """The modes that are traced."""
 

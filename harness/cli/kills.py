@@ -79,14 +79,18 @@ def kills(
     if output is not None:
         say(f"matrix: {output}")
     # Some cases cannot catch every mutant; only the whole suite has to, and its cover.
-    holes = () if cases else (*matrix.survivors, *_uncovered(matrix, suite, write=cover))
+    holes = () if cases else (*matrix.survivors, *_uncovered(matrix, suite, whole=whole, write=cover))
     return ExitCode.DISAGREES if holes or matrix.false_positives or matrix.accused or matrix.idle else ExitCode.FINE
 
 
-def _uncovered(matrix: KillMatrix, suite: Suite, *, write: bool) -> tuple[str, ...]:
-    """What all cases show and the cover does not, said; nothing once it is written anew."""
+def _uncovered(matrix: KillMatrix, suite: Suite, *, whole: bool, write: bool) -> tuple[str, ...]:
+    """What all cases show and the cover does not, said; nothing once it is written anew.
+
+    Of a matrix of witnesses, which has one case for each mistake, nobody can tell in which others it shows: that those
+    of plain calls show in plain calls is seen in the `whole` one alone.
+    """
     ids = {case.id for case in suite.cases}
-    plain = {case.id for case in suite.cases if case.options in ({}, {"reduction": "mean"})}
+    plain = {case.id for case in suite.cases if whole and case.options in ({}, {"reduction": "mean"})}
     wanted = demands(matrix.kills, read_ledger().entries, baseline_run(shipped_baseline()).cells, ids, plain)
     if write:
         chosen = smallest_cover(wanted)
